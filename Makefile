@@ -1,0 +1,77 @@
+# Every command a contributor needs; `make` alone lists them. Needs make, and a Python >= 3.11 with venv and pip.
+
+PYTHON ?= python3
+UV ?= uv
+# What to add to a command: make test ARGS="-k watermark", make lock ARGS=--upgrade
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+PROJECTS := apps/core apps/producer apps/streams apps/consumer local
+PACKAGES := clickstream_core clickstream_producer clickstream_streams clickstream_consumer clickstream_local
+# mypy looks at each folder by itself: files of different folders may have the same name.
+TESTS := conftest.py tests $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py bench/*.py)))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv test lint format test-cluster bench lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files say
+
+test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy $(PACKAGES:%=--package=%)
+	@for tests in $(TESTS); do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
+	@$(BIN)/lint-imports --no-logo
+	@find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs $(BIN)/shellcheck .ci/run
+
+format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+test-cluster: $(INSTALLED_DEV) ## the tests that need a cluster, on the current kube context
+	@$(BIN)/pytest tests/cluster $(ARGS)
+
+bench: $(INSTALLED) ## the benchmarks, beside their peers
+	@$(BIN)/python bench/run.py $(ARGS)
+
+# Compiled for all platforms and Python versions, with hashes and without download addresses. Versions stay as they
+# are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
+COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	--no-header --no-annotate --no-emit-package clickstream-core
+lock: ## write the lock files anew from the pyproject.toml files
+	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
+	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-local.lock local/pyproject.toml --group build
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-local.lock -o requirements-dev.lock --group dev
+
+clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(INSTALLED): requirements.lock requirements-local.lock $(PROJECTS:%=%/pyproject.toml)
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or newer," \
+		"or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Clickstream needs Python 3.11 or newer," \
+		"but $(PYTHON) is $$($(PYTHON) -V 2>&1); say which to use: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Preparing $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) -m venv failed;" \
+		"on Debian and Ubuntu the package python3-venv has it" >&2; exit 1; }
+	@$(PIP) --require-hashes -r requirements.lock -r requirements-local.lock
+	@$(PIP) --no-deps --no-build-isolation $(PROJECTS:%=-e %)
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
+	@echo "Adding the development tools to $(VENV)"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
