@@ -1,0 +1,142 @@
+"""The event record: what producers write to clickstream-events, and what the metrics need of it.
+
+Producers write all eleven fields of `Event`. The processor reads `CountedEvent`, the eight that it counts; the others
+may be missing, and unknown ones are ignored. The fast path only has to notice that a record is no such event; why
+not is found out slowly and exactly, because the record goes to the dead letters with the reason.
+"""
+
+import json
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+
+from clickstream_core.errors import InvalidEvent
+from clickstream_core.timestamps import parse_timestamp
+
+LONGEST_FIELD = 8192
+"""Bytes in UTF-8 that a counted name or id may have: results and memory have to stay bounded."""
+
+_MOST_MILLISECONDS = 2**63 - 1
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One action of one user; `timestamp` is RFC 3339 in UTC with milliseconds, `duration_ms` the time on the page."""
+
+    event_id: str
+    timestamp: str
+    user_id: str
+    session_id: str
+    event_type: str
+    page_url: str
+    page_category: str
+    referrer: str
+    device_type: str
+    country: str
+    duration_ms: int
+
+
+class CountedEvent(msgspec.Struct, gc=False):
+    """The fields of an event that the window metrics are made of."""
+
+    timestamp: str
+    user_id: str
+    session_id: str
+    event_type: str
+    page_url: str
+    referrer: str
+    device_type: str
+    duration_ms: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MILLISECONDS)]
+
+
+encode_event = msgspec.json.Encoder().encode
+"""Return the UTF-8 JSON object of an `Event`."""
+
+_decode = msgspec.json.Decoder(CountedEvent).decode
+
+
+def decode_event(value: bytes | None) -> CountedEvent:
+    """Return the counted fields of a record's value. The timestamp's text is not looked at.
+
+    Raises InvalidEvent with the reason not_json, not_object, missing_field or wrong_type.
+    """
+    if value is None:
+        raise InvalidEvent("not_json", "the record has no value")
+    try:
+        event = _decode(value)
+        if not value.isascii():
+            value.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        event = _decode_exactly(value, error)
+    if len(value) > LONGEST_FIELD:
+        _check_lengths(event)
+    return event
+
+
+def _decode_exactly(value: bytes, cause: Exception) -> CountedEvent:
+    """Find out why the decoder stopped at `value`, by the whole of it and not by the first thing that is wrong.
+
+    When nothing is (a field was repeated, and the last one counts), the event is returned.
+    """
+    fields = _object(value)
+    timestamp = _usable_timestamp(fields)
+    for name in CountedEvent.__struct_fields__:
+        if name not in fields:
+            raise InvalidEvent("missing_field", f"{name} is missing", timestamp)
+    for name in CountedEvent.__struct_fields__:
+        expected = _expected_instead(name, fields[name])
+        if expected:
+            raise InvalidEvent("wrong_type", f"{name} must be {expected}, not {_shown(fields[name])}", timestamp)
+    if not isinstance(cause, msgspec.ValidationError):
+        raise InvalidEvent("not_json", f"not strict JSON: {cause}", timestamp) from cause
+    return CountedEvent(*(fields[name] for name in CountedEvent.__struct_fields__))
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(value.decode(), parse_constant=_refuse_constant, parse_int=_bounded_int)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEvent("not_json", f"not JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise InvalidEvent("not_object", f"a JSON object was expected, not {_shown(parsed)}")
+    return parsed
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _bounded_int(digits: str) -> int | float:
+    return int(digits) if len(digits) < 40 else float("inf")
+
+
+def _expected_instead(name: str, value: object) -> str | None:
+    """Return what was expected of the field in words, or None when its value is fine."""
+    if name != "duration_ms":
+        return None if isinstance(value, str) else "a string"
+    fine = type(value) is int and 0 <= value <= _MOST_MILLISECONDS
+    return None if fine else f"an integer from 0 to {_MOST_MILLISECONDS}"
+
+
+def _usable_timestamp(fields: dict[str, Any]) -> int | None:
+    try:
+        return parse_timestamp(fields["timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _check_lengths(event: CountedEvent) -> None:
+    for name in CountedEvent.__struct_fields__[1:-1]:
+        length = len(getattr(event, name).encode())
+        if length > LONGEST_FIELD:
+            try:
+                timestamp = parse_timestamp(event.timestamp)
+            except ValueError:
+                timestamp = None
+            raise InvalidEvent(
+                "wrong_type", f"{name} must be a string of at most {LONGEST_FIELD} bytes, not {length}", timestamp
+            )
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

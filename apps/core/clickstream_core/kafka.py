@@ -1,0 +1,241 @@
+"""How to reach Kafka, and which topics hold what; the same settings for kafka-python and aiokafka.
+
+Certificates and passwords are read while the settings are checked, so a missing file ends the program with one line
+before it connects. Both libraries verify the broker's certificate in the same way: host name, chain, TLS 1.2 or newer.
+"""
+
+import re
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clickstream_core.errors import SettingsError
+from clickstream_core.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
+from clickstream_core.settings import choice, matching, path, setting, text
+
+_PLAIN = "PLAIN"
+_MECHANISMS = (_PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
+_HOST_AND_PORT = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})"
+
+
+def bootstrap_servers(value: str) -> tuple[str, ...]:
+    """One or more `host:port`, separated by commas."""
+    servers = tuple(server.strip() for server in value.split(","))
+    for server in servers:
+        match = re.fullmatch(_HOST_AND_PORT, server)
+        if match is None:
+            raise ValueError("expected host:port, or several separated by commas")
+        if not 0 < int(match[2]) < 65536:
+            raise ValueError("expected host:port with a port between 1 and 65535")
+    return servers
+
+
+topic_name = matching(
+    r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}", "a topic name: up to 249 letters, digits, dots, underscores and hyphens"
+)
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """The connection to Kafka: plaintext, SASL (PLAIN or SCRAM), TLS, and TLS with a client certificate."""
+
+    bootstrap_servers: tuple[str, ...] = setting(
+        "KAFKA_BOOTSTRAP_SERVERS",
+        parse=bootstrap_servers,
+        default="localhost:9092",
+        help="brokers to ask for the cluster, host:port,...",
+    )
+    security_protocol: str = setting(
+        "KAFKA_SECURITY_PROTOCOL",
+        parse=choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+        default="PLAINTEXT",
+        help="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    )
+    sasl_mechanism: str | None = setting(
+        "KAFKA_SASL_MECHANISM", parse=choice(*_MECHANISMS), help="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    sasl_username: str | None = setting("KAFKA_SASL_USERNAME", parse=text, help="user name for SASL")
+    sasl_password: Password | None = setting(
+        "KAFKA_SASL_PASSWORD", parse=Password, help="password for SASL; other users of the machine can see a flag"
+    )
+    sasl_password_file: Password | None = setting(
+        "KAFKA_SASL_PASSWORD_FILE",
+        parse=lambda value: Password.from_file(Path(value)),
+        help="file with the password for SASL, read again at each new connection",
+    )
+    ssl_cafile: Path | None = setting(
+        "KAFKA_SSL_CAFILE", parse=path, help="PEM file with the CA certificates of the brokers; without it the system's"
+    )
+    ssl_certfile: Path | None = setting("KAFKA_SSL_CERTFILE", parse=path, help="PEM file with the client's certificate")
+    ssl_keyfile: Path | None = setting("KAFKA_SSL_KEYFILE", parse=path, help="PEM file with the certificate's key")
+
+    @property
+    def uses_sasl(self) -> bool:
+        """Whether the client names itself with user and password."""
+        return self.security_protocol.startswith("SASL_")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.security_protocol.endswith("SSL")
+
+    def validate(self) -> None:
+        """Raise SettingsError for combinations that no broker would accept, or that would silently mean less."""
+        protocol = f"KAFKA_SECURITY_PROTOCOL={self.security_protocol}"
+        for name, value in self._given(sasl=True).items():
+            if value and not self.uses_sasl:
+                raise SettingsError(
+                    f"{name} has no effect with {protocol}: set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT or SASL_SSL"
+                )
+        for name, value in self._given(sasl=False).items():
+            if value and not self.uses_tls:
+                raise SettingsError(
+                    f"{name} has no effect with {protocol}: set KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL"
+                )
+        if self.uses_sasl:
+            if self.sasl_mechanism is None:
+                raise SettingsError(
+                    f"KAFKA_SASL_MECHANISM is not set: {protocol} needs one of {', '.join(_MECHANISMS)}"
+                )
+            if self.sasl_username is None:
+                raise SettingsError(f"KAFKA_SASL_USERNAME is not set: {protocol} needs a user name")
+            if (self.sasl_password is None) == (self.sasl_password_file is None):
+                raise SettingsError(
+                    f"{protocol} needs KAFKA_SASL_PASSWORD or KAFKA_SASL_PASSWORD_FILE, exactly one of the two;"
+                    f" {'neither' if self.sasl_password is None else 'both'} is set"
+                )
+        if self.uses_tls:
+            self.ssl_context()
+
+    def kafka_python_config(self) -> dict[str, Any]:
+        """Return the keyword arguments for KafkaProducer, KafkaConsumer and KafkaAdminClient.
+
+        They hold the certificates' file names: kafka-python reads them at each connection, so renewed ones are used.
+        """
+        config: dict[str, Any] = {
+            "bootstrap_servers": list(self.bootstrap_servers),
+            "security_protocol": self.security_protocol,
+        }
+        if self.uses_tls:
+            files = {"ssl_cafile": self.ssl_cafile, "ssl_certfile": self.ssl_certfile, "ssl_keyfile": self.ssl_keyfile}
+            config |= {name: str(file) for name, file in files.items() if file is not None}
+        if self.uses_sasl:
+            config |= self._sasl_config()
+            reread_for_plain_in_kafka_python()
+        return config
+
+    def aiokafka_config(self) -> dict[str, Any]:
+        """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
+
+        The backend copies text when it is constructed, which would freeze the password of a password file: give it
+        `backend.sasl_plain_password = config["sasl_plain_password"]` once more afterwards.
+        """
+        config: dict[str, Any] = {
+            "bootstrap_servers": list(self.bootstrap_servers),
+            "security_protocol": self.security_protocol,
+        }
+        if self.uses_tls:
+            config["ssl_context"] = self.ssl_context()
+        if self.uses_sasl:
+            config |= self._sasl_config()
+            reread_for_plain_in_aiokafka()
+        return config
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return a client's TLS context with the CA and, for mTLS, the client's certificate.
+
+        Raises SettingsError that names the setting and the file that OpenSSL refuses.
+        """
+        # Not ssl.create_default_context: from Python 3.13 on it refuses CA certificates without an authority key
+        # identifier, which clusters that run well have; kafka-python builds its context like this one.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ssl_cafile is None:
+            context.load_default_certs()
+        else:
+            try:
+                context.load_verify_locations(self.ssl_cafile)
+            except OSError as error:
+                raise SettingsError(
+                    f"KAFKA_SSL_CAFILE={self.ssl_cafile}: expected a PEM file with CA certificates ({_reason(error)})"
+                ) from error
+        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+            missing = "KAFKA_SSL_CERTFILE" if self.ssl_certfile is None else "KAFKA_SSL_KEYFILE"
+            raise SettingsError(f"{missing} is not set: a client certificate needs both the certificate and its key")
+        if self.ssl_certfile is not None:
+            try:
+                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=_refuse_passphrase)
+            except OSError as error:
+                raise SettingsError(
+                    f"KAFKA_SSL_CERTFILE={self.ssl_certfile}, KAFKA_SSL_KEYFILE={self.ssl_keyfile}:"
+                    f" expected a PEM certificate and its PEM key without passphrase ({_reason(error)})"
+                ) from error
+        return context
+
+    def _sasl_config(self) -> dict[str, Any]:
+        return {
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password_file or self.sasl_password,
+        }
+
+    def _given(self, *, sasl: bool) -> dict[str, object]:
+        if sasl:
+            return {
+                "KAFKA_SASL_MECHANISM": self.sasl_mechanism,
+                "KAFKA_SASL_USERNAME": self.sasl_username,
+                "KAFKA_SASL_PASSWORD": self.sasl_password,
+                "KAFKA_SASL_PASSWORD_FILE": self.sasl_password_file,
+            }
+        return {
+            "KAFKA_SSL_CAFILE": self.ssl_cafile,
+            "KAFKA_SSL_CERTFILE": self.ssl_certfile,
+            "KAFKA_SSL_KEYFILE": self.ssl_keyfile,
+        }
+
+
+@dataclass(frozen=True)
+class TopicSettings:
+    """The names of the topics."""
+
+    events_topic: str = setting(
+        "EVENTS_TOPIC", parse=topic_name, default="clickstream-events", help="topic of the events"
+    )
+    metrics_topic: str = setting(
+        "METRICS_TOPIC", parse=topic_name, default="clickstream-metrics", help="topic of the windows' metrics"
+    )
+    partials_topic: str = setting(
+        "PARTIALS_TOPIC",
+        parse=topic_name,
+        default="clickstream-window-partials",
+        help="topic of the processor's own intermediate results",
+    )
+    dead_letter_topic: str = setting(
+        "DEAD_LETTER_TOPIC",
+        parse=topic_name,
+        default="clickstream-dead-letters",
+        help="topic of the events that could not be counted",
+    )
+
+    def validate(self) -> None:
+        """Raise SettingsError when one topic was given two roles."""
+        roles = {
+            "EVENTS_TOPIC": self.events_topic,
+            "METRICS_TOPIC": self.metrics_topic,
+            "PARTIALS_TOPIC": self.partials_topic,
+            "DEAD_LETTER_TOPIC": self.dead_letter_topic,
+        }
+        seen: dict[str, str] = {}
+        for setting_name, topic in roles.items():
+            if topic in seen:
+                raise SettingsError(f"{setting_name}={topic}: expected a topic other than that of {seen[topic]}")
+            seen[topic] = setting_name
+
+
+def _refuse_passphrase() -> str:
+    raise ssl.SSLError(0, "the key is encrypted")
+
+
+def _reason(error: OSError) -> str:
+    return getattr(error, "reason", None) or error.strerror or str(error)

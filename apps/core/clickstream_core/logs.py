@@ -1,0 +1,110 @@
+"""What the apps say: announcements for people on standard output, logs for operators on standard error.
+
+An announcement is a line (or block) that the user came to read: "✓ Connected to Kafka", a finished window, the
+dashboard. A log record is what the apps and the libraries noticed on the way. Both come as text or, for log
+collectors, as one JSON object a line with timestamp, level, app, logger, message and the given fields.
+
+LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each connection at INFO; they are heard from
+WARNING on, unless LOG_LEVEL is DEBUG.
+"""
+
+import json
+import logging
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from clickstream_core.timestamps import format_milliseconds
+
+_OWN_LOGGERS = "clickstream"
+_STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+@dataclass
+class _Announcements:
+    json: bool = False
+    app: str = ""
+
+
+_announcements = _Announcements()
+
+
+def configure_logs(level: str, format: str, app: str) -> None:
+    """Set up logging and announcements for this process.
+
+    `level` is DEBUG, INFO, WARNING or ERROR; `format` is text or json; `app` is the name that JSON lines carry. Python
+    warnings become log records. Calling it again replaces the earlier set-up.
+    """
+    _announcements.json = format == "json"
+    _announcements.app = app
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter(app) if format == "json" else _TextFormatter())
+    handler.addFilter(_OwnOrWarning(level))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+
+
+def announce(text: str, **fields: Any) -> None:
+    """Tell the user `text` on standard output, at once; `fields` are added in JSON format only.
+
+    A standard output that cannot show a character (an emoji in a terminal that is not UTF-8) gets a `?` for it.
+    """
+    if _announcements.json:
+        head = {
+            "timestamp": format_milliseconds(time.time_ns() // 1_000_000),
+            "level": "INFO",
+            "app": _announcements.app,
+        }
+        text = _json_line(head | {"logger": "announcements", "message": text} | fields)
+    _print(text, sys.stdout)
+
+
+class _OwnOrWarning(logging.Filter):
+    """Lets the apps' own records pass, and those of libraries from WARNING on (all at level DEBUG)."""
+
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self._libraries_from = logging.DEBUG if level == "DEBUG" else logging.WARNING
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= self._libraries_from or record.name.startswith(_OWN_LOGGERS)
+
+
+class _TextFormatter(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return format_milliseconds(int(record.created * 1000))
+
+
+class _JsonFormatter(logging.Formatter):
+    def __init__(self, app: str) -> None:
+        super().__init__()
+        self._app = app
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "timestamp": format_milliseconds(int(record.created * 1000)),
+            "level": record.levelname,
+            "app": self._app,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _json_line(line)
+
+
+def _json_line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, default=str)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)

@@ -1,0 +1,197 @@
+"""Health, readiness and metrics over HTTP, as Kubernetes and Prometheus ask for them.
+
+`/healthz` answers whether the app's loop is moving, not merely whether the process lives: the loop calls
+`Health.beat()` each turn, and when the last beat is older than `stall_after`, the answer is 503 and the kubelet
+restarts the pod. Anything that is progress (a long restore) beats too. `/readyz` answers whether the app does its work
+now: connected and, for members of a consumer group, assigned and restored. `/metrics` is Prometheus' text format.
+
+The server runs in daemon threads, one a request, so a stuck loop cannot keep it from saying so, and a slow client
+cannot keep others from their answer; a connection that says nothing for 10 s is closed.
+"""
+
+import errno
+import logging
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import prometheus_client
+
+from clickstream_core.errors import SettingsError
+from clickstream_core.settings import choice, integer, setting
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """How the app can be watched: its HTTP port and its logs."""
+
+    http_port: int = setting(
+        "HTTP_PORT",
+        parse=integer(minimum=0, maximum=65535),
+        default="8080",
+        help="port of /healthz, /readyz and /metrics; 0 turns them off",
+    )
+    log_level: str = setting(
+        "LOG_LEVEL",
+        parse=choice("DEBUG", "INFO", "WARNING", "ERROR"),
+        default="INFO",
+        help="least important log level shown: DEBUG, INFO, WARNING or ERROR",
+    )
+    log_format: str = setting("LOG_FORMAT", parse=choice("text", "json"), default="text", help="text or json")
+
+
+class Health:
+    """Whether the app's loop moves and whether it does its work; safe to use from several threads.
+
+    `stall_after` is in seconds; `clock` gives seconds that only rise.
+    """
+
+    def __init__(self, stall_after: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stall_after = stall_after
+        self._clock = clock
+        self._last_beat = clock()
+        self._readiness = (False, "starting")
+
+    def beat(self) -> None:
+        """Say that the loop moved; the creation counts as the first beat."""
+        self._last_beat = self._clock()
+
+    def set_ready(self, ready: bool, why: str = "") -> None:
+        """Say whether the app does its work and, when not, why not."""
+        self._readiness = (ready, why)
+
+    def alive(self) -> bool:
+        """Whether the last beat is younger than `stall_after`."""
+        return self.silent_for() < self._stall_after
+
+    def silent_for(self) -> float:
+        """Seconds since the last beat."""
+        return self._clock() - self._last_beat
+
+    def readiness(self) -> tuple[bool, str]:
+        """Whether the app does its work, and what it said about it."""
+        return self._readiness
+
+
+class HealthServer:
+    """Serves a `Health` and a metrics registry on `port` while its `with` block runs; port 0 serves nothing.
+
+    Entering raises SettingsError, naming HTTP_PORT, when the port cannot be had.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        health: Health,
+        registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
+    ) -> None:
+        self._port = port
+        self._pages = _Pages(health, registry)
+        self._server: _Server | None = None
+
+    def __enter__(self) -> Self:
+        if self._port:
+            self._server = _listen(self._port, self._pages)
+            threading.Thread(
+                target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health-server", daemon=True
+            ).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+@dataclass(frozen=True)
+class _Pages:
+    health: Health
+    registry: prometheus_client.CollectorRegistry
+
+    def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
+        """Return status, content type and body of the page at `path`."""
+        if path == "/metrics":
+            body = prometheus_client.generate_latest(self.registry)
+            return HTTPStatus.OK, prometheus_client.CONTENT_TYPE_LATEST, body
+        status, text = self._text(path)
+        return status, "text/plain; charset=utf-8", f"{text}\n".encode()
+
+    def _text(self, path: str) -> tuple[HTTPStatus, str]:
+        if path == "/healthz":
+            if self.health.alive():
+                return HTTPStatus.OK, "ok"
+            return HTTPStatus.SERVICE_UNAVAILABLE, f"the loop has not moved for {self.health.silent_for():.0f} s"
+        if path == "/readyz":
+            ready, why = self.health.readiness()
+            return (HTTPStatus.OK, why or "ok") if ready else (HTTPStatus.SERVICE_UNAVAILABLE, why or "not ready")
+        return HTTPStatus.NOT_FOUND, "not found; there are /healthz, /readyz and /metrics"
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    request_queue_size = 32
+
+    def __init__(self, address: tuple[str, int], family: socket.AddressFamily, pages: _Pages) -> None:
+        self.address_family = family
+        self.pages = pages
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # Mostly clients that went away before their answer; socketserver would print a traceback for each.
+        _log.debug("request of %s failed: %s", client_address, sys.exception())
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    server_version = "clickstream"
+    sys_version = ""
+    timeout = 10.0
+
+    def do_GET(self) -> None:
+        status, content_type, body = self.server.pages.answer(urlsplit(self.path).path)
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        _log.debug(format, *args)
+
+
+def _listen(port: int, pages: _Pages) -> _Server:
+    try:
+        try:
+            return _Server(("::", port), socket.AF_INET6, pages)
+        except OSError as error:
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT):
+                raise
+            return _Server(("", port), socket.AF_INET, pages)  # a machine without IPv6
+    except OSError as error:
+        raise SettingsError(
+            f"HTTP_PORT={port}: cannot listen on this port ({error.strerror});"
+            " choose another one, or 0 to turn the health and metrics pages off"
+        ) from error

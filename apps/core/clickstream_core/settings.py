@@ -1,0 +1,283 @@
+"""Settings, declared once and read from the command line and the environment.
+
+A settings class is a frozen dataclass whose fields are made with `setting`, or are settings classes themselves.
+A setting has one name: WINDOW_SIZE is the environment variable WINDOW_SIZE and the flag `--window-size` (few have a
+shorter flag: DASHBOARD_LANGUAGE is `--language`). The flag wins over the environment, the environment over the default,
+and an empty environment variable counts as not set (Helm charts and shells produce those). All three are text that goes
+through the same parser, so a default cannot be a value that a user could not have written.
+
+A value that the parser refuses ends the program before it has connected to anything: `read_settings` raises
+SettingsError with one line, and `run` turns that into exit status 2.
+"""
+
+import argparse
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast, get_type_hints, overload
+
+from clickstream_core.durations import format_duration, parse_duration
+from clickstream_core.errors import SettingsError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Setting:
+    name: str
+    parse: Callable[[str], Any]
+    default: str | None
+    help: str
+    switch: bool
+    flag: str
+
+
+@overload
+def setting(
+    name: str, *, parse: Callable[[str], T], default: str, help: str, switch: bool = ..., flag: str | None = ...
+) -> T: ...
+@overload
+def setting(
+    name: str, *, parse: Callable[[str], T], default: None = ..., help: str, flag: str | None = ...
+) -> T | None: ...
+def setting(
+    name: str,
+    *,
+    parse: Callable[[str], Any],
+    default: str | None = None,
+    help: str,
+    switch: bool = False,
+    flag: str | None = None,
+) -> Any:
+    """Declare a dataclass field as the setting `name`.
+
+    `parse` turns text into the field's value and raises ValueError with "expected ..." in words. `default` is text too;
+    None means that the setting may be absent, and the field is then None. A `switch` is a flag without a value,
+    `--from-beginning`; in the environment it is written FROM_BEGINNING=true. `flag` is for the rare flag that is not
+    the setting's name, `--language`.
+    """
+    declared = _Setting(name, parse, default, help, switch, flag or "--" + name.lower().replace("_", "-"))
+    return field(default=None if default is None else parse(default), metadata={"setting": declared})
+
+
+def read_settings(
+    cls: type[T],
+    *,
+    prog: str,
+    description: str,
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> T:
+    """Read `cls` and the settings classes in it from `argv` (default: the process's) and `environ` (likewise).
+
+    After the values are read, each class's `validate()` is called where it has one, the inner classes first; it raises
+    SettingsError for combinations. `--help` prints every setting with its variable and default and exits with 0.
+
+    Raises SettingsError, one line, for the first value that is not allowed and for unknown arguments.
+    """
+    parser = _ArgumentParser(prog=prog, description=description, allow_abbrev=False, formatter_class=_HelpFormatter)
+    for declared in _settings_of(cls):
+        if declared.switch:
+            parser.add_argument(
+                declared.flag, dest=declared.name, help=_help(declared), action="store_const", const="true"
+            )
+        else:
+            parser.add_argument(declared.flag, dest=declared.name, help=_help(declared), metavar="VALUE")
+    flags = vars(parser.parse_args(sys.argv[1:] if argv is None else argv))
+    return _build(cls, flags, os.environ if environ is None else environ)
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run an app's `main` and end the process with the exit status that it returns.
+
+    SettingsError becomes one line on standard error and exit status 2; Ctrl+C before the app has installed its own
+    handlers becomes status 130, as shells have it.
+    """
+    try:
+        status = main()
+    except SettingsError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+# -- parsers ----------------------------------------------------------------------------------------------------------
+
+
+def text(value: str) -> str:
+    """Any text that is not empty."""
+    if not value.strip():
+        raise ValueError("expected some text")
+    return value
+
+
+def boolean(value: str) -> bool:
+    """`true` or `false`, the value of a switch."""
+    return choice("true", "false")(value) == "true"
+
+
+def path(value: str) -> Path:
+    """A file that exists and can be read."""
+    file = Path(value)
+    try:
+        with file.open("rb"):
+            return file
+    except OSError as error:
+        raise ValueError(f"expected a file that can be read ({error.strerror})") from error
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of the given words, in any case; the result is written as given here."""
+
+    def parse(value: str) -> str:
+        for word in allowed:
+            if word.casefold() == value.strip().casefold():
+                return word
+        raise ValueError(f"expected {_alternatives(allowed)}")
+
+    return parse
+
+
+def matching(pattern: str, description: str) -> Callable[[str], str]:
+    """Text that matches the regular expression as a whole; `description` says so in words."""
+
+    def parse(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(f"expected {description}")
+        return value
+
+    return parse
+
+
+def number(
+    *, above: float = -math.inf, minimum: float = -math.inf, maximum: float = math.inf
+) -> Callable[[str], float]:
+    """A finite number greater than `above`, and within `minimum` and `maximum`, both included."""
+
+    def parse(value: str) -> float:
+        try:
+            result = float(value)
+        except ValueError:
+            result = math.nan
+        if not (math.isfinite(result) and above < result and minimum <= result <= maximum):
+            raise ValueError("expected a number" + _bounds(above, minimum, maximum))
+        return result
+
+    return parse
+
+
+def integer(*, minimum: int | None = None, maximum: int | None = None) -> Callable[[str], int]:
+    """A whole number within `minimum` and `maximum`, both included."""
+
+    def parse(value: str) -> int:
+        low = -math.inf if minimum is None else minimum
+        high = math.inf if maximum is None else maximum
+        if re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value, re.ASCII) is None or not low <= int(value) <= high:
+            raise ValueError("expected a whole number" + _bounds(-math.inf, low, high))
+        return int(value)
+
+    return parse
+
+
+def duration(*, minimum: str, maximum: str, whole_seconds: bool = False) -> Callable[[str], int]:
+    """A duration within `minimum` and `maximum` (both included, written as durations), in milliseconds."""
+    low, high = parse_duration(minimum), parse_duration(maximum)
+    unit = ", in whole seconds" if whole_seconds else ""
+    expected = f"between {format_duration(low)} and {format_duration(high)}{unit}"
+
+    def parse(value: str) -> int:
+        try:
+            milliseconds = parse_duration(value)
+        except ValueError as error:
+            raise ValueError(f"{error} {expected}") from error
+        if not low <= milliseconds <= high or (whole_seconds and milliseconds % 1000):
+            raise ValueError(f"expected a duration such as 500ms, 10s, 5m or 1h {expected}")
+        return milliseconds
+
+    return parse
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+class _ArgumentParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message} (--help lists what is allowed)")
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=34, width=100)
+
+
+def _settings_of(cls: type[Any]) -> Iterator[_Setting]:
+    for part in _fields_of(cls):
+        if isinstance(part, _Setting):
+            yield part
+        else:
+            yield from _settings_of(part)
+
+
+def _fields_of(cls: type[Any]) -> Iterator[_Setting | type[Any]]:
+    types = get_type_hints(cls)
+    for declared in fields(cls):
+        yield _field_kind(cls, declared, types[declared.name])
+
+
+def _field_kind(cls: type[Any], declared: Field[Any], kind: Any) -> _Setting | type[Any]:
+    if "setting" in declared.metadata:
+        return cast(_Setting, declared.metadata["setting"])
+    if isinstance(kind, type) and is_dataclass(kind):
+        return kind
+    raise TypeError(f"{cls.__name__}.{declared.name} is neither made with setting() nor a settings class")
+
+
+def _build(cls: type[T], flags: Mapping[str, str | None], environ: Mapping[str, str]) -> T:
+    values = (
+        _value(part, flags, environ) if isinstance(part, _Setting) else _build(part, flags, environ)
+        for part in _fields_of(cls)
+    )
+    settings = cls(*values)
+    validate = getattr(settings, "validate", None)
+    if validate is not None:
+        validate()
+    return settings
+
+
+def _value(declared: _Setting, flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Any:
+    given, source = flags[declared.name], f" (from {declared.flag})"
+    if given is None:
+        given, source = environ.get(declared.name) or declared.default, ""
+    if given is None:
+        return None
+    try:
+        return declared.parse(given)
+    except ValueError as error:
+        shown = given if given.isprintable() else repr(given)
+        raise SettingsError(f"{declared.name}={shown}{source}: {error}") from error
+
+
+def _help(declared: _Setting) -> str:
+    default = "" if declared.default is None or declared.switch else f"; default {declared.default}"
+    return f"{declared.help} [{declared.name}{default}]".replace("%", "%%")
+
+
+def _alternatives(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _bounds(above: float, minimum: float, maximum: float) -> str:
+    if math.isfinite(minimum) and math.isfinite(maximum):
+        return f" between {minimum:.15g} and {maximum:.15g}"
+    parts = [
+        f" greater than {above:.15g}" if math.isfinite(above) else "",
+        f" of at least {minimum:.15g}" if math.isfinite(minimum) else "",
+        f" of at most {maximum:.15g}" if math.isfinite(maximum) else "",
+    ]
+    return " and".join(filter(None, parts))

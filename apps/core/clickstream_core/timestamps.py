@@ -1,0 +1,89 @@
+"""RFC 3339 timestamps and milliseconds since 1970-01-01T00:00:00Z, the unit that Kafka and the windows count in.
+
+Producers of events write one shape nearly always, `2024-10-26T10:30:45.123Z`. Its first sixteen characters are a
+minute, and a stream brings the same few minutes again and again, so the calendar is asked once a minute and the rest is
+two small integers. Every other shape takes the grammar of RFC 3339, section 5.6, in full.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+_RFC_3339 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
+)
+_MINUTE = 60_000
+_DAY_MINUTES = 24 * 60
+_EPOCH_DAY = datetime(1970, 1, 1).toordinal()
+_FIRST = -62_135_596_800_000
+_SECONDS = {f"{second:02}": second * 1000 for second in range(60)}
+_MILLISECONDS = {f"{milliseconds:03}": milliseconds for milliseconds in range(1000)}
+
+
+def parse_timestamp(text: str) -> int:
+    """Return the milliseconds since the epoch of an RFC 3339 date-time; digits beyond milliseconds are cut off.
+
+    Any UTC offset is taken. A leap second (23:59:60 UTC) is the first second of the next day, as in POSIX time.
+    Raises ValueError that says what is wrong: no offset, not the grammar, no such day, before year 1.
+    """
+    if len(text) == 24 and text[23] == "Z" and text[16] == ":" and text[19] == ".":
+        minute = _minute(text[:16])
+        seconds = _SECONDS.get(text[17:19])
+        milliseconds = _MILLISECONDS.get(text[20:23])
+        if minute is not None and seconds is not None and milliseconds is not None:
+            return minute + seconds + milliseconds
+    return _parse_any(text)
+
+
+@lru_cache(maxsize=4096)
+def _minute(prefix: str) -> int | None:
+    try:
+        return _parse_any(prefix + ":00Z")
+    except ValueError:
+        return None
+
+
+def _parse_any(text: str) -> int:
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        if _RFC_3339.fullmatch(text + "Z") is not None:
+            raise ValueError("has no UTC offset, expected Z or +hh:mm at its end")
+        raise ValueError("is not an RFC 3339 date-time such as 2024-10-26T10:30:45.123Z")
+    year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
+    fraction, sign, offset_hour, offset_minute = match.group(7, 8, 9, 10)
+    offset = 0
+    if sign:
+        if int(offset_hour) > 23 or int(offset_minute) > 59:
+            raise ValueError("has a UTC offset out of range")
+        offset = (int(offset_hour) * 60 + int(offset_minute)) * (-1 if sign == "-" else 1)
+    try:
+        days = datetime(year, month, day).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise ValueError(f"names a day that does not exist ({error})") from error
+    minutes = days * _DAY_MINUTES + hour * 60 + minute - offset
+    leap_second = second == 60 and minutes % _DAY_MINUTES == _DAY_MINUTES - 1
+    if hour > 23 or minute > 59 or (second > 59 and not leap_second):
+        raise ValueError("names a time of day that does not exist")
+    milliseconds = minutes * _MINUTE + second * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
+    if milliseconds < _FIRST:
+        raise ValueError("is before year 1 in UTC")
+    return milliseconds
+
+
+def format_milliseconds(milliseconds: int) -> str:
+    """Return `2024-10-26T10:30:45.123Z`, the form that events carry."""
+    second, rest = divmod(milliseconds, 1000)
+    return f"{_second(second)}.{rest:03}Z"
+
+
+def format_seconds(milliseconds: int) -> str:
+    """Return `2024-10-26T10:30:00Z`, the form of windows' bounds; milliseconds are cut off."""
+    return f"{_second(milliseconds // 1000)}Z"
+
+
+def _second(seconds: int) -> str:
+    days, second = divmod(seconds, 86_400)
+    day = datetime.fromordinal(days + _EPOCH_DAY)
+    moment = datetime(day.year, day.month, day.day, second // 3600, second // 60 % 60, second % 60, tzinfo=UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") if day.year >= 1000 else moment.isoformat()[:19]

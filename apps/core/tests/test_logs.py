@@ -1,0 +1,119 @@
+"""Announcements and logs, as text and as JSON."""
+
+import io
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from clickstream_core.logs import announce, configure_logs
+
+_own = logging.getLogger("clickstream_test")
+_library = logging.getLogger("kafka.client")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    configure_logs("WARNING", "text", "")
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_an_announcement_is_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "text", "producer")
+    announce("🚀 Generating 10 events/second", rate=10)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("🚀 Generating 10 events/second\n", "")
+
+
+def test_in_json_an_announcement_is_one_object_with_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "json", "producer")
+    announce("line 1\nline 2", rate=10, why=ValueError("odd"))
+    (line,) = capsys.readouterr().out.splitlines()
+    record = json.loads(line)
+    assert record.pop("timestamp").endswith("Z")
+    assert record == {
+        "level": "INFO",
+        "app": "producer",
+        "logger": "announcements",
+        "message": "line 1\nline 2",
+        "rate": 10,
+        "why": "odd",
+    }
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "euc-kr", "latin-1"])
+def test_a_terminal_that_cannot_show_an_emoji_gets_a_question_mark(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    announce("🚀 Generating")
+    assert raw.getvalue() == b"? Generating\n"
+
+
+def test_text_logs_carry_time_level_and_logger(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "text", "streams")
+    _own.info("restored partition %d", 3)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    moment, rest = captured.err.split(" ", 1)
+    assert moment.endswith("Z")
+    assert rest == "INFO clickstream_test: restored partition 3\n"
+
+
+def test_libraries_are_heard_from_warning_on(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "text", "streams")
+    _library.info("connecting")
+    _library.warning("lost")
+    assert capsys.readouterr().err.endswith("WARNING kafka.client: lost\n")
+    _library.info("connecting")
+    assert capsys.readouterr().err == ""
+
+
+def test_at_level_debug_libraries_are_heard_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("DEBUG", "text", "streams")
+    _library.debug("sending")
+    assert "kafka.client: sending" in capsys.readouterr().err
+
+
+def test_records_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("ERROR", "text", "streams")
+    _own.warning("slow")
+    assert capsys.readouterr().err == ""
+
+
+def test_json_logs_carry_extra_fields_and_the_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "json", "streams")
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        _own.exception("failed\n%s", "é", extra={"partition": 3})
+    (line,) = capsys.readouterr().err.splitlines()
+    record = json.loads(line)
+    assert {name: record[name] for name in ("level", "app", "logger", "message", "partition")} == {
+        "level": "ERROR",
+        "app": "streams",
+        "logger": "clickstream_test",
+        "message": "failed\né",
+        "partition": 3,
+    }
+    assert "RuntimeError: broken" in record["exception"]
+    assert not {"msg", "args", "exc_info", "taskName", "lineno"} & record.keys()
+
+
+def test_python_warnings_become_records(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "json", "streams")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        warnings.warn("old habit", stacklevel=1)
+    assert "old habit" in json.loads(capsys.readouterr().err)["message"]

@@ -1,0 +1,143 @@
+"""Health, readiness and metrics over HTTP."""
+
+import http.client
+import socket
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from clickstream_core.errors import SettingsError
+from clickstream_core.service import Health, HealthServer
+
+
+class Clock:
+    """Seconds that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(stall_after=30.0, clock=clock)
+
+
+@pytest.fixture
+def server(port: int, health: Health) -> Iterator[HealthServer]:
+    registry = CollectorRegistry()
+    Counter("clickstream_events", "Events", registry=registry).inc(3)
+    with HealthServer(port, health, registry) as server:
+        yield server
+
+
+def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_loop_that_beats_is_alive_and_one_that_stopped_is_not(health: Health, clock: Clock) -> None:
+    clock.now += 29.9
+    assert health.alive()
+    health.beat()
+    clock.now += 29.9
+    assert health.alive()
+    clock.now += 0.1
+    assert not health.alive()
+
+
+@pytest.mark.usefixtures("server")
+def test_healthz_follows_the_beat(port: int, health: Health, clock: Clock) -> None:
+    assert ask(port, "/healthz") == (200, "ok\n")
+    clock.now += 45
+    assert ask(port, "/healthz") == (503, "the loop has not moved for 45 s\n")
+    health.beat()
+    assert ask(port, "/healthz") == (200, "ok\n")
+
+
+@pytest.mark.usefixtures("server")
+def test_readyz_is_false_until_the_app_says_otherwise(port: int, health: Health) -> None:
+    assert ask(port, "/readyz") == (503, "starting\n")
+    health.set_ready(True)
+    assert ask(port, "/readyz") == (200, "ok\n")
+    health.set_ready(False, "no partition assigned")
+    assert ask(port, "/readyz") == (503, "no partition assigned\n")
+
+
+@pytest.mark.usefixtures("server")
+def test_metrics_are_prometheus_text(port: int) -> None:
+    status, text = ask(port, "/metrics?name=ignored")
+    assert status == 200
+    assert "clickstream_events_total 3.0\n" in text
+
+
+@pytest.mark.usefixtures("server")
+def test_other_pages_and_methods_are_refused(port: int) -> None:
+    assert ask(port, "/")[0] == 404
+    assert ask(port, "/healthz/x")[0] == 404
+    assert ask(port, "/healthz", "POST")[0] == 501
+
+
+@pytest.mark.usefixtures("server")
+def test_head_answers_without_a_body(port: int) -> None:
+    assert ask(port, "/healthz", "HEAD") == (200, "")
+    assert ask(port, "/readyz", "HEAD") == (503, "")
+
+
+@pytest.mark.usefixtures("server")
+def test_clients_that_say_nothing_or_leave_do_not_disturb_others(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    silent[0].sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+    silent[0].close()
+    silent[1].sendall(b"\x16\x03\x01 not HTTP\r\n\r\n")
+    assert ask(port, "/healthz") == (200, "ok\n")
+    for client in silent[1:]:
+        client.close()
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_a_taken_port_is_a_settings_error(health: Health) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = holder.getsockname()[1]
+        with (
+            pytest.raises(SettingsError, match=f"HTTP_PORT={taken}: .*Address already in use"),
+            HealthServer(taken, health),
+        ):
+            pytest.fail("the server started on a taken port")
+
+
+def test_port_0_serves_nothing(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr("clickstream_core.service._Server", refuse)
+    with HealthServer(0, health) as server:
+        assert isinstance(server, HealthServer)
+
+
+def test_the_port_is_free_again_afterwards(port: int, health: Health) -> None:
+    for _ in range(2):
+        with HealthServer(port, health):
+            assert ask(port, "/healthz")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(port, "/healthz")

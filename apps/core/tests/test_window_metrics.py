@@ -1,0 +1,67 @@
+import json
+from typing import Any
+
+import pytest
+
+from clickstream_core.errors import MalformedMetrics
+from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics, encode_window_metrics
+
+# The record of the reference, without the fields that this product added.
+REFERENCE: dict[str, Any] = {
+    "window_start": "2024-10-26T10:30:00Z",
+    "window_end": "2024-10-26T10:35:00Z",
+    "total_events": 3000,
+    "unique_users": 100,
+    "unique_sessions": 684,
+    "event_types": {"page_view": 582, "click": 659},
+    "devices": {"mobile": 1013},
+    "top_referrers": {"google.com": 642},
+    "top_pages": {"/products/laptop": 251},
+    "avg_duration_ms": 5162,
+}
+
+
+def test_a_record_of_the_reference_is_a_first_result() -> None:
+    metrics = decode_window_metrics(json.dumps(REFERENCE).encode())
+    assert (metrics.total_events, metrics.revision, metrics.approximate) == (3000, 0, False)
+
+
+def test_maps_keep_their_order_through_json() -> None:
+    metrics = decode_window_metrics(json.dumps(REFERENCE).encode())
+    assert list(metrics.event_types) == ["page_view", "click"]
+    assert decode_window_metrics(encode_window_metrics(metrics)) == metrics
+
+
+def test_the_record_has_the_fields_of_the_contract() -> None:
+    metrics = decode_window_metrics(json.dumps(REFERENCE).encode())
+    assert json.loads(encode_window_metrics(metrics)) == {**REFERENCE, "revision": 0, "approximate": False}
+    assert isinstance(metrics, WindowMetrics)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"not json",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b"[" * 100_000,
+        *(
+            json.dumps({**REFERENCE, **change}).encode()
+            for change in (
+                {"window_start": "yesterday"},
+                {"window_end": "2024-10-26T10:35:00"},
+                {"total_events": "3000"},
+                {"total_events": 10**400},
+                {"unique_users": -1},
+                {"top_pages": {"/": 2**63}},
+                {"event_types": [["click", 1]]},
+            )
+        ),
+    ],
+)
+def test_what_nobody_can_have_counted_is_malformed(value: bytes | None) -> None:
+    with pytest.raises(MalformedMetrics):
+        decode_window_metrics(value)
