@@ -1,0 +1,227 @@
+"""One connection to Kafka: a member of the consumer group that reads the metrics topic, with read_committed.
+
+Where reading begins: at the committed offset. A partition without one (the group's first start) begins at the first
+record that was written since this process started, so a window that ends while the group is still forming, or on a
+topic that is created later, is not lost. With `from_beginning` each partition begins at its oldest record when this
+process is given it for the first time. An offset that the log no longer holds (retention, a recreated topic)
+continues at the oldest record.
+
+Offsets are committed every second, before a rebalance and at the end, always behind what `poll` had returned when it
+was called again: a crash repeats a result rather than losing it.
+
+Some things that kafka-python 3.0.12 does not do by itself are done here. It has no method that says whether a broker is
+connected, so the client object underneath is kept and asked. Its consumer passes `allow_auto_create_topics` to nobody
+and would create a missing topic with the broker's defaults. When connecting fails it raises a mere timeout, with the
+reason (connection refused, unknown certificate) in its log only, so that log is listened to. And a refused password is
+mostly seen as a closed connection, because the broker's last words are dropped when they arrive together with the end
+of the stream; so the message says that this may be the cause.
+"""
+
+import heapq
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import (
+    AuthorizationError,
+    IncompatibleBrokerVersion,
+    KafkaError,
+    KafkaTimeoutError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
+from kafka.net.compat import KafkaNetClient
+from kafka.structs import MemberState
+
+from clickstream_consumer.errors import KafkaAway, KafkaRefused
+from clickstream_consumer.settings import ConsumerSettings
+
+_log = logging.getLogger(__name__)
+_REFUSALS = (
+    AuthorizationError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+    IncompatibleBrokerVersion,
+)
+_CONNECT_MS = 3_000
+_LOOKUP_MS = 2_000
+_CLOSE_MS = 2_000
+
+
+class LibraryComplaints(logging.Handler):
+    """Listens to kafka-python's warnings; `last` is the newest error in them, the cause that its exceptions leave out.
+
+    While it listens, the library's records go no further: without Kafka there are several a second. LOG_LEVEL DEBUG
+    shows them all.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last: Exception | None = None
+        library = logging.getLogger("kafka")
+        library.addHandler(self)
+        library.propagate = logging.getLogger().isEnabledFor(logging.DEBUG)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error that the record is about; a timeout says no more than is known."""
+        for argument in record.args or ():
+            if isinstance(argument, Exception) and not isinstance(argument, KafkaTimeoutError):
+                self.last = argument
+
+
+class Connection:
+    """A consumer that has reached Kafka once; after that it survives whatever Kafka does but a refusal."""
+
+    _client: Any = None
+
+    def __init__(self, settings: ConsumerSettings, started_at: int, complaints: LibraryComplaints) -> None:
+        """Connect, within a few seconds. `started_at` is the process's start in milliseconds since the epoch.
+
+        Raises KafkaAway when no broker answers and KafkaRefused when one refuses.
+        """
+        self._topic = settings.topics.metrics_topic
+        self._group = settings.group_id
+        self._started_at = started_at
+        self._sasl = settings.kafka.uses_sasl
+        self._complaints = complaints
+        complaints.last = None
+        try:
+            self._consumer = KafkaConsumer(
+                **settings.kafka.kafka_python_config(),
+                client_id="clickstream-consumer",
+                group_id=self._group,
+                isolation_level="read_committed",
+                auto_offset_reset="none",
+                auto_commit_interval_ms=1_000,
+                bootstrap_timeout_ms=_CONNECT_MS,
+                max_poll_interval_ms=30_000,
+                metadata_max_age_ms=10_000,
+                metrics_enabled=False,
+                reconnect_backoff_max_ms=2_000,
+                request_timeout_ms=10_000,
+                session_timeout_ms=15_000,
+                kafka_client=self._new_client,
+            )
+        except KafkaError as error:
+            if self._client is not None:
+                self._client.close()
+            raise self._explained(error) from error
+        self._consumer.subscribe([self._topic], listener=_Rewind(self._consumer) if settings.from_beginning else None)
+
+    def poll(self, timeout_ms: int) -> list[ConsumerRecord]:
+        """Return the next records, merged by timestamp, each partition's in its order; none after `timeout_ms`.
+
+        Raises KafkaAway and KafkaRefused.
+        """
+        try:
+            batches = self._consumer.poll(timeout_ms)
+        except NoOffsetForPartitionError as error:
+            self._begin(error.args[0])
+            return []
+        except OffsetOutOfRangeError as error:
+            self._begin_at_oldest(error.args[0])
+            return []
+        except LogTruncationError as error:
+            self._step_back(error.divergent_offsets)
+            return []
+        except KafkaError as error:
+            raise self._explained(error) from error
+        return list(heapq.merge(*batches.values(), key=lambda record: record.timestamp))
+
+    def answers(self) -> bool:
+        """Whether a broker is connected at this moment."""
+        cluster = self._client.cluster
+        nodes = [broker.node_id for broker in cluster.brokers()]
+        return any(self._client.connected(node) for node in [*nodes, cluster.get_coordinator(self._group)])
+
+    def trouble(self) -> str:
+        """Return the cause of the last failure that kafka-python met, in words."""
+        return "not connected" if self._complaints.last is None else self._worded(self._complaints.last)
+
+    def is_member(self) -> bool:
+        """Whether the group has taken this consumer in and given it its partitions, which may be none."""
+        return bool(self._consumer.group_metadata().state == MemberState.STABLE)
+
+    def has_topic(self) -> bool:
+        """Whether the metrics topic exists, as far as the cluster's metadata is known."""
+        return self._client.cluster.partitions_for_topic(self._topic) is not None
+
+    def may_read_topic(self) -> bool:
+        """Whether the broker shows the topic to this user."""
+        return self._topic not in self._client.cluster.unauthorized_topics
+
+    def close(self) -> None:
+        """Commit and leave the group as far as Kafka answers, within 5 seconds."""
+        try:
+            self._consumer.close(autocommit=self.answers(), timeout_ms=_CLOSE_MS)
+        except KafkaError as error:
+            _log.warning("Could not leave the consumer group %s: %s", self._group, error)
+        self._client.close()
+
+    def _new_client(self, **config: Any) -> KafkaNetClient:
+        self._client = KafkaNetClient(**config)
+        self._client.cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 250}
+        return self._client
+
+    def _explained(self, error: KafkaError) -> KafkaAway | KafkaRefused:
+        cause = self._complaints.last if isinstance(error, KafkaTimeoutError) and self._complaints.last else error
+        return KafkaRefused(str(cause)) if isinstance(cause, _REFUSALS) else KafkaAway(self._worded(cause))
+
+    def _worded(self, cause: Exception) -> str:
+        hint = "; a wrong user name or password ends like this" if self._sasl and "disconnected" in str(cause) else ""
+        return f"{cause}{hint}"
+
+    def _begin(self, partitions: Collection[TopicPartition]) -> None:
+        try:
+            # The ends first: a record written between the two questions is then found by the second.
+            ends = self._consumer.end_offsets(list(partitions), timeout_ms=_LOOKUP_MS)
+            times = dict.fromkeys(partitions, self._started_at)
+            firsts = self._consumer.offsets_for_times(times, timeout_ms=_LOOKUP_MS)
+        except KafkaError as error:
+            raise self._explained(error) from error
+        for partition in partitions:
+            first = firsts[partition]
+            self._consumer.seek(partition, ends[partition] if first is None else first.offset)
+
+    def _begin_at_oldest(self, partitions: Iterable[TopicPartition]) -> None:
+        for partition in partitions:
+            _log.warning(
+                "Partition %d of %s no longer holds the committed offset; going on with its oldest record",
+                partition.partition,
+                self._topic,
+            )
+            self._consumer.seek_to_beginning(partition)
+
+    def _step_back(self, divergent: Mapping[TopicPartition, Any]) -> None:
+        for partition, offset in divergent.items():
+            if offset is None:
+                self._begin_at_oldest([partition])
+            else:
+                _log.warning(
+                    "Partition %d of %s lost records that were read already; going on at offset %d",
+                    partition.partition,
+                    self._topic,
+                    offset.offset,
+                )
+                self._consumer.seek(partition, offset.offset)
+
+
+class _Rewind(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
+    """Sends each partition to its oldest record when this process is given it for the first time."""
+
+    def __init__(self, consumer: KafkaConsumer) -> None:
+        self._consumer = consumer
+        self._rewound: set[TopicPartition] = set()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        for partition in set(assigned) - self._rewound:
+            self._consumer.seek_to_beginning(partition)
+            self._rewound.add(partition)
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        pass

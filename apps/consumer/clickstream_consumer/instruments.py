@@ -1,0 +1,74 @@
+"""What Prometheus is told: how many results came, and the numbers of the last closed window.
+
+Event types and devices are named by whoever sends events, so only those of the event record's contract become label
+values; everything else is counted under `other`, and the number of time series stays fixed. Until a first result came,
+the window's numbers are NaN: a gap in a graph, where 0 would be a window without events.
+"""
+
+import math
+from collections.abc import Mapping
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+
+from clickstream_consumer.results import WindowResult
+
+_EVENT_TYPES = ("page_view", "click", "add_to_cart", "purchase", "search")
+_DEVICES = ("mobile", "desktop", "tablet")
+_OTHER = "other"
+_PREFIX = "clickstream_consumer"
+
+
+class Instruments:
+    """The consumer's metrics, registered with `registry`."""
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        def gauge(name: str, help: str, *labels: str) -> Gauge:
+            return Gauge(f"{_PREFIX}_{name}", help, labels, registry=registry)
+
+        def counter(name: str, help: str) -> Counter:
+            return Counter(f"{_PREFIX}_{name}", help, registry=registry)
+
+        self._results = counter("results", "Window results shown, revisions included")
+        self._revisions = counter("revisions", "Window results that revised an earlier one")
+        self._malformed = counter("malformed", "Records on the metrics topic that could not be read and were skipped")
+        self._ready = gauge("ready", "1 while connected and a member of the consumer group, else 0")
+        self._end = gauge("window_end_timestamp_seconds", "End of the last closed window, in Unix time")
+        self._events = gauge("window_total_events", "Events in the last closed window")
+        self._users = gauge("window_unique_users", "Distinct users in the last closed window")
+        self._sessions = gauge("window_unique_sessions", "Distinct sessions in the last closed window")
+        self._duration = gauge("window_avg_duration_seconds", "Average duration of an event in the last closed window")
+        self._by_type = gauge("window_events", "Events in the last closed window by type", "event_type")
+        self._by_device = gauge("window_device_events", "Events in the last closed window by device", "device_type")
+        self._newest = 0
+        for unknown in (self._end, self._events, self._users, self._sessions, self._duration):
+            unknown.set(math.nan)
+
+    def ready(self, ready: bool) -> None:
+        """Note whether results can arrive."""
+        self._ready.set(ready)
+
+    def malformed(self) -> None:
+        """Count a record that was skipped."""
+        self._malformed.inc()
+
+    def result(self, result: WindowResult) -> None:
+        """Count a result and, unless a later window is known, show its numbers."""
+        metrics = result.metrics
+        self._results.inc()
+        self._revisions.inc(metrics.revision > 0)
+        if result.end < self._newest:
+            return
+        self._newest = result.end
+        self._end.set(result.end / 1000)
+        self._events.set(metrics.total_events)
+        self._users.set(metrics.unique_users)
+        self._sessions.set(metrics.unique_sessions)
+        self._duration.set(metrics.avg_duration_ms / 1000)
+        _set_counts(self._by_type, metrics.event_types, _EVENT_TYPES)
+        _set_counts(self._by_device, metrics.devices, _DEVICES)
+
+
+def _set_counts(gauge: Gauge, counts: Mapping[str, int], names: tuple[str, ...]) -> None:
+    for name in names:
+        gauge.labels(name).set(counts.get(name, 0))
+    gauge.labels(_OTHER).set(sum(count for name, count in counts.items() if name not in names))

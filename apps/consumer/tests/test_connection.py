@@ -1,0 +1,196 @@
+import logging
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    SaslAuthenticationFailedError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from clickstream_consumer import connection as module
+from clickstream_consumer.connection import Connection, LibraryComplaints
+from clickstream_consumer.errors import KafkaAway, KafkaRefused
+from clickstream_consumer.settings import ConsumerSettings
+from clickstream_core.settings import read_settings
+
+Record = namedtuple("Record", ["timestamp", "partition", "offset"])
+P0, P1, P2 = (TopicPartition("clickstream-metrics", number) for number in range(3))
+STARTED_AT = 1_729_938_600_000
+SASL = {
+    "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "alice",
+    "KAFKA_SASL_PASSWORD": "secret",
+}
+
+
+class FakeConsumer:
+    """Stands for KafkaConsumer: takes the same arguments, returns and raises what the test scripted."""
+
+    script: list[Any]
+    refusal: Exception | None
+    firsts: dict[TopicPartition, int]
+
+    def __init__(self, **config: Any) -> None:
+        self.config = config
+        self.client = config["kafka_client"](bootstrap_servers=config["bootstrap_servers"])
+        self.positions: dict[TopicPartition, int | str] = {}
+        self.asked: list[str] = []
+        self.listener: Any = None
+        if self.refusal is not None:
+            raise self.refusal
+
+    def subscribe(self, topics: list[str], listener: Any) -> None:
+        self.topics, self.listener = topics, listener
+
+    def poll(self, timeout_ms: int) -> Any:
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def end_offsets(self, partitions: list[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+        self.asked.append("ends")
+        return dict.fromkeys(partitions, 100)
+
+    def offsets_for_times(self, times: dict[TopicPartition, int], timeout_ms: int) -> dict[TopicPartition, Any]:
+        self.asked.append("times")
+        assert set(times.values()) == {STARTED_AT}
+        return {p: SimpleNamespace(offset=self.firsts[p]) if p in self.firsts else None for p in times}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
+
+    def seek_to_beginning(self, partition: TopicPartition) -> None:
+        self.positions[partition] = "beginning"
+
+    def close(self, autocommit: bool, timeout_ms: int) -> None:
+        raise GroupAuthorizationFailedError("metrics-consumer-group")
+
+
+@pytest.fixture
+def complaints() -> Iterator[LibraryComplaints]:
+    library = logging.getLogger("kafka")
+    propagate = library.propagate
+    handler = LibraryComplaints()
+    yield handler
+    library.removeHandler(handler)
+    library.propagate = propagate
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch, complaints: LibraryComplaints) -> Callable[..., tuple[Connection, Any]]:
+    def connect(
+        *script: Any, argv: tuple[str, ...] = (), firsts: dict[TopicPartition, int] | None = None, **environ: str
+    ) -> tuple[Connection, Any]:
+        scripted = {"script": list(script), "refusal": None, "firsts": firsts or {}}
+        monkeypatch.setattr(module, "KafkaConsumer", type("Scripted", (FakeConsumer,), scripted))
+        settings = read_settings(ConsumerSettings, prog="test", description="", argv=argv, environ=environ)
+        connection = Connection(settings, STARTED_AT, complaints)
+        return connection, connection._consumer
+
+    return connect
+
+
+Connect = Callable[..., tuple[Connection, Any]]
+
+
+def test_only_committed_records_are_read_and_no_topic_is_created(connect: Connect) -> None:
+    _, consumer = connect()
+    assert consumer.config["isolation_level"] == "read_committed"
+    assert consumer.config["group_id"] == "metrics-consumer-group"
+    assert consumer.topics == ["clickstream-metrics"]
+    assert consumer.client.cluster.metadata_request().allow_auto_topic_creation is False
+
+
+def test_partitions_are_merged_by_time_and_keep_their_own_order(connect: Connect) -> None:
+    first = [Record(10, 0, 0), Record(30, 0, 1), Record(20, 0, 2)]
+    second = [Record(15, 1, 0), Record(40, 1, 1)]
+    connection, _ = connect({P0: first, P1: second})
+    merged = connection.poll(500)
+    assert merged[0] == first[0]
+    assert [record for record in merged if record.partition == 0] == first
+    assert [record for record in merged if record.partition == 1] == second
+    assert merged[1] == second[0]
+
+
+def test_without_a_commit_reading_begins_at_the_first_record_since_the_start(connect: Connect) -> None:
+    connection, consumer = connect(NoOffsetForPartitionError({P0, P1}), firsts={P1: 97})
+    assert connection.poll(500) == []
+    assert consumer.positions == {P0: 100, P1: 97}
+    assert consumer.asked == ["ends", "times"]
+
+
+def test_an_offset_that_is_gone_continues_at_the_oldest_record(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection, consumer = connect(OffsetOutOfRangeError({P2: 5}))
+    assert connection.poll(500) == []
+    assert consumer.positions == {P2: "beginning"}
+    assert "Partition 2 of clickstream-metrics no longer holds the committed offset" in caplog.text
+
+
+def test_after_a_truncated_log_reading_continues_where_it_was_cut(connect: Connect) -> None:
+    connection, consumer = connect(LogTruncationError({P0: OffsetAndMetadata(17, "", 3), P1: None}))
+    assert connection.poll(500) == []
+    assert consumer.positions == {P0: 17, P1: "beginning"}
+
+
+def test_from_beginning_rewinds_each_partition_once(connect: Connect) -> None:
+    _, consumer = connect(argv=("--from-beginning",))
+    consumer.listener.on_partitions_assigned({P0, P1})
+    assert consumer.positions == {P0: "beginning", P1: "beginning"}
+    consumer.positions.clear()
+    consumer.listener.on_partitions_revoked({P0, P1})
+    consumer.listener.on_partitions_assigned({P0, P2})
+    assert consumer.positions == {P2: "beginning"}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (SaslAuthenticationFailedError("wrong"), KafkaRefused),
+        (GroupAuthorizationFailedError("group"), KafkaRefused),
+        (KafkaTimeoutError("slow"), KafkaAway),
+        (KafkaConnectionError("gone"), KafkaAway),
+    ],
+)
+def test_what_kafka_refuses_is_told_from_kafka_being_away(
+    connect: Connect, error: Exception, expected: type[Exception]
+) -> None:
+    connection, _ = connect(error)
+    with pytest.raises(expected):
+        connection.poll(500)
+
+
+def test_a_timeout_is_explained_by_what_the_library_said(connect: Connect) -> None:
+    connection, _ = connect(KafkaTimeoutError("Unable to bootstrap"))
+    logging.getLogger("kafka.net.manager").warning("Bootstrap failed: %s", KafkaConnectionError("111 ECONNREFUSED"))
+    logging.getLogger("kafka.net.manager").error("Bootstrap failed: %s", KafkaTimeoutError("Unable to bootstrap"))
+    with pytest.raises(KafkaAway, match="111 ECONNREFUSED"):
+        connection.poll(500)
+
+
+def test_a_closed_connection_with_a_password_may_be_the_password(connect: Connect) -> None:
+    connection, _ = connect(**SASL)
+    logging.getLogger("kafka.net.transport").error("Abort (%s)", KafkaConnectionError("socket disconnected"))
+    assert connection.trouble().endswith("a wrong user name or password ends like this")
+
+
+def test_a_failed_farewell_is_logged_and_the_client_closed(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    connection, consumer = connect()
+    assert not connection.answers()
+    connection.close()
+    assert "Could not leave the consumer group" in caplog.text
+    with pytest.raises(RuntimeError, match="closed"):
+        consumer.client._net.run(lambda: None)

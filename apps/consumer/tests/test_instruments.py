@@ -1,0 +1,67 @@
+import math
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from clickstream_consumer.instruments import Instruments
+from clickstream_consumer.results import WindowResult
+
+MakeResult = Callable[..., WindowResult]
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def instruments(registry: CollectorRegistry) -> Instruments:
+    return Instruments(registry)
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
+    found = registry.get_sample_value(f"clickstream_consumer_{name}", labels)
+    assert found is not None, name
+    return found
+
+
+def test_the_last_closed_windows_numbers_are_shown(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    instruments.result(make_result())
+    assert value(registry, "window_total_events") == 3000
+    assert value(registry, "window_unique_users") == 100
+    assert value(registry, "window_unique_sessions") == 684
+    assert value(registry, "window_avg_duration_seconds") == 5.162
+    assert value(registry, "window_end_timestamp_seconds") == 1_729_938_900
+    assert value(registry, "window_events", event_type="click") == 659
+    assert value(registry, "window_device_events", device_type="tablet") == 991
+
+
+def test_before_the_first_result_there_are_no_numbers(registry: CollectorRegistry, instruments: Instruments) -> None:
+    assert math.isnan(value(registry, "window_total_events"))
+
+
+def test_an_earlier_windows_revision_is_counted_and_changes_no_number(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    instruments.result(make_result(35))
+    instruments.result(make_result(30, revision=1, total_events=9))
+    assert value(registry, "window_total_events") == 3000
+    assert value(registry, "results_total") == 2
+    assert value(registry, "revisions_total") == 1
+
+
+def test_names_from_outside_make_no_time_series(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    before = len(list(registry.collect())[-2].samples)
+    instruments.result(make_result(30, event_types={f"type-{number}": 2 for number in range(500)} | {"click": 3}))
+    instruments.result(make_result(35, event_types={"search": 1}))
+    assert value(registry, "window_events", event_type="click") == 0
+    assert value(registry, "window_events", event_type="search") == 1
+    assert value(registry, "window_events", event_type="other") == 0
+    samples = [sample for metric in registry.collect() for sample in metric.samples if "window_events" in sample.name]
+    assert before == 0
+    assert len(samples) == 6

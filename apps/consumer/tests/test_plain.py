@@ -1,0 +1,52 @@
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from clickstream_consumer.dashboard import block, position
+from clickstream_consumer.labels import ENGLISH, KOREAN
+from clickstream_consumer.plain import PlainView
+from clickstream_consumer.results import WindowResult
+from clickstream_consumer.status import Condition, Status
+from clickstream_core.logs import configure_logs
+
+MakeResult = Callable[..., WindowResult]
+READY = Status(Condition.READY)
+
+
+@pytest.fixture
+def json_lines() -> Iterator[None]:
+    configure_logs("INFO", "json", "consumer")
+    yield
+    configure_logs("INFO", "text", "consumer")
+
+
+def test_each_result_is_a_block_with_its_place_below(
+    capsys: pytest.CaptureFixture[str], make_result: MakeResult
+) -> None:
+    results = [make_result(30), make_result(30, revision=1)]
+    with PlainView(ENGLISH) as view:
+        for result in results:
+            view.show(result)
+            view.refresh(Status(Condition.JOINING))
+    expected = "".join(f"{block(result.metrics, ENGLISH)}\n{position(result)}\n" for result in results)
+    assert capsys.readouterr().out == expected
+
+
+def test_waiting_is_said_once_and_only_when_it_is_true(capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainView(KOREAN) as view:
+        for condition in (Condition.CONNECTING, Condition.READY, Condition.AWAY, Condition.READY):
+            view.refresh(Status(condition))
+    assert capsys.readouterr().out == "⏱️ 메트릭을 기다리는 중\n"
+
+
+@pytest.mark.usefixtures("json_lines")
+def test_in_json_format_a_result_is_one_object_with_the_numbers(
+    capsys: pytest.CaptureFixture[str], make_result: MakeResult
+) -> None:
+    with PlainView(ENGLISH) as view:
+        view.show(make_result(30))
+    line = json.loads(capsys.readouterr().out)
+    assert line["message"].startswith("=====")
+    assert line["partition"] == 1
+    assert line["metrics"]["total_events"] == 3000

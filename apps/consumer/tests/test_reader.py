@@ -1,0 +1,234 @@
+import json
+import logging
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from clickstream_consumer.errors import KafkaAway, KafkaRefused
+from clickstream_consumer.instruments import Instruments
+from clickstream_consumer.reader import MetricsReader
+from clickstream_consumer.settings import ConsumerSettings
+from clickstream_consumer.status import Condition
+from clickstream_core.settings import read_settings
+from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+
+Record = namedtuple("Record", ["value", "partition", "offset"])
+
+
+@dataclass
+class FakeConnection:
+    """A connection whose answers the test sets; `script` holds what the next polls return or raise."""
+
+    script: list[list[Record] | Exception] = field(default_factory=list)
+    connected: bool = True
+    member: bool = True
+    topic: bool = True
+    allowed: bool = True
+    closed: bool = False
+
+    def poll(self, timeout_ms: int) -> list[Record]:
+        step = self.script.pop(0) if self.script else []
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def answers(self) -> bool:
+        return self.connected
+
+    def trouble(self) -> str:
+        return "111 ECONNREFUSED"
+
+    def is_member(self) -> bool:
+        return self.member
+
+    def has_topic(self) -> bool:
+        return self.topic
+
+    def may_read_topic(self) -> bool:
+        return self.allowed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Kafka:
+    """What `connect` meets, the clock, and the reader under test."""
+
+    now: float = 1000.0
+    attempts: list[FakeConnection | Exception] = field(default_factory=list)
+    connection: FakeConnection = field(default_factory=FakeConnection)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def connect(self) -> FakeConnection:
+        attempt = self.attempts.pop(0) if self.attempts else self.connection
+        if isinstance(attempt, Exception):
+            raise attempt
+        return attempt
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def reader(self) -> MetricsReader:
+        settings = read_settings(ConsumerSettings, prog="test", description="", argv=[], environ={})
+        return MetricsReader(settings, self.connect, Instruments(self.registry), self.wait, lambda: self.now)
+
+
+@pytest.fixture
+def kafka() -> Kafka:
+    return Kafka()
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    caplog.set_level(logging.INFO)
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_results_come_with_their_place_and_a_running_count(kafka: Kafka, reference: WindowMetrics) -> None:
+    value = encode_window_metrics(reference)
+    kafka.connection.script = [[Record(value, 1, 42), Record(value, 2, 7)], [Record(value, 0, 3)]]
+    reader = kafka.reader()
+    results = [*reader.poll(), *reader.poll()]
+    assert [(result.partition, result.offset, result.consumed) for result in results] == [
+        (1, 42, 1),
+        (2, 7, 2),
+        (0, 3, 3),
+    ]
+    assert results[0].metrics == reference
+    assert reader.status.ready
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"nope",
+        b"[1]",
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"window_start": 5}',
+        json.dumps({"window_start": "soon", "window_end": "later"}).encode(),
+    ],
+)
+def test_a_malformed_record_is_reported_and_skipped(
+    kafka: Kafka, reference: WindowMetrics, logged: Callable[[], list[str]], value: bytes | None
+) -> None:
+    good = Record(encode_window_metrics(reference), 1, 6)
+    kafka.connection.script = [[Record(value, 1, 5), good]]
+    results = kafka.reader().poll()
+    assert [(result.offset, result.consumed) for result in results] == [(6, 1)]
+    assert [line.startswith("Skipped a malformed record, partition 1, offset 5: ") for line in logged()] == [True]
+    assert kafka.registry.get_sample_value("clickstream_consumer_malformed_total") == 1
+
+
+def test_a_record_of_the_right_types_and_impossible_numbers_is_skipped(
+    kafka: Kafka, reference: WindowMetrics, logged: Callable[[], list[str]]
+) -> None:
+    value = encode_window_metrics(reference).replace(b'"total_events":3000', b'"total_events":' + b"9" * 400)
+    kafka.connection.script = [[Record(value, 1, 5)]]
+    assert kafka.reader().poll() == []
+    assert "partition 1, offset 5" in logged()[0]
+    assert "total_events" in logged()[0]
+
+
+def test_no_escape_sequence_of_a_record_reaches_the_log(
+    kafka: Kafka, reference: WindowMetrics, logged: Callable[[], list[str]]
+) -> None:
+    start = encode_window_metrics(reference).replace(b"2024-10-26T10:30:00Z", b"\\u001b[31m")
+    kafka.connection.script = [[Record(start, 0, 0)]]
+    kafka.reader().poll()
+    assert logged()[0].isprintable()
+
+
+def test_kafka_away_is_said_once_and_again_when_it_is_back(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
+    kafka.attempts = [KafkaAway("111 ECONNREFUSED") for _ in range(5)]
+    reader = kafka.reader()
+    for _ in range(5):
+        assert reader.poll() == []
+        assert reader.status.condition is Condition.AWAY
+    reader.poll()
+    assert reader.status.ready
+    assert logged() == [
+        "Kafka at localhost:9092 does not answer (111 ECONNREFUSED); trying again",
+        "Reading clickstream-metrics now, after 5 s of trouble",
+    ]
+
+
+def test_a_connection_lost_for_a_moment_is_no_trouble(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
+    reader = kafka.reader()
+    reader.poll()
+    kafka.connection.connected = False
+    kafka.now += 2.9
+    reader.poll()
+    assert reader.status.ready
+    kafka.now += 0.2
+    reader.poll()
+    assert reader.status.condition is Condition.AWAY
+    assert logged() == ["Kafka at localhost:9092 does not answer (111 ECONNREFUSED); trying again"]
+
+
+def test_joining_the_group_is_not_ready_and_not_trouble(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
+    kafka.connection.member = False
+    reader = kafka.reader()
+    reader.poll()
+    assert not reader.status.ready
+    assert "metrics-consumer-group" in reader.status.why
+    assert logged() == []
+
+
+def test_a_missing_topic_is_named_once_the_metadata_had_time_to_come(
+    kafka: Kafka, logged: Callable[[], list[str]]
+) -> None:
+    kafka.connection.topic = False
+    reader = kafka.reader()
+    conditions = []
+    for _ in range(2):
+        reader.poll()
+        conditions.append(reader.status.condition)
+        kafka.now += 3.1
+    assert conditions == [Condition.JOINING, Condition.NO_TOPIC]
+    assert logged() == ["topic clickstream-metrics does not exist; waiting for it"]
+
+
+def test_a_forbidden_topic_is_a_refusal(kafka: Kafka) -> None:
+    kafka.connection.allowed = False
+    reader = kafka.reader()
+    reader.poll()
+    assert reader.status.condition is Condition.REFUSED
+    assert "clickstream-metrics" in reader.status.why
+
+
+def test_after_a_refusal_a_new_connection_is_made(kafka: Kafka) -> None:
+    refused = FakeConnection([KafkaRefused("SaslAuthenticationFailedError")])
+    kafka.attempts = [refused, kafka.connection]
+    reader = kafka.reader()
+    reader.poll()
+    assert reader.status.condition is Condition.REFUSED
+    assert refused.closed
+    reader.poll()
+    assert reader.status.ready
+
+
+def test_trouble_that_passes_keeps_the_connection(kafka: Kafka) -> None:
+    kafka.connection.script = [[], KafkaAway("coordinator is loading"), []]
+    reader = kafka.reader()
+    conditions = []
+    for _ in range(3):
+        reader.poll()
+        conditions.append(reader.status.condition)
+    assert conditions == [Condition.READY, Condition.AWAY, Condition.READY]
+    assert not kafka.connection.closed
+
+
+def test_closing_closes_the_connection_and_can_be_done_without_one(kafka: Kafka) -> None:
+    reader = kafka.reader()
+    reader.close()
+    reader.poll()
+    reader.close()
+    assert kafka.connection.closed

@@ -1,0 +1,33 @@
+import pytest
+
+from clickstream_consumer.settings import ConsumerSettings
+from clickstream_core.errors import SettingsError
+from clickstream_core.settings import read_settings
+
+
+def read(*argv: str, **environ: str) -> ConsumerSettings:
+    return read_settings(ConsumerSettings, prog="clickstream-consumer", description="", argv=argv, environ=environ)
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    settings = read()
+    assert settings.group_id == "metrics-consumer-group"
+    assert settings.language == "en"
+    assert not settings.from_beginning
+    assert not settings.plain
+    assert settings.topics.metrics_topic == "clickstream-metrics"
+
+
+def test_the_flags_are_the_contracts() -> None:
+    settings = read("--language", "ko", "--from-beginning", "--group-id", "mine", "--plain", DASHBOARD_LANGUAGE="en")
+    assert (settings.language, settings.from_beginning, settings.group_id, settings.plain) == ("ko", True, "mine", True)
+
+
+def test_the_environment_does_what_the_flags_do() -> None:
+    settings = read(DASHBOARD_LANGUAGE="ko", FROM_BEGINNING="true", GROUP_ID="mine", DASHBOARD_PLAIN="true")
+    assert (settings.language, settings.from_beginning, settings.group_id, settings.plain) == ("ko", True, "mine", True)
+
+
+def test_an_unknown_language_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(SettingsError, match=r"DASHBOARD_LANGUAGE=fr.*: expected en or ko"):
+        read(DASHBOARD_LANGUAGE="fr")
