@@ -4,8 +4,9 @@ An announcement is a line (or block) that the user came to read: "✓ Connected 
 dashboard. A log record is what the apps and the libraries noticed on the way. Both come as text or, for log
 collectors, as one JSON object a line with timestamp, level, app, logger, message and the given fields.
 
-LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each connection at INFO; they are heard from
-WARNING on, unless LOG_LEVEL is DEBUG.
+LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each connection at INFO, and while Kafka is
+away they report each of their many attempts; they are heard from WARNING on, and each message of theirs once in 30 s,
+unless LOG_LEVEL is DEBUG.
 """
 
 import json
@@ -18,6 +19,8 @@ from typing import Any, TextIO
 from clickstream_core.timestamps import format_milliseconds
 
 _OWN_LOGGERS = "clickstream"
+_REPEATED_AFTER = 30.0
+_MOST_REMEMBERED = 1000
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -40,7 +43,8 @@ def configure_logs(level: str, format: str, app: str) -> None:
     _announcements.app = app
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(app) if format == "json" else _TextFormatter())
-    handler.addFilter(_OwnOrWarning(level))
+    if level != "DEBUG":
+        handler.addFilter(_Quietened())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
 
@@ -60,15 +64,25 @@ def announce(text: str, **fields: Any) -> None:
     _print(text, sys.stdout)
 
 
-class _OwnOrWarning(logging.Filter):
-    """Lets the apps' own records pass, and those of libraries from WARNING on (all at level DEBUG)."""
+class _Quietened(logging.Filter):
+    """Lets the apps' own records pass, and those of libraries from WARNING on and not again and again."""
 
-    def __init__(self, level: str) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._libraries_from = logging.DEBUG if level == "DEBUG" else logging.WARNING
+        self._passed: dict[tuple[str, object], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= self._libraries_from or record.name.startswith(_OWN_LOGGERS)
+        if record.name.startswith(_OWN_LOGGERS):
+            return True
+        if record.levelno < logging.WARNING:
+            return False
+        message = (record.name, record.msg)
+        if record.created - self._passed.get(message, -_REPEATED_AFTER) < _REPEATED_AFTER:
+            return False
+        if len(self._passed) >= _MOST_REMEMBERED:
+            self._passed.clear()
+        self._passed[message] = record.created
+        return True
 
 
 class _TextFormatter(logging.Formatter):

@@ -117,3 +117,17 @@ def test_python_warnings_become_records(capsys: pytest.CaptureFixture[str]) -> N
         logging.captureWarnings(True)
         warnings.warn("old habit", stacklevel=1)
     assert "old habit" in json.loads(capsys.readouterr().err)["message"]
+
+
+def test_a_library_that_repeats_itself_is_heard_once_in_30_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("INFO", "text", "producer")
+    for created in (1000.0, 1000.1, 1029.9, 1030.0, 1030.1):
+        attempt = logging.LogRecord(
+            "kafka.client", logging.ERROR, "", 0, "no connection to %s", (f"node {created}",), None
+        )
+        attempt.created = created
+        logging.getLogger().handle(attempt)
+    assert [line.split("no connection to ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "node 1000.0",
+        "node 1030.0",
+    ]

@@ -1,0 +1,150 @@
+"""`./setup.sh --local`: the whole pipeline on this machine.
+
+In the order of the code: settings, the folder's lock, free ports, Kafka (the embedded one, or the one that
+KAFKA_BOOTSTRAP_SERVERS names), topics, the apps, the watch over them, and the end of everything that was started.
+"""
+
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from clickstream_core.durations import describe_duration
+from clickstream_core.errors import SettingsError
+from clickstream_core.kafka import KafkaSettings, TopicSettings
+from clickstream_core.settings import read_settings
+from clickstream_local.broker import Broker
+from clickstream_local.children import Child
+from clickstream_local.errors import LocalError
+from clickstream_local.interruption import Interrupted, StopSignals
+from clickstream_local.jars import KAFKA_VERSION, kafka_jars
+from clickstream_local.java import find_java
+from clickstream_local.lock import only_one
+from clickstream_local.pipeline import AppCommand, app_commands, start, stop_apps, watch
+from clickstream_local.ports import describe_holder, is_free
+from clickstream_local.screen import Screen
+from clickstream_local.settings import LocalSettings, refuse_fresh_elsewhere
+from clickstream_local.topics import clickstream_topics, create_missing
+
+_PROGRAM = "./setup.sh --local"
+_OUT_OF_ORDERNESS_SECONDS = 5
+"""The processor's default: a window is shown so much after its end."""
+
+Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
+
+
+def main(commands: Commands = app_commands) -> int:
+    """Run until Ctrl+C, SIGTERM or SIGHUP (exit status 0), a failure (1) or a wrong setting (2)."""
+    screen = Screen()
+    try:
+        settings = read_settings(
+            LocalSettings,
+            prog=_PROGRAM,
+            description="Runs simulated users, Apache Kafka, the stream processor and the dashboard on this machine.",
+        )
+        with StopSignals() as signals:
+            try:
+                launch(settings, os.environ, screen, signals, commands)
+            except Interrupted:
+                screen.line("Stopped.")
+    except SettingsError as error:
+        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        return 2
+    except LocalError as error:
+        screen.line(f"✗ {error}")
+        return 1
+    return 0
+
+
+def launch(
+    settings: LocalSettings, environ: Mapping[str, str], screen: Screen, signals: StopSignals, commands: Commands
+) -> None:
+    """Start everything, watch it and stop it. Returns when the user has stopped it; raises LocalError otherwise."""
+    topics = read_settings(TopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
+    embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    if embedded:
+        # What is left in the environment for another Kafka (TLS, a user) would keep the apps from this one.
+        environ = {name: value for name, value in environ.items() if not name.startswith("KAFKA_")}
+        environ |= {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{settings.kafka_port}"}
+    else:
+        refuse_fresh_elsewhere(settings, environ["KAFKA_BOOTSTRAP_SERVERS"])
+    kafka = read_settings(KafkaSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
+    names = (topics.events_topic, topics.metrics_topic, topics.partials_topic, topics.dead_letter_topic)
+    logs = settings.directory / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with only_one(settings.directory):
+        check_ports(settings, embedded)
+        for log in logs.glob("*.log"):
+            log.unlink()  # of the last run
+        with ExitStack() as stack:
+            broker = stack.enter_context(_embedded_kafka(settings, logs, screen, signals)) if embedded else []
+            with signals.interrupting():
+                screen.progress("Creating the topics")
+                create_missing(kafka.kafka_python_config(), clickstream_topics(*names))
+            apps: list[Child] = []
+            try:
+                _tell_what_to_expect(settings, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
+                for command in commands(settings, environ):
+                    apps.append(start(command, logs))  # noqa: PERF401 - the started ones must be known if one fails
+                watch([*broker, *apps], signals.requested)
+            finally:
+                stop_apps(apps, screen.progress)
+    screen.line("Stopped. Nothing is left running.")
+
+
+def check_ports(settings: LocalSettings, embedded: bool) -> None:
+    """Raise LocalError that names each needed port that is taken and who holds it."""
+    needed = {port: f"the {app}'s HTTP port" for app, port in settings.http_ports().items() if port}
+    flags = "--http-port"
+    if embedded:
+        needed = {settings.kafka_port: "Kafka", **needed}
+        flags = "--kafka-port or --http-port"
+    taken = [
+        f"port {port} ({use}) is held by {describe_holder(port)}" for port, use in needed.items() if not is_free(port)
+    ]
+    if not taken:
+        return
+    hint = f"Stop it, or choose others with {flags}"
+    if embedded and not is_free(settings.kafka_port):
+        hint += f"; if it is a Kafka to be used: KAFKA_BOOTSTRAP_SERVERS=localhost:{settings.kafka_port} {_PROGRAM}"
+    raise LocalError("; ".join(taken) + f". {hint}")
+
+
+@contextmanager
+def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals: StopSignals) -> Iterator[list[Child]]:
+    """A broker on the folder's data, as the list of processes to watch."""
+    directory = settings.directory / "kafka"
+    if settings.fresh and (directory / "data").exists():
+        shutil.rmtree(directory / "data")
+        screen.line("Deleted what earlier runs left in Kafka")
+    with signals.interrupting():
+        jars = kafka_jars(directory, screen.progress)
+        broker = Broker(directory, java=find_java(), jars=jars, port=settings.kafka_port, log=logs / "kafka.log")
+        screen.progress(f"Starting Apache Kafka {KAFKA_VERSION}")
+        started_at = time.monotonic()
+        broker.start()
+    try:
+        screen.line(
+            f"✓ Apache Kafka {KAFKA_VERSION} on {broker.bootstrap_servers}, "
+            f"ready in {time.monotonic() - started_at:.1f} s"
+        )
+        yield [broker.child]
+    finally:
+        screen.progress("Stopping Kafka")
+        broker.stop()
+
+
+def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: Path, screen: Screen) -> None:
+    size = settings.window_size / 1000
+    first = math.ceil(size - time.time() % size + _OUT_OF_ORDERNESS_SECONDS)
+    ports = ", ".join(f"{app} http://localhost:{port}" for app, port in settings.http_ports().items() if port)
+    screen.line(f"✓ Topics on {bootstrap_servers}")
+    screen.line(f"✓ {settings.rate:g} events/second, windows of {describe_duration(settings.window_size)}")
+    screen.line(f"  Logs: {logs}/")
+    if ports:
+        screen.line(f"  /healthz, /readyz, /metrics: {ports}")
+    screen.line(f"  The first window's result comes in about {first} s. Ctrl+C stops everything.\n")

@@ -1,0 +1,48 @@
+import signal
+from pathlib import Path
+
+from clickstream_local.children import Child
+
+
+def child(tmp_path: Path, script: str) -> Child:
+    return Child("sh", ["/bin/sh", "-c", script], log=tmp_path / "sh.log", environ={})
+
+
+def test_a_child_that_ends_when_asked_is_not_killed(tmp_path: Path) -> None:
+    running = child(tmp_path, "trap 'exit 5' TERM; echo up; while :; do sleep 0.05; done")
+    while "up" not in running.last_lines():
+        assert running.running
+
+    assert running.stop(grace=20) == 5
+    assert running.describe_end() == "exit status 5"
+
+
+def test_a_child_that_does_not_end_when_asked_is_killed(tmp_path: Path) -> None:
+    running = child(tmp_path, "trap '' TERM; echo up; while :; do sleep 0.05; done")
+    while "up" not in running.last_lines():
+        assert running.running
+
+    assert running.stop(grace=0.2) == -signal.SIGKILL
+    assert running.describe_end() == "killed by SIGKILL"
+
+
+def test_a_paused_child_can_be_stopped(tmp_path: Path) -> None:
+    running = child(tmp_path, "exec sleep 60")
+    running.send(signal.SIGSTOP)
+
+    assert running.stop(grace=20) == -signal.SIGTERM
+
+
+def test_stopping_twice_is_the_same_as_once(tmp_path: Path) -> None:
+    running = child(tmp_path, "exit 4")
+
+    assert running.wait(20) == 4
+    assert running.stop(grace=1) == 4
+    assert running.stop(grace=1) == 4
+
+
+def test_the_end_of_the_log_is_given_even_if_it_is_no_text(tmp_path: Path) -> None:
+    running = child(tmp_path, r"printf '1\n2\n\377\n4\n'")
+    running.wait(20)
+
+    assert running.last_lines(2) == "\ufffd\n4"

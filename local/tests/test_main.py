@@ -1,0 +1,127 @@
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from clickstream_core.settings import read_settings
+from clickstream_local.errors import ChildDied, LocalError, TopicsFailed
+from clickstream_local.interruption import Interrupted, StopSignals
+from clickstream_local.lock import only_one
+from clickstream_local.main import main
+from clickstream_local.pipeline import AppCommand, app_commands, start, watch
+from clickstream_local.ports import free_port
+from clickstream_local.settings import LocalSettings
+from clickstream_local.topics import clickstream_topics, create_missing
+
+
+def settings(*argv: str, **environ: str) -> LocalSettings:
+    return read_settings(LocalSettings, prog="test", description="", argv=argv, environ=environ)
+
+
+def test_the_options_reach_the_apps_as_settings() -> None:
+    chosen = settings("--rate", "50", "--window-size", "90s", "--users", "7", "--seed", "3", "--http-port", "9000")
+
+    streams, producer, consumer = app_commands(chosen, {"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"})
+
+    assert streams.environ["WINDOW_SIZE"] == "90s"
+    assert producer.environ["RATE"] == "50"
+    assert producer.environ["USERS"] == "7"
+    assert producer.environ["SEED"] == "3"
+    assert consumer.environ["DASHBOARD_LANGUAGE"] == "en"
+    assert [each.environ["HTTP_PORT"] for each in (consumer, producer, streams)] == ["9000", "9001", "9002"]
+    assert [each.foreground for each in (streams, producer, consumer)] == [False, False, True]
+
+
+def test_the_default_ports_are_those_of_the_contract() -> None:
+    assert settings().http_ports() == {"consumer": 8080, "producer": 8081, "streams": 8082}
+    assert settings("--http-port", "0").http_ports() == {"consumer": 0, "producer": 0, "streams": 0}
+
+
+def test_a_window_is_30_seconds_long_by_default() -> None:
+    assert settings().window_size == 30_000
+
+
+def test_a_group_id_of_the_environment_is_not_given_to_two_apps() -> None:
+    commands = app_commands(settings(), {"GROUP_ID": "mine", "PATH": "/bin"})
+
+    assert all("GROUP_ID" not in each.environ for each in commands)
+    assert all(each.environ["PATH"] == "/bin" for each in commands)
+
+
+def test_a_wrong_setting_ends_it_with_status_2_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["setup.sh", "--window-size", "5x"])
+
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert "WINDOW_SIZE=5x" in error
+    assert error.count("\n") == 1
+
+
+def test_fresh_with_another_kafka_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["setup.sh", "--fresh", "--local-directory", str(tmp_path)])
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "elsewhere:9092")
+
+    assert main() == 2
+    assert "elsewhere:9092" in capsys.readouterr().err
+
+
+def test_the_topics_are_those_of_the_contract() -> None:
+    found = {topic.name: topic for topic in clickstream_topics("e", "m", "p", "d")}
+
+    assert {name: topic.partitions for name, topic in found.items()} == {"e": 6, "m": 3, "p": 1, "d": 3, "web_logs": 3}
+    assert found["e"].configs["retention.ms"] == "86400000"
+    assert found["e"].configs["message.timestamp.after.max.ms"] == "60000"
+    assert found["m"].configs["retention.ms"] == "604800000"
+    assert found["p"].configs["max.message.bytes"] == found["d"].configs["max.message.bytes"] == "8388608"
+
+
+def test_a_kafka_that_is_not_there_is_named() -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    config = {"bootstrap_servers": [nobody], "bootstrap_timeout_ms": 500}
+
+    with pytest.raises(TopicsFailed, match=f"on {nobody}: .*Check that Kafka runs there"):
+        create_missing(config, clickstream_topics("e", "m", "p", "d"))
+
+
+def test_a_folder_has_one_pipeline_at_a_time(tmp_path: Path) -> None:
+    with only_one(tmp_path), pytest.raises(LocalError, match=r"already runs here \(pid \d+\)"), only_one(tmp_path):
+        pass
+    with only_one(tmp_path):
+        assert (tmp_path / "lock").exists()
+
+
+def test_a_signal_while_preparing_breaks_off() -> None:
+    with StopSignals() as signals:
+        with pytest.raises(Interrupted), signals.interrupting():
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted), signals.interrupting():
+            pass
+
+    assert signals.requested.is_set()
+
+
+def test_a_signal_at_other_times_is_only_noted() -> None:
+    with StopSignals() as signals:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+
+        assert signals.requested.is_set()
+
+
+def test_an_app_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    child = start(AppCommand("streams", ("/bin/sh", "-c", "echo no such topic; exit 3"), {}), tmp_path)
+    with StopSignals() as signals, pytest.raises(ChildDied) as death:
+        watch([child], signals.requested)
+
+    assert re.search(r"streams ended \(exit status 3\).*streams\.log:\nno such topic$", str(death.value), re.DOTALL)
+
+
+def test_a_producer_that_failed_is_not_taken_for_one_that_is_done(tmp_path: Path) -> None:
+    child = start(AppCommand("producer", ("/bin/sh", "-c", "exit 1"), {}), tmp_path)
+    with StopSignals() as signals, pytest.raises(ChildDied, match="exit status 1"):
+        watch([child], signals.requested)

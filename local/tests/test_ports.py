@@ -1,0 +1,65 @@
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from clickstream_local.ports import Holder, describe_holder, free_port, holder_of, is_free, parse_lsof
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which this process listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_port_with_a_listener_is_not_free(taken: int) -> None:
+    assert not is_free(taken)
+
+
+def test_a_port_with_a_listener_on_ipv6_is_not_free() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
+        assert not is_free(server.getsockname()[1])
+
+
+def test_a_port_is_free_again_right_after_its_connections_were_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        accepted, _ = server.accept()
+        accepted.close()  # the side that closes first is the one that waits in TIME_WAIT
+        client.close()
+
+    assert is_free(port)
+
+
+def test_the_holder_of_a_port_is_this_process(taken: int) -> None:
+    holder = holder_of(taken)
+
+    assert holder is not None
+    assert holder.pid == os.getpid()
+    assert f"pid {os.getpid()}: " in describe_holder(taken)
+
+
+def test_nobody_holds_a_free_port() -> None:
+    assert holder_of(free_port()) is None
+
+
+def test_consecutive_ports_are_all_free_and_below_those_of_outgoing_connections() -> None:
+    first = free_port(3)
+
+    assert all(is_free(port) for port in range(first, first + 3))
+    assert first + 2 < 32768
+
+
+def test_lsof_output_names_pid_and_command() -> None:
+    assert parse_lsof("p4711\ncjava\nf12\n") == Holder(4711, "java")
+    assert parse_lsof("") is None
+
+
+def test_a_long_command_line_is_shortened() -> None:
+    holder = parse_lsof("p1\nc" + "x" * 500)
+
+    assert holder is not None
+    assert len(holder.command) == 100

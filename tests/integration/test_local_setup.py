@@ -1,0 +1,101 @@
+"""./setup.sh itself: `--local` from its start to Ctrl+C, with the real apps in a pseudo-terminal."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clickstream_local.ports import free_port, holder_of, is_free
+from kit.poll import eventually
+from kit.terminal import Terminal
+from kit.topics import PipelineTopics, lag
+
+ROOT = Path(__file__).parents[2]
+SETUP = ROOT / "setup.sh"
+PLAIN_ENVIRONMENT = {
+    **{name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ},
+    "LANG": "C.UTF-8",
+}
+
+
+@pytest.fixture
+def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
+    """Starts `setup.sh --local` from another folder, on free ports, with Kafka's jars at hand."""
+    folder = tmp_path / "with space" / ".local"
+    (folder / "kafka").mkdir(parents=True)
+    (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
+    terminals: list[Terminal] = []
+
+    def start_setup(*arguments: str) -> Terminal:
+        command = [str(SETUP), "--local", "--local-directory", str(folder), *arguments]
+        terminals.append(Terminal(command, tmp_path, PLAIN_ENVIRONMENT))
+        return terminals[-1]
+
+    yield start_setup
+    for each in terminals:
+        each.close()
+
+
+def left_running(folder: Path) -> list[str]:
+    """The processes whose command line or environment names the folder."""
+    listed = subprocess.run(["ps", "axeww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(folder) in line and " ps axeww" not in line]
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "events"),
+    [("en", "CLICKSTREAM METRICS", "Total Events:"), ("ko", "클릭스트림 메트릭", "총 이벤트:")],
+)
+def test_setup_local_shows_a_dashboard_and_leaves_nothing_behind(
+    start: Callable[..., Terminal], tmp_path: Path, language: str, title: str, events: str
+) -> None:
+    kafka_port, http_port = free_port(), free_port(3)
+    ports = ("--kafka-port", str(kafka_port), "--http-port", str(http_port))
+    terminal = start("--window-size", "5s", "--rate", "50", "--language", language, *ports)
+    terminal.wait_for(title, 120)
+    terminal.wait_for(events, 10)
+    servers = f"127.0.0.1:{kafka_port}"
+    topics = PipelineTopics(
+        servers,
+        events="clickstream-events",
+        metrics="clickstream-metrics",
+        partials="clickstream-window-partials",
+        dead_letters="clickstream-dead-letters",
+        group_id="clickstream-processor",
+    )
+    eventually(lambda: None not in lag(servers, topics.group_id, topics.events).values(), 30)
+
+    terminal.press_ctrl_c()
+
+    assert terminal.wait_for_exit(60) == 0
+    assert "Nothing is left running." in terminal.output()
+    assert left_running(tmp_path) == []
+    for port in (kafka_port, http_port, http_port + 1, http_port + 2):
+        assert is_free(port), f"port {port} is held by {holder_of(port)}"
+
+
+def test_setup_without_local_says_what_is_not_there_yet() -> None:
+    answer = subprocess.run([SETUP], capture_output=True, text=True, env=PLAIN_ENVIRONMENT, timeout=60, check=False)
+
+    assert answer.returncode == 2
+    assert "not there yet" in answer.stderr
+    assert "./setup.sh --local" in answer.stderr
+
+
+def test_setup_help_says_how_to_begin() -> None:
+    answer = subprocess.run(
+        [SETUP, "--help"], capture_output=True, text=True, env=PLAIN_ENVIRONMENT, timeout=60, check=True
+    )
+
+    assert "Usage: ./setup.sh --local" in answer.stdout
+
+
+def test_an_unknown_argument_is_named() -> None:
+    answer = subprocess.run(
+        [SETUP, "--lokal"], capture_output=True, text=True, env=PLAIN_ENVIRONMENT, timeout=60, check=False
+    )
+
+    assert answer.returncode == 2
+    assert "--lokal" in answer.stderr

@@ -1,0 +1,67 @@
+"""Fixtures for all tests of the repository (the conftest.py at its root loads them).
+
+`broker` is one real Kafka for the whole run; a test that stops, kills or pauses a broker takes `own_broker`.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clickstream_local.broker import Broker
+from clickstream_local.jars import kafka_jars
+from clickstream_local.java import find_java
+from kit.processes import Apps
+from kit.topics import PipelineTopics, create_topics
+
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def jars() -> tuple[Path, ...]:
+    """Kafka's jars, where ./setup.sh --local keeps them too; downloaded when they are not there."""
+    return kafka_jars(_ROOT / ".local" / "kafka")
+
+
+@pytest.fixture(scope="session")
+def java() -> Path:
+    """A Java that can run Kafka."""
+    return find_java()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory, java: Path, jars: tuple[Path, ...]) -> Iterator[Broker]:
+    """The broker that the tests of this run share. Do not stop it: names of topics and groups keep tests apart."""
+    with Broker(tmp_path_factory.mktemp("kafka"), java=java, jars=jars) as shared:
+        yield shared
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path, java: Path, jars: tuple[Path, ...]) -> Iterator[Broker]:
+    """A broker for one test alone, running, which may be stopped, killed, paused and restarted."""
+    with Broker(tmp_path / "kafka", java=java, jars=jars) as owned:
+        yield owned
+
+
+@pytest.fixture
+def make_topics(broker: Broker) -> Callable[..., PipelineTopics]:
+    """A function that creates topics with new names on the shared broker: make_topics(partitions=3)."""
+
+    def make(partitions: int = 6, **configs: str) -> PipelineTopics:
+        return create_topics(broker.bootstrap_servers, partitions, **configs)
+
+    return make
+
+
+@pytest.fixture
+def topics(make_topics: Callable[..., PipelineTopics]) -> PipelineTopics:
+    """The four topics of this test, the events topic with 6 partitions."""
+    return make_topics()
+
+
+@pytest.fixture
+def apps(tmp_path: Path) -> Iterator[Apps]:
+    """Starts apps as processes; all are ended after the test."""
+    started = Apps(tmp_path / "logs")
+    yield started
+    started.close()
