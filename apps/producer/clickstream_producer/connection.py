@@ -1,0 +1,224 @@
+"""The connection to Kafka: made patiently, and with a clear word about what is in the way.
+
+kafka-python keeps trying by itself once it has found the cluster, but its constructor gives up after a timeout and
+names no cause; the cause only appears in its log. `Complaints` listens there, so that one line can say what is wrong
+instead of a log line for each attempt.
+
+The client's configuration makes a promise: what was accepted is delivered once. Idempotence lets the broker recognise
+what a retry sends again, acks=all waits for the replicas, retries are unlimited and, with an infinite delivery timeout,
+no batch expires while Kafka is away (kafka-python compares a batch's age with that timeout in its accumulator, before
+retries and in flight; none of the comparisons can be true for infinity). Record timestamps are the client's clock at
+the time of sending, which is kafka-python's default: a timestamp taken from an event could lie in the future, for which
+the broker refuses the whole batch.
+"""
+
+import gc
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaError,
+    KafkaTimeoutError,
+    RequestTimedOutError,
+    SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+from kafka.net.compat import KafkaNetClient
+from kafka.record import util
+
+from clickstream_core.errors import SettingsError
+from clickstream_producer.errors import DeliveryError
+from clickstream_producer.settings import ProducerSettings
+
+_BETWEEN_ATTEMPTS = 1.0
+_FIRST_PRODUCER_ID = 5.0
+
+_HOPELESS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IncompatibleBrokerVersion)
+
+_CLIENT_CONFIG: dict[str, Any] = {
+    "acks": "all",
+    "enable_idempotence": True,
+    "retries": float("inf"),
+    "delivery_timeout_ms": float("inf"),
+    "compression_type": "lz4",
+    "linger_ms": 50,
+    "batch_size": 64 * 1024,
+    "allow_auto_create_topics": False,
+    "bootstrap_timeout_ms": 2_000,
+    "max_block_ms": 1_000,
+    "reconnect_backoff_max_ms": 1_000,
+    "metadata_max_age_ms": 30_000,
+    "metrics_enabled": False,
+}
+
+
+class Producer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no types
+    """A KafkaProducer that also answers the questions which only its insides can."""
+
+    def has_producer_id(self) -> bool:
+        """Whether the broker has given this client its identity as an idempotent producer."""
+        return bool(self._transaction_manager.has_producer_id())
+
+    def knows_topic(self, topic: str) -> bool:
+        """Whether the cluster, as last heard of, has the topic."""
+        return self._metadata.partitions_for_topic(topic) is not None
+
+    def knows_cluster(self) -> bool:
+        """Whether any broker has ever told about the cluster."""
+        return bool(self._metadata.brokers())
+
+    def abandon(self) -> None:
+        """End at once, whatever is in flight; `close` would wait for it, and again when the interpreter exits."""
+        self._unregister_cleanup()
+        self._closed = True
+        self._sender.force_close()
+
+
+class Complaints(logging.Handler):
+    """Remembers the error that kafka-python logged last, and keeps its log lines to itself unless `verbose`.
+
+    Timeouts of the client itself do not count: they follow from the errors that it logged before. A refusal of the
+    credentials is not forgotten for a lesser error, which a broken connection always brings.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        super().__init__(logging.WARNING)
+        self._latest: BaseException | None = None
+        logger = logging.getLogger("kafka")
+        logger.addHandler(self)
+        logger.propagate = verbose
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the error from a log record, where there is one."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            if (
+                isinstance(argument, BaseException)
+                and not isinstance(argument, KafkaTimeoutError)
+                and (isinstance(argument, _HOPELESS) or not isinstance(self._latest, _HOPELESS))
+            ):
+                self._latest = argument
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that counts since `clear`."""
+        return self._latest
+
+    def clear(self) -> None:
+        """Forget; what was wrong is over."""
+        self._latest = None
+
+    def __str__(self) -> str:
+        return "" if self._latest is None else _text(self._latest)
+
+
+class _Network:
+    """The sockets of one KafkaProducer, which its constructor does not close when it fails."""
+
+    def __init__(self) -> None:
+        self._client: KafkaNetClient | None = None
+
+    def open(self, **config: Any) -> KafkaNetClient:
+        self._client = KafkaNetClient(**config)
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+
+def assert_fast_checksums() -> None:
+    """Raise SettingsError when kafka-python would compute checksums in Python, 100 times slower than needed."""
+    if util.crc32c_c is None:
+        raise SettingsError(
+            "the package crc32c is not usable in this Python, and without it kafka-python cannot keep up:"
+            " install it (pip install crc32c)"
+        )
+
+
+def connect(
+    settings: ProducerSettings,
+    complaints: Complaints,
+    *,
+    waiting: Callable[[str], None],
+    stopped: Callable[[float], bool],
+) -> Producer | None:
+    """Return a client that is connected and may write, or None when `stopped` returned true before.
+
+    `waiting` is called with what is in the way, before each further attempt; `stopped` waits up to the given seconds
+    and says whether to give up. Raises DeliveryError for what further attempts cannot change: refused credentials or
+    rights.
+    """
+    while not stopped(0):
+        complaints.clear()
+        network = _Network()
+        producer = None
+        try:
+            producer = Producer(**settings.kafka.kafka_python_config(), **_CLIENT_CONFIG, kafka_client=network.open)
+            obstacle = _obstacle(producer, settings.topic)
+        except TopicAuthorizationFailedError as error:
+            raise DeliveryError(explain(error, settings.topic)) from error
+        except KafkaError as error:
+            if isinstance(complaints.error or error, _HOPELESS):
+                raise DeliveryError(explain(complaints.error or error, settings.topic)) from error
+            obstacle = f"Kafka is away: {str(complaints) or _text(error)}"
+        if producer is None:
+            network.close()
+        elif obstacle:
+            producer.abandon()
+        else:
+            return producer
+        # kafka-python leaves the socket of a refused connection to the garbage collector, which is in no hurry.
+        gc.collect()
+        waiting(obstacle)
+        stopped(_BETWEEN_ATTEMPTS)
+    return None
+
+
+def explain(error: BaseException, topic: str) -> str:
+    """Return in words what a refusal of Kafka means, and what to do about it."""
+    name = type(error).__name__
+    if isinstance(error, _HOPELESS):
+        return f"Kafka refuses the connection: {_text(error)}; check the KAFKA_SASL_* settings and the user in Kafka"
+    advice = _ADVICE.get(name)
+    if advice is None:
+        return f"Kafka refuses the events for topic {topic}: {error}"
+    return f"Kafka refuses the events: {advice.format(topic=topic)} ({_text(error)})"
+
+
+_ADVICE = {
+    "TopicAuthorizationFailedError": "this user may not write to topic {topic}; grant it Write and Describe",
+    "ClusterAuthorizationFailedError": "this user may not write idempotently to topic {topic}; grant it Write",
+    "MessageSizeTooLargeError": "one is larger than topic {topic} allows; raise the topic's max.message.bytes",
+    "RecordListTooLargeError": "one is larger than topic {topic} allows; raise the topic's max.message.bytes",
+    "InvalidTimestampError": "the clocks of this machine and of the broker of topic {topic} differ; set them right",
+    "InvalidTopicError": "the broker does not take records for a topic called {topic}; choose another one",
+}
+
+
+def _obstacle(producer: Producer, topic: str) -> str:
+    try:
+        producer.partitions_for(topic)
+    except KafkaTimeoutError:
+        if producer.knows_cluster():
+            return f"topic {topic} does not exist; create it, or name another one"
+        raise
+    # The broker gives the producer id in answer to a request of its own. kafka-python takes a timeout of that request
+    # for a fatal error, so events are accepted only when it is there.
+    deadline = time.monotonic() + _FIRST_PRODUCER_ID
+    while not producer.has_producer_id():
+        if time.monotonic() > deadline:
+            return "Kafka is away: it gave no producer id"
+        time.sleep(0.005)
+    return ""
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, RequestTimedOutError):
+        return "no answer to a request"
+    return str(error).removeprefix(f"{type(error).__name__}: ")

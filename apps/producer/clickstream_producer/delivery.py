@@ -1,0 +1,159 @@
+"""Events on their way to Kafka: accepted, in flight, acknowledged.
+
+`send` hands an event to the client and returns at once; the client's own thread calls back when Kafka has acknowledged
+it. What is in flight is bounded, in events and in bytes, because the client itself has no bound (kafka-python buffers
+whatever it is given). At the bound there is no `room`, and the generating loop waits. Nothing accepted is given up: a
+batch stays in the client until Kafka has it. When Kafka refuses an event for good, `failure` says so, and the run ends;
+an idempotent client cannot go on after that.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable
+
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.producer.future import RecordMetadata
+
+from clickstream_producer.connection import Complaints, Producer, explain
+from clickstream_producer.progress import LATENCY_BOUNDS, Condition, Progress
+
+_MOST_SECONDS = 10.0
+_MOST_EVENTS = 50_000
+_MOST_BYTES = 32 * 1024 * 1024
+_AWAY_AFTER = 3.0
+
+
+def in_flight_bound(rate: float) -> int:
+    """Return how many events may be in flight at `rate` events per second: ten seconds' worth, at most 50,000."""
+    return min(_MOST_EVENTS, max(10, math.ceil(rate * _MOST_SECONDS)))
+
+
+class Delivery:
+    """Sends events to one topic and counts what becomes of them.
+
+    `bound` and `most_bytes` limit what is in flight; `clock` gives seconds that only rise.
+    """
+
+    def __init__(
+        self,
+        producer: Producer,
+        topic: str,
+        complaints: Complaints,
+        *,
+        bound: int,
+        clock: Callable[[], float],
+        most_bytes: int = _MOST_BYTES,
+    ) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._complaints = complaints
+        self._bound = bound
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._accepted = 0
+        self._accepted_bytes = 0
+        self._waiting_since = clock()
+        # Only the client's thread writes these.
+        self._acknowledged = 0
+        self._acknowledged_bytes = 0
+        self._failed = 0
+        self._partition = 0
+        self._offset = 0
+        self._latencies = [0] * (len(LATENCY_BOUNDS) + 1)
+        self._latency_sum = 0.0
+        self._failure: str = ""
+
+    @property
+    def in_flight(self) -> int:
+        """Events accepted, but neither acknowledged nor refused."""
+        return self._accepted - self._acknowledged - self._failed
+
+    @property
+    def failure(self) -> str:
+        """Why Kafka refused an event for good; empty while all is well."""
+        return self._failure
+
+    def room(self) -> int:
+        """Return how many more events may be sent now."""
+        if self._accepted_bytes - self._acknowledged_bytes >= self._most_bytes:
+            return 0
+        if not self._producer.knows_topic(self._topic):
+            return 0
+        return max(0, self._bound - self.in_flight)
+
+    def send(self, key: bytes | None, value: bytes) -> bool:
+        """Hand one event to the client; return False when it could not take it (the topic has just vanished)."""
+        now = self._clock()
+        if self.in_flight == 0:
+            self._waiting_since = now
+        try:
+            future = self._producer.send(self._topic, value=value, key=key)
+        except (KafkaTimeoutError, ValueError):
+            return False  # both mean that the topic has vanished from the cluster since `room` was asked
+        except KafkaError as error:
+            self._failure = explain(error, self._topic)
+            return False
+        self._accepted += 1
+        self._accepted_bytes += len(value)
+        future.add_callback(self._acknowledge, now, len(value))
+        future.add_errback(self._refuse)
+        return True
+
+    def progress(self, *, finished: bool = False, error: str = "") -> Progress:
+        """Return the counts now, and how Kafka and this client get on."""
+        condition, why = self._condition()
+        # Counts of what is done are read before those of what was begun, so that nothing seems less than nothing.
+        acknowledged, failed = self._acknowledged, self._failed
+        return Progress(
+            condition=condition,
+            why=why,
+            accepted=self._accepted,
+            acknowledged=acknowledged,
+            failed=failed,
+            bound=self._bound,
+            partition=self._partition,
+            offset=self._offset,
+            latencies=tuple(self._latencies),
+            latency_sum=self._latency_sum,
+            finished=finished,
+            error=error,
+        )
+
+    def drain(self, seconds: float) -> None:
+        """Wait up to about `seconds` for everything in flight."""
+        try:
+            self._producer.flush(timeout=seconds)
+        except KafkaTimeoutError:
+            return  # what is in flight still says so
+
+    def close(self) -> None:
+        """End the client; what is in flight is lost."""
+        if self.in_flight:
+            self._producer.abandon()
+        else:
+            self._producer.close(timeout=1.0)
+
+    def _condition(self) -> tuple[Condition, str]:
+        if not self._producer.knows_topic(self._topic):
+            return Condition.PAUSED, f"topic {self._topic} does not exist any more"
+        full = self.in_flight >= self._bound or self._accepted_bytes - self._acknowledged_bytes >= self._most_bytes
+        silence = self._clock() - self._waiting_since
+        if self.in_flight and silence > _AWAY_AFTER:
+            cause = f" ({self._complaints})" if str(self._complaints) else ""
+            why = f"Kafka is away: nothing acknowledged for {silence:.0f} s{cause}"
+            return (Condition.PAUSED if full else Condition.AWAY), why
+        self._complaints.clear()
+        return Condition.RUNNING, ""
+
+    def _acknowledge(self, sent_at: float, size: int, metadata: RecordMetadata) -> None:
+        now = self._clock()
+        self._waiting_since = now
+        self._partition, self._offset = metadata.partition, metadata.offset
+        self._latencies[bisect_left(LATENCY_BOUNDS, now - sent_at)] += 1
+        self._latency_sum += now - sent_at
+        self._acknowledged_bytes += size
+        self._acknowledged += 1
+
+    def _refuse(self, error: BaseException) -> None:
+        self._failure = self._failure or explain(error, self._topic)
+        self._failed += 1

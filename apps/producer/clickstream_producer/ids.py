@@ -1,0 +1,24 @@
+"""Identifiers that no run repeats: event ids (random UUIDs) and session ids.
+
+They come from a generator of their own, so that the seeded one which decides what users do is not touched by them.
+"""
+
+from random import Random
+
+
+class RandomIds:
+    """Makes identifiers from `source`; without it from one that the operating system's randomness has seeded."""
+
+    def __init__(self, source: Random | None = None) -> None:
+        self._bits = (source or Random()).getrandbits
+
+    def event_id(self) -> str:
+        """Return a random UUID (RFC 9562, version 4)."""
+        # uuid.uuid4() asks the operating system each time and takes three times as long.
+        digits = f"{self._bits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+    def session_id(self) -> str:
+        """Return `sess_` and twelve hexadecimal digits."""
+        return f"sess_{self._bits(48):012x}"

@@ -1,0 +1,97 @@
+"""The producer's entry point: settings, health server, generating processes, summary."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+import prometheus_client
+
+from clickstream_core.logs import configure_logs
+from clickstream_core.service import Health, HealthServer
+from clickstream_core.settings import read_settings, run
+from clickstream_core.shutdown import Shutdown, StopRequest
+from clickstream_producer.connection import assert_fast_checksums
+from clickstream_producer.generation import Share, generate
+from clickstream_producer.metrics import ProgressCollector
+from clickstream_producer.progress import Condition, Progress
+from clickstream_producer.report import Reporter
+from clickstream_producer.settings import APP, ProducerSettings
+from clickstream_producer.workers import process_count, run_processes
+
+
+def main() -> NoReturn:
+    """Run the command `clickstream-producer` and exit: 0 when every event is in Kafka, 1 when not, 2 for settings."""
+    run(produce)
+
+
+def produce() -> int:
+    """Generate as the settings say; return the exit status."""
+    settings = read_settings(ProducerSettings, prog=APP, description="Simulated users whose clicks go to Kafka.")
+    configure_logs(settings.service.log_level, settings.service.log_format, APP)
+    assert_fast_checksums()
+    seed = random.SystemRandom().getrandbits(64) if settings.seed is None else settings.seed
+    count = process_count(settings.rate)
+    shares = [Share(index, count, seed) for index in range(count)]
+    watcher = Watcher(settings)
+    with Shutdown() as shutdown, HealthServer(settings.service.http_port, watcher.health):
+        if count == 1:
+            generate(settings, shares[0], DirectControl(watcher, shutdown.requested))
+        else:
+            run_processes(settings, shares, shutdown.requested, watcher.update, connected=watcher.reporter.started)
+        watcher.reporter.summary(watcher.progress)
+    return watcher.exit_status()
+
+
+class Watcher:
+    """Takes a run's progress to whoever wants to know: the log, the metrics, the health pages."""
+
+    def __init__(self, settings: ProducerSettings, clock: Callable[[], float] = time.monotonic) -> None:
+        self.health = Health()
+        self.reporter = Reporter(settings, clock)
+        self._collector = ProgressCollector(settings.rate)
+        prometheus_client.REGISTRY.register(self._collector)
+
+    @property
+    def progress(self) -> Progress:
+        """The latest progress."""
+        return self._collector.progress
+
+    def update(self, progress: Progress) -> None:
+        """Take note of the progress of the whole run."""
+        self._collector.progress = progress
+        self.health.beat()
+        ready = progress.condition is Condition.RUNNING
+        self.health.set_ready(ready, progress.why if not ready else "")
+        self.reporter.update(progress)
+
+    def exit_status(self) -> int:
+        """0 when the run reached Kafka and everything accepted is there, else 1."""
+        last = self.progress
+        complete = last.condition is not Condition.CONNECTING and not last.in_flight and not last.failed
+        return 0 if complete and not last.error else 1
+
+
+class DirectControl:
+    """Connects one generating loop, run in this process, with its watcher and the signals."""
+
+    def __init__(self, watcher: Watcher, stop: StopRequest) -> None:
+        self._watcher = watcher
+        self._stop = stop
+
+    def report(self, progress: Progress) -> None:
+        """Hand the progress on."""
+        self._watcher.update(progress)
+
+    def wait_for_start(self) -> float | None:
+        """Say that Kafka is there; one process need not wait for others."""
+        self._watcher.reporter.started()
+        return time.monotonic()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait up to `seconds` for a signal."""
+        return self._stop.wait(seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The producer's numbers for Prometheus, taken from the latest progress when they are asked for."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from clickstream_producer.progress import LATENCY_BOUNDS, Condition, Progress
+
+
+class ProgressCollector(Collector):
+    """Serves `progress`, the sum over all processes; the program replaces it as the run goes on."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self.progress = Progress()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metric families."""
+        now = self.progress
+        prefix = "clickstream_producer_"
+        yield CounterMetricFamily(prefix + "events_accepted", "Events handed to the Kafka client", now.accepted)
+        yield CounterMetricFamily(prefix + "events_sent", "Events that Kafka acknowledged", now.acknowledged)
+        yield CounterMetricFamily(prefix + "events_failed", "Events that Kafka refused for good", now.failed)
+        yield GaugeMetricFamily(prefix + "events_in_flight", "Events accepted but not acknowledged", now.in_flight)
+        yield GaugeMetricFamily(prefix + "events_in_flight_bound", "In flight, generation pauses here", now.bound)
+        yield GaugeMetricFamily(prefix + "target_rate_events_per_second", "The asked-for rate", self._rate)
+        yield GaugeMetricFamily(
+            prefix + "connected", "1 while Kafka acknowledges, 0 while it is away", now.condition is Condition.RUNNING
+        )
+        latency = HistogramMetricFamily(
+            prefix + "delivery_latency_seconds", "From the hand-over of an event to its acknowledgement"
+        )
+        reached, buckets = 0, []
+        for bound, count in zip((*map(str, LATENCY_BOUNDS), "+Inf"), now.latencies, strict=True):
+            reached += count
+            buckets.append((bound, float(reached)))
+        latency.add_metric([], buckets, now.latency_sum)
+        yield latency

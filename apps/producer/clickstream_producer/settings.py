@@ -1,0 +1,42 @@
+"""The producer's settings: how much it generates, and whose behaviour."""
+
+from dataclasses import dataclass
+
+from clickstream_core.kafka import KafkaSettings, TopicSettings
+from clickstream_core.service import ServiceSettings
+from clickstream_core.settings import choice, duration, integer, number, setting
+
+APP = "clickstream-producer"
+WEBLOG_TOPIC = "web_logs"
+
+
+@dataclass(frozen=True)
+class ProducerSettings:
+    """Everything that the producer can be told; SEED absent means that each run differs."""
+
+    kafka: KafkaSettings
+    topics: TopicSettings
+    service: ServiceSettings
+    rate: float = setting(
+        "RATE", parse=number(minimum=0.001, maximum=100_000), default="10", help="events per second, 1 to 20000 exactly"
+    )
+    duration: int | None = setting(
+        "DURATION",
+        parse=duration(minimum="1ms", maximum="365d"),
+        help="how long to generate, such as 30s or 5m; without it until it is stopped",
+    )
+    users: int = setting("USERS", parse=integer(minimum=1, maximum=10_000_000), default="100", help="simulated users")
+    seed: int | None = setting(
+        "SEED", parse=integer(), help="same seed, same events but for ids and times; without it each run differs"
+    )
+    kind: str = setting(
+        "KIND",
+        parse=choice("events", "weblog"),
+        default="events",
+        help=f"events (to EVENTS_TOPIC) or weblog (web server logs, to topic {WEBLOG_TOPIC})",
+    )
+
+    @property
+    def topic(self) -> str:
+        """The topic that the records go to."""
+        return WEBLOG_TOPIC if self.kind == "weblog" else self.topics.events_topic

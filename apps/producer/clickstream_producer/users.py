@@ -1,0 +1,263 @@
+"""What the simulated users do: who visits the shop, and what happens in a session.
+
+A session is a walk through a small state machine. In each state a user takes one of a few steps with fixed odds; a
+step is an event (its type and page) and the next state, or the end of the session. The funnel is in the machine
+itself: `add_to_cart` only starts from a product that was looked at, `purchase` only from the checkout, and the
+checkout is only reached with something in the cart; at each stage most users go elsewhere or leave.
+
+At any moment a part of the users is in the shop, so many that each of them does something every few seconds at the
+asked-for rate. When one leaves, another one comes, and begins a new session. A session that was silent for longer than
+INACTIVITY ends too, as analytics products count it. Device and country belong to the user, the referrer to the session.
+
+The module has no clock and no hidden randomness: time is passed in, `seed` decides all there is to decide, and ids
+come from a source of their own. The same seed gives the same events but for ids and times.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from enum import Enum, auto
+from random import Random
+
+from clickstream_core.events import Event
+from clickstream_core.timestamps import format_milliseconds
+from clickstream_producer.catalogue import (
+    CART,
+    CHECKOUT,
+    COUNTRIES,
+    DEVICES,
+    HOME,
+    LISTINGS,
+    ORDERS,
+    PRODUCTS,
+    READINGS,
+    REFERRERS,
+    SEARCH,
+    Page,
+    Weighted,
+)
+from clickstream_producer.ids import RandomIds
+
+INACTIVITY = 30 * 60 * 1000
+"""Milliseconds of silence after which a session has ended."""
+
+_SECONDS_BETWEEN_STEPS = 6.0
+_OPENING_SHARE = 0.2
+_ACTIVITY_SKEW = 1.2
+
+
+class State(Enum):
+    """Where a user is in the shop."""
+
+    ARRIVING = auto()
+    BROWSING = auto()
+    AT_PRODUCT = auto()
+    ADDED = auto()
+    IN_CART = auto()
+    AT_CHECKOUT = auto()
+    BOUGHT = auto()
+
+
+class Place(Enum):
+    """Which page a step leads to; STAY is the page that the user is on."""
+
+    STAY = auto()
+    HOME = auto()
+    LISTING = auto()
+    READING = auto()
+    PRODUCT = auto()
+    SEARCH = auto()
+    CART = auto()
+    CHECKOUT = auto()
+    ORDERS = auto()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that a user does: the event's type, where, and the state after it."""
+
+    event_type: str
+    place: Place
+    state: State
+
+
+_LEAVE = None
+_TO_HOME = Step("page_view", Place.HOME, State.BROWSING)
+_TO_LISTING = Step("page_view", Place.LISTING, State.BROWSING)
+_TO_READING = Step("page_view", Place.READING, State.BROWSING)
+_TO_PRODUCT = Step("page_view", Place.PRODUCT, State.AT_PRODUCT)
+_TO_CART = Step("page_view", Place.CART, State.IN_CART)
+_TO_CHECKOUT = Step("page_view", Place.CHECKOUT, State.AT_CHECKOUT)
+_SEARCH = Step("search", Place.SEARCH, State.BROWSING)
+
+STEPS: dict[State, Weighted[Step | None]] = {
+    State.ARRIVING: Weighted([(_TO_HOME, 40.0), (_TO_PRODUCT, 28.0), (_TO_LISTING, 18.0), (_TO_READING, 14.0)]),
+    State.BROWSING: Weighted(
+        [
+            (_TO_PRODUCT, 34.0),
+            (Step("click", Place.STAY, State.BROWSING), 22.0),
+            (_SEARCH, 12.0),
+            (_TO_LISTING, 11.0),
+            (_TO_READING, 5.0),
+            (_LEAVE, 15.0),
+        ]
+    ),
+    State.AT_PRODUCT: Weighted(
+        [
+            (Step("click", Place.STAY, State.AT_PRODUCT), 28.0),
+            (_TO_PRODUCT, 22.0),
+            (Step("add_to_cart", Place.STAY, State.ADDED), 16.0),
+            (_TO_LISTING, 11.0),
+            (_SEARCH, 7.0),
+            (_LEAVE, 19.0),
+        ]
+    ),
+    State.ADDED: Weighted([(_TO_CART, 54.0), (_TO_PRODUCT, 24.0), (_TO_LISTING, 9.0), (_LEAVE, 13.0)]),
+    State.IN_CART: Weighted(
+        [
+            (_TO_CHECKOUT, 56.0),
+            (Step("click", Place.STAY, State.IN_CART), 14.0),
+            (_TO_PRODUCT, 12.0),
+            (_LEAVE, 18.0),
+        ]
+    ),
+    State.AT_CHECKOUT: Weighted(
+        [
+            (Step("purchase", Place.CHECKOUT, State.BOUGHT), 64.0),
+            (Step("click", Place.STAY, State.AT_CHECKOUT), 14.0),
+            (_TO_CART, 6.0),
+            (_LEAVE, 16.0),
+        ]
+    ),
+    State.BOUGHT: Weighted([(_LEAVE, 60.0), (Step("page_view", Place.ORDERS, State.BROWSING), 30.0), (_TO_HOME, 10.0)]),
+}
+
+# Median in milliseconds and spread (sigma) of the log-normal time that users spend on each kind of step.
+_DURATIONS = {
+    "page_view": (math.log(4500), 0.9),
+    "click": (math.log(700), 0.7),
+    "search": (math.log(2800), 0.6),
+    "add_to_cart": (math.log(1300), 0.5),
+    "purchase": (math.log(9000), 0.6),
+}
+_LONGEST_STEP = 10 * 60 * 1000
+
+_FIXED_PAGES = {
+    Place.HOME: HOME,
+    Place.SEARCH: SEARCH,
+    Place.CART: CART,
+    Place.CHECKOUT: CHECKOUT,
+    Place.ORDERS: ORDERS,
+}
+_CHOSEN_PAGES = {Place.LISTING: LISTINGS, Place.READING: READINGS, Place.PRODUCT: PRODUCTS}
+
+
+@dataclass(slots=True)
+class _Session:
+    user_id: str
+    session_id: str
+    device: str
+    country: str
+    referrer: str
+    page: Page
+    state: State
+    last_seen: int
+
+
+class Crowd:
+    """The part of the simulated users that one process plays.
+
+    Of `users` users in all it plays those with number `share`, `share + shares`, ... (several processes play one user
+    together when there are fewer users than processes). `rate` is what this process generates, in events per second:
+    it decides how many users are in the shop at the same time.
+    """
+
+    def __init__(
+        self, *, seed: int, users: int, rate: float, ids: RandomIds | None = None, share: int = 0, shares: int = 1
+    ) -> None:
+        self._random = Random(f"{seed}/{share}/{shares}")
+        self._seed = seed
+        self._ids = ids or RandomIds()
+        self._first, self._stride = share % users, shares
+        self._members = len(range(self._first, users, shares))
+        self._capacity = min(math.ceil(rate * _SECONDS_BETWEEN_STEPS), math.ceil(self._members / 2))
+        self._formatted = (-1, "")
+        self._present: set[int] = set()
+        self._sessions = [self._arrive(0) for _ in range(math.ceil(self._capacity * _OPENING_SHARE))]
+
+    def next_event(self, now: int) -> Event:
+        """Return the next event of whoever acts next; `now` is in milliseconds since the epoch."""
+        # The shop fills gradually, or else a run would begin with nothing but landing pages.
+        if len(self._sessions) < self._capacity and self._random.random() < _OPENING_SHARE:
+            self._sessions.append(self._arrive(now))
+        place = int(self._random.random() * len(self._sessions))
+        session = self._sessions[place]
+        if now - session.last_seen > INACTIVITY and session.state is not State.ARRIVING:
+            session = self._replace(place, now)
+        step = STEPS[session.state].pick(self._random.random())
+        if step is None:
+            session = self._replace(place, now)
+            step = STEPS[session.state].pick(self._random.random())
+            assert step is not None, "nobody leaves before the first page"
+        return self._take(session, step, now)
+
+    def _take(self, session: _Session, step: Step, now: int) -> Event:
+        session.page = self._page(step.place, session.page)
+        session.state = step.state
+        session.last_seen = now
+        median, spread = _DURATIONS[step.event_type]
+        return Event(
+            event_id=self._ids.event_id(),
+            timestamp=self._timestamp(now),
+            user_id=session.user_id,
+            session_id=session.session_id,
+            event_type=step.event_type,
+            page_url=session.page.url,
+            page_category=session.page.category,
+            referrer=session.referrer,
+            device_type=session.device,
+            country=session.country,
+            duration_ms=min(_LONGEST_STEP, int(self._random.lognormvariate(median, spread))),
+        )
+
+    def _timestamp(self, now: int) -> str:
+        # At high rates many events share a millisecond, and formatting takes as long as half of all the rest.
+        if self._formatted[0] != now:
+            self._formatted = (now, format_milliseconds(now))
+        return self._formatted[1]
+
+    def _page(self, place: Place, current: Page) -> Page:
+        chosen = _CHOSEN_PAGES.get(place)
+        if chosen is not None:
+            return chosen.pick(self._random.random())
+        return _FIXED_PAGES.get(place, current)
+
+    def _replace(self, place: int, now: int) -> _Session:
+        leaving = self._sessions[place]
+        self._present.discard(int(leaving.user_id.removeprefix("user_")))
+        self._sessions[place] = self._arrive(now)
+        return self._sessions[place]
+
+    def _arrive(self, now: int) -> _Session:
+        number = self._absent_user()
+        self._present.add(number)
+        # Device and country follow from seed and user alone, so nothing has to be kept for users who are away.
+        digest = hashlib.blake2b(f"{self._seed}/{number}".encode(), digest_size=8).digest()
+        return _Session(
+            user_id=f"user_{number}",
+            session_id=self._ids.session_id(),
+            device=DEVICES.pick(int.from_bytes(digest[:4]) / 2**32),
+            country=COUNTRIES.pick(int.from_bytes(digest[4:]) / 2**32),
+            referrer=REFERRERS.pick(self._random.random()),
+            page=HOME,
+            state=State.ARRIVING,
+            last_seen=now,
+        )
+
+    def _absent_user(self) -> int:
+        while True:
+            # The power makes some users come more often than others, without a table of weights.
+            member = int(self._members * self._random.random() ** _ACTIVITY_SKEW)
+            number = self._first + member * self._stride + 1
+            if number not in self._present:
+                return number
