@@ -189,7 +189,7 @@ class Broker:
         if self._data.exists():
             shutil.rmtree(self._data)  # formatting was interrupted: nothing can be in it yet
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        arguments = ("format", "--standalone", "--cluster-id", cluster_id, "--config", str(self._server_properties))
+        arguments = ("format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(self._server_properties))
         formatting = Child("format", self._command("kafka.tools.StorageTool", *arguments), log=self.log)
         try:
             status = formatting.wait(60.0)
