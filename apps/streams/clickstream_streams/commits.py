@@ -1,0 +1,61 @@
+"""What a commit contains.
+
+Both stages commit the offset of the next record to read, with metadata of a few numbers that say how to restore: the
+log holds everything else. Kafka keeps up to 4096 bytes of metadata beside a committed offset, and the offset, its
+metadata and the records that follow from it are written in one transaction, so they are true together or not at all.
+
+`EventsCommit` is stage 1's, one for each partition of the events topic; `MergeCommit` is stage 2's, on the partials
+topic's one partition. To restore is to read again from `replay_from` up to the committed offset without writing
+anything: what was true then is in memory again.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from clickstream_streams.windows import NEVER, CountingRules
+
+
+class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """How to restore a partition of the events topic.
+
+    `replay_from` is the smallest first offset over all retained windows; windows that end at `final_before` or before
+    are over; `seen_to` is the largest end of a window with an event; events of windows that end at `expired_to` or
+    before are `expired`, because what they need to be counted with is gone; `began` is the time from which on these
+    `rules` count. `joined` is false until stage 2 has confirmed that it knows the partition.
+    """
+
+    rules: CountingRules
+    replay_from: int
+    watermark: int = NEVER
+    final_before: int = NEVER
+    seen_to: int = NEVER
+    expired_to: int = NEVER
+    began: int = NEVER
+    joined: bool = False
+
+
+class MergeCommit(msgspec.Struct, frozen=True, kw_only=True):
+    """How to restore the merge: where the oldest retained partial begins, and which windows are over everywhere."""
+
+    rules: CountingRules
+    replay_from: int
+    final_before: int = NEVER
+
+
+Commit = TypeVar("Commit", EventsCommit, MergeCommit)
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_commit(commit: EventsCommit | MergeCommit) -> str:
+    """Return the metadata text, well below Kafka's 4096 bytes."""
+    return _encoder.encode(commit).decode()
+
+
+def decode_commit(metadata: str, kind: type[Commit]) -> Commit | None:
+    """Return the commit in the metadata text, or None when it is not one (an operator's reset leaves it empty)."""
+    try:
+        return msgspec.json.decode(metadata, type=kind)
+    except msgspec.DecodeError:
+        return None

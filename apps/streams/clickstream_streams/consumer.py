@@ -1,0 +1,84 @@
+"""kstreams' consumer, whose records come in lists as they were decoded.
+
+aiokafka makes a ConsumerRecord of each fetched record and hands it through a generator and a loop; that costs more than
+decoding the event in it. The record that its C code makes of the log's bytes already has offset, timestamp, key and
+value. So this consumer's fetcher unpacks whole record batches into lists of those, and `fetched` returns such a list.
+What aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
+from aiokafka.errors import CorruptRecordException
+from kstreams import Consumer
+
+from clickstream_streams.columns import Record
+
+ENOUGH = 4_000
+"""Records after which a list is handed over, though more were fetched."""
+
+
+class BatchConsumer(Consumer):
+    """A consumer to be read with `fetched` only."""
+
+    async def fetched(self, partition: TopicPartition, timeout_ms: int) -> Sequence[Record]:
+        """Return the next records of an assigned partition; an empty list after `timeout_ms` without any."""
+        lists = await self.getmany(partition, timeout_ms=timeout_ms, max_records=1)
+        records: Sequence[Record] = lists.get(partition, [()])[0]
+        return records
+
+    @property
+    def _fetcher(self) -> Any:
+        return self._batch_fetcher
+
+    @_fetcher.setter
+    def _fetcher(self, fetcher: Any) -> None:
+        """Make the fetcher that aiokafka creates in `start` one of ours, before it fetches anything."""
+        if fetcher is not None:
+            fetcher.__class__ = _BatchFetcher
+        self._batch_fetcher = fetcher
+
+
+class _BatchFetcher(Fetcher):  # type: ignore[misc]
+    async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> Any:
+        woken = await super()._proc_fetch_request(assignment, node_id, request)
+        for result in self._records.values():
+            if type(result) is FetchResult and type(result._partition_records) is PartitionRecords:
+                result._partition_records.__class__ = _BatchRecords
+                result._partition_records._records_iterator = result._partition_records._unpack_records()
+        return woken
+
+
+class _BatchRecords(PartitionRecords):  # type: ignore[misc]
+    """The fetched bytes of one partition; iterates over lists of records."""
+
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[list[Record]]:
+        unpacked: list[Record] = []
+        while self._records.has_next():
+            batch = self._records.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            if not self._is_aborted(batch) and not batch.is_control_batch:
+                records = list(batch)
+                if batch.base_offset < self.next_fetch_offset:
+                    records = [record for record in records if record.offset >= self.next_fetch_offset]
+                unpacked += records
+            self.next_fetch_offset = batch.next_offset
+            if len(unpacked) >= ENOUGH:
+                yield unpacked
+                unpacked = []
+        if unpacked:
+            yield unpacked
+
+    def _is_aborted(self, batch: Any) -> bool:
+        """Whether read_committed must not see the batch; keeps track of the transactions that were aborted."""
+        if self._isolation_level != READ_COMMITTED or batch.producer_id is None:
+            return False
+        self._consume_aborted_up_to(batch.base_offset)
+        if batch.is_control_batch and self._contains_abort_marker(batch):
+            self._aborted_producers.discard(batch.producer_id)
+        return batch.is_transactional and batch.producer_id in self._aborted_producers

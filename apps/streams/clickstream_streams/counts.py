@@ -1,0 +1,169 @@
+"""What is counted of one window: in one partition while it runs, and merged over all partitions at its end.
+
+`WindowCounts` is stage 1's, changed batch by batch. Its snapshot, `PartialCounts`, is cumulative (a later one replaces
+an earlier one) and mergeable, and `merge` makes the window's metrics of the newest partials of all partitions.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+import msgspec
+
+from clickstream_core.events import CountedEvent
+from clickstream_core.timestamps import format_seconds
+from clickstream_core.window_metrics import WindowMetrics
+from clickstream_streams.sketches import (
+    CountedNames,
+    DistinctIds,
+    IdsSnapshot,
+    NamesSnapshot,
+    count_distinct,
+    most_frequent,
+    ordered,
+)
+
+TOP_PAGES = 5
+TOP_REFERRERS = 3
+
+MOST_KINDS = 1000
+"""Event types or devices of a window that are told apart; whatever else comes is counted under OTHER."""
+
+MOST_KINDS_SHOWN = 200
+LONGEST_KIND = 256
+OTHER = "(other)"
+
+_MOST_COMBINATIONS = 10_000
+_combination = attrgetter("event_type", "device_type", "referrer", "page_url")
+
+
+class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
+    """One partition's share of a window. `duration_sum` is decimal text: a sum of milliseconds may pass 64 bits."""
+
+    total_events: int
+    duration_sum: str
+    event_types: dict[str, int]
+    devices: dict[str, int]
+    referrers: NamesSnapshot
+    pages: NamesSnapshot
+    users: IdsSnapshot
+    sessions: IdsSnapshot
+
+
+class WindowCounts:
+    """The running counts of one window in one partition.
+
+    `first_offset` is not after the offset of the first record that was counted in it; `changed` is whether something
+    was counted since the last snapshot that was committed.
+
+    Event type, device, referrer and page are counted together, as the combinations that they come in, which are few;
+    they are taken apart when a snapshot is made, or when the combinations are many.
+    """
+
+    def __init__(self, first_offset: int, exact_limit: int) -> None:
+        self.first_offset = first_offset
+        self.changed = False
+        self._total = 0
+        self._duration = 0
+        self._combinations: Counter[tuple[str, str, str, str]] = Counter()
+        self._event_types = _Kinds()
+        self._devices = _Kinds()
+        self._referrers = CountedNames(exact_limit)
+        self._pages = CountedNames(exact_limit)
+        self._users = DistinctIds(exact_limit)
+        self._sessions = DistinctIds(exact_limit)
+
+    def add(self, events: Sequence[CountedEvent]) -> None:
+        """Count the events."""
+        self.changed = True
+        self._total += len(events)
+        self._duration += sum([event.duration_ms for event in events])
+        self._combinations.update(map(_combination, events))
+        if len(self._combinations) > _MOST_COMBINATIONS:
+            self._take_apart()
+        self._users.update([event.user_id for event in events])
+        self._sessions.update([event.session_id for event in events])
+
+    def _take_apart(self) -> None:
+        event_types, devices, referrers, pages = (Counter[str]() for _ in range(4))
+        for (event_type, device, referrer, page), count in self._combinations.items():
+            event_types[event_type] += count
+            devices[device] += count
+            referrers[referrer] += count
+            pages[page] += count
+        self._combinations.clear()
+        self._event_types.update(event_types)
+        self._devices.update(devices)
+        self._referrers.update(referrers)
+        self._pages.update(pages)
+
+    @property
+    def approximate(self) -> bool:
+        """Whether a limit was passed and a sketch counts."""
+        return any(part.approximate for part in (self._users, self._sessions, self._pages, self._referrers))
+
+    def snapshot(self) -> PartialCounts:
+        """Return the counts so far."""
+        self._take_apart()
+        return PartialCounts(
+            self._total,
+            str(self._duration),
+            self._event_types.counts(),
+            self._devices.counts(),
+            self._referrers.snapshot(),
+            self._pages.snapshot(),
+            self._users.snapshot(),
+            self._sessions.snapshot(),
+        )
+
+
+class _Kinds:
+    """Counts under few names; those beyond the first MOST_KINDS are counted as OTHER, in whatever batches they come."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._others = 0
+
+    def update(self, counts: Mapping[str, int]) -> None:
+        self._counts.update(counts)
+        while len(self._counts) > MOST_KINDS:
+            self._others += self._counts.popitem()[1]
+
+    def counts(self) -> dict[str, int]:
+        return {**self._counts, OTHER: self._counts[OTHER] + self._others} if self._others else dict(self._counts)
+
+
+def merge(window: int, end: int, partials: Sequence[PartialCounts], revision: int = 0) -> WindowMetrics:
+    """Return the metrics of the window [window, end), milliseconds, of one partial for each partition that has one."""
+    total = sum(partial.total_events for partial in partials)
+    duration = sum(int(partial.duration_sum) for partial in partials)
+    users, users_estimated = count_distinct([partial.users for partial in partials])
+    sessions, sessions_estimated = count_distinct([partial.sessions for partial in partials])
+    referrers, referrers_estimated = most_frequent([partial.referrers for partial in partials], TOP_REFERRERS)
+    pages, pages_estimated = most_frequent([partial.pages for partial in partials], TOP_PAGES)
+    return WindowMetrics(
+        window_start=format_seconds(window),
+        window_end=format_seconds(end),
+        total_events=total,
+        unique_users=users,
+        unique_sessions=sessions,
+        event_types=_shown([partial.event_types for partial in partials]),
+        devices=_shown([partial.devices for partial in partials]),
+        top_referrers=referrers,
+        top_pages=pages,
+        avg_duration_ms=duration // total if total else 0,
+        revision=revision,
+        approximate=users_estimated or sessions_estimated or referrers_estimated or pages_estimated,
+    )
+
+
+def _shown(kinds: Sequence[dict[str, int]]) -> dict[str, int]:
+    """Return the summed counts, bounded so that whatever events say, a metrics record stays below 1 MiB."""
+    counts: Counter[str] = Counter()
+    for partial in kinds:
+        for name, count in partial.items():
+            counts[name[:LONGEST_KIND]] += count
+    if len(counts) <= MOST_KINDS_SHOWN:
+        return ordered(counts)
+    shown = ordered(counts, MOST_KINDS_SHOWN - 1)
+    return ordered({**shown, OTHER: shown.get(OTHER, 0) + counts.total() - sum(shown.values())})

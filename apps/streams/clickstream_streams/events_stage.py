@@ -1,0 +1,243 @@
+"""Stage 1: a task for each partition of the events topic, between Kafka and the counts in `partition`.
+
+A transaction holds the changed partials, the dead letters, last the watermark record, and the offset with its metadata.
+A partition that stage 2 may not know yet joins first: it publishes an empty watermark record, waits until stage 2 has
+committed past it, and takes over which windows are over there, so that it never adds to one that is forgotten.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
+
+from clickstream_streams import instruments
+from clickstream_streams.clock import Clock
+from clickstream_streams.columns import Record
+from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
+from clickstream_streams.consumer import BatchConsumer
+from clickstream_streams.errors import FatalError
+from clickstream_streams.offsets import committed_offset, committed_offsets, log_bounds, partition_count
+from clickstream_streams.partials import WatermarkRecord, encode_record, split
+from clickstream_streams.partition import Changes, DeadLetter, Partition
+from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
+from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.tasks import PartitionTask
+from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
+from clickstream_streams.windows import NEVER
+
+_JOIN_PAUSE = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+class EventsTask(PartitionTask):
+    """One partition of the events topic."""
+
+    def __init__(
+        self,
+        partition: TopicPartition,
+        consumer: BatchConsumer,
+        clock: Clock,
+        settings: StreamsSettings,
+        kafka: dict[str, Any],
+        admin: AIOKafkaAdminClient,
+    ) -> None:
+        super().__init__(partition, consumer, clock, settings.commit_interval)
+        self._settings = settings
+        self._kafka = kafka
+        self._admin = admin
+        self._label = str(partition.partition)
+        self._caught_up = CaughtUp()
+        self._state: Partition | None = None
+
+    async def start_producer(self) -> Transactions:
+        return await Transactions.open(self._kafka, self._settings.transactional_id(self.partition.partition))
+
+    # -- restoring ----------------------------------------------------------------------------------------------------
+
+    async def restore(self, transactions: Transactions) -> None:
+        began = self.clock.monotonic()
+        committed = await committed_offset(self._admin, self._settings.group_id, self.partition)
+        self._caught_up = CaughtUp()
+        state = self._state
+        if state is not None and _is_last_commit_of(state, committed):
+            self._state = self._with_fresh_silence(state)
+            self.consumer.seek(self.partition, state.offset)
+            return
+        self._state = None
+        log = await log_bounds(self.consumer, self.partition, committed)
+        try:
+            start = continue_events(committed, log, self._settings.rules, await self._peers())
+        except BeyondTheLog as error:
+            raise FatalError(_recreated(self.partition.topic, self._settings.group_id, error)) from error
+        if start.notice:
+            _log.warning("%s: %s", self._name, start.notice)
+        commit = start.commit if start.commit.joined else await self._join(transactions, start)
+        state = Partition(
+            commit,
+            start.offset,
+            self._watermark(commit.watermark),
+            allowed_lateness=self._settings.allowed_lateness,
+            exact_limit=self._settings.exact_limit,
+        )
+        await self._replay(state, commit.replay_from)
+        self._state = self._with_fresh_silence(state)
+        instruments.RESTORE_SECONDS.labels("events").observe((self.clock.monotonic() - began) / 1000)
+
+    async def _peers(self) -> list[EventsCommit]:
+        count = await partition_count(self._admin, self.partition.topic)
+        partitions = [TopicPartition(self.partition.topic, number) for number in range(count)]
+        committed = await committed_offsets(self._admin, self._settings.group_id, partitions)
+        decoded = (decode_commit(found.metadata, EventsCommit) for found in committed.values() if found is not None)
+        return [commit for commit in decoded if commit is not None]
+
+    async def _join(self, transactions: Transactions, start: EventsStart) -> EventsCommit:
+        empty = Changes({}, (), start.offset, start.commit)
+        written = await self._write(transactions, empty)
+        partials = TopicPartition(self._settings.topics.partials_topic, 0)
+        while True:
+            committed = await committed_offset(self._admin, self._settings.merge_group_id, partials)
+            commit = committed and decode_commit(committed.metadata, MergeCommit)
+            if commit and committed and committed.offset > written and commit.rules == self._settings.rules:
+                over = max(start.commit.final_before, commit.final_before)
+                return msgspec.structs.replace(start.commit, final_before=over, joined=True)
+            self.beat()
+            await asyncio.sleep(_JOIN_PAUSE)
+
+    async def _replay(self, state: Partition, replay_from: int) -> None:
+        self.consumer.seek(self.partition, replay_from)
+        while await self.consumer.position(self.partition) < state.offset:
+            records = await self.poll()
+            state.restore([record for record in records if record.offset < state.offset])
+            self.beat()
+            await asyncio.sleep(0)
+        state.restored()
+        self.consumer.seek(self.partition, state.offset)
+
+    def _watermark(self, value: int) -> PartitionWatermark:
+        return PartitionWatermark(
+            out_of_orderness=self._settings.out_of_orderness,
+            idle_timeout=self._settings.idle_timeout,
+            monotonic=self.clock.monotonic(),
+            value=value,
+        )
+
+    def _with_fresh_silence(self, state: Partition) -> Partition:
+        state.watermark = self._watermark(state.watermark.value)
+        return state
+
+    def forget(self) -> None:
+        self._state = None
+
+    # -- processing ---------------------------------------------------------------------------------------------------
+
+    async def process(self, records: Sequence[Record]) -> None:
+        state = self._known_state()
+        if records:
+            if records[0].offset < state.offset:
+                error = f"offset {records[0].offset} follows {state.offset - 1}"
+                raise FatalError(_recreated(self.partition.topic, self._settings.group_id, error))
+            counted = state.counted
+            state.process(records, self.clock.monotonic())
+            instruments.EVENTS.labels(self._label).inc(state.counted - counted)
+        position = await self.consumer.position(self.partition)
+        state.offset = max(state.offset, position)
+        end = self.consumer.highwater(self.partition)
+        monotonic = self.clock.monotonic()
+        caught_up = self._caught_up.turn(
+            position=position,
+            end=end,
+            fetched_at=self.consumer.last_poll_timestamp(self.partition),
+            monotonic=monotonic,
+        )
+        state.watermark.turn(caught_up=caught_up, clock=self.clock.now(), monotonic=monotonic)
+        self._show(state, end)
+
+    def _show(self, state: Partition, end: int | None) -> None:
+        if end is not None:
+            instruments.LAG.labels(self._label).set(max(0, end - state.offset))
+        if state.watermark.value != NEVER:
+            instruments.WATERMARK.labels(self._label).set(state.watermark.value / 1000)
+        instruments.OPEN_WINDOWS.labels(self._label).set(state.open_windows)
+        instruments.APPROXIMATE_WINDOWS.labels(self._label).set(state.approximate_windows)
+
+    def _known_state(self) -> Partition:
+        assert self._state is not None, "a partition is processed only after it was restored"
+        return self._state
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    def has_news(self) -> bool:
+        return self._known_state().has_news()
+
+    def is_urgent(self) -> bool:
+        return self._known_state().is_urgent()
+
+    async def commit(self, transactions: Transactions) -> None:
+        state = self._known_state()
+        changes = state.changes()
+        with instruments.COMMIT_SECONDS.labels("events").time():
+            await self._write(transactions, changes)
+        state.commit(changes)
+        for letter in changes.dead_letters:
+            instruments.DEAD_LETTERS.labels(letter.reason).inc()
+
+    async def _write(self, transactions: Transactions, changes: Changes) -> int:
+        """Write the changes; return the offset of the watermark record on the partials topic."""
+        records = [*self._partials(changes), *map(self._dead_letter, changes.dead_letters), self._last_word(changes)]
+        metadata = encode_commit(changes.commit)
+        written = await transactions.run(records, self.partition, changes.offset, metadata, self._settings.group_id)
+        return int(written[-1].offset)
+
+    def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
+        for window, counts in changes.partials.items():
+            for part in split(self._settings.rules, self.partition.partition, window, counts):
+                yield self._internal(encode_record(part))
+
+    def _last_word(self, changes: Changes) -> OutgoingRecord:
+        commit = changes.commit
+        over = max(commit.final_before, commit.expired_to)
+        record = WatermarkRecord(self._settings.rules, self.partition.partition, commit.watermark, over)
+        return self._internal(encode_record(record))
+
+    def _internal(self, value: bytes) -> OutgoingRecord:
+        return OutgoingRecord(self._settings.topics.partials_topic, value, key=self._label.encode(), partition=0)
+
+    def _dead_letter(self, letter: DeadLetter) -> OutgoingRecord:
+        record = letter.record
+        headers = {
+            "reason": letter.reason,
+            "error": letter.error,
+            "source-topic": self.partition.topic,
+            "source-partition": str(self.partition.partition),
+            "source-offset": str(record.offset),
+            "app": "clickstream-streams",
+        }
+        value = b"" if record.key is None and record.value is None else record.value
+        return OutgoingRecord(
+            self._settings.topics.dead_letter_topic,
+            value,
+            key=record.key,
+            headers=tuple((name, text.encode()) for name, text in headers.items()),
+        )
+
+
+def _is_last_commit_of(state: Partition, committed: OffsetAndMetadata | None) -> bool:
+    return (
+        committed is not None
+        and committed.offset == state.committed_offset
+        and decode_commit(committed.metadata, EventsCommit) == state.committed
+    )
+
+
+def _recreated(topic: str, group_id: str, found: object) -> str:
+    return (
+        f"{topic} is not the log that was committed: {found}. Was it deleted and made again? Then reset the offsets of "
+        f"the groups {group_id} and {group_id}-merge (kafka-consumer-groups.sh --reset-offsets --to-earliest)"
+    )

@@ -1,0 +1,22 @@
+"""The processor's Prometheus metrics."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+EVENTS = Counter("clickstream_streams_events_total", "Events counted in a window.", ["partition"])
+DEAD_LETTERS = Counter("clickstream_streams_dead_letters_total", "Records refused, by reason.", ["reason"])
+LAG = Gauge("clickstream_streams_lag_records", "Records of the partition not processed yet.", ["partition"])
+WATERMARK = Gauge("clickstream_streams_watermark_timestamp_seconds", "The partition's watermark.", ["partition"])
+OPEN_WINDOWS = Gauge("clickstream_streams_open_windows", "Windows that may still change.", ["partition"])
+APPROXIMATE_WINDOWS = Gauge(
+    "clickstream_streams_approximate_windows", "Open windows counted by a sketch.", ["partition"]
+)
+COMMIT_SECONDS = Histogram(
+    "clickstream_streams_commit_seconds", "Duration of a transaction.", ["stage"], buckets=_LATENCIES
+)
+RESTORE_SECONDS = Histogram("clickstream_streams_restore_seconds", "Duration of a restore.", ["stage"])
+WINDOWS = Counter("clickstream_streams_windows_total", "Results emitted, by kind: first or revision.", ["kind"])
+WAITING_SECONDS = Gauge(
+    "clickstream_streams_window_waiting_seconds", "How long the oldest unclosed window has waited for a partition."
+)

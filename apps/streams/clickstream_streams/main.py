@@ -1,0 +1,206 @@
+"""The processor's entry point: settings, Kafka, the two stages on a kstreams engine, shutdown."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from functools import partial
+from typing import Any
+
+import kstreams
+import uvloop
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+from kstreams.backends.kafka import Kafka
+
+from clickstream_core.logs import announce, configure_logs
+from clickstream_core.service import Health, HealthServer
+from clickstream_core.settings import read_settings, run
+from clickstream_streams.clock import Clock
+from clickstream_streams.connection import check_retention, connect, wait_for_topics
+from clickstream_streams.errors import FatalError
+from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.merge_stage import MergeTask
+from clickstream_streams.report import announce_start
+from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.tasks import MakeTask, PartitionStream
+
+LONGEST_TURN = 60_000
+"""Milliseconds without a turn of some partition's loop after which the process no longer counts as alive."""
+
+_GARBAGE_THRESHOLD = 200_000
+"""Allocations between collections: a batch makes thousands of objects, none of them in a cycle."""
+
+_LONGEST_SHUTDOWN = 8.5
+_WATCH_INTERVAL = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class EventsAssignor(StickyPartitionAssignor):  # type: ignore[misc]
+    """aiokafka keeps an assignor's memory in its class, so each group needs a class of its own."""
+
+
+class MergeAssignor(StickyPartitionAssignor):  # type: ignore[misc]
+    """As EventsAssignor, for the group of stage 2."""
+
+
+class _NoMonitor(kstreams.PrometheusMonitor):
+    """kstreams' monitor asks the brokers for commits every 3 s; our own metrics need no such questions."""
+
+    async def start(self) -> None:
+        self.running = True
+
+
+def main() -> None:
+    """Run the processor until SIGTERM or SIGINT."""
+    run(_main)
+
+
+def _main() -> int:
+    settings = read_settings(
+        StreamsSettings,
+        prog="clickstream-streams",
+        description="Turns clickstream-events into one exact result per window on clickstream-metrics.",
+    )
+    configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-streams")
+    health = Health()
+    with HealthServer(settings.service.http_port, health):
+        try:
+            gc.freeze()
+            gc.set_threshold(_GARBAGE_THRESHOLD)
+            return uvloop.run(_serve(settings, health))
+        except FatalError as error:
+            print(f"clickstream-streams: {error}", file=sys.stderr, flush=True)
+            return 1
+
+
+async def _serve(settings: StreamsSettings, health: Health) -> int:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    announce_start(settings.topics.events_topic, settings.topics.metrics_topic, settings.window_size)
+    working = asyncio.create_task(_work(settings, health, stopping))
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    done, _ = await asyncio.wait((working,), timeout=_LONGEST_SHUTDOWN)
+    if not done:
+        _log.warning("Kafka does not answer; leaves without it, the log is replayed at the next start")
+        _leave(0)
+    return working.result()
+
+
+def _leave(status: int) -> None:
+    """End the process now: libraries that wait for an absent Kafka could hold it for minutes."""
+    sys.stdout.flush()
+    logging.shutdown()
+    os._exit(status)
+
+
+async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Event) -> int:
+    kafka = settings.kafka.aiokafka_config()
+    admin = await _unless(stopping, connect(kafka, health))
+    if admin is None:
+        return 0
+    try:
+        announce(f"✓ Connected to Kafka: {list(settings.kafka.bootstrap_servers)}")
+        if await _unless(stopping, _prepared(admin, settings, health)) is None:
+            return 0
+        engine = _engine(settings.kafka.aiokafka_config())
+        clock = Clock()
+        make = {"settings": settings, "kafka": kafka, "admin": admin, "clock": clock}
+        events = _stream(settings.topics.events_topic, settings.group_id, partial(EventsTask, **make), EventsAssignor)
+        merge = _stream(
+            settings.topics.partials_topic, settings.merge_group_id, partial(MergeTask, **make), MergeAssignor
+        )
+        engine.add_stream(events)
+        engine.add_stream(merge)
+        await engine.start()
+        try:
+            await _watch(engine, (events, merge), health, clock, stopping)
+        finally:
+            health.set_ready(False, "shutting down")
+            await engine.stop()
+        return 0
+    finally:
+        await admin.close()
+
+
+async def _unless(stopping: asyncio.Event, work: Any) -> Any:
+    """Return what `work` returns, or None when the processor is to stop first."""
+    working, stopped = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    return None
+
+
+async def _prepared(admin: Any, settings: StreamsSettings, health: Health) -> bool:
+    await wait_for_topics(admin, settings, health)
+    await check_retention(admin, settings)
+    return True
+
+
+def _engine(kafka: dict[str, Any]) -> kstreams.StreamEngine:
+    backend = Kafka(**kafka)
+    if "sasl_plain_password" in kafka:
+        backend.sasl_plain_password = kafka["sasl_plain_password"]  # pydantic's copy would not read the file again
+    return kstreams.create_engine(title="clickstream-streams", backend=backend, monitor=_NoMonitor())
+
+
+def _stream(topic: str, group_id: str, make_task: MakeTask, assignor: type[StickyPartitionAssignor]) -> PartitionStream:
+    config = {
+        "group_id": group_id,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        "partition_assignment_strategy": (assignor,),
+        "metadata_max_age_ms": 5_000,
+        "session_timeout_ms": 10_000,
+        "heartbeat_interval_ms": 3_000,
+        "max_poll_interval_ms": 300_000,
+        "max_partition_fetch_bytes": 4 * 1024 * 1024,
+        "key_deserializer": _as_it_is,
+    }
+    return PartitionStream(topic, name=topic, make_task=make_task, config=config)
+
+
+def _as_it_is(key: bytes | None) -> bytes | None:
+    return key
+
+
+async def _watch(
+    engine: kstreams.StreamEngine,
+    streams: tuple[PartitionStream, ...],
+    health: Health,
+    clock: Clock,
+    stopping: asyncio.Event,
+) -> None:
+    """Keep health and readiness true to the tasks until told to stop; raise what ended a stream."""
+    running = list(engine.streams_to_tasks.values())
+    stopped = asyncio.create_task(stopping.wait())
+    try:
+        while not stopping.is_set():
+            if all(clock.monotonic() - task.last_turn < LONGEST_TURN for s in streams for task in s.tasks.values()):
+                health.beat()
+            restoring = [s.name for s in streams if not s.is_ready()]
+            health.set_ready(not restoring, f"waiting for {' and '.join(restoring)}: assignment or restore")
+            done, _ = await asyncio.wait(
+                (stopped, *running), timeout=_WATCH_INTERVAL, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done - {stopped}:
+                try:
+                    task.result()
+                except KafkaError as error:
+                    raise FatalError(f"a stream ended: {error!r}") from error
+    finally:
+        stopped.cancel()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Stage 2: the task of the partials topic's one partition, between Kafka and the merge in `merging`.
+
+Its owner emits the results of the whole topic; the other replicas stand by. A transaction holds the results that are
+owed, and the offset with its metadata. Before it goes on, the owner reads back what was emitted for windows that can
+still change, so that the next revision is the right one and nothing is emitted twice.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from clickstream_core.timestamps import format_milliseconds, format_seconds
+from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+from clickstream_streams import instruments
+from clickstream_streams.clock import Clock
+from clickstream_streams.columns import Record
+from clickstream_streams.commits import encode_commit
+from clickstream_streams.consumer import BatchConsumer
+from clickstream_streams.errors import FatalError
+from clickstream_streams.merging import Merge
+from clickstream_streams.offsets import committed_offset, log_bounds, partition_count
+from clickstream_streams.partials import decode_record
+from clickstream_streams.report import announce_window
+from clickstream_streams.restarts import BeyondTheLog, continue_merge
+from clickstream_streams.results import emitted_results
+from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.tasks import PartitionTask
+from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_streams.windows import NEVER
+
+_COUNT_INTERVAL = 5_000
+_WORTH_SAYING = 30_000
+
+_log = logging.getLogger(__name__)
+
+
+class MergeTask(PartitionTask):
+    """The partials topic's one partition."""
+
+    def __init__(
+        self,
+        partition: TopicPartition,
+        consumer: BatchConsumer,
+        clock: Clock,
+        settings: StreamsSettings,
+        kafka: dict[str, Any],
+        admin: AIOKafkaAdminClient,
+    ) -> None:
+        super().__init__(partition, consumer, clock, settings.commit_interval)
+        self._settings = settings
+        self._kafka = kafka
+        self._admin = admin
+        self._merge: Merge | None = None
+        self._offset = 0
+        self._committed_offset = -1
+        self._counted_at = clock.monotonic()
+        self._waiting_since: tuple[int, int] | None = None
+        self._said_at = 0
+
+    async def start_producer(self) -> Transactions:
+        return await Transactions.open(self._kafka, self._settings.merge_group_id)
+
+    # -- restoring ----------------------------------------------------------------------------------------------------
+
+    async def restore(self, transactions: Transactions) -> None:
+        began = self.clock.monotonic()
+        settings = self._settings
+        committed = await committed_offset(self._admin, settings.merge_group_id, self.partition)
+        log = await log_bounds(self.consumer, self.partition, committed)
+        try:
+            start = continue_merge(committed, log, settings.rules)
+        except BeyondTheLog as error:
+            raise FatalError(
+                f"{self.partition.topic} is not the log that was committed: {error}. Was it deleted and made again? "
+                f"Then reset the offsets of the group {settings.merge_group_id}"
+            ) from error
+        if start.notice:
+            _log.warning("%s: %s", self._name, start.notice)
+        metrics_partitions = await partition_count(self._admin, settings.topics.metrics_topic)
+        emitted = await emitted_results(
+            self._kafka, settings.topics.metrics_topic, metrics_partitions, start.commit.final_before
+        )
+        partitions = await partition_count(self._admin, settings.topics.events_topic)
+        merge = Merge(start.commit, emitted, partitions)
+        await self._replay(merge, start.commit.replay_from, start.offset)
+        merge.settle()
+        self._merge, self._offset, self._committed_offset = merge, start.offset, -1
+        instruments.RESTORE_SECONDS.labels("merge").observe((self.clock.monotonic() - began) / 1000)
+
+    async def _replay(self, merge: Merge, replay_from: int, offset: int) -> None:
+        self.consumer.seek(self.partition, replay_from)
+        while await self.consumer.position(self.partition) < offset:
+            for record in await self.poll():
+                if record.offset < offset:
+                    self._apply(merge, record)
+            self.beat()
+        self.consumer.seek(self.partition, offset)
+
+    def forget(self) -> None:
+        self._merge = None
+
+    # -- processing ---------------------------------------------------------------------------------------------------
+
+    async def process(self, records: Sequence[Record]) -> None:
+        merge = self._known_merge()
+        for record in records:
+            self._apply(merge, record)
+        self._offset = await self.consumer.position(self.partition)
+        await self._follow_the_topic(merge)
+        self._watch(merge)
+
+    def _apply(self, merge: Merge, record: Record) -> None:
+        try:
+            internal = decode_record(record.value or b"")
+        except msgspec.DecodeError as error:
+            _log.warning("%s offset %d is not a record of ours: %s", self._name, record.offset, error)
+        else:
+            merge.apply(record.offset, internal)
+
+    async def _follow_the_topic(self, merge: Merge) -> None:
+        now = self.clock.monotonic()
+        if now - self._counted_at < _COUNT_INTERVAL:
+            return
+        self._counted_at = now
+        try:
+            merge.partitions = max(
+                merge.partitions, await partition_count(self._admin, self._settings.topics.events_topic)
+            )
+        except KafkaError as error:
+            _log.debug("could not count the partitions of %s: %r", self._settings.topics.events_topic, error)
+
+    def _watch(self, merge: Merge) -> None:
+        """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log."""
+        waiting, now = merge.waiting(), self.clock.monotonic()
+        if waiting is None:
+            self._waiting_since = None
+            instruments.WAITING_SECONDS.set(0)
+            return
+        window, partition, watermark = waiting
+        if self._waiting_since is None or self._waiting_since[0] != window:
+            self._waiting_since = (window, now)
+            self._said_at = now
+        instruments.WAITING_SECONDS.set((now - self._waiting_since[1]) / 1000)
+        if now - self._said_at >= _WORTH_SAYING:
+            self._said_at = now
+            _log.warning(
+                "window %s has been waiting for %d s for partition %d, whose watermark is %s",
+                format_seconds(window),
+                (now - self._waiting_since[1]) // 1000,
+                partition,
+                "not known" if watermark == NEVER else format_milliseconds(watermark),
+                extra={"window": format_seconds(window), "partition": partition},
+            )
+
+    def _known_merge(self) -> Merge:
+        assert self._merge is not None, "the merge goes on only after it was restored"
+        return self._merge
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    def has_news(self) -> bool:
+        return self._offset != self._committed_offset
+
+    def is_urgent(self) -> bool:
+        return self._known_merge().owes()
+
+    async def commit(self, transactions: Transactions) -> None:
+        merge = self._known_merge()
+        results = merge.results()
+        records = [self._record(metrics) for metrics in results]
+        metadata = encode_commit(merge.commit(self._offset))
+        with instruments.COMMIT_SECONDS.labels("merge").time():
+            await transactions.run(records, self.partition, self._offset, metadata, self._settings.merge_group_id)
+        self._committed_offset = self._offset
+        for metrics in results:
+            instruments.WINDOWS.labels("revision" if metrics.revision else "first").inc()
+            announce_window(metrics)
+
+    def _record(self, metrics: WindowMetrics) -> OutgoingRecord:
+        return OutgoingRecord(
+            self._settings.topics.metrics_topic, encode_window_metrics(metrics), key=metrics.window_start.encode()
+        )

@@ -1,0 +1,88 @@
+"""What the groups have committed and what the topics hold: questions to the brokers, asked until they are answered."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.structs import OffsetAndMetadata
+
+from clickstream_streams.restarts import LogBounds
+
+_PATIENCE = 30.0
+_PAUSE = 0.1
+
+_log = logging.getLogger(__name__)
+
+
+async def committed_offsets(
+    admin: AIOKafkaAdminClient, group_id: str, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata | None]:
+    """Return the group's commit of each partition, None for one without.
+
+    A coordinator that is still loading answers with nothing at all; only an answer for every partition counts, and -1
+    is its word for no commit. Raises TimeoutError after 30 s.
+    """
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            try:
+                found = await admin.list_consumer_group_offsets(group_id, partitions=list(partitions))
+            except KafkaError as error:
+                _log.debug("asking for the commits of %s again: %r", group_id, error)
+            else:
+                if all(partition in found for partition in partitions):
+                    return {p: found[p] if found[p].offset >= 0 else None for p in partitions}
+            await asyncio.sleep(_PAUSE)
+
+
+async def committed_offset(
+    admin: AIOKafkaAdminClient, group_id: str, partition: TopicPartition
+) -> OffsetAndMetadata | None:
+    """Return the group's commit of one partition, or None; as `committed_offsets`."""
+    return (await committed_offsets(admin, group_id, [partition]))[partition]
+
+
+async def log_bounds(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, committed: OffsetAndMetadata | None
+) -> LogBounds:
+    """Return the log's bounds.
+
+    A broker that has just become the leader may know less of the log's end than was committed, so an end before the
+    commit is only believed after 30 s.
+    """
+    asked = asyncio.get_running_loop().time()
+    while True:
+        first = (await consumer.beginning_offsets([partition]))[partition]
+        end = (await consumer.end_offsets([partition]))[partition]
+        patient = asyncio.get_running_loop().time() - asked < _PATIENCE
+        if committed is None or committed.offset <= end or not patient:
+            return LogBounds(first, end)
+        await asyncio.sleep(_PAUSE)
+
+
+async def partition_count(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """Return how many partitions the topic has; raises KafkaError, UnknownTopicOrPartitionError among them."""
+    described = (await admin.describe_topics([topic]))[0]
+    if described["error_code"]:
+        raise for_code(described["error_code"])(topic)
+    return len(described["partitions"])
+
+
+async def topic_retention(admin: AIOKafkaAdminClient, topic: str) -> int | None:
+    """Return the topic's retention.ms; None where it is unlimited or may not be looked at."""
+    try:
+        responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    except KafkaError as error:
+        _log.warning("can't check the retention of %s: %s", topic, error)
+        return None
+    retention = int(_config_values(responses).get("retention.ms", "-1"))
+    return None if retention < 0 else retention
+
+
+def _config_values(responses: Collection[Any]) -> dict[str, str]:
+    resources = [resource for response in responses for resource in response.resources]
+    return {entry[0]: entry[1] for resource in resources for entry in resource[4] if entry[1] is not None}

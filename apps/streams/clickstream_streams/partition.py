@@ -1,0 +1,247 @@
+"""Stage 1 in memory: the counts of one partition of the events topic, and what becomes of each of its records.
+
+Records come in batches, in the order of their offsets. Each is counted in its window, or refused as a dead letter:
+because it is no event, because its window is over in this partition (`late`), because its time lies ahead of its record
+timestamp (`future`), or because what its window had counted before can't be restored any more (`expired`). `changes`
+says what a transaction has to write; nothing here knows Kafka.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clickstream_core.errors import InvalidEvent
+from clickstream_core.events import CountedEvent, decode_event
+from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
+from clickstream_streams.columns import Record, columns_of
+from clickstream_streams.commits import EventsCommit
+from clickstream_streams.counts import PartialCounts, WindowCounts
+from clickstream_streams.watermarks import PartitionWatermark, final_before
+from clickstream_streams.windows import NEVER
+
+MOST_WAITING_BYTES = 4 * 1024 * 1024
+"""Bytes of dead letters that are kept for the next transaction before it is due at once."""
+
+_NOTHING_IS_LATE = 10**16
+_CHUNK = 512
+
+Refuse = Callable[[Record, str, str], None]
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A refused record, the reason, and the reason in prose."""
+
+    record: Record
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one transaction writes: changed partials by window, dead letters, and the commit at `offset`."""
+
+    partials: dict[int, PartialCounts]
+    dead_letters: Sequence[DeadLetter]
+    offset: int
+    commit: EventsCommit
+
+
+class Partition:
+    """The state of one partition, continued from `commit` at `offset`, the next record's.
+
+    After a restart, `restore` takes the records from `commit.replay_from` up to `offset` again, `restored` ends that,
+    and `process` goes on. `counted` is how many events were counted since, `waiting_bytes` the size of the dead letters
+    not yet written.
+    """
+
+    def __init__(
+        self,
+        commit: EventsCommit,
+        offset: int,
+        watermark: PartitionWatermark,
+        *,
+        allowed_lateness: int,
+        exact_limit: int,
+    ) -> None:
+        self.offset = offset
+        self.watermark = watermark
+        self.counted = 0
+        self.waiting_bytes = 0
+        self.committed = commit
+        self.committed_offset = offset
+        self._rules = commit.rules
+        self._allowed_lateness = allowed_lateness
+        self._exact_limit = exact_limit
+        self._windows: dict[int, WindowCounts] = {}
+        self._dead_letters: list[DeadLetter] = []
+        self._seen_to = commit.seen_to
+
+    # -- records ------------------------------------------------------------------------------------------------------
+
+    def process(self, records: Sequence[Record], monotonic: int) -> None:
+        """Count the records or refuse them; `monotonic` is now, in milliseconds of a clock that only rises."""
+        highest = self._take(records, self.watermark.out_of_orderness + self._allowed_lateness, self._refuse)
+        self.watermark.observe(highest, monotonic)
+        self.offset = max(self.offset, records[-1].offset + 1)
+
+    def restore(self, records: Sequence[Record]) -> None:
+        """Count again what was counted when these records were processed; refused ones were refused then."""
+        self._take(records, _NOTHING_IS_LATE, _ignore)
+
+    def restored(self) -> None:
+        """End a restore: windows that the committed watermark had passed were written as they are now."""
+        self.counted = 0
+        for window, counts in self._windows.items():
+            counts.changed = self._rules.end_of(window) > self.committed.watermark
+
+    def _take(self, records: Sequence[Record], behind: int, refuse: Refuse) -> int:
+        """Count `records`; return the largest min(event time, record timestamp) among them.
+
+        A window is over when that largest time is `behind` milliseconds past its end, or it was over before.
+        """
+        highest, over = NEVER, self.final_before
+        for first in range(0, len(records), _CHUNK):
+            chunk = records[first : first + _CHUNK]
+            columns = columns_of(chunk, self._rules)
+            if columns is not None and self._rules.end_of(self._rules.window_of(columns.earliest)) > max(
+                over, columns.highest - behind
+            ):
+                highest = max(highest, columns.highest)
+                self._count(columns.windows, chunk[0].offset)
+            else:
+                highest = self._take_each(chunk, highest, behind, refuse)
+            over = max(over, highest - behind)
+        return highest
+
+    def _take_each(self, records: Sequence[Record], highest: int, behind: int, refuse: Refuse) -> int:
+        """As `_take`, one by one, for what may hold a record that is refused; `highest` is the largest time before."""
+        rules, by_arrival = self._rules, self._rules.window_time == "arrival"
+        over = max(self.final_before, highest - behind)
+        taken: dict[int, list[CountedEvent]] = {}
+        for record in records:
+            arrived = record.timestamp
+            rejected: InvalidEvent | None = None
+            try:
+                event = decode_event(record.value)
+                time = parse_timestamp(event.timestamp)
+            except InvalidEvent as error:
+                rejected, time = error, NEVER if error.timestamp is None else error.timestamp
+            except ValueError as error:
+                rejected, time = InvalidEvent("bad_timestamp", f"timestamp {event.timestamp[:60]!r} {error}"), NEVER
+            if by_arrival:
+                time = arrived
+            highest = max(highest, min(time, arrived))
+            over = max(over, highest - behind)
+            window = rules.window_of(time)
+            end = rules.end_of(window)
+            if rejected is not None:
+                refuse(record, rejected.reason, str(rejected))
+            elif time - arrived > rules.max_clock_skew:
+                refuse(record, "future", _ahead(time, arrived, rules.max_clock_skew))
+            elif end > over:
+                taken.setdefault(window, []).append(event)
+            elif end <= self.committed.expired_to:
+                refuse(record, "expired", f"the earlier events of window {format_seconds(window)} are gone")
+            else:
+                refuse(record, "late", _behind(end, over))
+        self._count(taken, records[0].offset)
+        return highest
+
+    def _count(self, windows: dict[int, list[CountedEvent]], first_offset: int) -> None:
+        for window, events in windows.items():
+            counts = self._windows.get(window)
+            if counts is None:
+                counts = self._windows[window] = WindowCounts(first_offset, self._exact_limit)
+            counts.add(events)
+            self.counted += len(events)
+            self._seen_to = max(self._seen_to, self._rules.end_of(window))
+
+    def _refuse(self, record: Record, reason: str, error: str) -> None:
+        self._dead_letters.append(DeadLetter(record, reason, error))
+        self.waiting_bytes += len(record.value or b"")
+
+    # -- time ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def final_before(self) -> int:
+        """Windows that end at this time or before are over in this partition, whatever a setting says later."""
+        floor = max(self.committed.final_before, self.committed.expired_to)
+        return max(floor, final_before(self.watermark.value, self._allowed_lateness))
+
+    @property
+    def open_windows(self) -> int:
+        """How many windows may still change."""
+        return len(self._windows)
+
+    @property
+    def approximate_windows(self) -> int:
+        """How many of them are counted by a sketch."""
+        return sum(counts.approximate for counts in self._windows.values())
+
+    # -- transactions -------------------------------------------------------------------------------------------------
+
+    def has_news(self) -> bool:
+        """Whether there is anything to commit."""
+        return self.offset != self.committed_offset or self.is_urgent() or self._passed(self.final_before)
+
+    def is_urgent(self) -> bool:
+        """Whether the watermark has passed a window's end since the last commit, or dead letters take much memory."""
+        return self.waiting_bytes > MOST_WAITING_BYTES or (
+            self._bound(self.watermark.value) > self._bound(self.committed.watermark)
+        )
+
+    def _passed(self, over: int) -> bool:
+        return self._bound(over) > self._bound(self.committed.final_before)
+
+    def _bound(self, time: int) -> int:
+        return self._rules.window_of(time)
+
+    def changes(self) -> Changes:
+        """Return what the next transaction has to write, up to the records processed so far."""
+        over = self.final_before
+        watermark = self.watermark.value
+        retained = [c.first_offset for w, c in self._windows.items() if self._rules.end_of(w) > over]
+        return Changes(
+            partials={
+                window: counts.snapshot()
+                for window, counts in sorted(self._windows.items())
+                if counts.changed and self._rules.end_of(window) <= watermark
+            },
+            dead_letters=tuple(self._dead_letters),
+            offset=self.offset,
+            commit=EventsCommit(
+                rules=self._rules,
+                replay_from=min(retained, default=self.offset),
+                watermark=watermark,
+                final_before=over,
+                seen_to=self._seen_to,
+                expired_to=self.committed.expired_to,
+                began=self.committed.began,
+                joined=True,
+            ),
+        )
+
+    def commit(self, changes: Changes) -> None:
+        """Take note that `changes` were written and committed; no record may have been processed in between."""
+        self.committed = changes.commit
+        self.committed_offset = changes.offset
+        self._dead_letters.clear()
+        self.waiting_bytes = 0
+        for window in changes.partials:
+            self._windows[window].changed = False
+        over = changes.commit.final_before
+        self._windows = {w: counts for w, counts in self._windows.items() if self._rules.end_of(w) > over}
+
+
+def _ignore(record: Record, reason: str, error: str) -> None:
+    pass
+
+
+def _ahead(time: int, arrived: int, skew: int) -> str:
+    return (
+        f"the event's time is {time - arrived} ms after its record's {format_milliseconds(arrived)}, allowed are {skew}"
+    )
+
+
+def _behind(end: int, over: int) -> str:
+    return f"its window ended at {format_seconds(end)}; windows are over up to {format_milliseconds(over)}"

@@ -1,0 +1,125 @@
+"""How a stage continues from its commit, when the log still holds what the commit refers to, and when it does not.
+
+Pure decisions: `continue_events` and `continue_merge` get the committed offset and metadata, the log's bounds and the
+rules in force, and say where to begin. The cases are those of an operator's life: a first start, a reset of the group's
+offsets, records that retention has deleted, a change of WINDOW_SIZE, a topic that was deleted and made again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import msgspec
+from aiokafka.structs import OffsetAndMetadata
+
+from clickstream_core.timestamps import format_seconds
+from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
+from clickstream_streams.windows import NEVER, CountingRules
+
+
+class BeyondTheLog(Exception):
+    """The committed offset lies beyond the log's end; the message names both."""
+
+
+@dataclass(frozen=True)
+class LogBounds:
+    """The offsets of a partition's first record and behind its last."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class EventsStart:
+    """Continue with `commit` at `offset`, after replaying from `commit.replay_from`; tell the operator `notice`."""
+
+    commit: EventsCommit
+    offset: int
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class MergeStart:
+    """Continue with `commit` at `offset`, after replaying from `commit.replay_from`; tell the operator `notice`."""
+
+    commit: MergeCommit
+    offset: int
+    notice: str = ""
+
+
+def continue_events(
+    committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
+) -> EventsStart:
+    """Return how a partition of the events topic continues; `peers` are the commits of the topic's other partitions.
+
+    Raises BeyondTheLog.
+    """
+    began = beginning_of(rules, peers)
+    if committed is None:
+        return EventsStart(EventsCommit(rules=rules, replay_from=log.first, expired_to=began, began=began), log.first)
+    _check_end(committed.offset, log)
+    commit = decode_commit(committed.metadata, EventsCommit)
+    if commit is None:
+        fresh = EventsCommit(rules=rules, replay_from=log.first, expired_to=began, began=began)
+        return EventsStart(fresh, max(committed.offset, log.first), "its commit has no metadata; replays the whole log")
+    if commit.rules != rules:
+        return _begin_anew(commit, committed.offset, log, rules, peers)
+    if commit.replay_from >= log.first:
+        return EventsStart(commit, committed.offset)
+    offset = max(committed.offset, log.first)
+    expired_to = max(commit.expired_to, commit.seen_to)
+    lost = f"offsets {commit.replay_from} to {log.first} are gone from the log, "
+    lost += f"windows up to {_shown(expired_to)} stay as they are and their further events are expired"
+    if offset > committed.offset:
+        lost += f"; events from offset {committed.offset} on were never counted"
+    return EventsStart(msgspec.structs.replace(commit, replay_from=offset, expired_to=expired_to), offset, lost)
+
+
+def _begin_anew(
+    commit: EventsCommit, offset: int, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
+) -> EventsStart:
+    offset = max(offset, log.first)
+    began = max(beginning_of(rules, [commit, *peers]), commit.expired_to)
+    changed = msgspec.structs.replace(commit, rules=rules, replay_from=offset, expired_to=began, began=began)
+    return EventsStart(changed, offset, f"the counting rules changed; windows begin anew at {_shown(began)}")
+
+
+def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int:
+    """Return the time from which on `rules` count, the same for all partitions of the topic.
+
+    It is the largest end of a window that other rules have counted something in, rounded up to the new windows, or what
+    a partition that has already changed over has found.
+    """
+    began = [commit.began for commit in commits if commit.rules == rules]
+    seen = [rules.round_up(commit.seen_to) for commit in commits if commit.rules != rules and commit.seen_to != NEVER]
+    return max(began + seen, default=NEVER)
+
+
+def continue_merge(committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules) -> MergeStart:
+    """Return how the merge continues. Raises BeyondTheLog.
+
+    Without usable metadata everything that the log holds is replayed, to its end, before anything is emitted.
+    """
+    if committed is None:
+        return MergeStart(MergeCommit(rules=rules, replay_from=log.first), log.first)
+    _check_end(committed.offset, log)
+    commit = decode_commit(committed.metadata, MergeCommit)
+    if commit is None:
+        everything = MergeCommit(rules=rules, replay_from=log.first)
+        return MergeStart(everything, log.end, "its commit has no metadata; replays the whole log")
+    if commit.rules != rules:
+        everything = MergeCommit(rules=rules, replay_from=log.first, final_before=commit.final_before)
+        return MergeStart(everything, log.end, "the counting rules changed; results of other rules stay as they are")
+    if commit.replay_from >= log.first:
+        return MergeStart(commit, committed.offset)
+    lost = f"offsets {commit.replay_from} to {log.first} are gone from the log, numbers of open windows may be short"
+    first = msgspec.structs.replace(commit, replay_from=log.first)
+    return MergeStart(first, max(committed.offset, log.first), lost)
+
+
+def _check_end(offset: int, log: LogBounds) -> None:
+    if offset > log.end:
+        raise BeyondTheLog(f"the committed offset {offset} lies beyond the log's end {log.end}")
+
+
+def _shown(time: int) -> str:
+    return "now" if time == NEVER else format_seconds(time)

@@ -1,0 +1,60 @@
+"""What was emitted before: the results on the metrics topic, read back when the merge restores."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from clickstream_core.errors import MalformedMetrics
+from clickstream_core.timestamps import parse_timestamp
+from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
+from clickstream_streams.windows import NEVER
+
+_MARGIN = 60 * 60 * 1000
+"""Milliseconds that brokers', producers' and our own clocks may differ: a result is written after its window's end."""
+
+_log = logging.getLogger(__name__)
+
+
+async def emitted_results(kafka: Mapping[str, Any], topic: str, partitions: int, over: int) -> list[WindowMetrics]:
+    """Return all revisions emitted for windows that end after `over` (milliseconds since the epoch).
+
+    Reads to the end of committed records; raises KafkaError. Records that are no metrics are skipped with a warning.
+    """
+    consumer = AIOKafkaConsumer(
+        **kafka, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        assigned = [TopicPartition(topic, number) for number in range(partitions)]
+        consumer.assign(assigned)
+        ends = await consumer.end_offsets(assigned)
+        for partition, offset in (await _starts(consumer, assigned, over)).items():
+            consumer.seek(partition, ends[partition] if offset is None else offset)
+        found = []
+        while any([await consumer.position(partition) < ends[partition] for partition in assigned]):
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                found += [record for record in records if record.offset < ends[TopicPartition(topic, record.partition)]]
+        decoded = [_decoded(record) for record in found]
+        return [metrics for metrics in decoded if metrics and parse_timestamp(metrics.window_end) > over]
+    finally:
+        await consumer.stop()
+
+
+async def _starts(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], over: int
+) -> dict[TopicPartition, int | None]:
+    if over == NEVER:
+        return dict(await consumer.beginning_offsets(partitions))
+    since = max(0, over - _MARGIN)
+    found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+    return {partition: place.offset if place else None for partition, place in found.items()}
+
+
+def _decoded(record: Any) -> WindowMetrics | None:
+    try:
+        return decode_window_metrics(record.value)
+    except MalformedMetrics as error:
+        _log.warning("%s[%d] offset %d: %s", record.topic, record.partition, record.offset, error)
+        return None

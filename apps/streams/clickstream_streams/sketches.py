@@ -1,0 +1,160 @@
+"""Distinct ids and counted names: exact up to a limit, a sketch of bounded size beyond it.
+
+Ids are counted by their 64-bit hashes (XXH3 with a fixed seed), so that users who appear in several partitions are
+counted once: sets of hashes unite. Beyond the limit a HyperLogLog takes over (Flajolet et al. 2007, as Apache
+DataSketches has it): 2^14 registers, standard error 1.04 / sqrt(2^14) = 0.8 %, so at most 1.6 % in 95 % of cases.
+
+Names are counted in a map, and beyond the limit by a frequent-items sketch (Misra and Gries 1982, as Apache
+DataSketches has it): with 2^17 slots a count is off by at most 3.5 / 2^17 = 0.003 % of all counted events.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from datasketches import (
+    frequent_items_error_type,
+    frequent_strings_sketch,
+    hll_sketch,
+    hll_union,
+    tgt_hll_type,
+)
+from xxhash import xxh3_64_intdigest
+
+_HLL_REGISTERS_LOG2 = 14
+_NAME_SLOTS_LOG2 = 17
+_SIGN = 1 << 63
+
+
+def id_hash(text: str) -> int:
+    """Return the signed 64-bit XXH3 hash of an id in UTF-8, the same in every process."""
+    return int(xxh3_64_intdigest(text.encode())) - _SIGN
+
+
+class IdsSnapshot(msgspec.Struct, frozen=True, array_like=True):
+    """A set of ids to send: packed 64-bit hashes in native order (little-endian), or a serialised sketch."""
+
+    hashes: bytes = b""
+    sketch: bytes = b""
+
+
+class DistinctIds:
+    """The distinct ids of one window in one partition; `limit` is how many are kept exactly."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ids: set[str] = set()
+        self._sketch: hll_sketch | None = None
+
+    def update(self, ids: Sequence[str]) -> None:
+        """Add ids, repeated or not."""
+        if self._sketch is not None:
+            _feed(self._sketch, map(id_hash, set(ids)))
+            return
+        self._ids.update(ids)
+        if len(self._ids) > self._limit:
+            self._sketch = hll_sketch(_HLL_REGISTERS_LOG2, tgt_hll_type.HLL_8)
+            _feed(self._sketch, map(id_hash, self._ids))
+            self._ids = set()
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the limit was passed."""
+        return self._sketch is not None
+
+    def snapshot(self) -> IdsSnapshot:
+        """Return what stands for these ids in a partial."""
+        if self._sketch is not None:
+            return IdsSnapshot(sketch=self._sketch.serialize_compact())
+        return IdsSnapshot(hashes=array("q", map(id_hash, self._ids)).tobytes())
+
+
+def count_distinct(snapshots: Sequence[IdsSnapshot]) -> tuple[int, bool]:
+    """Return how many distinct ids the snapshots hold together, and whether that is an estimate."""
+    exact = [_unpacked(snapshot.hashes) for snapshot in snapshots if not snapshot.sketch]
+    sketches = [snapshot.sketch for snapshot in snapshots if snapshot.sketch]
+    if not sketches:
+        return len(set().union(*exact)), False
+    union = hll_union(_HLL_REGISTERS_LOG2)
+    for sketch in sketches:
+        union.update(hll_sketch.deserialize(sketch))
+    for hashes in exact:
+        _feed(union, hashes)
+    return round(union.get_estimate()), True
+
+
+def _unpacked(hashes: bytes) -> "array[int]":
+    numbers = array("q")
+    numbers.frombytes(hashes)
+    return numbers
+
+
+def _feed(sketch: hll_sketch | hll_union, hashes: Iterable[int]) -> None:
+    update = sketch.update
+    for number in hashes:
+        update(number)
+
+
+class NamesSnapshot(msgspec.Struct, frozen=True, array_like=True):
+    """Counted names to send: {name: count}, or a serialised sketch."""
+
+    counts: dict[str, int] = {}
+    sketch: bytes = b""
+
+
+class CountedNames:
+    """How often each name occurred in one window of one partition; `limit` is how many names are kept exactly."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._counts: Counter[str] = Counter()
+        self._sketch: frequent_strings_sketch | None = None
+
+    def update(self, counts: Mapping[str, int]) -> None:
+        """Add {name: count}."""
+        if self._sketch is not None:
+            _count(self._sketch, counts)
+            return
+        self._counts.update(counts)
+        if len(self._counts) > self._limit:
+            self._sketch = frequent_strings_sketch(_NAME_SLOTS_LOG2)
+            _count(self._sketch, self._counts)
+            self._counts = Counter()
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the limit was passed."""
+        return self._sketch is not None
+
+    def snapshot(self) -> NamesSnapshot:
+        """Return what stands for these names in a partial."""
+        if self._sketch is not None:
+            return NamesSnapshot(sketch=self._sketch.serialize())
+        return NamesSnapshot(counts=dict(self._counts))
+
+
+def most_frequent(snapshots: Sequence[NamesSnapshot], top: int) -> tuple[dict[str, int], bool]:
+    """Return the `top` most frequent names over all snapshots, by count descending, then name; and if estimated."""
+    counts: Counter[str] = Counter()
+    sketches = [snapshot.sketch for snapshot in snapshots if snapshot.sketch]
+    for snapshot in snapshots:
+        counts.update(snapshot.counts)
+    if not sketches:
+        return ordered(counts, top), False
+    merged = frequent_strings_sketch.deserialize(sketches[0])
+    for sketch in sketches[1:]:
+        merged.merge(frequent_strings_sketch.deserialize(sketch))
+    _count(merged, counts)
+    frequent = merged.get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES, 0)
+    return ordered({name: estimate for name, estimate, *_ in frequent}, top), True
+
+
+def _count(sketch: frequent_strings_sketch, counts: Mapping[str, int]) -> None:
+    for name, count in counts.items():
+        sketch.update(name, count)
+
+
+def ordered(counts: dict[str, int], top: int | None = None) -> dict[str, int]:
+    """Return the counts by count descending, then name; only the `top` first when given."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top])

@@ -1,0 +1,265 @@
+"""One asyncio task for each assigned partition, and its life: open, turn by turn, a last commit, close.
+
+`PartitionTask` is what both stages have in common. On assignment it starts the partition's transactional producer,
+which fences whoever had the partition before, reads the commit and restores; only then does it process. After any
+error that Kafka is the cause of, it closes the producer, forgets its memory and begins again from the log. When the
+partition is taken away it finishes its turn, commits and closes; if the same partition comes back and nobody has
+committed since, its memory is still good.
+
+`PartitionStream` is the kstreams stream that owns the tasks of a topic's assigned partitions.
+"""
+
+import abc
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from kstreams import RebalanceListener, Stream
+
+from clickstream_streams.clock import Clock
+from clickstream_streams.columns import Record
+from clickstream_streams.consumer import BatchConsumer
+from clickstream_streams.errors import FatalError
+from clickstream_streams.transactions import Transactions
+
+_POLL_MS = 200
+_URGENT_PAUSE = 100
+_LONGEST_BACKOFF = 5.0
+_PATIENCE_AT_STOP = 3.5
+_TRANSIENT = (KafkaError, OSError, TimeoutError)
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+class PartitionTask(abc.ABC):
+    """The life of one partition in one replica; a stage says what is done in each phase."""
+
+    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, clock: Clock, commit_interval: int) -> None:
+        self.partition = partition
+        self.consumer = consumer
+        self.clock = clock
+        self.ready = False
+        self.last_turn = clock.monotonic()
+        self._commit_interval = commit_interval
+        self._last_commit = clock.monotonic()
+        self._stopping = asyncio.Event()
+
+    # -- what a stage does --------------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    async def start_producer(self) -> Transactions:
+        """Open the partition's transactions."""
+
+    @abc.abstractmethod
+    async def restore(self, transactions: Transactions) -> None:
+        """Continue from the commit: fill the memory and seek the consumer to the committed offset."""
+
+    @abc.abstractmethod
+    async def process(self, records: Sequence[Record]) -> None:
+        """Take the next records, none when there were none for a while."""
+
+    @abc.abstractmethod
+    def has_news(self) -> bool:
+        """Whether there is something to commit."""
+
+    @abc.abstractmethod
+    def is_urgent(self) -> bool:
+        """Whether it should not wait for the commit interval."""
+
+    @abc.abstractmethod
+    async def commit(self, transactions: Transactions) -> None:
+        """Write what there is to write, and the offset, in one transaction."""
+
+    @abc.abstractmethod
+    def forget(self) -> None:
+        """Drop the memory: it may not be what the log says."""
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> "asyncio.Task[None]":
+        """Work on the partition until `stop`, in an asyncio task that raises FatalError when no retry can help."""
+        self._stopping.clear()
+        return asyncio.create_task(self._run(), name=self._name)
+
+    def stop(self) -> None:
+        """Let the task finish its turn, commit and end."""
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        backoff = 0.1
+        while not self._stopping.is_set():
+            try:
+                await self._live()
+            except _TRANSIENT as error:
+                self.forget()
+                if self._stopping.is_set():
+                    _log.warning("%s: the last commit failed, its events will be replayed: %r", self._name, error)
+                    return
+                _log.warning("%s: begins again from the log in %.1f s: %r", self._name, backoff, error)
+                await self._unless_stopping(asyncio.sleep(backoff))
+                backoff = min(2 * backoff, _LONGEST_BACKOFF)
+            finally:
+                self.ready = False
+
+    async def _live(self) -> None:
+        transactions = await self._unless_stopping(self.start_producer())
+        if transactions is None:
+            return
+        try:
+            if await self._unless_stopping(self._restored(transactions)) is None:
+                self.forget()
+                return
+            self.ready = True
+            while not self._stopping.is_set():
+                await self._turn(transactions)
+            if self.has_news():
+                await self.commit(transactions)
+        finally:
+            await transactions.close()
+
+    async def _restored(self, transactions: Transactions) -> bool:
+        await self.restore(transactions)
+        return True
+
+    async def _turn(self, transactions: Transactions) -> None:
+        records = await self._unless_stopping(self.poll())
+        if records is None:
+            return
+        await self.process(records)
+        self.beat()
+        since = self.clock.monotonic() - self._last_commit
+        if since >= self._commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
+            if self.has_news():
+                await self.commit(transactions)
+            self._last_commit = self.clock.monotonic()
+        await asyncio.sleep(0)
+
+    async def poll(self) -> Sequence[Record]:
+        """Return the next records of the partition; none after a short wait."""
+        return await self.consumer.fetched(self.partition, _POLL_MS)
+
+    def beat(self) -> None:
+        """Say that there was progress."""
+        self.last_turn = self.clock.monotonic()
+
+    async def _unless_stopping(self, work: Awaitable[_Result]) -> _Result | None:
+        """Wait for `work`; when the task is to stop first, cancel it and return None."""
+        working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            for future in (working, stopping):
+                if not future.done():
+                    future.cancel()
+                    with suppress(asyncio.CancelledError):
+                        await future
+
+    @property
+    def _name(self) -> str:
+        return f"{self.partition.topic}[{self.partition.partition}]"
+
+
+MakeTask = Callable[[TopicPartition, BatchConsumer], PartitionTask]
+
+
+class PartitionStream(Stream):
+    """A stream whose records are handed to one PartitionTask for each assigned partition.
+
+    Its `start` returns when the stream was stopped and raises what a task raised that no retry mends.
+    """
+
+    def __init__(self, topic: str, *, name: str, make_task: MakeTask, config: dict[str, object]) -> None:
+        super().__init__(
+            topic,
+            func=make_task,
+            name=name,
+            config=config,
+            consumer_class=BatchConsumer,
+            rebalance_listener=_Assignment(self.release, self.take),
+        )
+        self.tasks: dict[TopicPartition, PartitionTask] = {}
+        self.assigned = False
+        self._make_task = make_task
+        self._running: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Join the group and work until stopped."""
+        self.subscribe()
+        assert self.consumer is not None, "subscribe() creates the consumer"
+        self.running = True
+        await self.consumer.start()
+        await self._ended
+
+    async def stop(self) -> None:
+        """Finish and commit what the tasks have at hand, and leave the group."""
+        if not self.running:
+            return
+        self.running = False
+        await self.release()
+        consumer, self.consumer = self.consumer, None
+        if consumer is not None:
+            await consumer.stop()
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def is_ready(self) -> bool:
+        """Whether partitions were assigned, perhaps none, and all of them are restored."""
+        return self.assigned and all(task.ready for task in self.tasks.values())
+
+    def take(self, partitions: set[TopicPartition]) -> None:
+        """Start the tasks of the partitions; one that comes back keeps its memory."""
+        assert isinstance(self.consumer, BatchConsumer), "the stream was made with this class"
+        kept = {partition: task for partition, task in self.tasks.items() if partition in partitions}
+        self.tasks = {p: kept.get(p) or self._make_task(p, self.consumer) for p in sorted(partitions)}
+        for partition, task in self.tasks.items():
+            running = self._running[partition] = task.start()
+            running.add_done_callback(self._task_ended)
+        self.assigned = True
+
+    async def release(self) -> None:
+        """Stop the tasks; those that don't manage their last commit in time are cancelled, to be replayed."""
+        self.assigned = False
+        for task in self.tasks.values():
+            task.stop()
+        running, self._running = list(self._running.values()), {}
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=_PATIENCE_AT_STOP)
+        for future in late:
+            future.cancel()
+        if late:
+            await asyncio.wait(late, timeout=1)
+            self.tasks = {}
+
+    def _task_ended(self, running: "asyncio.Task[None]") -> None:
+        if running.cancelled() or running.exception() is None or self._ended.done():
+            return
+        error = running.exception()
+        self._ended.set_exception(error if isinstance(error, FatalError) else _bug(running.get_name(), error))
+
+
+def _bug(name: str, error: BaseException | None) -> BaseException:
+    _log.critical("%s ended with an unexpected error", name, exc_info=error)
+    return error or RuntimeError(name)
+
+
+class _Assignment(RebalanceListener):
+    """Hands partitions to the stream and takes them away; the group's protocol is eager, so always all of them."""
+
+    def __init__(self, release: Callable[[], Awaitable[None]], take: Callable[[set[TopicPartition]], None]) -> None:
+        super().__init__()
+        self._release = release
+        self._take = take
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._release()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._take(assigned)

@@ -1,0 +1,105 @@
+"""One transaction at a time: records and the offset they follow from, together or not at all.
+
+Every partition that a stage works on has its own transactional producer, with a transactional id that names the
+partition. Starting it fences whoever used the id before, at the broker: a zombie's transaction fails with
+ProducerFenced, and a transaction it had left open is aborted. (aiokafka 0.14 has no KIP-447, which would fence by the
+consumer group's generation instead.)
+
+A transaction commits only after the future of every send has been awaited without an error. After an error the producer
+is of no further use: the task that owns it closes it and restores from the log.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
+
+TRANSACTION_TIMEOUT = 10.0
+"""Seconds after which the broker aborts a transaction: so long a paused replica holds back read_committed readers."""
+
+LARGEST_RECORD = 8 * 1024 * 1024 + 64 * 1024
+_LARGEST_BATCH = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OutgoingRecord:
+    """A record to write; without a `partition` its key decides."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None = None
+    partition: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Transactions:
+    """The transactional producer of one partition; to be opened with `open` and closed."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    @classmethod
+    async def open(cls, kafka: Mapping[str, Any], transactional_id: str) -> Self:
+        """Start the producer; whoever used the transactional id before is fenced from then on."""
+        producer = AIOKafkaProducer(
+            **kafka,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
+            acks="all",
+            compression_type="lz4",
+            max_batch_size=_LARGEST_BATCH,
+            max_request_size=LARGEST_RECORD,
+        )
+        transactions = cls(producer)
+        try:
+            async with asyncio.timeout(2 * TRANSACTION_TIMEOUT):
+                await producer.start()
+        except BaseException:
+            await transactions.close()
+            raise
+        return transactions
+
+    async def run(
+        self, records: Iterable[OutgoingRecord], partition: TopicPartition, offset: int, metadata: str, group_id: str
+    ) -> list[RecordMetadata]:
+        """Write the records, and commit `offset` of `partition` for the group, in one transaction.
+
+        Returns where the records went, in their order. Raises KafkaError or TimeoutError; nothing is true then.
+        """
+        async with asyncio.timeout(TRANSACTION_TIMEOUT + 5):
+            async with self._producer.transaction():
+                sent = [
+                    await self._producer.send(
+                        record.topic,
+                        value=record.value,
+                        key=record.key,
+                        partition=record.partition,
+                        headers=list(record.headers),
+                    )
+                    for record in records
+                ]
+                written = [await future for future in sent]
+                await self._producer.send_offsets_to_transaction(
+                    {partition: OffsetAndMetadata(offset, metadata)}, group_id
+                )
+        return written
+
+    async def close(self) -> None:
+        """Stop the producer; with Kafka away, let go of it after 2 s."""
+        try:
+            async with asyncio.timeout(2):
+                await self._producer.stop()
+        except Exception as error:
+            _log.debug("let go of a producer: %r", error)
+            sender = self._producer._sender.sender_task
+            if sender is not None:
+                sender.cancel()
+            with suppress(Exception):
+                await self._producer.client.close()

@@ -1,0 +1,97 @@
+"""Where a window closes.
+
+A partition's watermark says: no event older than this is expected any more. Its records raise it, to the largest
+min(event time, record timestamp) among them minus OUT_OF_ORDERNESS; the record timestamp caps it, so that one device
+with a wrong clock cannot push a partition into the future. A partition that has nothing more to say would hold its last
+window open for ever, so once it is caught up and no record has raised its watermark for IDLE_TIMEOUT, the watermark
+follows the clock, minus OUT_OF_ORDERNESS. Caught up is only what fetches have confirmed all that time: after a pause of
+the loop or of the fetches the count begins anew, so a partition that lags is never taken for idle. A watermark never
+falls.
+
+A window closes when the watermarks of all the topic's partitions have reached its end (`topic_watermark`); a partition
+that nobody has heard from holds every window open. A partition's window is over, and its further events are late, when
+that partition's own watermark has passed the window's end by ALLOWED_LATENESS (`final_before`).
+"""
+
+from collections.abc import Mapping
+
+from clickstream_streams.windows import NEVER
+
+LONGEST_GAP = 2_000
+"""Milliseconds between two turns, or two confirmed fetches, after which a partition's silence proves nothing."""
+
+
+class PartitionWatermark:
+    """The watermark of one partition.
+
+    `value` is in milliseconds since the epoch; `out_of_orderness` and `idle_timeout` are milliseconds; monotonic times
+    are milliseconds of a clock that only rises.
+    """
+
+    def __init__(self, *, out_of_orderness: int, idle_timeout: int, monotonic: int, value: int = NEVER) -> None:
+        self.value = value
+        self.out_of_orderness = out_of_orderness
+        self._idle_timeout = idle_timeout
+        self._quiet_since = monotonic
+        self._last_turn = monotonic
+
+    def observe(self, highest: int, monotonic: int) -> None:
+        """Take note of records whose largest min(event time, record timestamp) is `highest`."""
+        if highest - self.out_of_orderness > self.value:
+            self.value = highest - self.out_of_orderness
+            self._quiet_since = monotonic
+
+    def turn(self, *, caught_up: bool, clock: int, monotonic: int) -> None:
+        """Let the watermark follow `clock` (milliseconds since the epoch) if the partition has been idle long enough.
+
+        To be called each turn of the partition's loop; `caught_up` is whether a recent fetch confirmed that every
+        record of the partition was read.
+        """
+        if not caught_up or monotonic - self._last_turn > LONGEST_GAP:
+            self._quiet_since = monotonic
+        self._last_turn = monotonic
+        if monotonic - self._quiet_since >= self._idle_timeout:
+            self.value = max(self.value, clock - self.out_of_orderness)
+
+
+class CaughtUp:
+    """Whether a partition's log has been read to its end, by the word of fetches that succeeded lately."""
+
+    def __init__(self) -> None:
+        self._fetched_at: int | None = None
+        self._turned_at = NEVER
+        self._confirmed_at = NEVER
+
+    def turn(self, *, position: int, end: int | None, fetched_at: int | None, monotonic: int) -> bool:
+        """Return whether the partition is caught up at this turn.
+
+        `position` is the next offset to read, `end` the log's end as the last successful fetch saw it and `fetched_at`
+        that fetch's mark (any value that differs from fetch to fetch). A fetch that is seen now was answered after the
+        previous turn, so that is when it counts from.
+        """
+        if fetched_at != self._fetched_at:
+            self._fetched_at = fetched_at
+            self._confirmed_at = self._turned_at
+        self._turned_at = monotonic
+        recent = monotonic - self._confirmed_at <= LONGEST_GAP
+        return end is not None and position >= end and recent
+
+
+def final_before(watermark: int, allowed_lateness: int) -> int:
+    """Return the time T such that windows that end at T or before are over in a partition with this watermark."""
+    return watermark - allowed_lateness
+
+
+def topic_watermark(watermarks: Mapping[int, int], partitions: int) -> int:
+    """Return the smallest watermark of the topic's partitions; {partition: watermark} of those heard from.
+
+    `partitions` is how many the topic is known to have; one of them that is missing counts as NEVER.
+    """
+    if any(partition not in watermarks for partition in range(partitions)):
+        return NEVER
+    return min(watermarks.values(), default=NEVER)
+
+
+def slowest_partition(watermarks: Mapping[int, int], partitions: int) -> tuple[int, int]:
+    """Return the partition that holds the windows open, and its watermark (NEVER when not heard from)."""
+    return min(((watermarks.get(p, NEVER), p) for p in {*range(partitions), *watermarks}), default=(NEVER, 0))[::-1]

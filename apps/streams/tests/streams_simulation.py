@@ -1,0 +1,344 @@
+"""Kafka as plain lists, for the two stages as they are.
+
+The stages' own tasks (`EventsTask`, `MergeTask`) restore, process and commit here; only what talks to brokers is
+replaced, by objects that follow Kafka's rules where the processor relies on them: a transaction's records and its
+commit become true together, a reader of committed records stops at the first open transaction, aborted records and
+transaction markers leave gaps in the offsets, and whoever takes a transactional id fences its predecessor and aborts
+what that left open. Time stands still unless the test moves it.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
+
+from clickstream_core.settings import read_settings
+from clickstream_core.timestamps import parse_timestamp
+from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
+from clickstream_streams.clock import Clock
+from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.merge_stage import MergeTask
+from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.transactions import OutgoingRecord, Transactions
+
+MOST_RECORDS = 1000
+"""Records that a fetch returns when a test says nothing else."""
+
+
+def simulated_settings(**durations: str) -> StreamsSettings:
+    """Return the processor's settings, with windows of 10 s and the others small beside it."""
+    values = {
+        "window_size": "10s",
+        "out_of_orderness": "2s",
+        "allowed_lateness": "5s",
+        "idle_timeout": "3s",
+        "max_clock_skew": "4s",
+    }
+    environ = {name.upper(): text for name, text in (values | durations).items()}
+    return read_settings(StreamsSettings, prog="test", description="", argv=[], environ=environ)
+
+
+class Outcome(Enum):
+    """How a transaction that was held ends: committed, refused, or committed without its owner being told."""
+
+    COMMITTED = "committed"
+    REFUSED = "refused"
+    ANSWER_LOST = "answer lost"
+
+
+@dataclass
+class _Transaction:
+    open: bool = True
+    committed: bool = False
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A record as a consumer sees it, and the transaction that it was written in."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    transaction: _Transaction | None = None
+
+
+@dataclass
+class Log:
+    """One partition of a topic."""
+
+    first: int = 0
+    end: int = 0
+    records: list[LogRecord] = field(default_factory=list)
+
+    def append(
+        self, value: bytes | None, key: bytes | None, timestamp: int, transaction: _Transaction | None = None
+    ) -> int:
+        """Add a record and return its offset."""
+        self.records.append(LogRecord(self.end, timestamp, key, value, transaction))
+        self.end += 1
+        return self.end - 1
+
+    def mark(self) -> None:
+        """Use up an offset, as the marker at a transaction's end does."""
+        self.end += 1
+
+    def truncate(self, first: int) -> None:
+        """Forget the records before `first`, as retention does."""
+        self.first = max(self.first, min(first, self.end))
+        self.records = [record for record in self.records if record.offset >= self.first]
+
+    def read(self, position: int, most: int) -> tuple[list[LogRecord], int]:
+        """Return at most that many committed records from `position` on, and the position behind them."""
+        opened = (record.offset for record in self.records if record.transaction and record.transaction.open)
+        end = min(opened, default=self.end)
+        found = [record for record in self.records if position <= record.offset < end and _is_true(record)]
+        if len(found) > most:
+            return found[:most], found[most - 1].offset + 1
+        return found, max(position, end)
+
+
+def _is_true(record: LogRecord) -> bool:
+    return record.transaction is None or record.transaction.committed
+
+
+@dataclass
+class DeadLetterCopy:
+    """A record on the dead-letter topic."""
+
+    partition: int
+    offset: int
+    reason: str
+    value: bytes | None
+
+
+class Kafka:
+    """The topics, the groups' commits and the transactional ids."""
+
+    def __init__(self, settings: StreamsSettings, partitions: int) -> None:
+        self.topics = settings.topics
+        self.events = [Log() for _ in range(partitions)]
+        self.partials = Log()
+        self.metrics: list[WindowMetrics] = []
+        self.dead_letters: list[DeadLetterCopy] = []
+        self.commits: dict[tuple[str, TopicPartition], OffsetAndMetadata] = {}
+        self.epochs: dict[str, int] = {}
+        self.opened: dict[str, _Transaction] = {}
+        self.now = parse_timestamp("2024-10-26T10:30:00Z")
+        self.monotonic = 0
+
+    def log(self, partition: TopicPartition) -> Log:
+        """Return the log of a partition of the events or the partials topic."""
+        return self.events[partition.partition] if partition.topic == self.topics.events_topic else self.partials
+
+    def clock(self) -> Clock:
+        """Return clocks that show this world's time."""
+        return Clock(now=lambda: self.now, monotonic=lambda: self.monotonic)
+
+    def add_partition(self) -> None:
+        """Add a partition to the events topic."""
+        self.events.append(Log())
+
+    def wait(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self.now += milliseconds
+        self.monotonic += milliseconds
+
+    def end_transaction(self, transactional_id: str, *, committed: bool) -> None:
+        """Commit or abort the id's open transaction, if there is one."""
+        transaction = self.opened.pop(transactional_id, None)
+        if transaction is not None:
+            transaction.open, transaction.committed = False, committed
+            self.partials.mark()
+
+    # -- as an admin client -------------------------------------------------------------------------------------------
+
+    async def list_consumer_group_offsets(
+        self, group_id: str, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        none = OffsetAndMetadata(-1, "")
+        return {partition: self.commits.get((group_id, partition), none) for partition in partitions}
+
+    async def describe_topics(self, topics: Sequence[str]) -> list[dict[str, Any]]:
+        counts = {self.topics.events_topic: len(self.events), self.topics.metrics_topic: 1}
+        return [{"error_code": 0, "partitions": [None] * counts[topic]} for topic in topics]
+
+
+async def emitted_results(kafka: "Kafka", topic: str, partitions: int, over: int) -> list[WindowMetrics]:
+    """Stand in for `results.emitted_results`."""
+    return [metrics for metrics in kafka.metrics if parse_timestamp(metrics.window_end) > over]
+
+
+class Consumer:
+    """A consumer of one partition, which returns at most `most` records at a time; without `answers`, fetches fail."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.answers = True
+        self.most = MOST_RECORDS
+        self._kafka = kafka
+        self._position = 0
+        self._end: int | None = None
+        self._fetches = 0
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._position = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self._position
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        return self._end
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int:
+        return self._fetches
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {partition: self._kafka.log(partition).first for partition in partitions}
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {partition: self._kafka.log(partition).end for partition in partitions}
+
+    async def fetched(self, partition: TopicPartition, timeout_ms: int) -> list[LogRecord]:
+        if not self.answers:
+            return []
+        log = self._kafka.log(partition)
+        assert self._position >= log.first, "a consumer would be reset here"
+        records, self._position = log.read(self._position, self.most)
+        self._end = log.end
+        self._fetches += 1
+        return records
+
+
+class SimulatedTransactions(Transactions):
+    """Transactions on the lists. While `hold` is a future, a transaction stops half-way until it has an outcome."""
+
+    def __init__(self, kafka: Kafka, transactional_id: str) -> None:
+        self.hold: asyncio.Future[Outcome] | None = None
+        self._kafka = kafka
+        self._id = transactional_id
+        kafka.end_transaction(transactional_id, committed=False)
+        self._epoch = kafka.epochs[transactional_id] = kafka.epochs.get(transactional_id, 0) + 1
+
+    async def run(
+        self, records: Iterable[OutgoingRecord], partition: TopicPartition, offset: int, metadata: str, group_id: str
+    ) -> list[RecordMetadata]:
+        sending = list(records)
+        half = len(sending) // 2
+        self._refuse_zombies()
+        transaction = self._kafka.opened[self._id] = _Transaction()
+        written = [self._send(record, transaction) for record in sending[:half]]
+        outcome = await self.hold if self.hold is not None else Outcome.COMMITTED
+        self.hold = None
+        self._refuse_zombies()
+        if outcome is Outcome.REFUSED:
+            self._kafka.end_transaction(self._id, committed=False)
+            raise KafkaError("refused")
+        written += [self._send(record, transaction) for record in sending[half:]]
+        self._kafka.commits[group_id, partition] = OffsetAndMetadata(offset, metadata)
+        self._kafka.end_transaction(self._id, committed=True)
+        topics = self._kafka.topics
+        self._kafka.metrics += [decode_window_metrics(r.value) for r in sending if r.topic == topics.metrics_topic]
+        self._kafka.dead_letters += [_copy(r) for r in sending if r.topic == topics.dead_letter_topic]
+        if outcome is Outcome.ANSWER_LOST:
+            raise KafkaError("the connection broke")
+        return written
+
+    def _refuse_zombies(self) -> None:
+        if self._kafka.epochs[self._id] != self._epoch:
+            raise ProducerFenced
+
+    def _send(self, record: OutgoingRecord, transaction: _Transaction) -> RecordMetadata:
+        offset = -1
+        if record.topic == self._kafka.topics.partials_topic:
+            offset = self._kafka.partials.append(record.value, record.key, self._kafka.now, transaction)
+        return RecordMetadata(record.topic, 0, TopicPartition(record.topic, 0), offset, None, None, None)
+
+
+def _copy(record: OutgoingRecord) -> DeadLetterCopy:
+    headers = dict(record.headers)
+    place = int(headers["source-partition"]), int(headers["source-offset"])
+    return DeadLetterCopy(*place, headers["reason"].decode(), record.value)
+
+
+class Worker:
+    """One replica's task for one partition, and the part of `tasks` that the test plays: when it does what."""
+
+    def __init__(self, kafka: Kafka, settings: StreamsSettings, partition: TopicPartition) -> None:
+        make = EventsTask if partition.topic == settings.topics.events_topic else MergeTask
+        self.consumer = Consumer(kafka)
+        self.task = make(partition, self.consumer, kafka.clock(), settings, kafka, kafka)
+        self._kafka = kafka
+        self._id = (
+            settings.transactional_id(partition.partition)
+            if isinstance(self.task, EventsTask)
+            else settings.merge_group_id
+        )
+        self._transactions: SimulatedTransactions | None = None
+        self._busy: asyncio.Task[None] | None = None
+        self._held: asyncio.Future[Outcome] | None = None
+
+    async def take(self) -> None:
+        """Begin to restore, with the memory if there still is one."""
+        self._transactions = SimulatedTransactions(self._kafka, self._id)
+        self._busy = asyncio.create_task(self.task.restore(self._transactions))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Let what was begun get as far as it can without anyone else; after an error, begin again as a task does."""
+        for _ in range(4):
+            if self._busy is not None and not self._busy.done():
+                await asyncio.sleep(0)
+        if self._busy is None or not self._busy.done():
+            return
+        busy, self._busy, self._held = self._busy, None, None
+        try:
+            busy.result()
+        except ProducerFenced:
+            self._transactions = None
+        except KafkaError:
+            self.task.forget()
+            await self.take()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is restored and not in the middle of something."""
+        return self._transactions is not None and self._busy is None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was fenced."""
+        return self._transactions is None
+
+    async def turn(self, most: int, *, answers: bool = True) -> None:
+        """Fetch and process at most that many records."""
+        if self.idle:
+            self.consumer.most, self.consumer.answers = most, answers
+            await self.task.process(await self.task.poll())
+            self.consumer.most, self.consumer.answers = MOST_RECORDS, True
+
+    async def commit(self, *, hold: bool = False) -> None:
+        """Commit if there is news; on `hold` only half-way, until `finish`."""
+        if self.idle and self.task.has_news():
+            assert self._transactions is not None, "an idle worker has transactions"
+            self._held = self._transactions.hold = asyncio.get_running_loop().create_future() if hold else None
+            self._busy = asyncio.create_task(self.task.commit(self._transactions))
+            await self.settle()
+
+    async def finish(self, outcome: Outcome) -> None:
+        """End the transaction that is held."""
+        if self._held is not None:
+            self._held.set_result(outcome)
+            self._held = None
+            await self.settle()
+
+    async def die(self) -> None:
+        """End as after kill -9; an open transaction stays open until the transactional id is taken again."""
+        if self._busy is not None:
+            self._busy.cancel()
+            await asyncio.wait((self._busy,))
+        self._busy = self._transactions = self._held = None

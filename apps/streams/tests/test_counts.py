@@ -1,0 +1,162 @@
+from collections import Counter
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clickstream_core.events import LONGEST_FIELD, CountedEvent
+from clickstream_core.timestamps import parse_timestamp
+from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+from clickstream_streams.counts import MOST_KINDS, MOST_KINDS_SHOWN, OTHER, PartialCounts, WindowCounts, merge
+
+START = parse_timestamp("2024-10-26T10:30:00Z")
+END = parse_timestamp("2024-10-26T10:35:00Z")
+LARGEST_DURATION = 2**63 - 1
+
+words = st.text(st.sampled_from("abc"), max_size=2)
+events = st.builds(
+    CountedEvent,
+    st.just("2024-10-26T10:30:00.000Z"),
+    words,
+    words,
+    words,
+    words,
+    words,
+    words,
+    st.one_of(st.integers(0, 10), st.integers(0, LARGEST_DURATION)),
+)
+batches = st.lists(st.lists(events, min_size=1, max_size=15), min_size=1, max_size=3)
+
+
+def event(**fields: str | int) -> CountedEvent:
+    values: dict[str, str | int] = {
+        "timestamp": "2024-10-26T10:30:00.000Z",
+        "user_id": "user",
+        "session_id": "session",
+        "event_type": "click",
+        "page_url": "/",
+        "referrer": "direct",
+        "device_type": "mobile",
+        "duration_ms": 5,
+    }
+    return CountedEvent(*(values | fields).values())  # type: ignore[arg-type]  # one dict for texts and a number
+
+
+def counted(batches: Sequence[Sequence[CountedEvent]], exact_limit: int = 1000) -> PartialCounts:
+    counts = WindowCounts(0, exact_limit)
+    for batch in batches:
+        counts.add(batch)
+    return counts.snapshot()
+
+
+def merged(*partials: PartialCounts) -> WindowMetrics:
+    return merge(START, END, partials)
+
+
+def top(values: Sequence[str], most: int | None = None) -> list[tuple[str, int]]:
+    return sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))[:most]
+
+
+@given(st.lists(batches, min_size=1, max_size=4))
+def test_the_merged_numbers_are_those_of_counting_all_events_at_once(
+    partitions: list[list[list[CountedEvent]]],
+) -> None:
+    metrics = merged(*[counted(batches) for batches in partitions])
+    everything = [event for batches in partitions for batch in batches for event in batch]
+    assert metrics.total_events == len(everything)
+    assert metrics.unique_users == len({event.user_id for event in everything})
+    assert metrics.unique_sessions == len({event.session_id for event in everything})
+    assert list(metrics.event_types.items()) == top([event.event_type for event in everything])
+    assert list(metrics.devices.items()) == top([event.device_type for event in everything])
+    assert list(metrics.top_referrers.items()) == top([event.referrer for event in everything], 3)
+    assert list(metrics.top_pages.items()) == top([event.page_url for event in everything], 5)
+    assert metrics.avg_duration_ms == sum(event.duration_ms for event in everything) // len(everything)
+    assert (metrics.revision, metrics.approximate) == (0, False)
+
+
+@given(batches)
+def test_the_batches_that_events_come_in_change_nothing(batches: list[list[CountedEvent]]) -> None:
+    one_by_one = [[event] for batch in batches for event in batch]
+    assert merged(counted(batches)) == merged(counted(one_by_one))
+
+
+@given(batches)
+def test_a_snapshot_changes_nothing(batches: list[list[CountedEvent]]) -> None:
+    counts = WindowCounts(0, 1000)
+    for batch in batches:
+        counts.add(batch)
+        assert merged(counts.snapshot()) == merged(counts.snapshot())
+    assert merged(counts.snapshot()) == merged(counted(batches))
+
+
+def test_the_bounds_of_the_window_are_those_of_the_record() -> None:
+    metrics = merged(counted([[event()]]))
+    assert (metrics.window_start, metrics.window_end) == ("2024-10-26T10:30:00Z", "2024-10-26T10:35:00Z")
+
+
+def test_a_window_without_events_has_no_average_to_divide_for() -> None:
+    assert merged().avg_duration_ms == 0
+
+
+def test_durations_whose_sum_passes_64_bits_are_averaged_exactly() -> None:
+    durations = [LARGEST_DURATION, LARGEST_DURATION, 0, 1]
+    partials = [counted([[event(duration_ms=duration)]]) for duration in durations]
+    assert merged(*partials).avg_duration_ms == sum(durations) // 4
+    assert merged(counted([[event(duration_ms=duration) for duration in durations]])) == merged(*partials)
+
+
+def test_a_user_in_several_partitions_is_counted_once() -> None:
+    assert merged(counted([[event()]]), counted([[event(session_id="another")]])).unique_users == 1
+
+
+def test_one_estimate_makes_the_result_approximate() -> None:
+    many = counted([[event(user_id=f"user-{number}") for number in range(11)]], exact_limit=10)
+    assert not merged(counted([[event()]])).approximate
+    assert merged(counted([[event()]]), many).approximate
+
+
+def test_a_window_says_that_a_sketch_counts_in_it() -> None:
+    counts = WindowCounts(0, exact_limit=2)
+    counts.add([event(), event(session_id="another")])
+    assert not counts.approximate
+    counts.add([event(session_id="a third")])
+    assert counts.approximate
+
+
+@given(st.integers(1, 400))
+def test_event_types_beyond_those_told_apart_are_counted_together_in_whatever_batches_they_come(size: int) -> None:
+    everything = [event(event_type=f"type-{number % (MOST_KINDS + 100)}") for number in range(MOST_KINDS + 300)]
+    batches = [everything[first : first + size] for first in range(0, len(everything), size)]
+    kinds = counted(batches).event_types
+    assert kinds[OTHER] == 100
+    assert len(kinds) == MOST_KINDS + 1
+    assert sum(kinds.values()) == len(everything)
+
+
+def test_an_event_type_that_is_called_as_the_others_are_is_counted_with_them() -> None:
+    everything = [event(event_type=f"type-{number}") for number in range(MOST_KINDS + 5)]
+    assert counted([[event(event_type=OTHER), *everything]]).event_types[OTHER] == 7
+
+
+def test_no_more_event_types_are_shown_than_a_reader_can_bear_and_their_sum_is_the_total() -> None:
+    everything = [event(event_type=f"type-{number:03}") for number in range(MOST_KINDS_SHOWN + 1)]
+    at_the_bound, beyond = merged(counted([everything[:-1]])), merged(counted([everything]))
+    assert OTHER not in at_the_bound.event_types
+    assert len(at_the_bound.event_types) == len(beyond.event_types) == MOST_KINDS_SHOWN
+    assert next(iter(beyond.event_types.items())) == (OTHER, 2)
+    assert sum(beyond.event_types.values()) == beyond.total_events
+
+
+def test_the_largest_result_that_events_can_bring_about_fits_into_a_record() -> None:
+    """Control characters take six bytes in JSON, so these are the longest names that there are."""
+    pages = [chr(1) * (LONGEST_FIELD - 2) + f"{number:02}" for number in range(10)]
+    everything = [
+        event(
+            event_type=f"{number:03}" + chr(1) * (LONGEST_FIELD - 3),
+            device_type=f"{number:03}" + chr(1) * (LONGEST_FIELD - 3),
+            page_url=pages[number % 10],
+            referrer=pages[number % 10],
+        )
+        for number in range(MOST_KINDS_SHOWN + 50)
+    ]
+    assert len(encode_window_metrics(merged(counted([everything])))) < 1024 * 1024

@@ -1,0 +1,315 @@
+from collections.abc import Callable
+
+import pytest
+
+from clickstream_core.events import CountedEvent
+from clickstream_core.window_metrics import WindowMetrics
+from clickstream_streams.commits import MergeCommit
+from clickstream_streams.counts import PartialCounts, WindowCounts
+from clickstream_streams.merging import Merge
+from clickstream_streams.partials import InternalRecord, PartialPart, WatermarkRecord, split
+from clickstream_streams.windows import NEVER, CountingRules
+
+RULES = CountingRules(10_000, "event", 1_000)
+OTHER_RULES = CountingRules(5_000, "event", 1_000)
+
+Log = list[tuple[int, InternalRecord]]
+
+
+def counts(events: int, user: str = "user") -> PartialCounts:
+    window = WindowCounts(0, 1000)
+    window.add([CountedEvent("", user, "session", "click", "/", "direct", "mobile", 100)] * events)
+    return window.snapshot()
+
+
+def partial(partition: int, window: int, events: int, *, rules: CountingRules = RULES) -> list[PartialPart]:
+    return list(split(rules, partition, window, counts(events, f"user-{partition}")))
+
+
+def reached(partition: int, watermark: int, final_before: int = NEVER) -> WatermarkRecord:
+    return WatermarkRecord(RULES, partition, watermark, final_before)
+
+
+@pytest.fixture
+def log() -> Log:
+    return []
+
+
+@pytest.fixture
+def merge() -> Merge:
+    return Merge(MergeCommit(rules=RULES, replay_from=0), [], 2)
+
+
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(merge: Merge, log: Log) -> Write:
+    def write(*records: InternalRecord) -> None:
+        for record in records:
+            log.append((len(log), record))
+            merge.apply(*log[-1])
+
+    return write
+
+
+def restored(commit: MergeCommit, offset: int, log: Log, emitted: list[WindowMetrics], partitions: int = 2) -> Merge:
+    merge = Merge(commit, emitted, partitions)
+    for place, record in log[commit.replay_from : offset]:
+        merge.apply(place, record)
+    merge.settle()
+    return merge
+
+
+def shown(results: list[WindowMetrics]) -> list[tuple[str, int, int]]:
+    return [(metrics.window_start[-3:-1], metrics.revision, metrics.total_events) for metrics in results]
+
+
+# -- closing ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_window_closes_when_all_partitions_have_reached_its_end(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000))
+    assert merge.results() == []
+    write(*partial(1, 0, 4), reached(1, 9_999))
+    assert not merge.owes()
+    assert merge.results() == []
+    write(reached(1, 10_000))
+    assert merge.owes()
+    (metrics,) = merge.results()
+    assert (metrics.window_start, metrics.window_end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:00:10Z")
+    assert (metrics.total_events, metrics.unique_users, metrics.revision) == (7, 2, 0)
+    assert not merge.owes()
+
+
+def test_a_result_is_given_once(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
+    assert shown(merge.results()) == [("00", 0, 3)]
+    assert merge.results() == []
+
+
+def test_several_windows_close_oldest_first(merge: Merge, write: Write) -> None:
+    write(*partial(0, 20_000, 1), *partial(0, 0, 2), *partial(0, 10_000, 3), reached(0, 30_000), reached(1, 30_000))
+    assert shown(merge.results()) == [("00", 0, 2), ("10", 0, 3), ("20", 0, 1)]
+
+
+def test_a_window_without_events_has_no_result(merge: Merge, write: Write) -> None:
+    write(reached(0, 50_000), reached(1, 50_000))
+    assert merge.results() == []
+
+
+def test_a_partition_without_events_in_a_window_is_waited_for_and_counts_nothing(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, NEVER))
+    assert merge.results() == []
+    write(reached(1, 10_000))
+    assert shown(merge.results()) == [("00", 0, 3)]
+
+
+def test_a_partition_that_was_added_holds_windows_open_until_it_is_heard_from(merge: Merge, write: Write) -> None:
+    merge.partitions = 3
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
+    assert merge.results() == []
+    write(*partial(2, 0, 5), reached(2, 10_000))
+    assert shown(merge.results()) == [("00", 0, 8)]
+
+
+def test_a_partition_heard_from_before_the_topic_was_counted_again_holds_windows_open(
+    merge: Merge, write: Write
+) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000), reached(2, 5_000))
+    assert merge.results() == []
+
+
+def test_records_of_other_rules_are_ignored(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3, rules=OTHER_RULES), WatermarkRecord(OTHER_RULES, 0, 50_000, 50_000))
+    write(reached(0, 10_000), reached(1, 10_000))
+    assert merge.results() == []
+    assert merge.commit(6).final_before == NEVER
+
+
+# -- revisions --------------------------------------------------------------------------------------------------------
+
+
+def test_a_changed_partial_makes_the_next_revision(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), *partial(1, 0, 4)[:0], reached(0, 10_000), reached(1, 10_000))
+    assert shown(merge.results()) == [("00", 0, 3)]
+    write(*partial(0, 0, 5), reached(0, 12_000))
+    assert not merge.owes(), "a revision may wait for others"
+    assert shown(merge.results()) == [("00", 1, 5)]
+    write(*partial(1, 0, 1), reached(1, 12_000))
+    assert shown(merge.results()) == [("00", 2, 6)]
+
+
+def test_changes_close_together_share_a_revision(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
+    merge.results()
+    write(*partial(0, 0, 4), reached(0, 11_000), *partial(0, 0, 5), reached(0, 12_000), *partial(1, 0, 1))
+    write(reached(1, 12_000))
+    assert shown(merge.results()) == [("00", 1, 6)]
+
+
+def test_the_same_numbers_again_are_no_revision(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
+    merge.results()
+    write(*partial(0, 0, 3), reached(0, 12_000))
+    assert merge.results() == []
+
+
+# -- transactions on the partials topic -------------------------------------------------------------------------------
+
+
+def test_partials_wait_for_the_watermark_record_of_their_transaction(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
+    merge.results()
+    write(*partial(0, 0, 5))
+    assert merge.results() == []
+    write(reached(1, 11_000))
+    assert merge.results() == [], "that was another partition's"
+    write(reached(0, 11_000))
+    assert shown(merge.results()) == [("00", 1, 5)]
+
+
+def test_transactions_of_two_partitions_may_interleave(merge: Merge, write: Write) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clickstream_streams.partials.LARGEST_PART", 20)
+        first, second = partial(0, 0, 3), partial(1, 0, 4)
+    assert min(len(first), len(second)) > 2
+    write(first[0], second[0], *first[1:], *second[1:-1], reached(0, 10_000), second[-1], reached(1, 10_000))
+    assert shown(merge.results()) == [("00", 0, 7)]
+
+
+def test_a_partial_whose_beginning_is_gone_is_not_counted(log: Log) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clickstream_streams.partials.LARGEST_PART", 40)
+        parts = partial(0, 0, 3)
+    merge = Merge(MergeCommit(rules=RULES, replay_from=0), [], 1)
+    records = [*parts[1:], *partial(0, 10_000, 2), reached(0, 20_000)]
+    for offset, record in enumerate(records):
+        merge.apply(offset, record)
+    assert shown(merge.results()) == [("10", 0, 2)]
+
+
+# -- forgetting and restoring -----------------------------------------------------------------------------------------
+
+
+def test_a_window_is_forgotten_when_it_is_over_in_every_partition(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 20_000, 15_000), reached(1, 12_000, 7_000))
+    merge.results()
+    assert merge.commit(3).final_before == 7_000
+    assert merge.retained_windows == 1
+    write(reached(1, 15_000, 10_000))
+    assert merge.commit(4).final_before == 10_000
+    assert merge.retained_windows == 0
+    write(*partial(0, 0, 9), reached(0, 21_000, 16_000))
+    assert merge.results() == [], "over stays over"
+
+
+def test_a_window_is_not_forgotten_before_it_had_its_result(merge: Merge, write: Write) -> None:
+    """Partition 1 has lost what it must replay: its windows are over before its watermark has reached their end."""
+    write(*partial(0, 0, 3), reached(0, 50_000, 40_000), reached(1, 3_000, 10_000))
+    assert merge.results() == []
+    merge.commit(3)
+    write(reached(1, 60_000, 50_000))
+    assert shown(merge.results()) == [("00", 0, 3)]
+
+
+def test_nothing_is_over_while_a_partition_is_not_heard_from(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 50_000, 40_000))
+    assert merge.commit(2).final_before == NEVER
+
+
+def test_what_was_over_stays_over_when_a_partition_is_added(merge: Merge, write: Write) -> None:
+    write(reached(0, 50_000, 40_000), reached(1, 50_000, 40_000))
+    assert merge.commit(2).final_before == 40_000
+    merge.partitions = 3
+    write(reached(2, NEVER))
+    assert merge.commit(3).final_before == 40_000
+
+
+def test_a_restored_merge_owes_nothing_that_was_emitted(merge: Merge, write: Write, log: Log) -> None:
+    write(*partial(0, 0, 3), reached(0, 20_000, 5_000), reached(1, 20_000, 5_000))
+    emitted = merge.results()
+    commit = merge.commit(len(log))
+    again = restored(commit, len(log), log, emitted)
+    assert again.results() == []
+    again.apply(len(log), partial(1, 0, 1)[0])
+    again.apply(len(log) + 1, reached(1, 21_000, 6_000))
+    assert shown(again.results()) == [("00", 1, 4)]
+
+
+def test_a_restored_merge_emits_what_was_not_closed(merge: Merge, write: Write, log: Log) -> None:
+    write(*partial(0, 0, 3), reached(0, 20_000, 5_000), reached(1, 9_000, NEVER))
+    commit = merge.commit(len(log))
+    again = restored(commit, len(log), log, [])
+    again.apply(len(log), reached(1, 10_000, NEVER))
+    assert shown(again.results()) == [("00", 0, 3)]
+
+
+def test_the_largest_revision_that_was_emitted_is_the_last(merge: Merge, write: Write, log: Log) -> None:
+    write(*partial(0, 0, 3), reached(0, 20_000, 5_000), reached(1, 20_000, 5_000))
+    emitted = merge.results()
+    write(*partial(0, 0, 4), reached(0, 21_000, 6_000))
+    emitted += merge.results()
+    for results in (emitted, emitted[::-1]):
+        again = restored(merge.commit(len(log)), len(log), log, results)
+        assert again.results() == []
+        again.apply(len(log), partial(0, 0, 5)[0])
+        again.apply(len(log) + 1, reached(0, 22_000, 7_000))
+        assert shown(again.results()) == [("00", 2, 5)]
+
+
+def test_a_commit_in_the_middle_of_a_transaction_replays_all_of_it(merge: Merge, write: Write, log: Log) -> None:
+    write(reached(0, 1_000), reached(1, 1_000), *partial(0, 0, 3), reached(1, 10_000))
+    commit = merge.commit(len(log))
+    again = restored(commit, len(log), log, [])
+    again.apply(len(log), reached(0, 10_000))
+    assert shown(again.results()) == [("00", 0, 3)]
+
+
+def test_an_older_record_of_an_interleaved_transaction_is_replayed(merge: Merge, write: Write, log: Log) -> None:
+    write(*partial(0, 0, 3), *partial(1, 0, 4), reached(1, 10_000), reached(0, 10_000))
+    emitted = merge.results()
+    write(reached(0, 11_000), reached(1, 11_000))
+    again = restored(merge.commit(len(log)), len(log), log, emitted)
+    assert shown(emitted) == [("00", 0, 7)]
+    assert again.results() == []
+
+
+def test_what_is_not_needed_any_more_is_not_replayed(merge: Merge, write: Write, log: Log) -> None:
+    write(*partial(0, 0, 3), reached(0, 20_000, 10_000), reached(1, 20_000, 10_000))
+    merge.results()
+    write(reached(0, 21_000, 11_000), reached(1, 21_000, 11_000))
+    assert merge.commit(len(log)).replay_from == len(log) - 2, "the partitions' last words are always needed"
+
+
+def test_partials_that_retention_has_begun_to_delete_are_no_change_of_windows_that_are_over(log: Log) -> None:
+    metrics = Merge(MergeCommit(rules=RULES, replay_from=0), [], 2)
+    records: list[InternalRecord] = [*partial(0, 0, 3), *partial(1, 0, 4)]
+    records += [reached(0, 20_000, 10_000), reached(1, 20_000, 10_000)]
+    for offset, record in enumerate(records):
+        metrics.apply(offset, record)
+    emitted = metrics.results()
+    assert shown(emitted) == [("00", 0, 7)]
+    log = list(enumerate(records))[1:]
+    again = Merge(MergeCommit(rules=RULES, replay_from=1), emitted, 2)
+    for offset, record in log:
+        again.apply(offset, record)
+    again.settle()
+    assert again.results() == []
+
+
+# -- what windows wait for --------------------------------------------------------------------------------------------
+
+
+def test_a_merge_says_which_partition_a_window_waits_for(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), *partial(0, 10_000, 3), reached(0, 25_000), reached(1, 4_000))
+    assert merge.waiting() == (0, 1, 4_000)
+    write(reached(1, 12_000))
+    assert merge.waiting() == (10_000, 1, 12_000)
+    write(reached(1, 20_000))
+    assert merge.waiting() is None
+
+
+def test_a_window_waits_for_a_partition_that_nobody_has_heard_from(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 25_000))
+    assert merge.waiting() == (0, 1, NEVER)

@@ -1,0 +1,381 @@
+"""The whole processor against a brute-force count, under schedules that hypothesis makes up.
+
+A schedule appends records (out of order, late, ahead of their time, malformed), lets replicas fetch, process and
+commit, holds transactions half-way, loses their answers, kills replicas, hands partitions over, leaves zombies, moves
+the clock and adds partitions. At its end everybody is let finish, and the promises of design §7 are checked.
+"""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import product
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulated_settings
+
+from clickstream_core.window_metrics import WindowMetrics
+from clickstream_streams import events_stage, merge_stage, partials
+from clickstream_streams.commits import EventsCommit, decode_commit
+from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.merge_stage import MergeTask
+
+MOST_PARTITIONS = 4
+REASONS = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def on_lists() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events_stage, "_JOIN_PAUSE", 0)
+        patch.setattr(partials, "LARGEST_PART", 150)
+        patch.setattr(merge_stage, "announce_window", lambda metrics: None)
+        patch.setattr(merge_stage, "emitted_results", emitted_results)
+        yield
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the test knows of a record: its time and arrival in milliseconds, and why it is no event, if so."""
+
+    time: int | None
+    arrived: int
+    event: dict[str, Any]
+    malformed: str | None
+
+
+BEHIND = (0, 1000, 2000, 3000, 5000, 8000, 9999, 10_000, 12_000, 15_000, 25_000, 40_000, -1000, -4000, -4001, -9000)
+SHAPES = tuple(product(BEHIND, (0, 3000), (None,) * 10 + REASONS))
+"""Milliseconds by which an event's time and its arrival lie before now, and what is wrong with it."""
+
+
+def timestamp(time: int) -> str:
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def value_of(event: dict[str, Any], malformed: str | None) -> bytes:
+    match malformed:
+        case "not_json":
+            return json.dumps(event).encode()[:-1]
+        case "not_object":
+            return json.dumps([event]).encode()
+        case "missing_field":
+            return json.dumps({name: value for name, value in event.items() if name != "user_id"}).encode()
+        case "wrong_type":
+            return json.dumps({**event, "duration_ms": "long"}).encode()
+        case "bad_timestamp":
+            return json.dumps({**event, "timestamp": event["timestamp"].removesuffix("Z")}).encode()
+    return json.dumps(event).encode()
+
+
+class Processor(RuleBasedStateMachine):
+    """A topic, two replicas and a schedule. `only_records` leaves out all that makes the clock decide anything."""
+
+    only_records = False
+    settings = simulated_settings(allowed_lateness="15s")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.sent: dict[tuple[int, int], Sent] = {}
+        self.workers: dict[tuple[int, int], Worker] = {}
+        self.owner: dict[int, int] = {}
+        self.checked = 0
+        self.latest = 0
+
+    @initialize(partitions=st.integers(1, MOST_PARTITIONS - 1), taken=st.booleans())
+    def begin(self, partitions: int, taken: bool) -> None:
+        self.kafka = Kafka(self.settings, partitions)
+        self.partitions = partitions
+        if taken:
+            self.run(self.let_everybody_take_part())
+
+    def place(self, place: int) -> int:
+        """Return a partition of the events topic, or -1 for the partials topic's."""
+        return place if place < 0 else place % len(self.kafka.events)
+
+    def worker(self, place: int, zombie: bool = False) -> Worker | None:
+        place = self.place(place)
+        owner = self.owner.get(place, 0)
+        return self.workers.get((place, 1 - owner if zombie else owner))
+
+    # -- the schedule -------------------------------------------------------------------------------------------------
+
+    places = st.integers(-1, MOST_PARTITIONS - 1)
+    some = st.one_of(st.just(set()), st.sets(st.integers(-1, MOST_PARTITIONS - 1)))
+    sometimes = st.integers(0, 5).map(lambda number: number == 5)
+
+    @rule(batch=st.lists(st.tuples(st.integers(0, MOST_PARTITIONS - 1), st.sampled_from(SHAPES)), min_size=1))
+    def append(self, batch: list[tuple[int, tuple[int, int, str | None]]]) -> None:
+        for place, (behind, delay, malformed) in batch:
+            partition, number = self.place(place), len(self.sent)
+            time, arrived = self.kafka.now - behind, self.kafka.now - delay
+            event = {
+                "timestamp": timestamp(time),
+                "user_id": f"user-{number % 13}",
+                "session_id": f"session-{number % 5}",
+                "event_type": "click" if number % 2 else "page_view",
+                "page_url": f"/{number % 7}",
+                "referrer": f"site-{number % 4}",
+                "device_type": "mobile",
+                "duration_ms": number * 100,
+            }
+            offset = self.kafka.events[partition].append(value_of(event, malformed), b"key", arrived)
+            usable = time if malformed in (None, "missing_field", "wrong_type") else None
+            self.sent[partition, offset] = Sent(usable, arrived, event, malformed)
+            if number % 11 == 10:
+                self.kafka.events[partition].mark()
+        self.latest = max(self.latest, self.kafka.now + 20_000)
+
+    @rule(place=places, owner=st.integers(0, 1))
+    def take(self, place: int, owner: int) -> None:
+        self.run(self.taken(self.place(place), owner))
+
+    async def taken(self, place: int, owner: int) -> None:
+        topics = self.settings.topics
+        partition = (
+            TopicPartition(topics.partials_topic, 0) if place < 0 else TopicPartition(topics.events_topic, place)
+        )
+        worker = self.workers.get((place, owner))
+        if worker is None or not worker.idle:
+            await self.killed(place, owner)
+            worker = self.workers[place, owner] = Worker(self.kafka, self.settings, partition)
+        self.owner[place] = owner
+        await worker.take()
+
+    async def killed(self, place: int, owner: int) -> None:
+        worker = self.workers.pop((place, owner), None)
+        if worker is not None:
+            await worker.die()
+
+    @rule(place=places, zombie=sometimes)
+    def die(self, place: int, zombie: bool) -> None:
+        owner = self.owner.get(self.place(place), 0)
+        self.run(self.killed(self.place(place), 1 - owner if zombie else owner))
+
+    @rule(place=places, most=st.integers(1, 12), zombie=sometimes, silent=sometimes)
+    def turn(self, place: int, most: int, zombie: bool, silent: bool) -> None:
+        worker = self.worker(place, zombie)
+        if worker is not None:
+            self.run(worker.turn(most, answers=not silent))
+
+    @rule(place=places, zombie=sometimes, hold=st.booleans())
+    def commit(self, place: int, zombie: bool, hold: bool) -> None:
+        worker = self.worker(place, zombie)
+        if worker is not None:
+            self.run(worker.commit(hold=hold))
+
+    @rule(place=places, zombie=sometimes, outcome=st.sampled_from(Outcome))
+    def finish(self, place: int, zombie: bool, outcome: Outcome) -> None:
+        worker = self.worker(place, zombie)
+        if worker is not None:
+            self.run(worker.finish(outcome))
+
+    @rule(milliseconds=st.sampled_from([0, 500, 2000]), absent=some, held=some)
+    def go_on(self, milliseconds: int, absent: set[int], held: set[int]) -> None:
+        self.run(self.gone_on(1, milliseconds, absent, held))
+
+    async def gone_on(
+        self, times: int, milliseconds: int, absent: Collection[int] = (), held: Collection[int] = ()
+    ) -> None:
+        """Let all but the `absent` fetch, process and commit; transactions of the `held` begin first and end last."""
+        present = [place for place in (*range(len(self.kafka.events)), -1) if place not in absent]
+        for _ in range(times):
+            self.kafka.wait(milliseconds)
+            workers = [(place in held, worker) for place in present if (worker := self.worker(place))]
+            for hold, worker in sorted(workers, key=lambda each: not each[0]):
+                await worker.turn(20)
+                await worker.commit(hold=hold)
+            for _, worker in workers:
+                await worker.finish(Outcome.COMMITTED)
+                await worker.settle()
+
+    @rule(milliseconds=st.sampled_from([100, 2000, 2001, 10_000, 60_000]))
+    def wait(self, milliseconds: int) -> None:
+        self.kafka.wait(milliseconds)
+
+    @precondition(lambda self: not self.only_records)
+    @rule(milliseconds=st.sampled_from([-60_000, -1000, 1000, 60_000]))
+    def jump(self, milliseconds: int) -> None:
+        self.kafka.now += milliseconds
+
+    @precondition(lambda self: not self.only_records and len(self.kafka.events) < MOST_PARTITIONS)
+    @rule()
+    def add_a_partition(self) -> None:
+        self.kafka.add_partition()
+
+    @precondition(lambda self: not self.only_records)
+    @rule(lateness=st.sampled_from([0, 1000, 5000, 30_000]), disorder=st.sampled_from([0, 2000, 6000]))
+    def change_what_later_starts_are_set_to(self, lateness: int, disorder: int) -> None:
+        self.settings = replace(self.settings, allowed_lateness=lateness, out_of_orderness=disorder)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        self.loop.run_until_complete(self.with_the_others(work))
+
+    async def with_the_others(self, work: Coroutine[Any, Any, None]) -> None:
+        await work
+        for worker in list(self.workers.values()):
+            await worker.settle()
+
+    # -- the promises -------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def every_new_result_is_of_a_window_that_all_partitions_have_passed(self) -> None:
+        for metrics in self.kafka.metrics[self.checked :]:
+            for partition in range(self.partitions):
+                assert self.committed(partition).watermark >= milliseconds_of(metrics.window_end)
+        self.checked = len(self.kafka.metrics)
+
+    def committed(self, partition: int) -> EventsCommit:
+        place = TopicPartition(self.settings.topics.events_topic, partition)
+        commit = decode_commit(self.kafka.commits[self.settings.group_id, place].metadata, EventsCommit)
+        assert commit is not None, "commits carry metadata"
+        return commit
+
+    def teardown(self) -> None:
+        try:
+            if self.sent:
+                self.run(self.finish_all())
+                self.check()
+        finally:
+            for place, owner in list(self.workers):
+                self.run(self.killed(place, owner))
+            self.loop.close()
+
+    async def finish_all(self) -> None:
+        if self.only_records:
+            await self.let_everybody_take_part()
+            await self.gone_on(10, 0)
+            assert not self.unread(), "a record has not been processed"
+            self.settings = replace(self.settings, idle_timeout=3000)
+        await self.let_everybody_take_part()
+        self.kafka.now = max(self.kafka.now, self.latest)
+        await self.gone_on(20 + self.settings.allowed_lateness // 2000, 2000)
+
+    async def let_everybody_take_part(self) -> None:
+        for place, owner in list(self.workers):
+            await self.killed(place, owner)
+        for place in (-1, *range(len(self.kafka.events))):
+            await self.taken(place, 0)
+        await self.gone_on(4, 0)
+
+    def unread(self) -> bool:
+        return any(self.position(partition) < log.end for partition, log in enumerate(self.kafka.events))
+
+    def position(self, partition: int) -> int:
+        place = TopicPartition(self.settings.topics.events_topic, partition)
+        return self.kafka.commits[self.settings.group_id, place].offset
+
+    def check(self) -> None:
+        dead = {(letter.partition, letter.offset): letter.reason for letter in self.kafka.dead_letters}
+        assert len(dead) == len(self.kafka.dead_letters), "a dead letter was written twice"
+        for place, sent in self.sent.items():
+            if sent.malformed:
+                assert dead.get(place) == sent.malformed
+            elif sent.time is not None and sent.time - sent.arrived > self.settings.max_clock_skew:
+                assert dead.get(place) == "future"
+            else:
+                assert dead.get(place) in (None, "late")
+        if self.only_records:
+            assert {place for place, reason in dead.items() if reason == "late"} == set(self.late())
+        found: dict[str, list[WindowMetrics]] = defaultdict(list)
+        for metrics in self.kafka.metrics:
+            found[metrics.window_start].append(metrics)
+        for results in found.values():
+            assert [metrics.revision for metrics in results] == list(range(len(results)))
+        counted = [sent for place, sent in self.sent.items() if place not in dead]
+        last = {start: replace_revision(results[-1]) for start, results in found.items()}
+        assert last == brute_force(counted, self.settings.window_size)
+        assert all(self.position(partition) == log.end for partition, log in enumerate(self.kafka.events))
+        for worker in self.workers.values():
+            if isinstance(worker.task, MergeTask):
+                assert worker.task._known_merge().retained_windows == 0
+            if isinstance(worker.task, EventsTask):
+                assert worker.task._known_state().open_windows == 0
+
+    def late(self) -> Iterator[tuple[int, int]]:
+        """Yield the places of the events that come after their own partition's watermark has passed them."""
+        size, disorder = self.settings.window_size, self.settings.out_of_orderness
+        watermarks: dict[int, int] = {}
+        for (partition, offset), sent in sorted(self.sent.items()):
+            if sent.time is None:
+                continue
+            seen = min(sent.time, sent.arrived) - disorder
+            watermark = watermarks[partition] = max(seen, watermarks.get(partition, seen))
+            over = sent.time // size * size + size + self.settings.allowed_lateness <= watermark
+            if over and not sent.malformed and sent.time - sent.arrived <= self.settings.max_clock_skew:
+                yield partition, offset
+
+
+class ProcessorByRecords(Processor):
+    """Without idleness, clock jumps, added partitions and other settings: what is counted hangs on the records alone."""
+
+    only_records = True
+    settings = simulated_settings(idle_timeout="1d")
+
+
+def milliseconds_of(instant: str) -> int:
+    return int(datetime.fromisoformat(instant).timestamp()) * 1000
+
+
+def replace_revision(metrics: WindowMetrics) -> dict[str, Any]:
+    assert not metrics.approximate
+    names = [name for name in metrics.__struct_fields__ if name not in ("revision", "approximate")]
+    return {name: getattr(metrics, name) for name in names}
+
+
+def brute_force(counted: list[Sent], size: int) -> dict[str, dict[str, Any]]:
+    windows: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for sent in counted:
+        assert sent.time is not None
+        windows[sent.time // size * size].append(sent.event)
+    return {instant(start): numbers(start, size, events) for start, events in windows.items()}
+
+
+def instant(time: int) -> str:
+    return timestamp(time).replace(".000", "")
+
+
+def numbers(start: int, size: int, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def top(name: str, most: int | None = None) -> dict[str, int]:
+        counts = Counter(event[name] for event in events)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
+
+    return {
+        "window_start": instant(start),
+        "window_end": instant(start + size),
+        "total_events": len(events),
+        "unique_users": len({event["user_id"] for event in events}),
+        "unique_sessions": len({event["session_id"] for event in events}),
+        "event_types": top("event_type"),
+        "devices": top("device_type"),
+        "top_referrers": top("referrer", 3),
+        "top_pages": top("page_url", 5),
+        "avg_duration_ms": sum(event["duration_ms"] for event in events) // len(events),
+    }
+
+
+def check(machine: Callable[[], RuleBasedStateMachine], examples: int) -> None:
+    run_state_machine_as_test(machine, settings=hypothesis_settings(max_examples=examples, stateful_step_count=50))
+
+
+def test_results_are_those_of_a_brute_force_count_whatever_happens() -> None:
+    check(Processor, 100)
+
+
+def test_what_is_late_hangs_on_the_records_alone_as_long_as_no_clock_decides() -> None:
+    check(ProcessorByRecords, 100)

@@ -1,0 +1,426 @@
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clickstream_core.timestamps import format_milliseconds, parse_timestamp
+from clickstream_streams.commits import EventsCommit
+from clickstream_streams.counts import PartialCounts
+from clickstream_streams.partition import MOST_WAITING_BYTES, Changes, Partition
+from clickstream_streams.sketches import IdsSnapshot
+from clickstream_streams.watermarks import PartitionWatermark
+from clickstream_streams.windows import NEVER, CountingRules
+
+BASE = parse_timestamp("2024-10-26T10:30:00Z")
+SIZE, DISORDER, LATENESS, SKEW = 10_000, 2_000, 5_000, 1_000
+RULES = CountingRules(SIZE, "event", SKEW)
+BY_ARRIVAL = CountingRules(SIZE, "arrival", SKEW)
+FIRST = 100
+
+
+@dataclass
+class StoredRecord:
+    """A record of the events topic."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+def fields(time: int, **changes: Any) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "timestamp": format_milliseconds(BASE + time),
+        "user_id": "user",
+        "session_id": "session",
+        "event_type": "click",
+        "page_url": "/",
+        "referrer": "direct",
+        "device_type": "mobile",
+        "duration_ms": 5,
+    }
+    return event | changes
+
+
+def record(offset: int, time: int, arrived: int | None = None, **changes: Any) -> StoredRecord:
+    """An event at `time` that arrived then or at `arrived`, milliseconds after BASE."""
+    return raw(offset, json.dumps(fields(time, **changes)).encode(), time if arrived is None else arrived)
+
+
+def raw(offset: int, value: bytes | None, arrived: int) -> StoredRecord:
+    return StoredRecord(offset, BASE + arrived, b"key", value)
+
+
+def partition(commit: EventsCommit | None = None, offset: int = FIRST, lateness: int = LATENESS) -> Partition:
+    commit = commit or EventsCommit(rules=RULES, replay_from=offset, joined=True)
+    watermark = PartitionWatermark(out_of_orderness=DISORDER, idle_timeout=10_000, monotonic=0, value=commit.watermark)
+    return Partition(commit, offset, watermark, allowed_lateness=lateness, exact_limit=1000)
+
+
+def commit(state: Partition) -> Changes:
+    changes = state.changes()
+    state.commit(changes)
+    return changes
+
+
+def refused(state: Partition) -> list[tuple[int, str]]:
+    return [(letter.record.offset, letter.reason) for letter in state.changes().dead_letters]
+
+
+def totals(changes: Changes) -> dict[int, int]:
+    """Events by window, in milliseconds after BASE."""
+    return {window - BASE: partial.total_events for window, partial in changes.partials.items()}
+
+
+# -- counting and partials --------------------------------------------------------------------------------------------
+
+
+def test_events_are_counted_in_their_windows() -> None:
+    state = partition()
+    state.process([record(100, 0), record(101, 9_999), record(102, 10_000), record(103, 40_000)], 0)
+    assert totals(state.changes()) == {0: 2, 10_000: 1}
+    assert (state.counted, state.offset) == (4, 104)
+
+
+def test_a_partial_is_written_when_the_watermark_has_passed_its_window() -> None:
+    state = partition()
+    state.process([record(100, 0), record(101, 11_999)], 0)
+    assert commit(state).partials == {}
+    state.process([record(102, 12_000)], 0)
+    assert totals(commit(state)) == {0: 1}
+
+
+def test_a_partial_is_written_again_only_when_it_changed_and_then_holds_everything() -> None:
+    state = partition()
+    state.process([record(100, 0), record(101, 12_000)], 0)
+    commit(state)
+    state.process([record(102, 12_001)], 0)
+    assert commit(state).partials == {}
+    state.process([record(103, 5_000)], 0)
+    assert totals(commit(state)) == {0: 2}
+
+
+def test_changes_can_be_taken_twice() -> None:
+    """A transaction may fail; the next one has to write the same."""
+    state = partition()
+    state.process([record(100, 0), raw(101, b"{", 0), record(102, 12_000)], 0)
+    assert state.changes() == state.changes()
+
+
+# -- reasons ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"{", "not_json"),
+        (None, "not_json"),
+        (b"\xff", "not_json"),
+        (b"[]", "not_object"),
+        (b"{}", "missing_field"),
+        (json.dumps(fields(0, user_id=1)).encode(), "wrong_type"),
+        (json.dumps(fields(0, duration_ms=-1)).encode(), "wrong_type"),
+        (json.dumps(fields(0, timestamp="2024-10-26T10:30:00.000")).encode(), "bad_timestamp"),
+        (json.dumps(fields(0, timestamp="yesterday")).encode(), "bad_timestamp"),
+    ],
+)
+def test_a_record_that_is_no_event_is_refused_with_the_reason(value: bytes | None, reason: str) -> None:
+    state = partition()
+    state.process([record(100, 0), raw(101, value, 0), record(102, 0)], 0)
+    (letter,) = state.changes().dead_letters
+    assert (letter.record.offset, letter.record.value, letter.reason) == (101, value, reason)
+    assert letter.error
+    assert state.counted == 2
+
+
+@pytest.mark.parametrize(("watermark", "reason"), [(14_999, None), (15_000, "late")])
+def test_an_event_is_late_from_the_millisecond_on_in_which_its_window_is_over(
+    watermark: int, reason: str | None
+) -> None:
+    """The window of an event at 9999 ends at 10000; it is over when the watermark is at 15000."""
+    expected = [] if reason is None else [(101, reason)]
+    for batches in ([[100, 101]], [[100], [101]]):
+        state = partition()
+        known = {100: record(100, watermark + DISORDER), 101: record(101, 9_999)}
+        for batch in batches:
+            state.process([known[offset] for offset in batch], 0)
+        assert refused(state) == expected
+
+
+@pytest.mark.parametrize(("arrived", "reason"), [(0, None), (-1, "future")])
+def test_an_event_is_future_when_it_is_ahead_of_its_record_by_more_than_allowed(
+    arrived: int, reason: str | None
+) -> None:
+    state = partition()
+    state.process([record(100, SKEW, arrived)], 0)
+    assert refused(state) == ([] if reason is None else [(100, reason)])
+
+
+def test_the_error_says_what_was_found() -> None:
+    state = partition()
+    state.process([record(100, 60_000), record(101, 0), record(102, 70_000, 60_000)], 0)
+    late, future = state.changes().dead_letters
+    assert "ended at 2024-10-26T10:30:10Z" in late.error
+    assert "over up to 2024-10-26T10:30:53.000Z" in late.error
+    assert "10000 ms after its record's 2024-10-26T10:31:00.000Z, allowed are 1000" in future.error
+
+
+def test_events_of_windows_whose_counts_are_gone_are_expired() -> None:
+    lost = EventsCommit(rules=RULES, replay_from=FIRST, expired_to=BASE + 20_000, joined=True)
+    state = partition(lost)
+    state.process([record(100, 0), record(101, 19_999), record(102, 20_000)], 0)
+    assert refused(state) == [(100, "expired"), (101, "expired")]
+    assert state.counted == 1
+
+
+def test_a_malformed_record_is_refused_for_what_it_is_even_when_it_is_late_or_ahead() -> None:
+    state = partition()
+    state.process([record(100, 60_000)], 0)
+    state.process([raw(101, json.dumps(fields(0, user_id=1)).encode(), 60_000)], 0)
+    state.process([raw(102, json.dumps(fields(90_000, user_id=1)).encode(), 60_000)], 0)
+    assert refused(state) == [(101, "wrong_type"), (102, "wrong_type")]
+
+
+def test_an_event_ahead_of_its_record_is_future_even_when_its_window_is_over() -> None:
+    state = partition()
+    state.process([record(100, 60_000)], 0)
+    state.process([record(101, 20_000, 0)], 0)
+    assert refused(state) == [(101, "future")]
+
+
+def test_a_window_that_is_both_gone_and_over_is_expired() -> None:
+    state = partition(EventsCommit(rules=RULES, replay_from=FIRST, expired_to=BASE + 10_000, joined=True))
+    state.process([record(100, 60_000), record(101, 9_999), record(102, 10_000)], 0)
+    assert refused(state) == [(101, "expired"), (102, "late")]
+
+
+# -- the watermark ----------------------------------------------------------------------------------------------------
+
+
+def test_the_record_timestamp_caps_what_an_event_does_to_the_watermark() -> None:
+    state = partition()
+    state.process([record(100, 50_000, 10_000), record(101, 8_000, 90_000)], 0)
+    assert state.watermark.value == BASE + 10_000 - DISORDER
+
+
+@pytest.mark.parametrize("changes", [{"user_id": 1}, {"duration_ms": "long"}])
+def test_a_malformed_record_with_a_usable_timestamp_moves_the_watermark(changes: dict[str, Any]) -> None:
+    for size in (1, 2):
+        records: Sequence[StoredRecord] = [record(100, 60_000, **changes), record(101, 0)]
+        state = partition()
+        for first in range(0, 2, size):
+            state.process(records[first : first + size], 0)
+        assert state.watermark.value == BASE + 60_000 - DISORDER
+        assert refused(state) == [(100, "wrong_type"), (101, "late")]
+
+
+def test_a_record_without_a_usable_timestamp_does_not_move_the_watermark() -> None:
+    state = partition()
+    bad = json.dumps(fields(0, timestamp="2024-10-26T10:31:00.000")).encode()
+    state.process([raw(100, b"{", 60_000), raw(101, None, 60_000), raw(102, bad, 60_000)], 0)
+    assert state.watermark.value == NEVER
+
+
+def test_by_arrival_the_records_own_timestamps_count_whatever_the_events_say() -> None:
+    state = partition(EventsCommit(rules=BY_ARRIVAL, replay_from=FIRST, joined=True))
+    state.process([record(100, 90_000, 1_000), record(101, -90_000, 2_000), raw(102, b"{", 12_000)], 0)
+    assert refused(state) == [(102, "not_json")]
+    assert totals(state.changes()) == {0: 2}
+    assert state.watermark.value == BASE + 10_000
+
+
+# -- news -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_record_is_news_and_a_commit_ends_it() -> None:
+    state = partition()
+    assert not state.has_news()
+    state.process([record(100, 0)], 0)
+    commit(state)
+    state.process([record(101, 1)], 0)
+    assert state.has_news()
+    commit(state)
+    assert not state.has_news()
+
+
+def test_a_window_that_the_clock_has_closed_is_urgent_news() -> None:
+    state = partition()
+    state.process([record(100, 2_000)], 0)
+    commit(state)
+    state.watermark.value = BASE + 9_999
+    assert not state.is_urgent()
+    state.watermark.value = BASE + 10_000
+    assert state.has_news()
+    assert state.is_urgent()
+    assert totals(commit(state)) == {0: 1}
+    assert not state.is_urgent()
+
+
+def test_a_window_that_the_clock_has_ended_for_good_is_news() -> None:
+    state = partition()
+    state.watermark.value = BASE + 14_999
+    commit(state)
+    state.watermark.value = BASE + 15_000
+    assert state.has_news()
+    assert not state.is_urgent()
+
+
+def test_dead_letters_that_take_much_memory_are_urgent() -> None:
+    state = partition()
+    state.process([raw(100, b"x" * (MOST_WAITING_BYTES + 1), 0)], 0)
+    assert state.is_urgent()
+    commit(state)
+    assert not state.is_urgent()
+    assert state.waiting_bytes == 0
+
+
+def test_dead_letters_are_written_once() -> None:
+    state = partition()
+    state.process([raw(100, b"{", 0)], 0)
+    assert len(commit(state).dead_letters) == 1
+    assert commit(state).dead_letters == ()
+
+
+# -- commits and restoring --------------------------------------------------------------------------------------------
+
+
+def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_may_change() -> None:
+    state = partition()
+    state.process([record(100, 5_000)], 0)
+    state.process([record(101, 15_000), record(102, 6_000)], 0)
+    state.process([record(103, 25_000)], 0)
+    assert commit(state).commit.replay_from == 101
+    state.process([raw(104, b"{", 0), record(105, 70_000)], 0)
+    commit(state)
+    assert (state.open_windows, state.committed.replay_from) == (1, 104)
+
+
+def test_without_open_windows_nothing_is_replayed() -> None:
+    state = partition()
+    state.process([record(100, 5_000)], 0)
+    state.watermark.value = BASE + 60_000
+    changes = commit(state)
+    assert (changes.commit.replay_from, changes.offset) == (101, 101)
+    assert state.open_windows == 0
+
+
+def test_the_commit_says_up_to_where_events_were_seen() -> None:
+    state = partition()
+    state.process([record(100, 25_000), record(101, 15_000)], 0)
+    assert commit(state).commit.seen_to == BASE + 30_000
+
+
+def test_a_shorter_lateness_ends_windows_at_once_and_a_longer_one_opens_none_again() -> None:
+    state = partition()
+    state.process([record(100, 22_000)], 0)
+    committed = commit(state).commit
+    assert committed.final_before == BASE + 15_000
+    assert partition(committed, 101, lateness=0).final_before == BASE + 20_000
+    longer = partition(committed, 101, lateness=60_000)
+    longer.process([record(101, 5_000)], 0)
+    assert refused(longer) == [(101, "late")]
+
+
+kinds = st.sampled_from(
+    [
+        lambda offset, time, arrived: record(offset, time, arrived),
+        lambda offset, time, arrived: record(offset, time, arrived, user_id=f"user-{offset}"),
+        lambda offset, time, arrived: raw(offset, b"{", arrived),
+        lambda offset, time, arrived: record(offset, time, arrived, user_id=None),
+        lambda offset, time, arrived: record(offset, time, arrived, timestamp="2024-10-26T10:30:07+00:00"),
+        lambda offset, time, arrived: record(offset, time, arrived, timestamp=format_milliseconds(BASE)[:-1]),
+    ]
+)
+times = st.one_of(st.integers(-4, 8).map(lambda seconds: seconds * 5_000), st.integers(-20_000, 40_000))
+arrivals = st.sampled_from([-SKEW - 1, -SKEW, 0, 0, 0, 1_000, 40_000])
+logs = st.lists(st.tuples(kinds, times, arrivals), min_size=1, max_size=25).map(
+    lambda log: [make(FIRST + n, time, time + arrived) for n, (make, time, arrived) in enumerate(log)]
+)
+sizes = st.lists(st.integers(1, 8), min_size=1)
+rules_of_both_kinds = st.sampled_from([RULES, BY_ARRIVAL])
+
+
+def batched(log: Sequence[StoredRecord], sizes: Sequence[int]) -> list[Sequence[StoredRecord]]:
+    batches, first = [], 0
+    for number in range(len(log)):
+        if first < len(log):
+            batches.append(log[first : first + sizes[number % len(sizes)]])
+            first += len(batches[-1])
+    return batches
+
+
+@given(logs, sizes, rules_of_both_kinds)
+def test_the_batches_that_records_come_in_change_nothing(
+    log: list[StoredRecord], sizes: list[int], rules: CountingRules
+) -> None:
+    def ended(batches: Sequence[Sequence[StoredRecord]]) -> tuple[Any, ...]:
+        state = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
+        for batch in batches:
+            state.process(batch, 0)
+        highest = state.watermark.value
+        state.watermark.value = BASE + 1_000_000
+        partials = {window: comparable(partial) for window, partial in state.changes().partials.items()}
+        return highest, partials, state.changes().dead_letters, state.offset, state.changes().commit.seen_to
+
+    one_by_one = [[each] for each in log]
+    assert ended(batched(log, sizes)) == ended(one_by_one) == ended([log])
+
+
+def comparable(partial: PartialCounts) -> object:
+    """Return the partial with its hashes sorted: equal ones may hold them in any order."""
+    hashes = (sorted(memoryview(ids.hashes).cast("q")) for ids in (partial.users, partial.sessions))
+    return msgspec.structs.replace(partial, users=IdsSnapshot(), sessions=IdsSnapshot()), *hashes
+
+
+@given(logs, sizes, st.integers(0, 25), rules_of_both_kinds)
+def test_a_restored_partition_goes_on_as_if_nothing_had_happened(
+    log: list[StoredRecord], sizes: list[int], crash: int, rules: CountingRules
+) -> None:
+    """It crashes when it has processed more than it had committed; what is replayed comes in other batches."""
+    survivor = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
+    for batch in batched(log, sizes)[:crash]:
+        survivor.process(batch, 0)
+        commit(survivor)
+    again = partition(survivor.committed, survivor.committed_offset)
+    again.restore([each for each in log if survivor.committed.replay_from <= each.offset < survivor.offset])
+    again.restored()
+    assert again.changes().dead_letters == ()
+    assert again.open_windows == survivor.open_windows
+    rest = [each for each in log if each.offset >= survivor.offset]
+    for state in (survivor, again):
+        if rest:
+            state.process(rest, 0)
+        state.watermark.value = max(state.watermark.value, BASE + 1_000_000)
+    left, right = survivor.changes(), again.changes()
+    assert right.dead_letters == left.dead_letters
+    assert {window: comparable(partial) for window, partial in right.partials.items()} == {
+        window: comparable(partial) for window, partial in left.partials.items()
+    }
+    assert replace(right, partials={}) == replace(left, partials={})
+
+
+def test_restoring_says_nothing_of_what_was_written() -> None:
+    state = partition()
+    state.process([record(100, 0), record(101, 12_000)], 0)
+    commit(state)
+    again = partition(state.committed, state.committed_offset)
+    again.restore([record(100, 0), record(101, 12_000)])
+    again.restored()
+    assert (again.counted, again.has_news(), again.changes().partials) == (0, False, {})
+
+
+def test_a_window_that_is_over_is_not_counted_again() -> None:
+    log = [record(100, 15_000), record(101, 5_000), record(102, 17_000)]
+    state = partition()
+    state.process(log, 0)
+    assert totals(commit(state)) == {0: 1}
+    assert (state.committed.replay_from, state.open_windows) == (100, 1)
+    again = partition(state.committed, state.committed_offset)
+    again.restore(log)
+    again.restored()
+    assert again.open_windows == 1
