@@ -1,0 +1,166 @@
+"""What goes wrong in production, made to happen: to replicas of the processor, to the broker, to a group's offsets."""
+
+import random
+import resource
+import time
+from collections.abc import Callable
+
+from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
+from kafka.errors import KafkaError
+
+from clickstream_local.broker import Broker
+from kit.poll import eventually
+from kit.processes import App, Apps
+from kit.topics import PipelineTopics
+
+_SESSION_TIMEOUT = 10.0
+
+
+class Replicas:
+    """The running replicas of the processor."""
+
+    def __init__(self, apps: Apps, topics: PipelineTopics, settings: dict[str, str]) -> None:
+        self._apps = apps
+        self._topics = topics
+        self._settings = settings
+        self.running: list[App] = []
+
+    def scale(self, count: int) -> None:
+        """Start or stop (SIGTERM, exit status 0) replicas until `count` run."""
+        while len(self.running) > count:
+            oldest = self.running.pop(0)
+            oldest.wait_for_output("Starting Clickstream Analytics Processor")  # before that nothing handles SIGTERM
+            oldest.stop()
+        while len(self.running) < count:
+            self.running.append(
+                self._apps.start("clickstream_streams.main", environ=self._topics.environ, **self._settings)
+            )
+
+    def replace(self, app: App) -> None:
+        """Kill one (kill -9) and start another, as Kubernetes would."""
+        self.running.remove(app)
+        app.kill()
+        self.scale(len(self.running) + 1)
+
+    def assert_none_ended(self) -> None:
+        """None of them may have ended by itself: a fault is no reason to."""
+        for app in self.running:
+            assert app.child.running, f"{app.child.name} ended by itself; {app.describe()}"
+
+
+class Faults:
+    """The faults, drawn at random; `inject` makes one happen and returns what it did, in words."""
+
+    def __init__(self, replicas: Replicas, broker: Broker, topics: PipelineTopics, draw: random.Random) -> None:
+        self._replicas = replicas
+        self._broker = broker
+        self._topics = topics
+        self._draw = draw
+        self.kinds: dict[str, tuple[int, Callable[[], str]]] = {
+            "kill": (10, self._kill),
+            "kill all": (3, self._kill_all),
+            "brief pause": (4, self._brief_pause),
+            "zombie": (4, self._zombie),
+            "rescale": (6, self._rescale),
+            "restart the broker": (2, self._restart_broker),
+            "kill the broker": (2, self._kill_broker),
+            "freeze the broker": (2, self._freeze_broker),
+            "fill the disk": (2, self._fill_disk),
+            "reset the merge": (2, self._reset_merge),
+        }
+
+    def inject(self, kind: str | None = None) -> str:
+        """Make a fault of the given kind, or of one drawn by weight, happen."""
+        if kind is None:
+            weights = [weight for weight, _ in self.kinds.values()]
+            kind = self._draw.choices(list(self.kinds), weights=weights)[0]
+        return f"{kind}: {self.kinds[kind][1]()}"
+
+    def _victim(self) -> App:
+        return self._draw.choice(self._replicas.running)
+
+    def _kill(self) -> str:
+        victim = self._victim()
+        self._replicas.replace(victim)
+        return victim.child.name
+
+    def _kill_all(self) -> str:
+        victims = list(self._replicas.running)
+        for victim in victims:
+            victim.kill()
+        for victim in victims:
+            self._replicas.replace(victim)
+        return f"{len(victims)} replicas"
+
+    def _brief_pause(self) -> str:
+        return self._pause(self._draw.uniform(0.5, 4))
+
+    def _zombie(self) -> str:
+        return self._pause(_SESSION_TIMEOUT + self._draw.uniform(1, 6))
+
+    def _pause(self, seconds: float) -> str:
+        victim = self._victim()
+        victim.pause()
+        try:
+            time.sleep(seconds)
+        finally:
+            victim.resume()
+        return f"{victim.child.name} for {seconds:.1f} s"
+
+    def _rescale(self) -> str:
+        before = len(self._replicas.running)
+        count = self._draw.choice([each for each in (1, 2, 3, 6) if each != before])
+        self._replicas.scale(count)
+        return f"{before} -> {count}"
+
+    def _restart_broker(self) -> str:
+        self._broker.stop()
+        away = self._draw.uniform(0, 12)
+        time.sleep(away)
+        self._broker.start()
+        return f"away for {away:.1f} s"
+
+    def _kill_broker(self) -> str:
+        self._broker.kill()
+        self._broker.start()
+        return "and start it again"
+
+    def _freeze_broker(self) -> str:
+        seconds = self._draw.uniform(1, 15)
+        self._broker.pause()
+        try:
+            time.sleep(seconds)
+        finally:
+            self._broker.resume()
+        return f"for {seconds:.1f} s"
+
+    def _fill_disk(self) -> str:
+        """From one moment on no write succeeds, as on a full disk; the broker gives up, and is started with room."""
+        pid = self._broker.child.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+        ended = self._broker.child.wait(30.0)
+        self._broker.kill()
+        self._broker.start()
+        return f"the broker ended by itself with {ended}" if ended is not None else "the broker had to be killed"
+
+    def _reset_merge(self) -> str:
+        """What kafka-consumer-groups.sh --reset-offsets does: nobody may be in the group."""
+        count = len(self._replicas.running)
+        self._replicas.scale(0)
+        group, partition = f"{self._topics.group_id}-merge", TopicPartition(self._topics.partials, 0)
+        offset = self._draw.choice([0, None])
+        with KafkaAdminClient(bootstrap_servers=self._topics.bootstrap_servers) as admin:
+            if offset is None:
+                offset = admin.list_group_offsets(group)[group][partition].offset
+
+            def reset() -> bool:
+                try:
+                    admin.alter_group_offsets(group, {partition: OffsetAndMetadata(offset, "", -1)})
+                except KafkaError as error:
+                    raise AssertionError(f"could not reset the offsets: {error!r}") from error
+                return True
+
+            eventually(reset, deadline_seconds=30, every=0.5)
+        self._replicas.scale(count)
+        return f"to offset {offset}, without metadata"

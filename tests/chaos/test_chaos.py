@@ -1,0 +1,74 @@
+"""Promises 4 and 5 under fire: whatever happens to replicas and broker, the numbers are those of an offline count.
+
+`make test` runs a short round, `make chaos` a long one (CHAOS_FAULTS, CHAOS_SEED and CHAOS_RATE change it). The seed is
+printed: with it the same faults come in the same order, though not at the very same instructions.
+"""
+
+import os
+import random
+import sys
+import time
+
+import pytest
+
+from chaos.faults import Faults, Replicas
+from chaos.load import Load
+from clickstream_local.broker import Broker
+from kit.offline import assert_equal_to_offline_count, read_dead_letters
+from kit.poll import eventually
+from kit.processes import Apps
+from kit.topics import create_topics, lag
+
+PARTITIONS = 6
+WINDOW_SECONDS = 5
+SETTINGS = {
+    "WINDOW_SIZE": f"{WINDOW_SECONDS}s",
+    "OUT_OF_ORDERNESS": "5s",
+    "ALLOWED_LATENESS": "30s",
+    "IDLE_TIMEOUT": "5s",
+    "EXACT_LIMIT": "100000",
+}
+SHORT = ("kill", "rescale", "kill the broker", "kill all")
+
+
+@pytest.fixture
+def seed() -> int:
+    return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**9))
+
+
+def test_no_fault_changes_a_number(own_broker: Broker, apps: Apps, seed: int) -> None:
+    long = int(os.environ.get("CHAOS_FAULTS", "0"))
+    rate = int(os.environ.get("CHAOS_RATE", "2000"))
+    draw = random.Random(seed)
+    topics = create_topics(own_broker.bootstrap_servers, PARTITIONS)
+    replicas = Replicas(apps, topics, SETTINGS)
+    faults = Faults(replicas, own_broker, topics, draw)
+    kinds = [None] * long if long else draw.sample(SHORT, len(SHORT))
+    _say(f"CHAOS_SEED={seed} CHAOS_FAULTS={long} CHAOS_RATE={rate}")
+
+    with Load(topics, PARTITIONS, rate, seed) as load:
+        replicas.scale(2)
+        for app in replicas.running:
+            app.wait_until_ready()
+        started = time.monotonic()
+        for number, kind in enumerate(kinds, start=1):
+            time.sleep(draw.uniform(0.5, 4))  # the moment of the fault is part of the test
+            injected = faults.inject(kind)
+            replicas.assert_none_ended()
+            _say(f"{time.monotonic() - started:7.1f} s  fault {number}/{len(kinds)}  {injected}  ({load.sent} events)")
+        replicas.scale(2)
+
+    eventually(
+        lambda: set(lag(topics.bootstrap_servers, topics.group_id, topics.events).values()) == {0},
+        deadline_seconds=120,
+        every=1,
+    )
+    results = eventually(lambda: assert_equal_to_offline_count(topics, WINDOW_SECONDS), deadline_seconds=120, every=2)
+    letters = read_dead_letters(topics)
+    _say(f"{len(results)} windows and {len(letters)} dead letters of {load.sent} events: no difference, no duplicate")
+    assert sum(result.numbers["total_events"] for result in results.values()) + len(letters) >= load.sent  # type: ignore[misc]
+    replicas.scale(0)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
