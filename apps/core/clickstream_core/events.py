@@ -103,9 +103,19 @@ def _decode_exactly(value: bytes, cause: Exception) -> CountedEvent:
         expected = _expected_instead(name, fields[name])
         if expected:
             raise InvalidEvent("wrong_type", f"{name} must be {expected}, not {_shown(fields[name])}", timestamp)
-    if not isinstance(cause, msgspec.ValidationError):
+    values = [fields[name] for name in CountedEvent.__struct_fields__]
+    if not isinstance(cause, msgspec.ValidationError) or not _is_unicode("".join(values[:-1])):
         raise InvalidEvent("not_json", f"not strict JSON: {cause}", timestamp) from cause
-    return CountedEvent(*(fields[name] for name in CountedEvent.__struct_fields__))
+    return CountedEvent(*values)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text can be written as UTF-8: the standard library takes half of a surrogate pair for a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _object(value: bytes) -> dict[str, Any]:

@@ -16,7 +16,12 @@ _RFC_3339 = re.compile(
 _MINUTE = 60_000
 _DAY_MINUTES = 24 * 60
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
-_FIRST = -62_135_596_800_000
+FIRST = -62_135_596_800_000
+"""0001-01-01T00:00:00Z, the first time that can be written."""
+
+LAST = 253_402_300_800_000
+"""The end of the year 9999, after which no time can be written."""
+
 _SECONDS = {f"{second:02}": second * 1000 for second in range(60)}
 _MILLISECONDS = {f"{milliseconds:03}": milliseconds for milliseconds in range(1000)}
 
@@ -66,7 +71,7 @@ def _parse_any(text: str) -> int:
     if hour > 23 or minute > 59 or (second > 59 and not leap_second):
         raise ValueError("names a time of day that does not exist")
     milliseconds = minutes * _MINUTE + second * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
-    if milliseconds < _FIRST:
+    if milliseconds < FIRST:
         raise ValueError("is before year 1 in UTC")
     return milliseconds
 

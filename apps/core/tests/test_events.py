@@ -60,9 +60,11 @@ def test_a_counted_field_is_bounded_in_bytes(length: int, fine: bool) -> None:
     assert (refusal.value.reason, refusal.value.timestamp) == ("wrong_type", AT_MS)
 
 
-def test_half_a_surrogate_pair_is_not_strict_json() -> None:
+@pytest.mark.parametrize("before", [b"", b'"duration_ms":"first",'])
+def test_half_a_surrogate_pair_is_not_strict_json(before: bytes) -> None:
+    value = b"{" + before + event_value(AT).replace(b"user_42", b"\\ud800")[1:]
     with pytest.raises(InvalidEvent) as refusal:
-        decode_event(event_value(AT).replace(b"user_42", b"\\ud800"))
+        decode_event(value)
     assert refusal.value.reason == "not_json"
 
 

@@ -83,5 +83,10 @@ def _by_window(events: Sequence[CountedEvent], windows: Sequence[int]) -> dict[i
 
 @lru_cache(maxsize=4096)
 def _start(second: str) -> int:
-    """Return the start of `2024-10-26T10:30:45` in milliseconds; raises ValueError when there is no such time."""
+    """Return the start of `2024-10-26T10:30:45` in milliseconds.
+
+    Raises ValueError when there is no such time, and for a leap second, which sorts before the second that it is.
+    """
+    if second.endswith(":60"):
+        raise ValueError("a leap second")
     return parse_timestamp(second + "Z")

@@ -2,7 +2,8 @@
 
 In each of its transactions, a partition of stage 1 writes the partials that changed and last one watermark record;
 stage 2 applies the partials when it reads that. A partial too large for a record is split into numbered parts. Every
-record carries the rules it was counted under, and stage 2 ignores those of other rules.
+record carries the rules it was counted under, and stage 2 ignores those of other rules. The number in a record's tag is
+its format's: a record of another format is skipped.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ LARGEST_PART = 900_000
 """Bytes of a partial in one record: fits a broker's default limit of 1 MiB even where the topic's is not raised."""
 
 
-class PartialPart(msgspec.Struct, frozen=True, tag="partial"):
+class PartialPart(msgspec.Struct, frozen=True, tag="partial-1"):
     """One part of a partition's counts of a window; the payloads of parts 0 to parts - 1 together are the partial."""
 
     rules: CountingRules
@@ -27,7 +28,7 @@ class PartialPart(msgspec.Struct, frozen=True, tag="partial"):
     payload: bytes
 
 
-class WatermarkRecord(msgspec.Struct, frozen=True, tag="watermark"):
+class WatermarkRecord(msgspec.Struct, frozen=True, tag="watermark-1"):
     """The end of a partition's transaction: its watermark, and the time up to which its windows are over."""
 
     rules: CountingRules

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import CountedEvent, decode_event
-from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
-from clickstream_streams.columns import Record, columns_of
+from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
+from clickstream_streams.columns import Columns, Record, columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import PartialCounts, WindowCounts
 from clickstream_streams.watermarks import PartitionWatermark, final_before
@@ -103,15 +103,18 @@ class Partition:
         for first in range(0, len(records), _CHUNK):
             chunk = records[first : first + _CHUNK]
             columns = columns_of(chunk, self._rules)
-            if columns is not None and self._rules.end_of(self._rules.window_of(columns.earliest)) > max(
-                over, columns.highest - behind
-            ):
+            if columns is not None and self._takes_all(columns, max(over, columns.highest - behind)):
                 highest = max(highest, columns.highest)
                 self._count(columns.windows, chunk[0].offset)
             else:
                 highest = self._take_each(chunk, highest, behind, refuse)
             over = max(over, highest - behind)
         return highest
+
+    def _takes_all(self, columns: Columns, over: int) -> bool:
+        """Whether every window of the batch is still counted in, and can be written as a timestamp."""
+        first, last = self._rules.window_of(columns.earliest), self._rules.window_of(columns.highest)
+        return self._rules.end_of(first) > over and first >= FIRST and self._rules.end_of(last) <= LAST
 
     def _take_each(self, records: Sequence[Record], highest: int, behind: int, refuse: Refuse) -> int:
         """As `_take`, one by one, for what may hold a record that is refused; `highest` is the largest time before."""
@@ -138,6 +141,8 @@ class Partition:
                 refuse(record, rejected.reason, str(rejected))
             elif time - arrived > rules.max_clock_skew:
                 refuse(record, "future", _ahead(time, arrived, rules.max_clock_skew))
+            elif window < FIRST or end > LAST:
+                refuse(record, "bad_timestamp", "its window begins before the year 1 or ends after the year 9999")
             elif end > over:
                 taken.setdefault(window, []).append(event)
             elif end <= self.committed.expired_to:

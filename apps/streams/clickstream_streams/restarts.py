@@ -49,7 +49,7 @@ class MergeStart:
 def continue_events(
     committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
 ) -> EventsStart:
-    """Return how a partition of the events topic continues; `peers` are the commits of the topic's other partitions.
+    """Return how a partition of the events topic continues; `peers` are the commits of the topic's partitions.
 
     Raises BeyondTheLog.
     """
@@ -67,8 +67,9 @@ def continue_events(
         return EventsStart(commit, committed.offset)
     offset = max(committed.offset, log.first)
     expired_to = max(commit.expired_to, commit.seen_to)
-    lost = f"offsets {commit.replay_from} to {log.first} are gone from the log, "
-    lost += f"windows up to {_shown(expired_to)} stay as they are and their further events are expired"
+    lost = f"offsets {commit.replay_from} to {log.first} are gone from the log"
+    if expired_to != NEVER:
+        lost += f"; windows up to {format_seconds(expired_to)} stay as they are, their further events are expired"
     if offset > committed.offset:
         lost += f"; events from offset {committed.offset} on were never counted"
     return EventsStart(msgspec.structs.replace(commit, replay_from=offset, expired_to=expired_to), offset, lost)
@@ -78,9 +79,10 @@ def _begin_anew(
     commit: EventsCommit, offset: int, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
 ) -> EventsStart:
     offset = max(offset, log.first)
-    began = max(beginning_of(rules, [commit, *peers]), commit.expired_to)
+    began = beginning_of(rules, [commit, *peers])
     changed = msgspec.structs.replace(commit, rules=rules, replay_from=offset, expired_to=began, began=began)
-    return EventsStart(changed, offset, f"the counting rules changed; windows begin anew at {_shown(began)}")
+    since = "" if began == NEVER else f" at {format_seconds(began)}"
+    return EventsStart(changed, offset, f"the counting rules changed; windows begin anew{since}")
 
 
 def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int:
@@ -90,8 +92,8 @@ def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int
     a partition that has already changed over has found.
     """
     began = [commit.began for commit in commits if commit.rules == rules]
-    seen = [rules.round_up(commit.seen_to) for commit in commits if commit.rules != rules and commit.seen_to != NEVER]
-    return max(began + seen, default=NEVER)
+    others = [max(commit.seen_to, commit.expired_to) for commit in commits if commit.rules != rules]
+    return max(began + [rules.round_up(time) for time in others if time != NEVER], default=NEVER)
 
 
 def continue_merge(committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules) -> MergeStart:
@@ -119,7 +121,3 @@ def continue_merge(committed: OffsetAndMetadata | None, log: LogBounds, rules: C
 def _check_end(offset: int, log: LogBounds) -> None:
     if offset > log.end:
         raise BeyondTheLog(f"the committed offset {offset} lies beyond the log's end {log.end}")
-
-
-def _shown(time: int) -> str:
-    return "now" if time == NEVER else format_seconds(time)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import cast
 
-from clickstream_core.errors import SettingsError
 from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, setting, text
@@ -66,17 +65,6 @@ class StreamsSettings:
         default="100000",
         help="distinct ids per window and partition that are counted exactly; a sketch counts beyond",
     )
-
-    def validate(self) -> None:
-        """Raise SettingsError when topics that must differ are the same."""
-        topics = (
-            self.topics.events_topic,
-            self.topics.metrics_topic,
-            self.topics.partials_topic,
-            self.topics.dead_letter_topic,
-        )
-        if len(set(topics)) != len(topics):
-            raise SettingsError(f"the four topics must differ, they are {', '.join(topics)}")
 
     @property
     def rules(self) -> CountingRules:

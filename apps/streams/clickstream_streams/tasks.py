@@ -101,6 +101,7 @@ class PartitionTask(abc.ABC):
                     _log.warning("%s: the last commit failed, its events will be replayed: %r", self._name, error)
                     return
                 _log.warning("%s: begins again from the log in %.1f s: %r", self._name, backoff, error)
+                self.beat()
                 await self._unless_stopping(asyncio.sleep(backoff))
                 backoff = min(2 * backoff, _LONGEST_BACKOFF)
             finally:

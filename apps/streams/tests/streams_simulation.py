@@ -269,15 +269,17 @@ class Worker:
     """One replica's task for one partition, and the part of `tasks` that the test plays: when it does what."""
 
     def __init__(self, kafka: Kafka, settings: StreamsSettings, partition: TopicPartition) -> None:
-        make = EventsTask if partition.topic == settings.topics.events_topic else MergeTask
         self.consumer = Consumer(kafka)
-        self.task = make(partition, self.consumer, kafka.clock(), settings, kafka, kafka)
+        self.task: EventsTask | MergeTask
+        clients: tuple[Any, Any] = kafka, kafka
+        consumer: Any = self.consumer
+        if partition.topic == settings.topics.events_topic:
+            self._id = settings.transactional_id(partition.partition)
+            self.task = EventsTask(partition, consumer, kafka.clock(), settings, *clients)
+        else:
+            self._id = settings.merge_group_id
+            self.task = MergeTask(partition, consumer, kafka.clock(), settings, *clients)
         self._kafka = kafka
-        self._id = (
-            settings.transactional_id(partition.partition)
-            if isinstance(self.task, EventsTask)
-            else settings.merge_group_id
-        )
         self._transactions: SimulatedTransactions | None = None
         self._busy: asyncio.Task[None] | None = None
         self._held: asyncio.Future[Outcome] | None = None
@@ -310,11 +312,13 @@ class Worker:
         return self._transactions is not None and self._busy is None
 
     @property
-    def lost(self) -> bool:
-        """Whether it was fenced."""
-        return self._transactions is None
+    def retained_windows(self) -> int:
+        """How many windows its memory holds."""
+        if isinstance(self.task, EventsTask):
+            return self.task._known_state().open_windows
+        return self.task._known_merge().retained_windows
 
-    async def turn(self, most: int, *, answers: bool = True) -> None:
+    async def turn(self, most: int = MOST_RECORDS, *, answers: bool = True) -> None:
         """Fetch and process at most that many records."""
         if self.idle:
             self.consumer.most, self.consumer.answers = most, answers

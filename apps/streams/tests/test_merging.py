@@ -13,6 +13,7 @@ from clickstream_streams.windows import NEVER, CountingRules
 RULES = CountingRules(10_000, "event", 1_000)
 OTHER_RULES = CountingRules(5_000, "event", 1_000)
 
+Records = list[InternalRecord]
 Log = list[tuple[int, InternalRecord]]
 
 
@@ -131,7 +132,7 @@ def test_records_of_other_rules_are_ignored(merge: Merge, write: Write) -> None:
 
 
 def test_a_changed_partial_makes_the_next_revision(merge: Merge, write: Write) -> None:
-    write(*partial(0, 0, 3), *partial(1, 0, 4)[:0], reached(0, 10_000), reached(1, 10_000))
+    write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
     assert shown(merge.results()) == [("00", 0, 3)]
     write(*partial(0, 0, 5), reached(0, 12_000))
     assert not merge.owes(), "a revision may wait for others"
@@ -178,12 +179,12 @@ def test_transactions_of_two_partitions_may_interleave(merge: Merge, write: Writ
     assert shown(merge.results()) == [("00", 0, 7)]
 
 
-def test_a_partial_whose_beginning_is_gone_is_not_counted(log: Log) -> None:
+def test_a_partial_whose_beginning_is_gone_is_not_counted() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clickstream_streams.partials.LARGEST_PART", 40)
         parts = partial(0, 0, 3)
+    records: Records = [*parts[1:], *partial(0, 10_000, 2), reached(0, 20_000)]
     merge = Merge(MergeCommit(rules=RULES, replay_from=0), [], 1)
-    records = [*parts[1:], *partial(0, 10_000, 2), reached(0, 20_000)]
     for offset, record in enumerate(records):
         merge.apply(offset, record)
     assert shown(merge.results()) == [("10", 0, 2)]
@@ -282,20 +283,13 @@ def test_what_is_not_needed_any_more_is_not_replayed(merge: Merge, write: Write,
     assert merge.commit(len(log)).replay_from == len(log) - 2, "the partitions' last words are always needed"
 
 
-def test_partials_that_retention_has_begun_to_delete_are_no_change_of_windows_that_are_over(log: Log) -> None:
-    metrics = Merge(MergeCommit(rules=RULES, replay_from=0), [], 2)
-    records: list[InternalRecord] = [*partial(0, 0, 3), *partial(1, 0, 4)]
-    records += [reached(0, 20_000, 10_000), reached(1, 20_000, 10_000)]
-    for offset, record in enumerate(records):
-        metrics.apply(offset, record)
-    emitted = metrics.results()
+def test_partials_that_retention_has_begun_to_delete_are_no_change_of_windows_that_are_over() -> None:
+    records: Records = [*partial(0, 0, 3), *partial(1, 0, 4), reached(0, 20_000, 10_000), reached(1, 20_000, 10_000)]
+    log = list(enumerate(records))
+    complete = restored(MergeCommit(rules=RULES, replay_from=0), len(log), log, [])
+    emitted = complete.results()
     assert shown(emitted) == [("00", 0, 7)]
-    log = list(enumerate(records))[1:]
-    again = Merge(MergeCommit(rules=RULES, replay_from=1), emitted, 2)
-    for offset, record in log:
-        again.apply(offset, record)
-    again.settle()
-    assert again.results() == []
+    assert restored(MergeCommit(rules=RULES, replay_from=1), len(log), log, emitted).results() == []
 
 
 # -- what windows wait for --------------------------------------------------------------------------------------------

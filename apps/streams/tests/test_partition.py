@@ -326,16 +326,28 @@ def test_a_shorter_lateness_ends_windows_at_once_and_a_longer_one_opens_none_aga
     assert refused(longer) == [(101, "late")]
 
 
-kinds = st.sampled_from(
+valid = st.sampled_from(
     [
+        lambda offset, time, arrived: record(offset, time, arrived, page_url="/\u2603"),
         lambda offset, time, arrived: record(offset, time, arrived),
         lambda offset, time, arrived: record(offset, time, arrived, user_id=f"user-{offset}"),
+    ]
+)
+others = st.sampled_from(
+    [
         lambda offset, time, arrived: raw(offset, b"{", arrived),
         lambda offset, time, arrived: record(offset, time, arrived, user_id=None),
         lambda offset, time, arrived: record(offset, time, arrived, timestamp="2024-10-26T10:30:07+00:00"),
         lambda offset, time, arrived: record(offset, time, arrived, timestamp=format_milliseconds(BASE)[:-1]),
+        lambda offset, time, arrived: record(offset, time, arrived, timestamp="2024-10-26T10:30:75.000Z"),
+        lambda offset, time, arrived: record(offset, time, arrived, timestamp="2024-10-26T10:60:00.000Z"),
+        lambda offset, time, arrived: record(offset, time, arrived, timestamp="2024-10-26T10:30:0\u0661.000Z"),
+        lambda offset, time, arrived: record(offset, time, arrived, page_url="/\u2603" * 3000),
+        lambda offset, time, arrived: raw(offset, json.dumps(fields(time)).encode()[:-2] + b"\xff}", arrived),
+        lambda offset, time, arrived: raw(offset, None, arrived),
     ]
 )
+kinds = st.one_of(valid, valid, valid, valid, others)
 times = st.one_of(st.integers(-4, 8).map(lambda seconds: seconds * 5_000), st.integers(-20_000, 40_000))
 arrivals = st.sampled_from([-SKEW - 1, -SKEW, 0, 0, 0, 1_000, 40_000])
 logs = st.lists(st.tuples(kinds, times, arrivals), min_size=1, max_size=25).map(
@@ -424,3 +436,33 @@ def test_a_window_that_is_over_is_not_counted_again() -> None:
     again.restore(log)
     again.restored()
     assert again.open_windows == 1
+
+
+# -- the ends of time, and of seconds ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"])
+def test_an_event_whose_window_can_not_be_written_is_refused(text: str) -> None:
+    rules = CountingRules(7 * 60_000, "event", SKEW)  # no divisor of a day: the first window begins before the year 1
+    state = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
+    state.process([record(100, 0, timestamp=text), record(101, 0)], 0)
+    assert refused(state) == [(100, "bad_timestamp")]
+    assert state.counted == 1
+
+
+def test_an_event_of_the_year_1_is_counted_where_its_window_can_be_written() -> None:
+    state = partition()
+    state.process([record(100, 0, timestamp="0001-01-01T00:00:00.000Z")], 0)
+    assert (refused(state), state.counted) == ([], 1)
+
+
+def test_a_leap_second_is_the_first_second_of_the_next_day_in_a_batch_too() -> None:
+    midnight = parse_timestamp("2017-01-01T00:00:00Z") - BASE
+    texts = ["2016-12-31T23:59:60.900Z", "2017-01-01T00:00:00.100Z"]
+    together, apart = partition(), partition()
+    records = [record(100 + n, 0, arrived=midnight + 5_000, timestamp=text) for n, text in enumerate(texts)]
+    together.process(records, 0)
+    for each in records:
+        apart.process([each], 0)
+    assert together.watermark.value == apart.watermark.value == BASE + midnight + 900 - DISORDER
+    assert together.changes() == apart.changes()

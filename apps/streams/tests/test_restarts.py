@@ -161,6 +161,14 @@ def test_changed_rules_begin_at_one_time_in_all_partitions_whatever_order_they_c
     assert begun == {rules.round_up(max(seen)) if max(seen, default=NEVER) != NEVER else NEVER}
 
 
+def test_rules_that_change_again_before_all_have_changed_over_begin_at_one_time() -> None:
+    two_hours = CountingRules(2 * HOUR, "event", 60_000)
+    behind = EventsCommit(rules=FIVE_MINUTES, replay_from=200, seen_to=HOUR // 2, joined=True)
+    ahead = continue_events(committed(400, behind), LOG, AN_HOUR, [behind, behind]).commit
+    starts = [continue_events(committed(400, each), LOG, two_hours, [ahead, behind]) for each in (behind, ahead)]
+    assert [start.commit.began for start in starts] == [2 * HOUR, 2 * HOUR]
+
+
 # -- the merge --------------------------------------------------------------------------------------------------------
 
 
