@@ -7,18 +7,20 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+VENV_BENCH := .venv-bench
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_BENCH := $(VENV_BENCH)/.installed
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 PROJECTS := apps/core apps/producer apps/streams apps/consumer local
 PACKAGES := clickstream_core clickstream_producer clickstream_streams clickstream_consumer clickstream_local
 # mypy looks at each folder by itself: files of different folders may have the same name.
-TESTS := conftest.py tests $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py bench/*.py)))
+TESTS := conftest.py tests bench $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test lint format test-cluster bench lock clean
+.PHONY: help venv test lint format test-cluster bench chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -41,10 +43,14 @@ format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff format .
 
 test-cluster: $(INSTALLED_DEV) ## the tests that need a cluster, on the current kube context
+	@test -d tests/cluster || { echo "There are no tests for a cluster yet; make test runs all there are." >&2; exit 2; }
 	@$(BIN)/pytest tests/cluster $(ARGS)
 
-bench: $(INSTALLED) ## the benchmarks, beside their peers
+bench: $(INSTALLED) $(INSTALLED_BENCH) ## the benchmarks, beside their peers
 	@$(BIN)/python bench/run.py $(ARGS)
+
+chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every window is counted again
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} $(BIN)/pytest tests/chaos -s $(ARGS)
 
 # Compiled for all platforms and Python versions, with hashes and without download addresses. Versions stay as they
 # are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
@@ -55,9 +61,10 @@ lock: ## write the lock files anew from the pyproject.toml files
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-local.lock local/pyproject.toml --group build
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-local.lock -o requirements-dev.lock --group dev
+	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): requirements.lock requirements-local.lock $(PROJECTS:%=%/pyproject.toml)
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or newer," \
@@ -74,4 +81,11 @@ $(INSTALLED): requirements.lock requirements-local.lock $(PROJECTS:%=%/pyproject
 $(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
 	@echo "Adding the development tools to $(VENV)"
 	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(INSTALLED_BENCH): bench/requirements.lock
+	@echo "Preparing $(VENV_BENCH) with the peers"
+	@$(PYTHON) -m venv --clear $(VENV_BENCH)
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(VENV_BENCH)/bin/python -m pip install --quiet --only-binary :all: \
+		--require-hashes -r bench/requirements.lock
 	@touch $@

@@ -21,6 +21,7 @@ from clickstream_core.timestamps import format_milliseconds
 _OWN_LOGGERS = "clickstream"
 _REPEATED_AFTER = 30.0
 _MOST_REMEMBERED = 1000
+_ENOUGH_TO_KNOW_A_MESSAGE = 30
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -76,7 +77,7 @@ class _Quietened(logging.Filter):
             return True
         if record.levelno < logging.WARNING:
             return False
-        message = (record.name, record.msg)
+        message = (record.name, str(record.msg)[:_ENOUGH_TO_KNOW_A_MESSAGE])
         if record.created - self._passed.get(message, -_REPEATED_AFTER) < _REPEATED_AFTER:
             return False
         if len(self._passed) >= _MOST_REMEMBERED:

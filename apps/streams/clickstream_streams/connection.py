@@ -21,6 +21,7 @@ from clickstream_core.service import Health
 from clickstream_streams.errors import FatalError
 from clickstream_streams.offsets import partition_count, topic_retention
 from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.transactions import start_client
 
 _PAUSE = 1.0
 _SAY_AGAIN = 30.0
@@ -62,7 +63,7 @@ async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClie
     while True:
         admin = AIOKafkaAdminClient(**kafka, metadata_max_age_ms=5000)
         try:
-            await admin.start()
+            await start_client(admin)
         except _REFUSED as error:
             await admin.close()
             raise FatalError(

@@ -87,7 +87,7 @@ async def _serve(settings: StreamsSettings, health: Health) -> int:
     await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     done, _ = await asyncio.wait((working,), timeout=_LONGEST_SHUTDOWN)
-    if not done:
+    if stopping.is_set() and (not done or working.cancelled() or working.exception() is not None):
         _log.warning("Kafka does not answer; leaves without it, the log is replayed at the next start")
         _leave(0)
     return working.result()
@@ -118,7 +118,10 @@ async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Eve
         )
         engine.add_stream(events)
         engine.add_stream(merge)
-        await engine.start()
+        try:
+            await engine.start()
+        except KafkaError as error:
+            raise FatalError(f"Kafka went away during the start: {error!r}") from error
         try:
             await _watch(engine, (events, merge), health, clock, stopping)
         finally:
@@ -189,7 +192,8 @@ async def _watch(
             if all(clock.monotonic() - task.last_turn < LONGEST_TURN for s in streams for task in s.tasks.values()):
                 health.beat()
             restoring = [s.name for s in streams if not s.is_ready()]
-            health.set_ready(not restoring, f"waiting for {' and '.join(restoring)}: assignment or restore")
+            why = f"{' and '.join(restoring)}: waiting for assignment, restore or Kafka" if restoring else ""
+            health.set_ready(not restoring, why)
             done, _ = await asyncio.wait(
                 (stopped, *running), timeout=_WATCH_INTERVAL, return_when=asyncio.FIRST_COMPLETED
             )

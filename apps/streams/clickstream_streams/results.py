@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from clickstream_core.errors import MalformedMetrics
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
+from clickstream_streams.transactions import start_client
 from clickstream_streams.windows import NEVER
 
 _MARGIN = 60 * 60 * 1000
@@ -25,8 +26,8 @@ async def emitted_results(kafka: Mapping[str, Any], topic: str, partitions: int,
     consumer = AIOKafkaConsumer(
         **kafka, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    await consumer.start()
     try:
+        await start_client(consumer)
         assigned = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(assigned)
         ends = await consumer.end_offsets(assigned)

@@ -12,9 +12,9 @@ committed since, its memory is still good.
 import abc
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -29,7 +29,8 @@ from clickstream_streams.transactions import Transactions
 _POLL_MS = 200
 _URGENT_PAUSE = 100
 _LONGEST_BACKOFF = 5.0
-_PATIENCE_AT_STOP = 3.5
+_PATIENCE_AT_STOP = 3.0
+_PATIENCE_AT_LEAVING = 1.0
 _TRANSIENT = (KafkaError, OSError, TimeoutError)
 
 _log = logging.getLogger(__name__)
@@ -98,9 +99,11 @@ class PartitionTask(abc.ABC):
             except _TRANSIENT as error:
                 self.forget()
                 if self._stopping.is_set():
-                    _log.warning("%s: the last commit failed, its events will be replayed: %r", self._name, error)
+                    _log.warning(
+                        "%s: the last commit failed, its events will be replayed: %s", self._name, _said(error)
+                    )
                     return
-                _log.warning("%s: begins again from the log in %.1f s: %r", self._name, backoff, error)
+                _log.warning("%s: begins again from the log in %.1f s: %s", self._name, backoff, _said(error))
                 self.beat()
                 await self._unless_stopping(asyncio.sleep(backoff))
                 backoff = min(2 * backoff, _LONGEST_BACKOFF)
@@ -166,6 +169,10 @@ class PartitionTask(abc.ABC):
         return f"{self.partition.topic}[{self.partition.partition}]"
 
 
+def _said(error: Exception) -> str:
+    return "Kafka does not answer" if isinstance(error, TimeoutError) else f"{type(error).__name__} {error}"
+
+
 MakeTask = Callable[[TopicPartition, BatchConsumer], PartitionTask]
 
 
@@ -206,7 +213,7 @@ class PartitionStream(Stream):
         await self.release()
         consumer, self.consumer = self.consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await _in_time(consumer.stop())
         if not self._ended.done():
             self._ended.set_result(None)
 
@@ -244,6 +251,14 @@ class PartitionStream(Stream):
             return
         error = running.exception()
         self._ended.set_exception(error if isinstance(error, FatalError) else _bug(running.get_name(), error))
+
+
+async def _in_time(leaving: Coroutine[Any, Any, None]) -> None:
+    """Wait until aiokafka has left the group, but neither for a Kafka that is away nor for what aiokafka cancels."""
+    left = asyncio.create_task(leaving)
+    await asyncio.wait((left,), timeout=_PATIENCE_AT_LEAVING)
+    if left.done() and not left.cancelled() and left.exception() is not None:
+        _log.debug("could not leave the group: %r", left.exception())
 
 
 def _bug(name: str, error: BaseException | None) -> BaseException:

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 TRANSACTION_TIMEOUT = 10.0
 """Seconds after which the broker aborts a transaction: so long a paused replica holds back read_committed readers."""
 
+_LONGEST_TRANSACTION = TRANSACTION_TIMEOUT + 5
 LARGEST_RECORD = 8 * 1024 * 1024 + 64 * 1024
 _LARGEST_BATCH = 1024 * 1024
 
@@ -37,6 +39,17 @@ class OutgoingRecord:
     key: bytes | None = None
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+async def start_client(client: Any) -> None:
+    """Start an aiokafka client; raises KafkaError.
+
+    A broker that has just come back may for a moment name no brokers at all; aiokafka meets that with an assertion.
+    """
+    try:
+        await client.start()
+    except AssertionError as error:
+        raise KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
 
 
 class Transactions:
@@ -60,7 +73,7 @@ class Transactions:
         transactions = cls(producer)
         try:
             async with asyncio.timeout(2 * TRANSACTION_TIMEOUT):
-                await producer.start()
+                await start_client(producer)
         except BaseException:
             await transactions.close()
             raise
@@ -71,24 +84,25 @@ class Transactions:
     ) -> list[RecordMetadata]:
         """Write the records, and commit `offset` of `partition` for the group, in one transaction.
 
-        Returns where the records went, in their order. Raises KafkaError or TimeoutError; nothing is true then.
+        Returns where the records went, in their order. Raises KafkaError, or TimeoutError when Kafka has not completed
+        it in time. Nothing is true then, and nothing is aborted here either: the next producer that is opened with this
+        transactional id does that, and waiting for it would take as long as Kafka is away.
         """
-        async with asyncio.timeout(TRANSACTION_TIMEOUT + 5):
-            async with self._producer.transaction():
-                sent = [
-                    await self._producer.send(
-                        record.topic,
-                        value=record.value,
-                        key=record.key,
-                        partition=record.partition,
-                        headers=list(record.headers),
-                    )
-                    for record in records
-                ]
-                written = [await future for future in sent]
-                await self._producer.send_offsets_to_transaction(
-                    {partition: OffsetAndMetadata(offset, metadata)}, group_id
+        async with asyncio.timeout(_LONGEST_TRANSACTION):
+            await self._producer.begin_transaction()
+            sent = [
+                await self._producer.send(
+                    record.topic,
+                    value=record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=list(record.headers),
                 )
+                for record in records
+            ]
+            written = [await future for future in sent]
+            await self._producer.send_offsets_to_transaction({partition: OffsetAndMetadata(offset, metadata)}, group_id)
+            await self._producer.commit_transaction()
         return written
 
     async def close(self) -> None:
