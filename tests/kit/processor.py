@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from prometheus_client.parser import text_string_to_metric_families
 
 from kit.events import invalid_values, timestamp
-from kit.generate import Shape
-from kit.offline import read_dead_letters
+from kit.generate import Shape, generate
+from kit.offline import Result, read_dead_letters
+from kit.poll import eventually
 from kit.processes import App, Apps
-from kit.topics import PipelineTopics, ToSend
+from kit.topics import PipelineTopics, ToSend, committed, end_offsets
 
 SHORT_WINDOWS = {
     "WINDOW_SIZE": "5s",
@@ -112,3 +113,27 @@ def assert_nothing_was_refused_in_vain(topics: PipelineTopics, shape: Shape) -> 
     malformed = sum(count for reason, count in reasons.items() if reason not in ("late", "future", "expired"))
     assert reasons["late"] <= shape.late, f"{reasons['late']} late dead letters, {shape.late} events were late"
     assert (malformed, reasons["future"], reasons["expired"]) == (shape.malformed, shape.future, 0), reasons
+
+
+def minutes_ago(minutes: int) -> int:
+    """Milliseconds since the epoch, at a full minute."""
+    return (int(time.time()) // 60 - minutes) * 60_000
+
+
+def regular_stream(start_ms: int, partitions: int = 6) -> list[ToSend]:
+    """A minute of events, out of order and none of them to be refused."""
+    shape = Shape(start_ms, span_ms=60_000, events=600, partitions=partitions, late=0, future=0, malformed=0)
+    return generate(shape, seed=21)
+
+
+def wait_until_all_is_committed(topics: PipelineTopics) -> None:
+    """Wait until the processor has committed all that is in the events topic."""
+    servers = topics.bootstrap_servers
+    eventually(lambda: committed(servers, topics.group_id, topics.events) == end_offsets(servers, topics.events), 60)
+
+
+def total_events(result: Result) -> int:
+    """The result's total_events."""
+    number = result.numbers["total_events"]
+    assert isinstance(number, int), f"{number!r} is no integer"
+    return number

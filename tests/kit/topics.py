@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass, replace
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 
 from clickstream_local.topics import clickstream_topics, create_missing
 
@@ -139,8 +140,18 @@ def _read(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> list[Mes
 
 def committed(bootstrap_servers: str, group_id: str, topic: str) -> dict[int, int]:
     """The group's committed offset of each partition that has one."""
+    deadline = time.monotonic() + _DEADLINE_SECONDS
     with KafkaAdminClient(bootstrap_servers=bootstrap_servers) as admin:
-        offsets = admin.list_group_offsets(group_id)[group_id]
+        while True:
+            try:
+                offsets = admin.list_group_offsets(group_id)[group_id]
+            except CoordinatorNotAvailableError:
+                # A new broker makes the topic of all groups' commits when the first group is asked for.
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                break
     return {
         each.partition: commit.offset for each, commit in offsets.items() if each.topic == topic and commit.offset >= 0
     }
