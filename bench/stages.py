@@ -1,0 +1,134 @@
+"""Where the processor's CPU time goes, in nanoseconds per event: fetch, CRC, decode, columns, counts.
+
+The same records go through one stage after the other, each with its own clock. Fetching reads the whole topic with the
+processor's own consumer and nothing else, with and without the check of the batches' CRCs; the other stages work on
+records in memory, in lists as the consumer hands them over. What run.py measures beyond the sum is transactions and
+partials, asyncio's turns, and the start.
+"""
+
+import argparse
+import asyncio
+import gc
+import sys
+import time
+from collections.abc import Sequence
+
+import uvloop
+from aiokafka import TopicPartition
+
+from clickstream_core.events import decode_events
+from clickstream_streams.columns import Record, columns_of
+from clickstream_streams.commits import EventsCommit
+from clickstream_streams.consumer import BatchConsumer
+from clickstream_streams.partition import Partition
+from clickstream_streams.watermarks import PartitionWatermark
+from clickstream_streams.windows import CountingRules
+from cluster import running_cluster
+from dataset import PARTITIONS, WINDOW_SIZE, Dataset, prepare
+from table import command, machine
+from workspace import peers_are_missing
+
+_FETCH_BYTES = 4 * 1024 * 1024
+_RULES = CountingRules(WINDOW_SIZE, "event", 60_000)
+
+Batches = list[tuple[int, Sequence[Record]]]
+"""Lists of records, each with its partition."""
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="Nanoseconds of CPU per event by stage.")
+    parser.add_argument("--events", type=int, default=1_000_000, help="how many events (default 1000000)")
+    parser.add_argument("--compression", choices=("none", "lz4"), default="none")
+    chosen = parser.parse_args()
+    if missing := peers_are_missing():
+        parser.error(missing)
+    dataset = prepare(chosen.events)
+    gc.set_threshold(100_000, 50, 100)
+    with running_cluster() as cluster:
+        topic = cluster.load(dataset, chosen.compression)
+        plain, _ = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=False))
+        checked, _ = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=True, keep=False))
+        _, batches = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=True))
+    gc.freeze()
+    decoding, columns, all_in_memory = _decode(batches), _columns(batches), _count(batches)
+    rows = (
+        ("fetch: socket, protocol, records unpacked", plain),
+        ("CRC of the batches", checked - plain),
+        ("decode (msgspec)", decoding),
+        ("columns: times and windows", columns - decoding),
+        ("counts, watermark", all_in_memory - columns),
+        ("sum", checked + all_in_memory),
+    )
+    print(f"{command()}\n{machine()}\n\n| stage | ns / event |\n|---|---|")
+    for name, seconds in rows:
+        print(f"| {name} | {1e9 * seconds / dataset.records:,.0f} |")
+    return 0
+
+
+async def _fetch(
+    bootstrap_servers: str, topic: str, dataset: Dataset, *, check_crcs: bool, keep: bool
+) -> tuple[float, Batches]:
+    """CPU seconds for reading the topic, and its records if they are to be kept."""
+    consumer = BatchConsumer(
+        bootstrap_servers=bootstrap_servers,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+        check_crcs=check_crcs,
+    )
+    partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer.assign(partitions)
+    await consumer.start()
+    kept: Batches = []
+    read = 0
+    began = time.process_time()
+
+    async def take(partition: TopicPartition) -> None:
+        nonlocal read
+        while read < dataset.records:
+            records = await consumer.fetched(partition, timeout_ms=200)
+            read += len(records)
+            if keep and records:
+                kept.append((partition.partition, records))
+
+    await asyncio.gather(*map(take, partitions))
+    spent = time.process_time() - began
+    await consumer.stop()
+    return spent, kept
+
+
+def _decode(batches: Batches) -> float:
+    began = time.process_time()
+    for _, records in batches:
+        decode_events([record.value for record in records])
+    return time.process_time() - began
+
+
+def _columns(batches: Batches) -> float:
+    began = time.process_time()
+    for _, records in batches:
+        columns_of(records, _RULES)
+    return time.process_time() - began
+
+
+def _count(batches: Batches) -> float:
+    state = {
+        number: Partition(
+            EventsCommit(rules=_RULES, replay_from=0, joined=True),
+            0,
+            PartitionWatermark(out_of_orderness=5_000, idle_timeout=10_000, monotonic=0),
+            allowed_lateness=60_000,
+            exact_limit=100_000,
+        )
+        for number in range(PARTITIONS)
+    }
+    began = time.process_time()
+    for number, records in batches:
+        state[number].process(records, 0)
+    return time.process_time() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
