@@ -24,12 +24,11 @@ from xxhash import xxh3_64_intdigest
 
 _HLL_REGISTERS_LOG2 = 14
 _NAME_SLOTS_LOG2 = 17
-_SIGN = 1 << 63
 
 
-def id_hash(text: str) -> int:
-    """Return the signed 64-bit XXH3 hash of an id in UTF-8, the same in every process."""
-    return int(xxh3_64_intdigest(text.encode())) - _SIGN
+def id_hashes(ids: Iterable[str]) -> "array[int]":
+    """Return the 64-bit XXH3 hashes of the ids in UTF-8, the same in every process."""
+    return array("Q", map(xxh3_64_intdigest, map(str.encode, ids)))
 
 
 class IdsSnapshot(msgspec.Struct, frozen=True, array_like=True):
@@ -50,12 +49,12 @@ class DistinctIds:
     def update(self, ids: Sequence[str]) -> None:
         """Add ids, repeated or not."""
         if self._sketch is not None:
-            _feed(self._sketch, map(id_hash, set(ids)))
+            _feed(self._sketch, id_hashes(set(ids)))
             return
         self._ids.update(ids)
         if len(self._ids) > self._limit:
             self._sketch = hll_sketch(_HLL_REGISTERS_LOG2, tgt_hll_type.HLL_8)
-            _feed(self._sketch, map(id_hash, self._ids))
+            _feed(self._sketch, id_hashes(self._ids))
             self._ids = set()
 
     @property
@@ -67,7 +66,7 @@ class DistinctIds:
         """Return what stands for these ids in a partial."""
         if self._sketch is not None:
             return IdsSnapshot(sketch=self._sketch.serialize_compact())
-        return IdsSnapshot(hashes=array("q", map(id_hash, self._ids)).tobytes())
+        return IdsSnapshot(hashes=id_hashes(self._ids).tobytes())
 
 
 def count_distinct(snapshots: Sequence[IdsSnapshot]) -> tuple[int, bool]:
@@ -85,7 +84,7 @@ def count_distinct(snapshots: Sequence[IdsSnapshot]) -> tuple[int, bool]:
 
 
 def _unpacked(hashes: bytes) -> "array[int]":
-    numbers = array("q")
+    numbers = array("Q")
     numbers.frombytes(hashes)
     return numbers
 

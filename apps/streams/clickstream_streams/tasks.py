@@ -27,7 +27,7 @@ from clickstream_streams.errors import FatalError
 from clickstream_streams.transactions import Transactions
 
 _POLL_MS = 200
-_URGENT_PAUSE = 100
+_URGENT_PAUSE = 250
 _LONGEST_BACKOFF = 5.0
 _PATIENCE_AT_STOP = 3.0
 _PATIENCE_AT_LEAVING = 1.0
