@@ -12,7 +12,7 @@ import pytest
 from clickstream_core.logs import announce, configure_logs
 
 _own = logging.getLogger("clickstream_test")
-_library = logging.getLogger("kafka.client")
+_library = logging.getLogger("a_library.client")
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_libraries_are_heard_from_warning_on(capsys: pytest.CaptureFixture[str])
     configure_logs("INFO", "text", "streams")
     _library.info("connecting")
     _library.warning("lost")
-    assert capsys.readouterr().err.endswith("WARNING kafka.client: lost\n")
+    assert capsys.readouterr().err.endswith("WARNING a_library.client: lost\n")
     _library.info("connecting")
     assert capsys.readouterr().err == ""
 
@@ -81,7 +81,7 @@ def test_libraries_are_heard_from_warning_on(capsys: pytest.CaptureFixture[str])
 def test_at_level_debug_libraries_are_heard_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("DEBUG", "text", "streams")
     _library.debug("sending")
-    assert "kafka.client: sending" in capsys.readouterr().err
+    assert "a_library.client: sending" in capsys.readouterr().err
 
 
 def test_records_below_the_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +123,7 @@ def test_a_library_that_repeats_itself_is_heard_once_in_30_seconds(capsys: pytes
     configure_logs("INFO", "text", "producer")
     for created in (1000.0, 1000.1, 1029.9, 1030.0, 1030.1):
         attempt = logging.LogRecord(
-            "kafka.client", logging.ERROR, "", 0, "no connection to %s", (f"node {created}",), None
+            "a_library.client", logging.ERROR, "", 0, "no connection to %s", (f"node {created}",), None
         )
         attempt.created = created
         logging.getLogger().handle(attempt)

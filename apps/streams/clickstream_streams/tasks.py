@@ -28,6 +28,7 @@ from clickstream_streams.transactions import Transactions
 
 _POLL_MS = 200
 _URGENT_PAUSE = 250
+_SHORTEST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 5.0
 _PATIENCE_AT_STOP = 3.0
 _PATIENCE_AT_LEAVING = 1.0
@@ -92,12 +93,14 @@ class PartitionTask(abc.ABC):
         self._stopping.set()
 
     async def _run(self) -> None:
-        backoff = 0.1
+        backoff = _SHORTEST_BACKOFF
         while not self._stopping.is_set():
             try:
                 await self._live()
             except _TRANSIENT as error:
                 self.forget()
+                if self.ready:
+                    backoff = _SHORTEST_BACKOFF
                 if self._stopping.is_set():
                     _log.warning(
                         "%s: the last commit failed, its events will be replayed: %s", self._name, _said(error)
