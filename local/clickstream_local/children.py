@@ -16,7 +16,8 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -39,7 +40,7 @@ class Child:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with log.open("ab") as output, _signals_held() as mask:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=None if foreground else subprocess.DEVNULL,
@@ -47,7 +48,7 @@ class Child:
                 stderr=output,
                 env=None if environ is None else dict(environ),
                 process_group=None if foreground else 0,
-                preexec_fn=_end_with_the_parent(os.getpid()),
+                preexec_fn=_between_fork_and_exec(mask, os.getpid()),
             )
 
     @property
@@ -107,15 +108,30 @@ class Child:
             return "".join(deque(lines, maxlen=count)).rstrip("\n")
 
 
-def _end_with_the_parent(parent: int) -> Callable[[], None] | None:
-    """What the child does between fork and exec so that it ends when we do; None where that is not possible."""
-    libc = _LIBC
-    if libc is None or threading.current_thread() is not threading.main_thread():
-        return None
+@contextmanager
+def _signals_held() -> Iterator[set[int]]:
+    """Hold back the signals that end the launcher; yields the mask as it was.
 
-    def between_fork_and_exec() -> None:
+    Their handler raises an exception, and in the midst of a fork that would be lost and would leave a lock of the
+    logging module taken for ever.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield {int(number) for number in mask}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _between_fork_and_exec(mask: set[int], parent: int) -> Callable[[], None]:
+    """What the child does between fork and exec: take the signals again, and arrange to end when we do."""
+    libc = _LIBC if threading.current_thread() is threading.main_thread() else None
+
+    def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if libc is None:
+            return
         libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
         if os.getppid() != parent:  # it was killed before the kernel knew
             os._exit(1)
 
-    return between_fork_and_exec
+    return prepare
