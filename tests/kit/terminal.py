@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -31,7 +32,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_the_terminal,
         )
         os.close(slave)
 
@@ -93,3 +94,12 @@ class Terminal:
                 return
             self._output += read
             seconds = 0.0
+
+
+def _take_the_terminal() -> None:
+    """What the program does before it starts: the terminal is its own, and so are the signals that a shell hands on.
+
+    Who runs the tests may ignore SIGHUP (nohup), and what is ignored stays so in every child.
+    """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
