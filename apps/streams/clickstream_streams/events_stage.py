@@ -8,15 +8,12 @@ committed past it, and takes over which windows are over there, so that it never
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_streams import instruments
-from clickstream_streams.clock import Clock
 from clickstream_streams.columns import Record
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
 from clickstream_streams.consumer import BatchConsumer
@@ -25,8 +22,7 @@ from clickstream_streams.offsets import committed_offset, committed_offsets, log
 from clickstream_streams.partials import WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, DeadLetter, Partition
 from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
-from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.tasks import PartitionTask
+from clickstream_streams.tasks import PartitionTask, Replica
 from clickstream_streams.transactions import OutgoingRecord, Transactions
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
@@ -39,31 +35,20 @@ _log = logging.getLogger(__name__)
 class EventsTask(PartitionTask):
     """One partition of the events topic."""
 
-    def __init__(
-        self,
-        partition: TopicPartition,
-        consumer: BatchConsumer,
-        clock: Clock,
-        settings: StreamsSettings,
-        kafka: dict[str, Any],
-        admin: AIOKafkaAdminClient,
-    ) -> None:
-        super().__init__(partition, consumer, clock, settings.commit_interval)
-        self._settings = settings
-        self._kafka = kafka
-        self._admin = admin
+    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
+        super().__init__(partition, consumer, replica)
         self._label = str(partition.partition)
         self._caught_up = CaughtUp()
         self._state: Partition | None = None
 
     async def start_producer(self) -> Transactions:
-        return await Transactions.open(self._kafka, self._settings.transactional_id(self.partition.partition))
+        return await Transactions.open(self.kafka, self.settings.transactional_id(self.partition.partition))
 
     # -- restoring ----------------------------------------------------------------------------------------------------
 
     async def restore(self, transactions: Transactions) -> None:
         began = self.clock.monotonic()
-        committed = await committed_offset(self._admin, self._settings.group_id, self.partition)
+        committed = await committed_offset(self.admin, self.settings.group_id, self.partition)
         self._caught_up = CaughtUp()
         state = self._state
         if state is not None and _is_last_commit_of(state, committed):
@@ -73,9 +58,9 @@ class EventsTask(PartitionTask):
         self._state = None
         log = await log_bounds(self.consumer, self.partition, committed)
         try:
-            start = continue_events(committed, log, self._settings.rules, await self._peers())
+            start = continue_events(committed, log, self.settings.rules, await self._peers())
         except BeyondTheLog as error:
-            raise FatalError(_recreated(self.partition.topic, self._settings.group_id, error)) from error
+            raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error)) from error
         if start.notice:
             _log.warning("%s: %s", self._name, start.notice)
         commit = start.commit if start.commit.joined else await self._join(transactions, start)
@@ -83,28 +68,28 @@ class EventsTask(PartitionTask):
             commit,
             start.offset,
             self._watermark(commit.watermark),
-            allowed_lateness=self._settings.allowed_lateness,
-            exact_limit=self._settings.exact_limit,
+            allowed_lateness=self.settings.allowed_lateness,
+            exact_limit=self.settings.exact_limit,
         )
         await self._replay(state, commit.replay_from)
         self._state = self._with_fresh_silence(state)
         instruments.RESTORE_SECONDS.labels("events").observe((self.clock.monotonic() - began) / 1000)
 
     async def _peers(self) -> list[EventsCommit]:
-        count = await partition_count(self._admin, self.partition.topic)
+        count = await partition_count(self.admin, self.partition.topic)
         partitions = [TopicPartition(self.partition.topic, number) for number in range(count)]
-        committed = await committed_offsets(self._admin, self._settings.group_id, partitions)
+        committed = await committed_offsets(self.admin, self.settings.group_id, partitions)
         decoded = (decode_commit(found.metadata, EventsCommit) for found in committed.values() if found is not None)
         return [commit for commit in decoded if commit is not None]
 
     async def _join(self, transactions: Transactions, start: EventsStart) -> EventsCommit:
         empty = Changes({}, (), start.offset, start.commit)
         written = await self._write(transactions, empty)
-        partials = TopicPartition(self._settings.topics.partials_topic, 0)
+        partials = TopicPartition(self.settings.topics.partials_topic, 0)
         while True:
-            committed = await committed_offset(self._admin, self._settings.merge_group_id, partials)
+            committed = await committed_offset(self.admin, self.settings.merge_group_id, partials)
             commit = committed and decode_commit(committed.metadata, MergeCommit)
-            if commit and committed and committed.offset > written and commit.rules == self._settings.rules:
+            if commit and committed and committed.offset > written and commit.rules == self.settings.rules:
                 over = max(start.commit.final_before, commit.final_before)
                 return msgspec.structs.replace(start.commit, final_before=over, joined=True)
             self.beat()
@@ -122,8 +107,8 @@ class EventsTask(PartitionTask):
 
     def _watermark(self, value: int) -> PartitionWatermark:
         return PartitionWatermark(
-            out_of_orderness=self._settings.out_of_orderness,
-            idle_timeout=self._settings.idle_timeout,
+            out_of_orderness=self.settings.out_of_orderness,
+            idle_timeout=self.settings.idle_timeout,
             monotonic=self.clock.monotonic(),
             value=value,
         )
@@ -142,7 +127,7 @@ class EventsTask(PartitionTask):
         if records:
             if records[0].offset < state.offset:
                 error = f"offset {records[0].offset} follows {state.offset - 1}"
-                raise FatalError(_recreated(self.partition.topic, self._settings.group_id, error))
+                raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
             counted = state.counted
             state.process(records, self.clock.monotonic())
             instruments.EVENTS.labels(self._label).inc(state.counted - counted)
@@ -192,22 +177,22 @@ class EventsTask(PartitionTask):
         """Write the changes; return the offset of the watermark record on the partials topic."""
         records = [*self._partials(changes), *map(self._dead_letter, changes.dead_letters), self._last_word(changes)]
         metadata = encode_commit(changes.commit)
-        written = await transactions.run(records, self.partition, changes.offset, metadata, self._settings.group_id)
+        written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
         return int(written[-1].offset)
 
     def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
         for window, counts in changes.partials.items():
-            for part in split(self._settings.rules, self.partition.partition, window, counts):
+            for part in split(self.settings.rules, self.partition.partition, window, counts):
                 yield self._internal(encode_record(part))
 
     def _last_word(self, changes: Changes) -> OutgoingRecord:
         commit = changes.commit
         over = max(commit.final_before, commit.expired_to)
-        record = WatermarkRecord(self._settings.rules, self.partition.partition, commit.watermark, over)
+        record = WatermarkRecord(self.settings.rules, self.partition.partition, commit.watermark, over)
         return self._internal(encode_record(record))
 
     def _internal(self, value: bytes) -> OutgoingRecord:
-        return OutgoingRecord(self._settings.topics.partials_topic, value, key=self._label.encode(), partition=0)
+        return OutgoingRecord(self.settings.topics.partials_topic, value, key=self._label.encode(), partition=0)
 
     def _dead_letter(self, letter: DeadLetter) -> OutgoingRecord:
         record = letter.record
@@ -221,7 +206,7 @@ class EventsTask(PartitionTask):
         }
         value = b"" if record.key is None and record.value is None else record.value
         return OutgoingRecord(
-            self._settings.topics.dead_letter_topic,
+            self.settings.topics.dead_letter_topic,
             value,
             key=record.key,
             headers=tuple((name, text.encode()) for name, text in headers.items()),

@@ -25,7 +25,7 @@ from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.report import announce_start
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.tasks import MakeTask, PartitionStream
+from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
 
 LONGEST_TURN = 60_000
 """Milliseconds without a turn of some partition's loop after which the process no longer counts as alive."""
@@ -111,11 +111,10 @@ async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Eve
             return 0
         engine = _engine(settings.kafka.aiokafka_config())
         clock = Clock()
-        make = {"settings": settings, "kafka": kafka, "admin": admin, "clock": clock}
-        events = _stream(settings.topics.events_topic, settings.group_id, partial(EventsTask, **make), EventsAssignor)
-        merge = _stream(
-            settings.topics.partials_topic, settings.merge_group_id, partial(MergeTask, **make), MergeAssignor
-        )
+        replica = Replica(settings, kafka, admin, clock)
+        make_events, make_merge = partial(EventsTask, replica=replica), partial(MergeTask, replica=replica)
+        events = _stream(settings.topics.events_topic, settings.group_id, make_events, EventsAssignor)
+        merge = _stream(settings.topics.partials_topic, settings.merge_group_id, make_merge, MergeAssignor)
         engine.add_stream(events)
         engine.add_stream(merge)
         try:

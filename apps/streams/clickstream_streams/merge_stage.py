@@ -7,17 +7,14 @@ still change, so that the next revision is the right one and nothing is emitted 
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from clickstream_core.timestamps import format_milliseconds, format_seconds
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_streams import instruments
-from clickstream_streams.clock import Clock
 from clickstream_streams.columns import Record
 from clickstream_streams.commits import encode_commit
 from clickstream_streams.consumer import BatchConsumer
@@ -28,8 +25,7 @@ from clickstream_streams.partials import decode_record
 from clickstream_streams.report import announce_window
 from clickstream_streams.restarts import BeyondTheLog, continue_merge
 from clickstream_streams.results import emitted_results
-from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.tasks import PartitionTask
+from clickstream_streams.tasks import PartitionTask, Replica
 from clickstream_streams.transactions import OutgoingRecord, Transactions
 from clickstream_streams.windows import NEVER
 
@@ -42,35 +38,24 @@ _log = logging.getLogger(__name__)
 class MergeTask(PartitionTask):
     """The partials topic's one partition."""
 
-    def __init__(
-        self,
-        partition: TopicPartition,
-        consumer: BatchConsumer,
-        clock: Clock,
-        settings: StreamsSettings,
-        kafka: dict[str, Any],
-        admin: AIOKafkaAdminClient,
-    ) -> None:
-        super().__init__(partition, consumer, clock, settings.commit_interval)
-        self._settings = settings
-        self._kafka = kafka
-        self._admin = admin
+    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
+        super().__init__(partition, consumer, replica)
         self._merge: Merge | None = None
         self._offset = 0
         self._committed_offset = -1
-        self._counted_at = clock.monotonic()
+        self._counted_at = self.clock.monotonic()
         self._waiting_since: tuple[int, int] | None = None
         self._said_at = 0
 
     async def start_producer(self) -> Transactions:
-        return await Transactions.open(self._kafka, self._settings.merge_group_id)
+        return await Transactions.open(self.kafka, self.settings.merge_group_id)
 
     # -- restoring ----------------------------------------------------------------------------------------------------
 
     async def restore(self, transactions: Transactions) -> None:
         began = self.clock.monotonic()
-        settings = self._settings
-        committed = await committed_offset(self._admin, settings.merge_group_id, self.partition)
+        settings = self.settings
+        committed = await committed_offset(self.admin, settings.merge_group_id, self.partition)
         log = await log_bounds(self.consumer, self.partition, committed)
         try:
             start = continue_merge(committed, log, settings.rules)
@@ -81,11 +66,11 @@ class MergeTask(PartitionTask):
             ) from error
         if start.notice:
             _log.warning("%s: %s", self._name, start.notice)
-        metrics_partitions = await partition_count(self._admin, settings.topics.metrics_topic)
+        metrics_partitions = await partition_count(self.admin, settings.topics.metrics_topic)
         emitted = await emitted_results(
-            self._kafka, settings.topics.metrics_topic, metrics_partitions, start.commit.final_before
+            self.kafka, settings.topics.metrics_topic, metrics_partitions, start.commit.final_before
         )
-        partitions = await partition_count(self._admin, settings.topics.events_topic)
+        partitions = await partition_count(self.admin, settings.topics.events_topic)
         merge = Merge(start.commit, emitted, partitions)
         await self._replay(merge, start.commit.replay_from, start.offset)
         merge.settle()
@@ -129,10 +114,10 @@ class MergeTask(PartitionTask):
         self._counted_at = now
         try:
             merge.partitions = max(
-                merge.partitions, await partition_count(self._admin, self._settings.topics.events_topic)
+                merge.partitions, await partition_count(self.admin, self.settings.topics.events_topic)
             )
         except KafkaError as error:
-            _log.debug("could not count the partitions of %s: %r", self._settings.topics.events_topic, error)
+            _log.debug("could not count the partitions of %s: %r", self.settings.topics.events_topic, error)
 
     def _watch(self, merge: Merge) -> None:
         """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log."""
@@ -175,7 +160,7 @@ class MergeTask(PartitionTask):
         records = [self._record(metrics) for metrics in results]
         metadata = encode_commit(merge.commit(self._offset))
         with instruments.COMMIT_SECONDS.labels("merge").time():
-            await transactions.run(records, self.partition, self._offset, metadata, self._settings.merge_group_id)
+            await transactions.run(records, self.partition, self._offset, metadata, self.settings.merge_group_id)
         self._committed_offset = self._offset
         for metrics in results:
             instruments.WINDOWS.labels("revision" if metrics.revision else "first").inc()
@@ -183,5 +168,5 @@ class MergeTask(PartitionTask):
 
     def _record(self, metrics: WindowMetrics) -> OutgoingRecord:
         return OutgoingRecord(
-            self._settings.topics.metrics_topic, encode_window_metrics(metrics), key=metrics.window_start.encode()
+            self.settings.topics.metrics_topic, encode_window_metrics(metrics), key=metrics.window_start.encode()
         )

@@ -14,9 +14,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from kstreams import RebalanceListener, Stream
 
@@ -24,6 +26,7 @@ from clickstream_streams.clock import Clock
 from clickstream_streams.columns import Record
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
+from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.transactions import Transactions
 
 _POLL_MS = 200
@@ -38,17 +41,29 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
+@dataclass(frozen=True)
+class Replica:
+    """What all tasks of a replica share; `kafka` are the keyword arguments of aiokafka's clients."""
+
+    settings: StreamsSettings
+    kafka: dict[str, Any]
+    admin: AIOKafkaAdminClient
+    clock: Clock
+
+
 class PartitionTask(abc.ABC):
     """The life of one partition in one replica; a stage says what is done in each phase."""
 
-    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, clock: Clock, commit_interval: int) -> None:
+    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
         self.partition = partition
         self.consumer = consumer
-        self.clock = clock
+        self.settings = replica.settings
+        self.kafka = replica.kafka
+        self.admin = replica.admin
+        self.clock = replica.clock
         self.ready = False
-        self.last_turn = clock.monotonic()
-        self._commit_interval = commit_interval
-        self._last_commit = clock.monotonic()
+        self.last_turn = self.clock.monotonic()
+        self._last_commit = self.clock.monotonic()
         self._stopping = asyncio.Event()
 
     # -- what a stage does --------------------------------------------------------------------------------------------
@@ -140,7 +155,7 @@ class PartitionTask(abc.ABC):
         await self.process(records)
         self.beat()
         since = self.clock.monotonic() - self._last_commit
-        if since >= self._commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
+        if since >= self.settings.commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
             if self.has_news():
                 await self.commit(transactions)
             self._last_commit = self.clock.monotonic()

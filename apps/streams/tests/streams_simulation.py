@@ -24,6 +24,7 @@ from clickstream_streams.clock import Clock
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.tasks import Replica
 from clickstream_streams.transactions import OutgoingRecord, Transactions
 
 MOST_RECORDS = 1000
@@ -271,14 +272,15 @@ class Worker:
     def __init__(self, kafka: Kafka, settings: StreamsSettings, partition: TopicPartition) -> None:
         self.consumer = Consumer(kafka)
         self.task: EventsTask | MergeTask
-        clients: tuple[Any, Any] = kafka, kafka
+        client: Any = kafka
         consumer: Any = self.consumer
+        replica = Replica(settings, client, client, kafka.clock())
         if partition.topic == settings.topics.events_topic:
             self._id = settings.transactional_id(partition.partition)
-            self.task = EventsTask(partition, consumer, kafka.clock(), settings, *clients)
+            self.task = EventsTask(partition, consumer, replica)
         else:
             self._id = settings.merge_group_id
-            self.task = MergeTask(partition, consumer, kafka.clock(), settings, *clients)
+            self.task = MergeTask(partition, consumer, replica)
         self._kafka = kafka
         self._transactions: SimulatedTransactions | None = None
         self._busy: asyncio.Task[None] | None = None
