@@ -2,7 +2,7 @@
 
 Ids are counted by their 64-bit hashes (XXH3 with a fixed seed), so that users who appear in several partitions are
 counted once: sets of hashes unite. Beyond the limit a HyperLogLog takes over (Flajolet et al. 2007, as Apache
-DataSketches has it): 2^14 registers, standard error 1.04 / sqrt(2^14) = 0.8 %, so at most 1.6 % in 95 % of cases.
+DataSketches has it): 2^15 registers, standard error 1.04 / sqrt(2^15) = 0.57 %, so at most 1.2 % in 95 % of cases.
 
 Names are counted in a map, and beyond the limit by a frequent-items sketch (Misra and Gries 1982, as Apache
 DataSketches has it): with 2^17 slots a count is off by at most 3.5 / 2^17 = 0.003 % of all counted events.
@@ -22,7 +22,7 @@ from datasketches import (
 )
 from xxhash import xxh3_64_intdigest
 
-_HLL_REGISTERS_LOG2 = 14
+_HLL_REGISTERS_LOG2 = 15
 _NAME_SLOTS_LOG2 = 17
 
 
