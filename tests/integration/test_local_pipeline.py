@@ -5,7 +5,6 @@ However it ends, nothing may be left: no process and no port.
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port, holder_of, is_free
 from kit.poll import eventually
+from kit.processes import processes_naming
 from kit.terminal import Terminal
 from kit.topics import ToSend, read_all, send
 
@@ -76,9 +76,7 @@ class Launch:
 
     def processes(self) -> dict[int, str]:
         """The processes of this run by id: all of them name the folder in their command line."""
-        listed = subprocess.run(["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
-        lines = [line.strip().partition(" ") for line in listed.stdout.splitlines() if str(self.directory) in line]
-        return {int(pid): command for pid, _, command in lines}
+        return processes_naming(self.directory)
 
     def pid_of(self, *words: str) -> int:
         """The one process whose command line has all the words."""

@@ -9,6 +9,7 @@ import pytest
 
 from clickstream_local.ports import free_port, holder_of, is_free
 from kit.poll import eventually
+from kit.processes import processes_naming
 from kit.terminal import Terminal
 from kit.topics import PipelineTopics, lag
 
@@ -38,12 +39,6 @@ def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Term
         each.close()
 
 
-def left_running(folder: Path) -> list[str]:
-    """The processes whose command line or environment names the folder."""
-    listed = subprocess.run(["ps", "axeww", "-o", "pid=,command="], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if str(folder) in line and " ps axeww" not in line]
-
-
 @pytest.mark.parametrize(
     ("language", "title", "events"),
     [("en", "CLICKSTREAM METRICS", "Total Events:"), ("ko", "클릭스트림 메트릭", "총 이벤트:")],
@@ -71,7 +66,7 @@ def test_setup_local_shows_a_dashboard_and_leaves_nothing_behind(
 
     assert terminal.wait_for_exit(60) == 0
     assert "Nothing is left running." in terminal.output()
-    assert left_running(tmp_path) == []
+    assert processes_naming(tmp_path, environment=True) == {}
     for port in (kafka_port, http_port, http_port + 1, http_port + 2):
         assert is_free(port), f"port {port} is held by {holder_of(port)}"
 

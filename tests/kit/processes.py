@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -123,6 +124,30 @@ class Apps:
             before = app.child.describe_end()
             app.kill()
             print(f"--- {app.child.name} ({before}), the end of {app.log}\n{app.child.last_lines(40)}")
+
+
+def processes_naming(folder: Path, *, environment: bool = False) -> dict[int, str]:
+    """The running processes whose command line names the folder, by process id; with `environment` that counts too.
+
+    Linux tells it in /proc, so that the tests need no package for it; elsewhere `ps` belongs to the system.
+    """
+    if Path("/proc/self/cmdline").exists():
+        found = {int(each.name): _described(each, environment) for each in Path("/proc").glob("[0-9]*")}
+    else:
+        options = "axeww" if environment else "axww"
+        listed = subprocess.run(["ps", options, "-o", "pid=,command="], capture_output=True, text=True, check=True)
+        lines = [line.strip().partition(" ") for line in listed.stdout.splitlines()]
+        found = {int(pid): command for pid, _, command in lines if not command.startswith("ps ")}
+    return {pid: command for pid, command in found.items() if str(folder) in command}
+
+
+def _described(process: Path, environment: bool) -> str:
+    """Command line, and environment if asked for; nothing for a process that has ended or is not ours to look at."""
+    try:
+        raw = (process / "cmdline").read_bytes() + ((process / "environ").read_bytes() if environment else b"")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
+    return raw.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
 def _environment() -> dict[str, str]:
