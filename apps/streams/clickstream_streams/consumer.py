@@ -2,11 +2,12 @@
 
 aiokafka makes a ConsumerRecord of each fetched record and hands it through a generator and a loop; that costs more than
 decoding the event in it. The record that its C code makes of the log's bytes already has offset, timestamp, key and
-value. So this consumer's fetcher unpacks whole record batches into lists of those, and `fetched` returns such a list.
-What aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments.
+value. So this consumer's fetcher unpacks whole record batches into lists of those. `fetched` hands over one list after
+the other, each unpacked when the one before was counted: its bytes are in the core's cache when they are decoded. What
+aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -16,18 +17,30 @@ from kstreams import Consumer
 
 from clickstream_streams.columns import Record
 
-ENOUGH = 4_000
+_LIST = 500
 """Records after which a list is handed over, though more were fetched."""
+
+_TURN = 4_000
+"""Records after which other partitions have their turn, though more were fetched."""
 
 
 class BatchConsumer(Consumer):
     """A consumer to be read with `fetched` only."""
 
-    async def fetched(self, partition: TopicPartition, timeout_ms: int) -> Sequence[Record]:
-        """Return the next records of an assigned partition; an empty list after `timeout_ms` without any."""
-        lists = await self.getmany(partition, timeout_ms=timeout_ms, max_records=1)
-        records: Sequence[Record] = lists.get(partition, [()])[0]
-        return records
+    async def fetched(self, partition: TopicPartition, timeout_ms: int) -> Iterable[Sequence[Record]]:
+        """Return the next records of an assigned partition as lists; nothing after `timeout_ms` without any.
+
+        The consumer's position follows the iteration.
+        """
+        first = await self.getmany(partition, timeout_ms=timeout_ms, max_records=1)
+        return self._lists(partition, first[partition][0]) if first else ()
+
+    def _lists(self, partition: TopicPartition, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+        taken = 0
+        while records:
+            yield records
+            taken += len(records)
+            records = self._fetcher.next_list(partition) if taken < _TURN else ()
 
     @property
     def _fetcher(self) -> Any:
@@ -42,6 +55,17 @@ class BatchConsumer(Consumer):
 
 
 class _BatchFetcher(Fetcher):  # type: ignore[misc]
+    def next_list(self, partition: TopicPartition) -> Sequence[Record]:
+        """Return the next records that were fetched of the partition, an empty list when all were taken."""
+        fetched = self._records.get(partition)
+        if type(fetched) is not FetchResult:
+            return []
+        records: Sequence[Record] | None = fetched.getone()
+        if records is None:
+            del self._records[partition]
+            self._notify(self._wait_consume_future)
+        return records or []
+
     async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> Any:
         woken = await super()._proc_fetch_request(assignment, node_id, request)
         for result in self._records.values():
@@ -68,7 +92,7 @@ class _BatchRecords(PartitionRecords):  # type: ignore[misc]
                     records = [record for record in records if record.offset >= self.next_fetch_offset]
                 unpacked += records
             self.next_fetch_offset = batch.next_offset
-            if len(unpacked) >= ENOUGH:
+            if len(unpacked) >= _LIST:
                 yield unpacked
                 unpacked = []
         if unpacked:

@@ -5,8 +5,7 @@ an earlier one) and mergeable, and `merge` makes the window's metrics of the new
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -33,9 +32,6 @@ MOST_KINDS_SHOWN = 200
 LONGEST_KIND = 256
 OTHER = "(other)"
 
-_MOST_COMBINATIONS = 10_000
-_combination = attrgetter("event_type", "device_type", "referrer", "page_url")
-
 
 class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
     """One partition's share of a window. `duration_sum` is decimal text: a sum of milliseconds may pass 64 bits."""
@@ -55,9 +51,6 @@ class WindowCounts:
 
     `first_offset` is not after the offset of the first record that was counted in it; `changed` is whether something
     was counted since the last snapshot that was committed.
-
-    Event type, device, referrer and page are counted together, as the combinations that they come in, which are few;
-    they are taken apart when a snapshot is made, or when the combinations are many.
     """
 
     def __init__(self, first_offset: int, exact_limit: int) -> None:
@@ -65,7 +58,6 @@ class WindowCounts:
         self.changed = False
         self._total = 0
         self._duration = 0
-        self._combinations: Counter[tuple[str, str, str, str]] = Counter()
         self._event_types = _Kinds()
         self._devices = _Kinds()
         self._referrers = CountedNames(exact_limit)
@@ -78,24 +70,12 @@ class WindowCounts:
         self.changed = True
         self._total += len(events)
         self._duration += sum([event.duration_ms for event in events])
-        self._combinations.update(map(_combination, events))
-        if len(self._combinations) > _MOST_COMBINATIONS:
-            self._take_apart()
+        self._event_types.update([event.event_type for event in events])
+        self._devices.update([event.device_type for event in events])
+        self._referrers.update([event.referrer for event in events])
+        self._pages.update([event.page_url for event in events])
         self._users.update([event.user_id for event in events])
         self._sessions.update([event.session_id for event in events])
-
-    def _take_apart(self) -> None:
-        event_types, devices, referrers, pages = (Counter[str]() for _ in range(4))
-        for (event_type, device, referrer, page), count in self._combinations.items():
-            event_types[event_type] += count
-            devices[device] += count
-            referrers[referrer] += count
-            pages[page] += count
-        self._combinations.clear()
-        self._event_types.update(event_types)
-        self._devices.update(devices)
-        self._referrers.update(referrers)
-        self._pages.update(pages)
 
     @property
     def approximate(self) -> bool:
@@ -104,7 +84,6 @@ class WindowCounts:
 
     def snapshot(self) -> PartialCounts:
         """Return the counts so far."""
-        self._take_apart()
         return PartialCounts(
             self._total,
             str(self._duration),
@@ -124,8 +103,8 @@ class _Kinds:
         self._counts: Counter[str] = Counter()
         self._others = 0
 
-    def update(self, counts: Mapping[str, int]) -> None:
-        self._counts.update(counts)
+    def update(self, names: Iterable[str]) -> None:
+        self._counts.update(names)
         while len(self._counts) > MOST_KINDS:
             self._others += self._counts.popitem()[1]
 

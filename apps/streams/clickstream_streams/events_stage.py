@@ -7,7 +7,7 @@ committed past it, and takes over which windows are over there, so that it never
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import TopicPartition
@@ -98,8 +98,8 @@ class EventsTask(PartitionTask):
     async def _replay(self, state: Partition, replay_from: int) -> None:
         self.consumer.seek(self.partition, replay_from)
         while await self.consumer.position(self.partition) < state.offset:
-            records = await self.poll()
-            state.restore([record for record in records if record.offset < state.offset])
+            for records in await self.poll():
+                state.restore([record for record in records if record.offset < state.offset])
             self.beat()
             await asyncio.sleep(0)
         state.restored()
@@ -122,15 +122,15 @@ class EventsTask(PartitionTask):
 
     # -- processing ---------------------------------------------------------------------------------------------------
 
-    async def process(self, records: Sequence[Record]) -> None:
+    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
         state = self._known_state()
-        if records:
+        counted = state.counted
+        for records in fetched:
             if records[0].offset < state.offset:
                 error = f"offset {records[0].offset} follows {state.offset - 1}"
                 raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
-            counted = state.counted
             state.process(records, self.clock.monotonic())
-            instruments.EVENTS.labels(self._label).inc(state.counted - counted)
+        instruments.EVENTS.labels(self._label).inc(state.counted - counted)
         position = await self.consumer.position(self.partition)
         state.offset = max(state.offset, position)
         end = self.consumer.highwater(self.partition)

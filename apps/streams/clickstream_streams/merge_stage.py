@@ -6,7 +6,7 @@ still change, so that the next revision is the right one and nothing is emitted 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from aiokafka import TopicPartition
@@ -80,9 +80,10 @@ class MergeTask(PartitionTask):
     async def _replay(self, merge: Merge, replay_from: int, offset: int) -> None:
         self.consumer.seek(self.partition, replay_from)
         while await self.consumer.position(self.partition) < offset:
-            for record in await self.poll():
-                if record.offset < offset:
-                    self._apply(merge, record)
+            for records in await self.poll():
+                for record in records:
+                    if record.offset < offset:
+                        self._apply(merge, record)
             self.beat()
         self.consumer.seek(self.partition, offset)
 
@@ -91,10 +92,11 @@ class MergeTask(PartitionTask):
 
     # -- processing ---------------------------------------------------------------------------------------------------
 
-    async def process(self, records: Sequence[Record]) -> None:
+    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
         merge = self._known_merge()
-        for record in records:
-            self._apply(merge, record)
+        for records in fetched:
+            for record in records:
+                self._apply(merge, record)
         self._offset = await self.consumer.position(self.partition)
         await self._follow_the_topic(merge)
         self._watch(merge)

@@ -110,12 +110,12 @@ class CountedNames:
         self._counts: Counter[str] = Counter()
         self._sketch: frequent_strings_sketch | None = None
 
-    def update(self, counts: Mapping[str, int]) -> None:
-        """Add {name: count}."""
+    def update(self, names: Iterable[str]) -> None:
+        """Count the names, repeated or not."""
         if self._sketch is not None:
-            _count(self._sketch, counts)
+            _count(self._sketch, Counter(names))
             return
-        self._counts.update(counts)
+        self._counts.update(names)
         if len(self._counts) > self._limit:
             self._sketch = frequent_strings_sketch(_NAME_SLOTS_LOG2)
             _count(self._sketch, self._counts)

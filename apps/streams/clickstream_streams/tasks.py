@@ -12,7 +12,7 @@ committed since, its memory is still good.
 import abc
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -77,8 +77,8 @@ class PartitionTask(abc.ABC):
         """Continue from the commit: fill the memory and seek the consumer to the committed offset."""
 
     @abc.abstractmethod
-    async def process(self, records: Sequence[Record]) -> None:
-        """Take the next records, none when there were none for a while."""
+    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
+        """Take the next records, in lists; none when there were none for a while."""
 
     @abc.abstractmethod
     def has_news(self) -> bool:
@@ -149,10 +149,10 @@ class PartitionTask(abc.ABC):
         return True
 
     async def _turn(self, transactions: Transactions) -> None:
-        records = await self._unless_stopping(self.poll())
-        if records is None:
+        fetched = await self._unless_stopping(self.poll())
+        if fetched is None:
             return
-        await self.process(records)
+        await self.process(fetched)
         self.beat()
         since = self.clock.monotonic() - self._last_commit
         if since >= self.settings.commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
@@ -161,8 +161,8 @@ class PartitionTask(abc.ABC):
             self._last_commit = self.clock.monotonic()
         await asyncio.sleep(0)
 
-    async def poll(self) -> Sequence[Record]:
-        """Return the next records of the partition; none after a short wait."""
+    async def poll(self) -> Iterable[Sequence[Record]]:
+        """Return the next records of the partition, in lists; none after a short wait."""
         return await self.consumer.fetched(self.partition, _POLL_MS)
 
     def beat(self) -> None:

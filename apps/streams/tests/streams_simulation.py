@@ -204,7 +204,7 @@ class Consumer:
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self._kafka.log(partition).end for partition in partitions}
 
-    async def fetched(self, partition: TopicPartition, timeout_ms: int) -> list[LogRecord]:
+    async def fetched(self, partition: TopicPartition, timeout_ms: int) -> list[list[LogRecord]]:
         if not self.answers:
             return []
         log = self._kafka.log(partition)
@@ -212,7 +212,7 @@ class Consumer:
         records, self._position = log.read(self._position, self.most)
         self._end = log.end
         self._fetches += 1
-        return records
+        return [records] if records else []
 
 
 class SimulatedTransactions(Transactions):

@@ -30,7 +30,7 @@ def names_of(parts: Sequence[Sequence[str]], limit: int) -> list[NamesSnapshot]:
     snapshots = []
     for part in parts:
         names = CountedNames(limit)
-        names.update(Counter(part))
+        names.update(part)
         snapshots.append(names.snapshot())
     return snapshots
 
@@ -109,7 +109,7 @@ def test_as_many_names_as_the_limit_are_exact_and_one_more_is_not() -> None:
     found = []
     names = CountedNames(100)
     for count in (100, 101):
-        names.update(Counter(f"/{number}" for number in range(count)))
+        names.update([f"/{number}" for number in range(count)])
         found.append((names.approximate, most_frequent([names.snapshot()], 5)[1]))
     assert found == [(False, False), (True, True)]
 
@@ -119,8 +119,8 @@ def test_beyond_the_limit_the_largest_counts_are_off_by_no_more_than_stated() ->
     parts = []
     for partition in range(3):
         names = CountedNames(1000)
-        names.update(Counter({f"/rare/{partition}/{number}": 1 for number in range(100_000)}))
-        names.update(Counter({f"/{number}": 1000 - 100 * number for number in range(8)}))
+        names.update([f"/rare/{partition}/{number}" for number in range(100_000)])
+        names.update(Counter({f"/{number}": 1000 - 100 * number for number in range(8)}).elements())
         parts.append(names.snapshot())
     found, approximate = most_frequent(parts, 5)
     assert approximate
@@ -132,9 +132,9 @@ def test_beyond_the_limit_the_largest_counts_are_off_by_no_more_than_stated() ->
 
 def test_an_exact_partition_and_a_sketch_are_added_up() -> None:
     many = CountedNames(10)
-    many.update(Counter({f"/{number}": 1 for number in range(20)}))
+    many.update([f"/{number}" for number in range(20)])
     few = CountedNames(10)
-    few.update(Counter({"/7": 5}))
+    few.update(["/7"] * 5)
     assert most_frequent([few.snapshot(), many.snapshot()], 1) == ({"/7": 6}, True)
 
 
