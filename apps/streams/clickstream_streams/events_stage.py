@@ -39,6 +39,7 @@ class EventsTask(PartitionTask):
         super().__init__(partition, consumer, replica)
         self._label = str(partition.partition)
         self._caught_up = CaughtUp()
+        self._behind = 0
         self._state: Partition | None = None
 
     async def start_producer(self) -> Transactions:
@@ -142,11 +143,12 @@ class EventsTask(PartitionTask):
             monotonic=monotonic,
         )
         state.watermark.turn(caught_up=caught_up, clock=self.clock.now(), monotonic=monotonic)
-        self._show(state, end)
-
-    def _show(self, state: Partition, end: int | None) -> None:
         if end is not None:
-            instruments.LAG.labels(self._label).set(max(0, end - state.offset))
+            self._behind = max(0, end - state.offset)
+            instruments.LAG.labels(self._label).set(self._behind)
+        self._show(state)
+
+    def _show(self, state: Partition) -> None:
         if state.watermark.value != NEVER:
             instruments.WATERMARK.labels(self._label).set(state.watermark.value / 1000)
         instruments.OPEN_WINDOWS.labels(self._label).set(state.open_windows)
@@ -162,7 +164,7 @@ class EventsTask(PartitionTask):
         return self._known_state().has_news()
 
     def is_urgent(self) -> bool:
-        return self._known_state().is_urgent()
+        return self._known_state().is_urgent(self._behind)
 
     async def commit(self, transactions: Transactions) -> None:
         state = self._known_state()

@@ -21,8 +21,11 @@ from clickstream_streams.windows import NEVER
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 """Bytes of dead letters that are kept for the next transaction before it is due at once."""
 
+BACKLOG = 50_000
+"""Records from which on what is behind is a backlog: some tenths of a second of work."""
+
 _NOTHING_IS_LATE = 10**16
-_CHUNK = 512
+_CHUNK = 1_000
 
 Refuse = Callable[[Record, str, str], None]
 
@@ -189,10 +192,13 @@ class Partition:
         """Whether there is anything to commit."""
         return self.offset != self.committed_offset or self.is_urgent() or self._passed(self.final_before)
 
-    def is_urgent(self) -> bool:
-        """Whether the watermark has passed a window's end since the last commit, or dead letters take much memory."""
+    def is_urgent(self, behind: int = 0) -> bool:
+        """Whether the watermark has passed a window's end since the last commit, or dead letters take much memory.
+
+        `behind` records from the log's end, results of a backlog can wait: transactions would slow it down.
+        """
         return self.waiting_bytes > MOST_WAITING_BYTES or (
-            self._bound(self.watermark.value) > self._bound(self.committed.watermark)
+            behind < BACKLOG and self._bound(self.watermark.value) > self._bound(self.committed.watermark)
         )
 
     def _passed(self, over: int) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import PartialCounts
-from clickstream_streams.partition import MOST_WAITING_BYTES, Changes, Partition
+from clickstream_streams.partition import BACKLOG, MOST_WAITING_BYTES, Changes, Partition
 from clickstream_streams.sketches import IdsSnapshot
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import NEVER, CountingRules
@@ -277,6 +277,15 @@ def test_dead_letters_that_take_much_memory_are_urgent() -> None:
     commit(state)
     assert not state.is_urgent()
     assert state.waiting_bytes == 0
+
+
+def test_in_a_backlog_results_wait_and_dead_letters_that_take_much_memory_do_not() -> None:
+    state = partition()
+    state.process([record(100, 2_000), record(101, 30_000)], 0)
+    assert state.is_urgent(behind=BACKLOG - 1)
+    assert not state.is_urgent(behind=BACKLOG)
+    state.process([raw(102, b"x" * (MOST_WAITING_BYTES + 1), 0)], 0)
+    assert state.is_urgent(behind=BACKLOG)
 
 
 def test_dead_letters_are_written_once() -> None:
