@@ -61,7 +61,6 @@ encode_event = msgspec.json.Encoder().encode
 
 _decode = msgspec.json.Decoder(CountedEvent).decode
 _decode_usual = msgspec.json.Decoder(_UsualEvent).decode
-_is_ascii: Any = bytes.isascii
 
 
 def decode_event(value: bytes | None) -> CountedEvent:
@@ -89,7 +88,7 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
     """
     try:
         events = _decoded(values)
-        if not all(map(_is_ascii, values)):
+        if not b"".join(values).isascii():  # type: ignore[arg-type]
             for value in values:
                 str(value, "utf-8")  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):

@@ -7,12 +7,16 @@ the other, each unpacked when the one before was counted: its bytes are in the c
 aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments.
 """
 
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
+from aiokafka.record.memory_records import MemoryRecords
+from crc32c import crc32c
 from kstreams import Consumer
 
 from clickstream_streams.columns import Record
@@ -83,8 +87,9 @@ class _BatchRecords(PartitionRecords):  # type: ignore[misc]
     def _unpack_records(self) -> Iterator[list[Record]]:
         unpacked: list[Record] = []
         while self._records.has_next():
+            intact = self._records.next_is_intact()
             batch = self._records.next_batch()
-            if self._check_crcs and not batch.validate_crc():
+            if self._check_crcs and not intact:
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not self._is_aborted(batch) and not batch.is_control_batch:
                 records = list(batch)
@@ -106,3 +111,29 @@ class _BatchRecords(PartitionRecords):  # type: ignore[misc]
         if batch.is_control_batch and self._contains_abort_marker(batch):
             self._aborted_producers.discard(batch.producer_id)
         return batch.is_transactional and batch.producer_id in self._aborted_producers
+
+
+class _Batches(MemoryRecords):  # type: ignore[misc]
+    """Fetched batches whose CRC is computed by an instruction of the CPU; aiokafka's table takes five times as long.
+
+    Their layout is that of Kafka's protocol: the length at byte 8 counts from byte 12, the CRC at byte 17 is that of
+    everything behind it.
+    """
+
+    _LENGTH, _AFTER_LENGTH, _CRC, _AFTER_CRC = 8, 12, 17, 21
+
+    def __init__(self, fetched: bytes) -> None:
+        super().__init__(fetched)
+        self._bytes = memoryview(fetched)
+        self._next = 0
+
+    def next_is_intact(self) -> bool:
+        """Whether the CRC of the batch fits that `next_batch` is about to return; to be asked once for each."""
+        start = self._next
+        length: int = struct.unpack_from(">i", self._bytes, start + self._LENGTH)[0]
+        expected: int = struct.unpack_from(">I", self._bytes, start + self._CRC)[0]
+        self._next = start + self._AFTER_LENGTH + length
+        return crc32c(self._bytes[start + self._AFTER_CRC : self._next]) == expected
+
+
+aiokafka_fetcher.MemoryRecords = _Batches  # what every fetcher makes of the bytes that it has fetched

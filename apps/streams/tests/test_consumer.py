@@ -1,0 +1,76 @@
+"""The fetched bytes of a partition: which records are handed over, and what is noticed of broken ones."""
+
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from clickstream_streams import consumer
+
+LZ4 = 3
+
+
+def batch(first: int, count: int, *, compression: int = 0) -> bytes:
+    """A record batch of `count` records with the values b"0", b"1", ... beginning at the offset `first`."""
+    builder = DefaultRecordBatchBuilder(2, compression, False, -1, -1, -1, 1_000_000)
+    for number in range(count):
+        builder.append(number, 1_700_000_000_000, None, str(number).encode(), [])
+    data = builder.build()
+    data[0:8] = first.to_bytes(8, "big")
+    return bytes(data)
+
+
+def lists(fetched: bytes, offset: int = 0, *, check_crcs: bool = True) -> list[list[Any]]:
+    """What the consumer makes of the bytes when it asked for `offset`."""
+    records = PartitionRecords(
+        TopicPartition("events", 0),
+        fetcher.MemoryRecords(fetched),
+        [],
+        offset,
+        None,
+        None,
+        check_crcs,
+        READ_COMMITTED,
+    )
+    records.__class__ = consumer._BatchRecords
+    records._records_iterator = records._unpack_records()
+    return list(records)
+
+
+@pytest.mark.parametrize("compression", [0, LZ4])
+def test_batches_are_handed_over_in_lists_of_at_least_500_records(compression: int) -> None:
+    fetched = b"".join(batch(first, 100, compression=compression) for first in range(0, 1_200, 100))
+    handed_over = lists(fetched)
+    assert [len(records) for records in handed_over] == [500, 500, 200]
+    assert [record.offset for records in handed_over for record in records] == list(range(1_200))
+
+
+def test_records_before_the_offset_that_was_asked_for_are_left_out() -> None:
+    assert [record.offset for records in lists(batch(10, 5), offset=13) for record in records] == [13, 14]
+
+
+def test_an_incomplete_batch_at_the_end_is_left_for_the_next_fetch() -> None:
+    assert [len(records) for records in lists(batch(0, 5) + batch(5, 5)[:-1])] == [5]
+
+
+@pytest.mark.parametrize("byte", [21, 40, -1])
+def test_a_changed_byte_is_noticed_in_whichever_batch_it_is(byte: int) -> None:
+    broken = bytearray(batch(5, 5))
+    broken[byte] ^= 1
+    with pytest.raises(CorruptRecordException, match="Invalid CRC"):
+        lists(batch(0, 5) + bytes(broken))
+
+
+def test_the_crc_is_that_of_aiokafka_and_of_kafka() -> None:
+    fetched = b"".join(batch(first, 7, compression=LZ4) for first in range(0, 70, 7))
+    ours, theirs = fetcher.MemoryRecords(fetched), MemoryRecords(fetched)
+    while theirs.has_next():
+        assert ours.next_is_intact()
+        assert theirs.next_batch().validate_crc()
+        ours.next_batch()
+    assert not ours.has_next()
