@@ -19,6 +19,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from crc32c import crc32c
 from kstreams import Consumer
 
+from clickstream_streams import instruments
 from clickstream_streams.columns import Record
 
 _LIST = 500
@@ -74,9 +75,15 @@ class _BatchFetcher(Fetcher):  # type: ignore[misc]
         woken = await super()._proc_fetch_request(assignment, node_id, request)
         for result in self._records.values():
             if type(result) is FetchResult and type(result._partition_records) is PartitionRecords:
-                result._partition_records.__class__ = _BatchRecords
-                result._partition_records._records_iterator = result._partition_records._unpack_records()
+                _hand_over_lists(result._partition_records)
         return woken
+
+
+def _hand_over_lists(fetched: Any) -> None:
+    fetched.__class__ = _BatchRecords
+    fetched._records_iterator = fetched._unpack_records()
+    bytes_read = instruments.FETCHED_BYTES.labels(fetched._tp.topic, str(fetched._tp.partition))
+    bytes_read.inc(fetched._records.size_in_bytes())
 
 
 class _BatchRecords(PartitionRecords):  # type: ignore[misc]

@@ -38,6 +38,7 @@ class EventsTask(PartitionTask):
     def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
         super().__init__(partition, consumer, replica)
         self._label = str(partition.partition)
+        self._batch_seconds = instruments.BATCH_SECONDS.labels("events")
         self._caught_up = CaughtUp()
         self._behind = 0
         self._state: Partition | None = None
@@ -50,6 +51,7 @@ class EventsTask(PartitionTask):
     async def restore(self, transactions: Transactions) -> None:
         began = self.clock.monotonic()
         committed = await committed_offset(self.admin, self.settings.group_id, self.partition)
+        self._batch_seconds = instruments.BATCH_SECONDS.labels("events")
         self._caught_up = CaughtUp()
         state = self._state
         if state is not None and _is_last_commit_of(state, committed):
@@ -130,7 +132,8 @@ class EventsTask(PartitionTask):
             if records[0].offset < state.offset:
                 error = f"offset {records[0].offset} follows {state.offset - 1}"
                 raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
-            state.process(records, self.clock.monotonic())
+            with self._batch_seconds.time():
+                state.process(records, self.clock.monotonic())
         instruments.EVENTS.labels(self._label).inc(state.counted - counted)
         position = await self.consumer.position(self.partition)
         state.offset = max(state.offset, position)

@@ -3,8 +3,12 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_WINDOW_LATENCIES = (1, 2, 5, 6, 7, 8, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 86_400)
 
 EVENTS = Counter("clickstream_streams_events_total", "Events counted in a window.", ["partition"])
+FETCHED_BYTES = Counter(
+    "clickstream_streams_fetched_bytes_total", "Bytes of record batches, as compressed.", ["topic", "partition"]
+)
 DEAD_LETTERS = Counter("clickstream_streams_dead_letters_total", "Records refused, by reason.", ["reason"])
 LAG = Gauge("clickstream_streams_lag_records", "Records of the partition not processed yet.", ["partition"])
 WATERMARK = Gauge("clickstream_streams_watermark_timestamp_seconds", "The partition's watermark.", ["partition"])
@@ -12,11 +16,20 @@ OPEN_WINDOWS = Gauge("clickstream_streams_open_windows", "Windows that may still
 APPROXIMATE_WINDOWS = Gauge(
     "clickstream_streams_approximate_windows", "Open windows counted by a sketch.", ["partition"]
 )
+BATCH_SECONDS = Histogram(
+    "clickstream_streams_batch_seconds", "Duration of a turn with records.", ["stage"], buckets=_LATENCIES
+)
 COMMIT_SECONDS = Histogram(
     "clickstream_streams_commit_seconds", "Duration of a transaction.", ["stage"], buckets=_LATENCIES
 )
 RESTORE_SECONDS = Histogram("clickstream_streams_restore_seconds", "Duration of a restore.", ["stage"])
+REBALANCES = Counter("clickstream_streams_rebalances_total", "Assignments of partitions to this replica.", ["stage"])
 WINDOWS = Counter("clickstream_streams_windows_total", "Results emitted, by kind: first or revision.", ["kind"])
+WINDOW_LATENCY_SECONDS = Histogram(
+    "clickstream_streams_window_latency_seconds",
+    "From a window's end to when its first result was committed.",
+    buckets=_WINDOW_LATENCIES,
+)
 WAITING_SECONDS = Gauge(
     "clickstream_streams_window_waiting_seconds", "How long the oldest unclosed window has waited for a partition."
 )

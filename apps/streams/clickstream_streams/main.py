@@ -113,8 +113,9 @@ async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Eve
         clock = Clock()
         replica = Replica(settings, kafka, admin, clock)
         make_events, make_merge = partial(EventsTask, replica=replica), partial(MergeTask, replica=replica)
-        events = _stream(settings.topics.events_topic, settings.group_id, make_events, EventsAssignor)
-        merge = _stream(settings.topics.partials_topic, settings.merge_group_id, make_merge, MergeAssignor)
+        topics = settings.topics
+        events = _stream("events", topics.events_topic, settings.group_id, make_events, EventsAssignor)
+        merge = _stream("merge", topics.partials_topic, settings.merge_group_id, make_merge, MergeAssignor)
         engine.add_stream(events)
         engine.add_stream(merge)
         try:
@@ -155,7 +156,9 @@ def _engine(kafka: dict[str, Any]) -> kstreams.StreamEngine:
     return kstreams.create_engine(title="clickstream-streams", backend=backend, monitor=_NoMonitor())
 
 
-def _stream(topic: str, group_id: str, make_task: MakeTask, assignor: type[StickyPartitionAssignor]) -> PartitionStream:
+def _stream(
+    stage: str, topic: str, group_id: str, make_task: MakeTask, assignor: type[StickyPartitionAssignor]
+) -> PartitionStream:
     config = {
         "group_id": group_id,
         "enable_auto_commit": False,
@@ -169,7 +172,7 @@ def _stream(topic: str, group_id: str, make_task: MakeTask, assignor: type[Stick
         "max_partition_fetch_bytes": 4 * 1024 * 1024,
         "key_deserializer": _as_it_is,
     }
-    return PartitionStream(topic, name=topic, make_task=make_task, config=config)
+    return PartitionStream(topic, stage=stage, make_task=make_task, config=config)
 
 
 def _as_it_is(key: bytes | None) -> bytes | None:

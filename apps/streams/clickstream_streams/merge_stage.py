@@ -5,6 +5,7 @@ owed, and the offset with its metadata. Before it goes on, the owner reads back 
 still change, so that the next revision is the right one and nothing is emitted twice.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +13,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from clickstream_core.timestamps import format_milliseconds, format_seconds
+from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_streams import instruments
 from clickstream_streams.columns import Record
@@ -31,6 +32,7 @@ from clickstream_streams.windows import NEVER
 
 _COUNT_INTERVAL = 5_000
 _WORTH_SAYING = 30_000
+_LONGEST_QUESTION = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -95,11 +97,12 @@ class MergeTask(PartitionTask):
     async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
         merge = self._known_merge()
         for records in fetched:
-            for record in records:
-                self._apply(merge, record)
+            with instruments.BATCH_SECONDS.labels("merge").time():
+                for record in records:
+                    self._apply(merge, record)
         self._offset = await self.consumer.position(self.partition)
         await self._follow_the_topic(merge)
-        self._watch(merge)
+        await self._watch(merge)
 
     def _apply(self, merge: Merge, record: Record) -> None:
         try:
@@ -121,7 +124,7 @@ class MergeTask(PartitionTask):
         except KafkaError as error:
             _log.debug("could not count the partitions of %s: %r", self.settings.topics.events_topic, error)
 
-    def _watch(self, merge: Merge) -> None:
+    async def _watch(self, merge: Merge) -> None:
         """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log."""
         waiting, now = merge.waiting(), self.clock.monotonic()
         if waiting is None:
@@ -135,14 +138,27 @@ class MergeTask(PartitionTask):
         instruments.WAITING_SECONDS.set((now - self._waiting_since[1]) / 1000)
         if now - self._said_at >= _WORTH_SAYING:
             self._said_at = now
+            lag = await self._lag(partition)
             _log.warning(
-                "window %s has been waiting for %d s for partition %d, whose watermark is %s",
+                "window %s has been waiting for %d s for partition %d, whose watermark is %s and whose lag is %s",
                 format_seconds(window),
                 (now - self._waiting_since[1]) // 1000,
                 partition,
                 "not known" if watermark == NEVER else format_milliseconds(watermark),
+                "not known" if lag is None else lag,
                 extra={"window": format_seconds(window), "partition": partition},
             )
+
+    async def _lag(self, number: int) -> int | None:
+        """Records of a partition of the events topic that no commit has passed; None when Kafka does not say soon."""
+        partition = TopicPartition(self.settings.topics.events_topic, number)
+        try:
+            async with asyncio.timeout(_LONGEST_QUESTION):
+                committed = await committed_offset(self.admin, self.settings.group_id, partition)
+                end = (await self.consumer.end_offsets([partition]))[partition]
+        except (KafkaError, TimeoutError):
+            return None
+        return None if committed is None else max(0, int(end) - int(committed.offset))
 
     def _known_merge(self) -> Merge:
         assert self._merge is not None, "the merge goes on only after it was restored"
@@ -165,7 +181,12 @@ class MergeTask(PartitionTask):
             await transactions.run(records, self.partition, self._offset, metadata, self.settings.merge_group_id)
         self._committed_offset = self._offset
         for metrics in results:
-            instruments.WINDOWS.labels("revision" if metrics.revision else "first").inc()
+            if metrics.revision:
+                instruments.WINDOWS.labels("revision").inc()
+            else:
+                instruments.WINDOWS.labels("first").inc()
+                waited = self.clock.now() - parse_timestamp(metrics.window_end)
+                instruments.WINDOW_LATENCY_SECONDS.observe(max(0, waited) / 1000)
             announce_window(metrics)
 
     def _record(self, metrics: WindowMetrics) -> OutgoingRecord:

@@ -22,6 +22,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from kstreams import RebalanceListener, Stream
 
+from clickstream_streams import instruments
 from clickstream_streams.clock import Clock
 from clickstream_streams.columns import Record
 from clickstream_streams.consumer import BatchConsumer
@@ -200,17 +201,18 @@ class PartitionStream(Stream):
     Its `start` returns when the stream was stopped and raises what a task raised that no retry mends.
     """
 
-    def __init__(self, topic: str, *, name: str, make_task: MakeTask, config: dict[str, object]) -> None:
+    def __init__(self, topic: str, *, stage: str, make_task: MakeTask, config: dict[str, object]) -> None:
         super().__init__(
             topic,
             func=make_task,
-            name=name,
+            name=topic,
             config=config,
             consumer_class=BatchConsumer,
             rebalance_listener=_Assignment(self.release, self.take),
         )
         self.tasks: dict[TopicPartition, PartitionTask] = {}
         self.assigned = False
+        self._stage = stage
         self._make_task = make_task
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -248,6 +250,7 @@ class PartitionStream(Stream):
             running = self._running[partition] = task.start()
             running.add_done_callback(self._task_ended)
         self.assigned = True
+        instruments.REBALANCES.labels(self._stage).inc()
 
     async def release(self) -> None:
         """Stop the tasks; those that don't manage their last commit in time are cancelled, to be replayed."""

@@ -37,8 +37,7 @@ def lists(fetched: bytes, offset: int = 0, *, check_crcs: bool = True) -> list[l
         check_crcs,
         READ_COMMITTED,
     )
-    records.__class__ = consumer._BatchRecords
-    records._records_iterator = records._unpack_records()
+    consumer._hand_over_lists(records)
     return list(records)
 
 
