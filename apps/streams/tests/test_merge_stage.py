@@ -1,0 +1,82 @@
+"""What the merge says while a window waits for a partition."""
+
+import asyncio
+import logging
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+from streams_simulation import Kafka, Worker, emitted_results, simulated_settings
+
+from clickstream_core.events import CountedEvent
+from clickstream_streams import instruments, merge_stage
+from clickstream_streams.counts import WindowCounts
+from clickstream_streams.partials import WatermarkRecord, encode_record, split
+
+SETTINGS = simulated_settings()
+WINDOW = 1_700_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+
+
+async def merge_on(kafka: Kafka) -> Worker:
+    worker = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.partials_topic, 0))
+    await worker.take()
+    return worker
+
+
+def count_one(kafka: Kafka, partition: int, window: int) -> None:
+    counts = WindowCounts(0, 100)
+    counts.add([CountedEvent("2023-11-14T22:13:20.000Z", "user", "session", "click", "/", "direct", "mobile", 1)])
+    for part in split(SETTINGS.rules, partition, window, counts.snapshot()):
+        kafka.partials.append(encode_record(part), None, kafka.now)
+
+
+def say_watermark(kafka: Kafka, partition: int, watermark: int) -> None:
+    record = WatermarkRecord(SETTINGS.rules, partition, watermark, watermark - 60_000)
+    kafka.partials.append(encode_record(record), None, kafka.now)
+
+
+def test_a_partition_that_is_waited_for_is_named_with_watermark_and_lag(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        events = TopicPartition(SETTINGS.topics.events_topic, 1)
+        kafka.commits[SETTINGS.group_id, events] = OffsetAndMetadata(0, "")
+        for _ in range(3):
+            kafka.events[1].append(b"{}", None, kafka.now)
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        say_watermark(kafka, 1, WINDOW)
+        await worker.turn()
+        kafka.wait(29_999)
+        await worker.turn()
+        assert not caplog.records
+        kafka.wait(1)
+        await worker.turn()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    (record,) = caplog.records
+    assert "waiting for 30 s for partition 1" in record.getMessage()
+    assert "whose watermark is 2023-11-14T22:13:20.000Z and whose lag is 3" in record.getMessage()
+    assert instruments.WAITING_SECONDS._value.get() == 30
+
+
+def test_a_lag_that_kafka_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        await worker.turn()
+        kafka.wait(30_000)
+        await worker.turn()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    (record,) = caplog.records
+    assert "for partition 1, whose watermark is not known and whose lag is not known" in record.getMessage()
