@@ -12,9 +12,10 @@ from typing import Any
 import kstreams
 import uvloop
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
+from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings, run
@@ -23,6 +24,7 @@ from clickstream_streams.connection import check_retention, connect, wait_for_to
 from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
+from clickstream_streams.patches import report_closed_transports
 from clickstream_streams.report import announce_start
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
@@ -32,6 +34,10 @@ LONGEST_TURN = 60_000
 
 _GARBAGE_THRESHOLD = 200_000
 """Allocations between collections: a batch makes thousands of objects, none of them in a cycle."""
+
+_NEVER = 2**31 - 1
+"""Milliseconds without a fetch after which aiokafka leaves the group. A replica that has no partition fetches nothing,
+and must be there when it is to take one over; a loop that hangs is what LONGEST_TURN is for."""
 
 _LONGEST_SHUTDOWN = 8.5
 _WATCH_INTERVAL = 0.5
@@ -66,9 +72,11 @@ def _main() -> int:
         description="Turns clickstream-events into one exact result per window on clickstream-metrics.",
     )
     configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-streams")
+    publish_build_info("streams")
     health = Health()
     with HealthServer(settings.service.http_port, health):
         try:
+            report_closed_transports()
             gc.freeze()
             gc.set_threshold(_GARBAGE_THRESHOLD)
             return uvloop.run(_serve(settings, health))
@@ -168,7 +176,7 @@ def _stream(
         "metadata_max_age_ms": 5_000,
         "session_timeout_ms": 10_000,
         "heartbeat_interval_ms": 3_000,
-        "max_poll_interval_ms": 300_000,
+        "max_poll_interval_ms": _NEVER,
         "max_partition_fetch_bytes": 4 * 1024 * 1024,
         "key_deserializer": _as_it_is,
     }
@@ -188,6 +196,8 @@ async def _watch(
 ) -> None:
     """Keep health and readiness true to the tasks until told to stop; raise what ended a stream."""
     running = list(engine.streams_to_tasks.values())
+    for task in running:
+        task.add_done_callback(_is_known)
     stopped = asyncio.create_task(stopping.wait())
     try:
         while not stopping.is_set():
@@ -202,10 +212,21 @@ async def _watch(
             for task in done - {stopped}:
                 try:
                     task.result()
+                except GroupAuthorizationFailedError as error:
+                    groups = " and ".join(stream.config["group_id"] for stream in streams)
+                    raise FatalError(
+                        f"Kafka does not let this user into its consumer groups: it needs Read on the groups {groups}"
+                    ) from error
                 except KafkaError as error:
                     raise FatalError(f"a stream ended: {error!r}") from error
     finally:
         stopped.cancel()
+
+
+def _is_known(task: "asyncio.Task[None]") -> None:
+    """Look at what ended a stream: asyncio prints a traceback of what nobody has looked at, and one end is enough."""
+    if not task.cancelled():
+        task.exception()
 
 
 if __name__ == "__main__":

@@ -76,13 +76,19 @@ async def topic_retention(admin: AIOKafkaAdminClient, topic: str) -> int | None:
     """Return the topic's retention.ms; None where it is unlimited or may not be looked at."""
     try:
         responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        values = _config_values(responses)
     except KafkaError as error:
-        _log.warning("can't check the retention of %s: %s", topic, error)
+        _log.warning("can't check whether the retention of %s is long enough: %s", topic, error)
         return None
-    retention = int(_config_values(responses).get("retention.ms", "-1"))
+    retention = int(values.get("retention.ms", "-1"))
     return None if retention < 0 else retention
 
 
 def _config_values(responses: Collection[Any]) -> dict[str, str]:
-    resources = [resource for response in responses for resource in response.resources]
-    return {entry[0]: entry[1] for resource in resources for entry in resource[4] if entry[1] is not None}
+    values: dict[str, str] = {}
+    for response in responses:
+        for error_code, _, _, topic, entries in response.resources:
+            if error_code:
+                raise for_code(error_code)(topic)
+            values |= {entry[0]: entry[1] for entry in entries if entry[1] is not None}
+    return values

@@ -119,10 +119,19 @@ class PartitionTask(abc.ABC):
                     backoff = _SHORTEST_BACKOFF
                 if self._stopping.is_set():
                     _log.warning(
-                        "%s: the last commit failed, its events will be replayed: %s", self._name, _said(error)
+                        "%s: the last commit failed, its events will be replayed: %s",
+                        self._name,
+                        _said(error),
+                        extra={"partition": self.partition.partition},
                     )
                     return
-                _log.warning("%s: begins again from the log in %.1f s: %s", self._name, backoff, _said(error))
+                _log.warning(
+                    "%s: begins again from the log in %.1f s: %s",
+                    self._name,
+                    backoff,
+                    _said(error),
+                    extra={"partition": self.partition.partition},
+                )
                 self.beat()
                 await self._unless_stopping(asyncio.sleep(backoff))
                 backoff = min(2 * backoff, _LONGEST_BACKOFF)
@@ -243,6 +252,8 @@ class PartitionStream(Stream):
 
     def take(self, partitions: set[TopicPartition]) -> None:
         """Start the tasks of the partitions; one that comes back keeps its memory."""
+        if not self.running:
+            return  # the group was still about to hand over partitions while the stream was being stopped
         assert isinstance(self.consumer, BatchConsumer), "the stream was made with this class"
         kept = {partition: task for partition, task in self.tasks.items() if partition in partitions}
         self.tasks = {p: kept.get(p) or self._make_task(p, self.consumer) for p in sorted(partitions)}

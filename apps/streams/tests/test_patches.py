@@ -1,0 +1,56 @@
+"""What aiokafka is told of connections that break, on uvloop."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import uvloop
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError
+
+from clickstream_streams.patches import report_closed_transports
+
+
+@pytest.fixture
+def patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("send", "_send_sasl_token"):
+        monkeypatch.setattr(AIOKafkaConnection, name, getattr(AIOKafkaConnection, name))
+    report_closed_transports()
+
+
+class AnyRequest:
+    """A request of no particular kind, in any version."""
+
+    def prepare(self, versions: object) -> "AnyRequest":
+        return self
+
+    def build_request_header(self, **fields: object) -> "AnyRequest":
+        return self
+
+    def encode(self) -> bytes:
+        return b"request"
+
+
+async def broken_connection() -> AIOKafkaConnection:
+    """A connection whose transport was closed while aiokafka still believes in it."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    connection = AIOKafkaConnection("127.0.0.1", port)
+    connection._reader, connection._writer = await asyncio.open_connection("127.0.0.1", port)
+    connection._read_task = asyncio.create_task(asyncio.Event().wait())
+    connection._writer.transport.abort()
+    await asyncio.sleep(0)
+    server.close()
+    return connection
+
+
+@pytest.mark.parametrize("sent", [lambda c: c.send(AnyRequest()), lambda c: c._send_sasl_token(b"token")])
+@pytest.mark.usefixtures("patched")
+def test_writing_to_a_connection_that_broke_is_an_error_that_aiokafka_retries(sent: Any) -> None:
+    async def scenario() -> bool:
+        connection = await broken_connection()
+        with pytest.raises(KafkaConnectionError, match="broken: unable to perform operation"):
+            sent(connection)
+        return bool(connection.connected())
+
+    assert not uvloop.run(scenario())
