@@ -65,7 +65,7 @@ class EventsTask(PartitionTask):
         except BeyondTheLog as error:
             raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error)) from error
         if start.notice:
-            _log.warning("%s: %s", self._name, start.notice)
+            _log.warning("%s: %s", self._name, start.notice, extra={"partition": self.partition.partition})
         commit = start.commit if start.commit.joined else await self._join(transactions, start)
         state = Partition(
             commit,

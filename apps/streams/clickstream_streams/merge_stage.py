@@ -108,7 +108,13 @@ class MergeTask(PartitionTask):
         try:
             internal = decode_record(record.value or b"")
         except msgspec.DecodeError as error:
-            _log.warning("%s offset %d is not a record of ours: %s", self._name, record.offset, error)
+            _log.warning(
+                "%s offset %d is not a record of ours: %s",
+                self._name,
+                record.offset,
+                error,
+                extra={"partition": self.partition.partition, "offset": record.offset},
+            )
         else:
             merge.apply(record.offset, internal)
 

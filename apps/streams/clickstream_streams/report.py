@@ -21,6 +21,7 @@ def announce_window(metrics: WindowMetrics) -> None:
         f"✅ Window completed: {bounds}{revision}\n"
         f"   Events processed: {metrics.total_events}\n"
         f"   Unique users: {metrics.unique_users}\n",
+        window=metrics.window_start,
         window_start=metrics.window_start,
         window_end=metrics.window_end,
         revision=metrics.revision,

@@ -57,5 +57,12 @@ def _decoded(record: Any) -> WindowMetrics | None:
     try:
         return decode_window_metrics(record.value)
     except MalformedMetrics as error:
-        _log.warning("%s[%d] offset %d: %s", record.topic, record.partition, record.offset, error)
+        _log.warning(
+            "%s[%d] offset %d: %s",
+            record.topic,
+            record.partition,
+            record.offset,
+            error,
+            extra={"partition": record.partition, "offset": record.offset},
+        )
         return None
