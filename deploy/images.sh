@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Builds the apps' images from the Dockerfile, with the first of docker, podman and buildah that works here.
+set -euo pipefail
+
+APPS=(producer streams consumer)
+BUILDERS=(docker podman buildah)
+
+usage() {
+    cat <<'TEXT'
+Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/images.sh [option ...])
+
+Builds REGISTRY/clickstream-producer:TAG, -streams and -consumer. Options go to each build: --no-cache,
+--platform linux/arm64. Nothing is pushed.
+
+  REGISTRY      where the images will live (localhost); 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team
+  TAG           their tag (the version in apps/core)
+  PYTHON_IMAGE  the base image (the Dockerfile's: Python 3.11 on Debian); has to bring python and pip
+  BUILDER       docker, podman or buildah (the first that works)
+  REVISION      label: the commit (git's, with -dirty when files differ from it)
+  SOURCE        label: where the source is (git's origin)
+TEXT
+}
+
+fail() {
+    printf 'images.sh: %s\n' "$1" >&2
+    exit "${2:-1}"
+}
+
+# The builder can do more than print its version: a docker client without its daemon cannot.
+works() {
+    case $1 in
+        docker) docker version --format '{{.Server.Version}}' ;;
+        *) "$1" info ;;
+    esac
+}
+
+# Prints the builder's name, or says of each why it is out.
+choose_builder() {
+    local candidate said reasons=''
+    case ${BUILDER-} in
+        '' | docker | podman | buildah) ;;
+        *) fail "BUILDER=$BUILDER: expected docker, podman or buildah" 2 ;;
+    esac
+    for candidate in ${BUILDER:-"${BUILDERS[@]}"}; do
+        if ! command -v "$candidate" >/dev/null; then
+            reasons+=$'\n'"  $candidate is not installed"
+        elif said=$(works "$candidate" 2>&1 >/dev/null </dev/null); then
+            echo "$candidate"
+            return
+        else
+            reasons+=$'\n'"  $candidate does not work: ${said##*$'\n'}"
+        fi
+    done
+    [ -z "${BUILDER-}" ] || fail "BUILDER=$BUILDER can't build images here; without BUILDER, any that works is taken$reasons"
+    fail "nothing here can build images; start docker's daemon, or install podman or buildah$reasons"
+}
+
+version() {
+    sed -n 's/^__version__ = "\(.*\)"$/\1/p' apps/core/clickstream_core/__init__.py
+}
+
+revision() {
+    git describe --always --exclude '*' --abbrev=40 --dirty 2>/dev/null || echo unknown
+}
+
+# Origin as an address that a reader can open. One that is a path of this machine says nothing, and credentials stay here.
+source_address() {
+    local origin
+    origin=$(git remote get-url origin 2>/dev/null) || return 0
+    sed -nE -e 's#\.git/?$##' -e 's#^(ssh://)?git@([^:/]+)[:/]#https://\2/#' -e 's#^(https?://)([^/@]*@)?#\1#p' <<<"$origin"
+}
+
+# Exactly what the three would refuse later, with a longer explanation.
+check_names() {
+    local part='[a-z0-9]+([._-]+[a-z0-9]+)*'
+    [[ $1 =~ ^$part(:[0-9]+)?(/$part)*$ ]] ||
+        fail "REGISTRY=$1: expected a registry and perhaps a path, in lower case and without https://" 2
+    [[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] ||
+        fail "TAG=$2: expected letters, digits and _ . -, at most 128, not beginning with . or -" 2
+}
+
+main() {
+    local registry tag builder app image build sizes images=() began=$SECONDS
+    cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+    case ${1-} in -h | --help) usage && return ;; esac
+
+    registry=${REGISTRY:-localhost}
+    tag=${TAG:-$(version)}
+    check_names "$registry" "$tag"
+    builder=$(choose_builder)
+    case $builder in
+        buildah) build=(buildah bud --layers) ;; # without --layers it forgets every step
+        *) build=("$builder" build) ;;
+    esac
+    build+=(--build-arg "VERSION=$(version)" --build-arg "REVISION=${REVISION:-$(revision)}"
+        --build-arg "SOURCE=${SOURCE:-$(source_address)}")
+    [ -z "${PYTHON_IMAGE-}" ] || build+=(--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE")
+
+    for app in "${APPS[@]}"; do
+        image=$registry/clickstream-$app:$tag
+        echo "Building $image with $builder"
+        "${build[@]}" --build-arg "APP=$app" --tag "$image" "$@" . </dev/null ||
+            fail "$builder did not build $image: the lines above say why"
+        images+=("$image")
+    done
+
+    printf '\nBuilt with %s in %s s:\n' "$builder" "$((SECONDS - began))"
+    for image in "${images[@]}"; do
+        sizes=$("$builder" images --format '{{.Size}}' "$image") # one for each name that the same image has
+        printf '  %-60s %s\n' "$image" "${sizes%%$'\n'*}"
+    done
+    if [ "$registry" != localhost ]; then
+        printf '\nSend them to the registry:\n'
+        printf "  $builder push %s\n" "${images[@]}"
+    fi
+}
+
+main "$@"

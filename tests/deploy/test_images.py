@@ -1,0 +1,256 @@
+"""What `make images` asks docker, podman or buildah to do, with stand-ins for them on the PATH."""
+
+import os
+import shutil
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from clickstream_core import __version__
+
+ROOT = Path(__file__).parents[2]
+APPS = ["producer", "streams", "consumer"]
+# Each call on one line of the log: the program's name, and its arguments in angle brackets.
+STAND_IN = """#!/bin/sh
+{ printf '%s' "${0##*/}"; printf ' <%s>' "$@"; echo; } >> "$CALLS"
+case $1 in
+    version | info) echo "warming up" >&2; echo "$REFUSAL" >&2; exit $WORKS ;;
+    images) echo "87 MB"; echo "87 MB" ;;
+    build | bud) exit $BUILDS ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How `deploy/images.sh` ended, and what it asked of the builders."""
+
+    status: int
+    output: str
+    error: str
+    calls: list[str]
+
+    @property
+    def builds(self) -> list[str]:
+        """The calls that build an image."""
+        return [call for call in self.calls if " <build>" in call or " <bud>" in call]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A checkout, and a PATH with nothing on it but the tools that the script needs and the builders put there."""
+
+    checkout: Path
+    path: Path
+
+    def install(self, builder: str, *, works: bool = True, builds: bool = True, refusal: str = "no daemon") -> None:
+        """Put a stand-in for `builder` on the PATH."""
+        settings = {"WORKS": int(not works), "BUILDS": int(not builds), "REFUSAL": repr(refusal)}
+        script = STAND_IN.replace("\n", "\n" + "".join(f"{name}={value}\n" for name, value in settings.items()), 1)
+        (self.path / builder).write_text(script)
+        (self.path / builder).chmod(0o755)
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the checkout, without the settings of whoever runs the tests."""
+        people = {f"GIT_{role}_{what}": "someone" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        return subprocess.run(
+            ["git", *arguments], cwd=self.checkout, env=environment | people, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def commit(self) -> str:
+        """Make the checkout a git repository with one commit; return its hash."""
+        self.git("init", "--quiet")
+        self.git("add", ".")
+        self.git("commit", "--quiet", "-m", "Begin")
+        return self.git("rev-parse", "HEAD")
+
+    def images(self, *arguments: str, **variables: str) -> Finished:
+        """Run the script."""
+        calls = self.path.parent / "calls"
+        calls.write_text("")
+        nothing_above = {"GIT_CEILING_DIRECTORIES": str(self.checkout.parent)}
+        environment = {"PATH": str(self.path), "CALLS": str(calls)} | nothing_above
+        done = subprocess.run(
+            [self.checkout / "deploy/images.sh", *arguments],
+            env=environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr, calls.read_text().splitlines())
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine without any builder."""
+    checkout, path = tmp_path / "checkout", tmp_path / "bin"
+    for file in ("deploy/images.sh", "apps/core/clickstream_core/__init__.py"):
+        (checkout / file).parent.mkdir(parents=True)
+        shutil.copy(ROOT / file, checkout / file)
+    path.mkdir()
+    for tool in ("bash", "dirname", "git", "sed"):
+        found = shutil.which(tool)
+        assert found is not None, f"{tool} is needed to run this test"
+        (path / tool).symlink_to(found)
+    return Machine(checkout, path)
+
+
+def test_all_three_are_built_under_the_version_of_the_packages(machine: Machine) -> None:
+    machine.install("docker")
+    done = machine.images()
+    assert done.status == 0, done.error
+    names = [f"localhost/clickstream-{app}:{__version__}" for app in APPS]
+    assert len(done.builds) == 3
+    for app, name, call in zip(APPS, names, done.builds, strict=True):
+        assert call.startswith("docker <build>")
+        assert f"<--build-arg> <APP={app}>" in call
+        assert f"<--tag> <{name}>" in call
+        assert f"<VERSION={__version__}>" in call
+        assert "PYTHON_IMAGE" not in call, "without the variable, the Dockerfile's own base image is taken"
+        assert call.endswith(" <.>")
+        assert f"{name:60} 87 MB\n" in done.output
+    assert done.output.count("87 MB") == 3, "a builder lists an image once for each of its names"
+    assert "push" not in done.output, "images for this machine need no registry"
+
+
+def test_a_docker_client_without_its_daemon_does_not_count(machine: Machine) -> None:
+    machine.install("docker", works=False)
+    machine.install("podman")
+    machine.install("buildah")
+    done = machine.images()
+    assert done.status == 0, done.error
+    assert {call.split(" <")[0] for call in done.builds} == {"podman"}
+
+
+def test_buildah_keeps_the_steps_it_has_done(machine: Machine) -> None:
+    machine.install("buildah")
+    done = machine.images()
+    assert [call.split(" <--build-arg>")[0] for call in done.builds] == ["buildah <bud> <--layers>"] * 3
+
+
+def test_registry_tag_base_image_and_options_reach_the_builder(machine: Machine) -> None:
+    machine.install("podman")
+    done = machine.images(
+        "--no-cache",
+        REGISTRY="registry.example:5000/team/web",
+        TAG="1.2_rc-3",
+        PYTHON_IMAGE="mirror.example/python:3.13-slim",
+    )
+    assert done.status == 0, done.error
+    name = "registry.example:5000/team/web/clickstream-streams:1.2_rc-3"
+    (call,) = (call for call in done.builds if "<APP=streams>" in call)
+    assert f"<--tag> <{name}> <--no-cache> <.>" in call
+    assert "<--build-arg> <PYTHON_IMAGE=mirror.example/python:3.13-slim>" in call
+    assert f"<VERSION={__version__}>" in call, "the label tells the software's version, whatever the tag"
+    assert f"  podman push {name}\n" in done.output
+
+
+def test_a_named_builder_is_used_though_others_work(machine: Machine) -> None:
+    machine.install("docker")
+    machine.install("buildah")
+    assert {call.split(" <")[0] for call in machine.images(BUILDER="buildah").builds} == {"buildah"}
+
+
+def test_without_a_builder_each_one_says_why(machine: Machine) -> None:
+    machine.install("docker", works=False, refusal="Cannot connect to the Docker daemon")
+    done = machine.images()
+    assert done.status == 1
+    assert done.builds == []
+    assert "start docker's daemon, or install podman or buildah" in done.error
+    assert "docker does not work: Cannot connect to the Docker daemon\n" in done.error
+    assert "podman is not installed" in done.error
+    assert "buildah is not installed" in done.error
+
+
+def test_a_named_builder_that_does_not_work_is_not_replaced(machine: Machine) -> None:
+    machine.install("docker")
+    machine.install("podman", works=False, refusal="no user namespaces")
+    done = machine.images(BUILDER="podman")
+    assert done.status == 1
+    assert done.builds == []
+    assert "BUILDER=podman can't build images here" in done.error
+    assert "no user namespaces" in done.error
+
+
+def test_a_build_that_fails_ends_it(machine: Machine) -> None:
+    machine.install("docker", builds=False)
+    done = machine.images()
+    assert done.status == 1
+    assert len(done.builds) == 1
+    assert f"docker did not build localhost/clickstream-producer:{__version__}" in done.error
+    assert "Built" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("REGISTRY", "https://registry.example"),
+        ("REGISTRY", "registry.example/Team"),
+        ("REGISTRY", "registry.example/"),
+        ("TAG", "-1"),
+        ("TAG", "a b"),
+        ("TAG", "1.0+local"),
+        ("TAG", "v" * 129),
+        ("BUILDER", "kaniko"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_is_built(machine: Machine, variable: str, value: str) -> None:
+    machine.install("docker")
+    done = machine.images(**{variable: value})
+    assert done.status == 2
+    assert done.error.startswith(f"images.sh: {variable}={value}: expected ")
+    assert done.error.count("\n") == 1
+    assert done.builds == []
+
+
+def test_the_revision_tells_of_uncommitted_changes(machine: Machine) -> None:
+    machine.install("docker")
+    revision = machine.commit()
+    assert f"<REVISION={revision}>" in machine.images().builds[0]
+    version = machine.checkout / "apps/core/clickstream_core/__init__.py"
+    version.write_text(version.read_text() + "\n")
+    assert f"<REVISION={revision}-dirty>" in machine.images().builds[0]
+    assert "<REVISION=abc>" in machine.images(REVISION="abc").builds[0]
+
+
+def test_without_git_the_revision_is_unknown(machine: Machine) -> None:
+    machine.install("docker")
+    assert "<REVISION=unknown>" in machine.images().builds[0]
+    (machine.path / "git").unlink()
+    done = machine.images()
+    assert done.status == 0, done.error
+    assert "<REVISION=unknown> <--build-arg> <SOURCE=>" in done.builds[0]
+
+
+@pytest.mark.parametrize(
+    ("origin", "label"),
+    [
+        ("https://git.example/team/clickstream.git", "https://git.example/team/clickstream"),
+        ("https://someone:secret@git.example/team/clickstream", "https://git.example/team/clickstream"),
+        ("git@git.example:team/clickstream.git", "https://git.example/team/clickstream"),
+        ("ssh://git@git.example/team/clickstream.git", "https://git.example/team/clickstream"),
+        ("/home/someone/clickstream", ""),
+        ("../clickstream", ""),
+    ],
+)
+def test_the_source_label_is_an_address_without_secrets(machine: Machine, origin: str, label: str) -> None:
+    machine.install("docker")
+    machine.commit()
+    machine.git("remote", "add", "origin", origin)
+    assert f"<SOURCE={label}>" in machine.images().builds[0]
+
+
+def test_every_app_has_an_image() -> None:
+    commands = {
+        command
+        for file in ROOT.glob("apps/*/pyproject.toml")
+        for command in tomllib.loads(file.read_text())["project"].get("scripts", {})
+    }
+    assert commands == {f"clickstream-{app}" for app in APPS}
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    for app in APPS:
+        assert f'FROM runtime AS app-{app}\nENTRYPOINT ["/app/bin/clickstream-{app}"]\n' in dockerfile
