@@ -1,0 +1,94 @@
+"""The samples in docs/: what they name exists, and the charts take their values."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from clickstream_core import __version__
+from kit.helm import Charts
+from kit.strimzi import STRIMZI_VERSION
+from kit.structural_schema import load_documents
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+RELEASES = {
+    "clickstream-producer": "charts/clickstream-producer",
+    "clickstream-streams-processor": "charts/clickstream-streams",
+    "clickstream-consumer": "charts/clickstream-consumer",
+}
+CONNECTION = {
+    "bootstrapServers": "data-on-eks-kafka-bootstrap:9093",
+    "tls": {"enabled": True},
+    "authentication": {"type": "scram-sha-512"},
+}
+
+
+def sample(path: str) -> dict[tuple[str, str], Any]:
+    """The resources of a file in docs/, by kind and name."""
+    documents = load_documents((DOCS / path).read_text(encoding="utf-8"))
+    return {(each["kind"], each["metadata"]["name"]): each for each in documents}
+
+
+def argo_cd_release(name: str) -> tuple[str, str, dict[str, Any]]:
+    application = sample("gitops/argo-cd.yaml")["Application", name]["spec"]
+    assert application["destination"]["namespace"] == "kafka"
+    assert "prune" not in application["syncPolicy"]["automated"]
+    source = application["source"]
+    return source["path"], source["helm"]["releaseName"], source["helm"]["valuesObject"]
+
+
+def flux_release(name: str) -> tuple[str, str, dict[str, Any]]:
+    release = sample("gitops/flux.yaml")["HelmRelease", name]["spec"]
+    assert release["targetNamespace"] == "kafka"
+    return release["chart"]["spec"]["chart"], release["releaseName"], release["values"]
+
+
+@pytest.mark.parametrize("release_of", [argo_cd_release, flux_release])
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_is_one_of_ours_and_its_chart_takes_the_values(
+    name: str, release_of: Any, charts: Charts, tmp_path: Path
+) -> None:
+    path, release, values = release_of(name)
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+
+    objects = charts.objects(Path(path).name, "--values", str(file), release=release)
+
+    assert (path, release) == (RELEASES[name], name)
+    (deployment,) = (each for each in objects if each["kind"] == "Deployment")
+    assert deployment["metadata"]["name"] == name
+    assert values["kafka"] == CONNECTION
+    assert values["image"]["tag"] == __version__
+
+
+def test_both_install_this_strimzi_and_the_manifests_of_production() -> None:
+    argo_cd, flux = sample("gitops/argo-cd.yaml"), sample("gitops/flux.yaml")
+
+    assert argo_cd["Application", "strimzi"]["spec"]["source"]["targetRevision"] == STRIMZI_VERSION
+    strimzi = flux["HelmRelease", "strimzi-cluster-operator"]["spec"]
+    assert strimzi["chart"]["spec"]["version"] == STRIMZI_VERSION
+    path = argo_cd["Application", "clickstream-kafka"]["spec"]["source"]["path"]
+    kustomization = flux["Kustomization", "clickstream-kafka"]["spec"]
+    assert kustomization["path"] == f"./{path}"
+    assert kustomization["prune"] is False
+    assert (ROOT / path / "kustomization.yaml").exists()
+
+
+def test_the_storage_class_is_the_one_that_eks_asks_for() -> None:
+    storage_class = sample("eks/storage-class-gp3.yaml")["StorageClass", "gp3"]
+
+    kubernetes_validate.validate(storage_class, "1.34", strict=True)
+    assert storage_class["volumeBindingMode"] == "WaitForFirstConsumer"
+
+
+def test_the_cluster_has_a_node_in_each_of_three_zones() -> None:
+    cluster = sample("eks/cluster.yaml")["ClusterConfig", "clickstream"]
+
+    zones = cluster["availabilityZones"]
+    assert len(zones) == 3
+    assert all(zone.startswith(cluster["metadata"]["region"]) for zone in zones)
+    assert sum(group["desiredCapacity"] for group in cluster["managedNodeGroups"]) >= len(zones)
+    assert "aws-ebs-csi-driver" in {addon["name"] for addon in cluster["addons"]}

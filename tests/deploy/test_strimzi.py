@@ -1,0 +1,337 @@
+"""Strimzi's manifests: valid under Strimzi's own v1 schemas, and what docs and contract say they are."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from clickstream_local.topics import clickstream_topics
+from kit import integrations
+from kit.kustomize import Kustomize, KustomizeMissing, build, find_kustomize
+from kit.secured_kafka import Right, rights_of
+from kit.skipping import skip
+from kit.strimzi import API_VERSION, strimzi_schemas
+from kit.structural_schema import load_documents, problems
+
+ROOT = Path(__file__).parents[2]
+STRIMZI = ROOT / "strimzi"
+CLUSTER = "data-on-eks"
+KUBERNETES = "1.34"
+FILES = sorted(path for path in STRIMZI.rglob("*.yaml") if path.name != "kustomization.yaml")
+BUILDS = sorted(path.parent for path in STRIMZI.rglob("kustomization.yaml"))
+TOPICS = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
+DAY_MS = 24 * 60 * 60 * 1000
+
+Resource = dict[str, Any]
+Schemas = Mapping[str, Mapping[str, Any]]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def schemas() -> Schemas:
+    return strimzi_schemas(ROOT / ".local" / "strimzi")
+
+
+@pytest.fixture(scope="module")
+def kustomize() -> Kustomize:
+    try:
+        return find_kustomize(ROOT / ".local" / "bin")
+    except KustomizeMissing as missing:
+        skip(str(missing))
+
+
+def resources(kustomize: Kustomize, directory: str) -> dict[tuple[str, str], Resource]:
+    """The resources of a kustomization below strimzi/, by kind and name."""
+    documents = load_documents(build(kustomize, STRIMZI / directory))
+    return {(each["kind"], each["metadata"]["name"]): each for each in documents}
+
+
+def load_file(path: Path) -> Resource:
+    (document,) = load_documents(path.read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+# -- every manifest ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_a_file_holds_one_resource_for_any_namespace_and_is_named_after_it(path: Path) -> None:
+    resource = load_file(path)
+
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*\.yaml", path.name)
+    assert "namespace" not in resource["metadata"]
+    name, kind = resource["metadata"]["name"], resource["kind"]
+    named = {
+        "Kafka": "kafka",
+        "KafkaNodePool": f"node-pool-{name}",
+        "ConfigMap": name.removeprefix(f"{CLUSTER}-"),
+        "KafkaTopic": name,
+        "KafkaUser": name,
+        "Pod": f"{name}-pod",
+        "PodMonitor": f"{name.removeprefix(f'{CLUSTER}-')}-pod-monitor",
+    }
+    assert path.stem in (named[kind], f"{name}-user")
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_a_file_is_valid_under_strimzis_own_schema(path: Path, schemas: Schemas) -> None:
+    resource = load_file(path)
+
+    assert_valid(resource, schemas)
+
+
+@pytest.mark.parametrize("directory", BUILDS, ids=relative)
+def test_a_kustomization_builds_what_is_valid(directory: Path, schemas: Schemas, kustomize: Kustomize) -> None:
+    documents = load_documents(build(kustomize, directory))
+
+    assert documents
+    for resource in documents:
+        assert_valid(resource, schemas)
+
+
+def assert_valid(resource: Resource, schemas: Schemas) -> None:
+    if resource["kind"] in schemas:
+        assert resource["apiVersion"] == API_VERSION
+        assert problems(resource, schemas[resource["kind"]]) == []
+    elif integrations.is_integration(resource):
+        assert integration_problems(resource) == []
+    else:
+        kubernetes_validate.validate(resource, KUBERNETES, strict=True)
+
+
+def integration_problems(resource: Resource) -> list[str]:
+    try:
+        return integrations.problems(resource)
+    except integrations.DefinitionMissing as missing:
+        skip(str(missing))
+
+
+@pytest.mark.parametrize("directory", BUILDS, ids=relative)
+def test_another_cluster_name_takes_the_place_of_ours_everywhere(directory: Path, kustomize: Kustomize) -> None:
+    text = build(kustomize, directory)
+    renamed = load_documents(text.replace(CLUSTER, "other"))
+
+    for resource in renamed:
+        name, kind = resource["metadata"]["name"], resource["kind"]
+        if kind == "Kafka":
+            assert name == "other"
+        elif kind != "Pod":
+            assert resource["metadata"]["labels"]["strimzi.io/cluster"] == "other"
+    assert "data-on" not in text.replace(CLUSTER, "other")
+
+
+# -- the check itself -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "problem"),
+    [
+        ("Kafka", {"spec": {"kafka": {"replicas": 3}}}, "spec.kafka: Additional properties .*'replicas'"),
+        ("Kafka", {"spec": {"kafka": {"listeners": None}}}, "spec.kafka.listeners: None is not of type 'array'"),
+        ("Kafka", {"spec": {"zookeeper": {}}}, "spec: Additional properties .*'zookeeper'"),
+        ("Kafka", {"metadata": {"label": {}}}, "metadata: Additional properties .*'label'"),
+        ("KafkaTopic", {"spec": {"partitions": "6"}}, "spec.partitions: '6' is not of type 'integer'"),
+        ("KafkaTopic", {"spec": {"partitions": True}}, "spec.partitions: True is not of type 'integer'"),
+        ("KafkaTopic", {"spec": {"replicas": 0}}, "spec.replicas: 0 is less than"),
+        ("KafkaTopic", {"metadata": {"labels": {"version": 1}}}, "metadata.labels.version: 1 is not of type 'string'"),
+        ("KafkaTopic", {"metadata": {"name": "web_logs"}}, "metadata.name: 'web_logs' does not match"),
+        ("KafkaUser", {"spec": {"authentication": {"type": "scram"}}}, "spec.authentication.type: 'scram' is not one"),
+        (
+            "KafkaUser",
+            {"spec": {"authorization": {"acls": [{"resource": {"type": "topic"}, "operations": ["Reed"]}]}}},
+            r"spec.authorization.acls\[0\].operations\[0\]: 'Reed' is not one of",
+        ),
+        (
+            "KafkaUser",
+            {"spec": {"authorization": {"acls": [{"resource": {"type": "topic"}, "operation": "Read"}]}}},
+            r"spec.authorization.acls\[0\]: 'operations' is a required property",
+        ),
+        (
+            "KafkaNodePool",
+            {"spec": {"resources": {"limits": {"memory": "1 GB"}}}},
+            "spec.resources.limits.memory: '1 GB' does not match",
+        ),
+    ],
+)
+def test_what_an_api_server_would_refuse_is_refused(
+    kind: str, change: Resource, problem: str, schemas: Schemas
+) -> None:
+    valid = next(resource for resource in map(load_file, FILES) if resource["kind"] == kind)
+
+    found = problems(merged(valid, change), schemas[kind])
+
+    assert problems(valid, schemas[kind]) == []
+    assert any(re.match(problem, each) for each in found), found
+
+
+def merged(resource: Resource, change: Mapping[str, Any]) -> Resource:
+    result = dict(resource)
+    for name, value in change.items():
+        present = result.get(name)
+        result[name] = merged(present, value) if isinstance(present, dict) and isinstance(value, dict) else value
+    return result
+
+
+def test_a_key_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="line 1: replicas is there twice"):
+        load_documents("replicas: 1\nreplicas: 2\n")
+
+
+# -- topics -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("overlay", "replicas", "in_sync"), [("eks", 3, 2), ("dev", 1, 1)])
+def test_topics_are_those_of_the_contract(overlay: str, replicas: int, in_sync: int, kustomize: Kustomize) -> None:
+    built = resources(kustomize, f"overlays/{overlay}/topics")
+
+    expected = {
+        "clickstream-events": (6, {"retention.ms": DAY_MS, "message.timestamp.after.max.ms": 60_000}),
+        "clickstream-metrics": (3, {"retention.ms": 7 * DAY_MS}),
+        "clickstream-window-partials": (1, {"retention.ms": DAY_MS, "max.message.bytes": 8 << 20}),
+        "clickstream-dead-letters": (3, {"retention.ms": 7 * DAY_MS, "max.message.bytes": 8 << 20}),
+    }
+    assert {name: topic["spec"] for (_, name), topic in built.items()} == {
+        name: {
+            "partitions": partitions,
+            "replicas": replicas,
+            "config": {"cleanup.policy": "delete", "min.insync.replicas": in_sync, **config},
+        }
+        for name, (partitions, config) in expected.items()
+    }
+
+
+def test_topics_on_a_cluster_are_as_those_on_this_machine(kustomize: Kustomize) -> None:
+    built = resources(kustomize, "overlays/dev/topics")
+
+    for topic in clickstream_topics(*TOPICS)[:4]:
+        spec = built["KafkaTopic", topic.name]["spec"]
+        configs = {name: str(value) for name, value in spec["config"].items() if name != "min.insync.replicas"}
+        assert (topic.partitions, topic.configs) == (spec["partitions"], configs)
+
+
+# -- users ------------------------------------------------------------------------------------------------------------
+
+
+def test_each_app_has_a_user_with_a_password_and_only_these_rights(kustomize: Kustomize) -> None:
+    users = {name: user for (_, name), user in resources(kustomize, "base/users").items()}
+
+    assert {name: set(rights_of(user)) for name, user in users.items()} == {
+        "clickstream-producer": {Right("topic", "clickstream-events", "Write")},
+        "clickstream-streams-processor": {
+            Right("topic", "clickstream-events", "Read"),
+            Right("topic", "clickstream-events", "DescribeConfigs"),
+            Right("topic", "clickstream-window-partials", "Read"),
+            Right("topic", "clickstream-window-partials", "Write"),
+            Right("topic", "clickstream-metrics", "Read"),
+            Right("topic", "clickstream-metrics", "Write"),
+            Right("topic", "clickstream-dead-letters", "Write"),
+            Right("group", "clickstream-processor", "Read"),
+            Right("group", "clickstream-processor-merge", "Read"),
+            Right("transactionalId", "clickstream-processor-events-", "Write", prefix=True),
+            Right("transactionalId", "clickstream-processor-merge", "Write"),
+        },
+        "clickstream-consumer": {
+            Right("topic", "clickstream-metrics", "Read"),
+            Right("group", "metrics-consumer-group", "Read"),
+        },
+    }
+    for user in users.values():
+        assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
+        assert "host" not in str(user["spec"]["authorization"])
+
+
+def test_the_command_line_may_write_nothing() -> None:
+    rights = rights_of(load_file(STRIMZI / "cli" / "kafka-cli-user.yaml"))
+
+    assert {right.operation for right in rights} == {"Read", "DescribeConfigs"}
+
+
+# -- clusters ---------------------------------------------------------------------------------------------------------
+
+
+def test_both_clusters_ask_for_a_password_over_tls_and_for_rights(kustomize: Kustomize) -> None:
+    for overlay in ("dev", "eks"):
+        spec = resources(kustomize, f"overlays/{overlay}/kafka")["Kafka", CLUSTER]["spec"]["kafka"]
+        (listener,) = spec["listeners"]
+        assert listener == {
+            "name": "tls",
+            "port": 9093,
+            "type": "internal",
+            "tls": True,
+            "authentication": {"type": "scram-sha-512"},
+        }
+        assert spec["authorization"] == {"type": "simple"}
+        assert (spec["version"], spec["metadataVersion"]) == ("4.3.1", "4.3-IV0")
+
+
+@pytest.mark.parametrize(("overlay", "copies", "in_sync"), [("eks", 3, 2), ("dev", 1, 1)])
+def test_a_cluster_keeps_its_commits_and_transactions_as_safe_as_its_topics(
+    overlay: str, copies: int, in_sync: int, kustomize: Kustomize
+) -> None:
+    config = resources(kustomize, f"overlays/{overlay}/kafka")["Kafka", CLUSTER]["spec"]["kafka"]["config"]
+
+    assert config == {
+        "auto.create.topics.enable": False,
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
+    }
+
+
+def test_dev_is_one_small_node_whose_data_goes_with_it(kustomize: Kustomize) -> None:
+    built = resources(kustomize, "overlays/dev/kafka")
+
+    assert built.keys() == {("Kafka", CLUSTER), ("KafkaNodePool", "dual-role")}
+    pool = built["KafkaNodePool", "dual-role"]["spec"]
+    assert (pool["replicas"], pool["roles"]) == (1, ["controller", "broker"])
+    (volume,) = pool["storage"]["volumes"]
+    assert volume["deleteClaim"] is True
+    assert "class" not in volume
+
+
+def test_eks_survives_a_zone(kustomize: Kustomize) -> None:
+    built = resources(kustomize, "overlays/eks/kafka")
+
+    for role in ("broker", "controller"):
+        pool = built["KafkaNodePool", role]["spec"]
+        assert (pool["replicas"], pool["roles"]) == (3, [role])
+        (volume,) = pool["storage"]["volumes"]
+        assert (volume["type"], volume["class"], volume["deleteClaim"]) == ("persistent-claim", "gp3", False)
+        zones = pool["template"]["pod"]["topologySpreadConstraints"][0]
+        assert (zones["topologyKey"], zones["maxSkew"]) == ("topology.kubernetes.io/zone", 1)
+        assert zones["whenUnsatisfiable"] == "DoNotSchedule"
+        assert zones["labelSelector"]["matchLabels"] == {"strimzi.io/cluster": CLUSTER, "strimzi.io/pool-name": role}
+        assert pool["resources"]["requests"]["memory"] == pool["resources"]["limits"]["memory"]
+        assert pool["jvmOptions"]["-Xms"] == pool["jvmOptions"]["-Xmx"]
+    spec = built["Kafka", CLUSTER]["spec"]
+    assert spec["kafka"]["rack"] == {"topologyKey": "topology.kubernetes.io/zone"}
+    assert spec["kafka"]["template"]["podDisruptionBudget"] == {"maxUnavailable": 1}
+    assert [each["mode"] for each in spec["cruiseControl"]["autoRebalance"]] == ["add-brokers", "remove-brokers"]
+    assert (spec["kafkaExporter"]["topicRegex"], spec["kafkaExporter"]["groupRegex"]) == (".*", ".*")
+
+
+def test_the_metrics_of_eks_are_where_its_kafka_looks(kustomize: Kustomize) -> None:
+    built = resources(kustomize, "overlays/eks/kafka")
+
+    metrics = built["Kafka", CLUSTER]["spec"]["kafka"]["metricsConfig"]
+    reference = metrics["valueFrom"]["configMapKeyRef"]
+    assert metrics["type"] == "jmxPrometheusExporter"
+    assert reference["key"] in built["ConfigMap", reference["name"]]["data"]
+
+
+def test_the_overlays_are_kafka_topics_and_users_together(kustomize: Kustomize) -> None:
+    for overlay in ("dev", "eks"):
+        parts = [
+            resources(kustomize, directory)
+            for directory in (f"overlays/{overlay}/kafka", f"overlays/{overlay}/topics", "base/users")
+        ]
+        assert resources(kustomize, f"overlays/{overlay}") == {key: part[key] for part in parts for key in part}

@@ -1,0 +1,116 @@
+"""The rights of the KafkaUsers are what the apps ask for: all of it, and nothing else.
+
+The apps run with the users' passwords and rights on a Kafka that writes down each of its decisions. Read is allowed by
+Read only, and so on, so an operation that was asked for and allowed needs its right; only Describe comes with others.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kafka import KafkaProducer
+
+from clickstream_local.topics import clickstream_topics, create_missing
+from kit.poll import eventually
+from kit.processes import App, Apps
+from kit.processor import SHORT_WINDOWS
+from kit.secured_kafka import Right, SecuredKafka, rights_of
+
+USERS = Path(__file__).parents[2] / "strimzi" / "base" / "users"
+PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-processor", "clickstream-consumer"
+EVENTS, DEAD_LETTERS = "clickstream-events", "clickstream-dead-letters"
+TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", "clickstream-window-partials", DEAD_LETTERS)[:4]
+
+
+def manifest(name: str) -> dict[str, Any]:
+    user: dict[str, Any] = yaml.safe_load((USERS / f"{name}.yaml").read_text(encoding="utf-8"))
+    return user
+
+
+def password(user: str) -> str:
+    return f"password of {user}"
+
+
+@pytest.fixture(scope="module")
+def kafka(java: Path, jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    with SecuredKafka(tmp_path_factory.mktemp("secured"), java=java, jars=jars) as secured:
+        create_missing({"bootstrap_servers": [secured.broker.bootstrap_servers]}, TOPICS)
+        for name in (PRODUCER, PROCESSOR, CONSUMER):
+            secured.add_user(name, password(name), rights_of(manifest(name)))
+        yield secured
+
+
+def start(apps: Apps, kafka: SecuredKafka, app: str, user: str, **settings: str) -> App:
+    return apps.start(f"clickstream_{app}.main", environ=kafka.settings(user, password(user)), **settings)
+
+
+def send_what_is_no_event(kafka: SecuredKafka) -> None:
+    producer = KafkaProducer(bootstrap_servers=kafka.broker.bootstrap_servers)
+    producer.send(EVENTS, value=b"no event").get(10)
+    producer.close()
+
+
+def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: SecuredKafka, apps: Apps) -> None:
+    send_what_is_no_event(kafka)
+    processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
+    producer = start(apps, kafka, "producer", PRODUCER, RATE="50")
+    consumer = start(apps, kafka, "consumer", CONSUMER)
+    consumer.wait_for_output("CLICKSTREAM METRICS", 90)
+    processor.stop()
+    processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
+    processor.wait_until_ready(60)
+    for app in (producer, processor, consumer):
+        app.stop()
+
+    decisions = kafka.decisions()
+
+    refused = {(each.user, each.right, each.request) for each in decisions if not each.allowed}
+    # Which topics there are at all is asked by the clients' first request, and answered with those that may be seen.
+    seen = {each for each in refused if each[1].name.startswith("__") and each[2] == "Metadata"}
+    # Write on any topic is enough to be an idempotent producer; the broker asks for the older right first, and for any.
+    idempotent = {each for each in refused if each[0] == PRODUCER and each[2] == "InitProducerId"}
+    assert refused - seen - idempotent == set()
+    for name in (PRODUCER, PROCESSOR, CONSUMER):
+        asked = {each.right for each in decisions if each.allowed and each.user == name}
+        granted = rights_of(manifest(name))
+        needed = {right for right in asked if right.operation != "Describe"}
+        assert {right for right in granted if not any(allows(right, each) for each in needed)} == set()
+        assert {each for each in needed if not any(allows(right, each) for right in granted)} == set()
+
+
+def allows(granted: Right, asked: Right) -> bool:
+    if (granted.resource, granted.operation) != (asked.resource, asked.operation):
+        return False
+    return asked.name.startswith(granted.name) if granted.prefix else asked.name == granted.name
+
+
+def test_a_user_without_the_right_is_refused_and_told_so(kafka: SecuredKafka, apps: Apps) -> None:
+    producer = start(apps, kafka, "producer", CONSUMER, RATE="50")
+    consumer = start(apps, kafka, "consumer", PRODUCER)
+
+    producer.expect_exit(1, 30)
+    assert f"this user may not write to topic {EVENTS}" in producer.output()
+    refusal = r"Kafka at \S+ refuses: .*GroupAuthorizationFailedError: metrics-consumer-group"
+    assert eventually(lambda: re.search(refusal, consumer.output()), 30)
+    assert consumer.get("/readyz")[0] == 503
+
+
+def test_the_processor_names_the_groups_that_its_user_may_not_join(kafka: SecuredKafka, apps: Apps) -> None:
+    processor = start(apps, kafka, "streams", PROCESSOR, GROUP_ID="another")
+
+    processor.expect_exit(1, 60)
+    assert "it needs Read on the groups another and another-merge" in processor.output()
+    assert "Traceback" not in processor.output()
+
+
+def test_a_wrong_password_is_refused_and_told_so(kafka: SecuredKafka, apps: Apps) -> None:
+    settings = kafka.settings(PRODUCER, "another")
+
+    producer = apps.start("clickstream_producer.main", environ=settings)
+
+    producer.expect_exit(1, 30)
+    assert "Authentication failed" in producer.output()
+    assert "KAFKA_SASL_" in producer.output()
