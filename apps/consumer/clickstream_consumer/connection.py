@@ -93,25 +93,22 @@ class Connection:
         try:
             self._consumer = KafkaConsumer(
                 **settings.kafka.kafka_python_config(),
+                **self._membership(settings),
                 client_id="clickstream-consumer",
-                group_id=self._group,
                 isolation_level="read_committed",
                 auto_offset_reset="none",
-                auto_commit_interval_ms=1_000,
                 bootstrap_timeout_ms=_CONNECT_MS,
-                max_poll_interval_ms=30_000,
                 metadata_max_age_ms=10_000,
                 metrics_enabled=False,
                 reconnect_backoff_max_ms=2_000,
                 request_timeout_ms=10_000,
-                session_timeout_ms=15_000,
                 kafka_client=self._new_client,
             )
         except KafkaError as error:
             if self._client is not None:
                 self._client.close()
             raise self._explained(error) from error
-        self._consumer.subscribe([self._topic], listener=_Rewind(self._consumer) if settings.from_beginning else None)
+        self._enter(settings)
 
     def poll(self, timeout_ms: int) -> list[ConsumerRecord]:
         """Return the next records, merged by timestamp, each partition's in its order; none after `timeout_ms`.
@@ -135,9 +132,7 @@ class Connection:
 
     def answers(self) -> bool:
         """Whether a broker is connected at this moment."""
-        cluster = self._client.cluster
-        nodes = [broker.node_id for broker in cluster.brokers()]
-        return any(self._client.connected(node) for node in [*nodes, cluster.get_coordinator(self._group)])
+        return any(self._client.connected(node) for node in self._nodes())
 
     def trouble(self) -> str:
         """Return the cause of the last failure that kafka-python met, in words."""
@@ -162,6 +157,21 @@ class Connection:
         except KafkaError as error:
             _log.warning("Could not leave the consumer group %s: %s", self._group, error)
         self._client.close()
+
+    def _membership(self, settings: ConsumerSettings) -> dict[str, Any]:
+        return {
+            "group_id": settings.group_id,
+            "auto_commit_interval_ms": 1_000,
+            "max_poll_interval_ms": 30_000,
+            "session_timeout_ms": 15_000,
+        }
+
+    def _enter(self, settings: ConsumerSettings) -> None:
+        self._consumer.subscribe([self._topic], listener=_Rewind(self._consumer) if settings.from_beginning else None)
+
+    def _nodes(self) -> list[Any]:
+        cluster = self._client.cluster
+        return [*(broker.node_id for broker in cluster.brokers()), cluster.get_coordinator(self._group)]
 
     def _new_client(self, **config: Any) -> KafkaNetClient:
         self._client = KafkaNetClient(**config)

@@ -1,8 +1,11 @@
 """What Prometheus is told: how many results came, and the numbers of the last closed window.
 
 Event types and devices are named by whoever sends events, so only those of the event record's contract become label
-values; everything else is counted under `other`, and the number of time series stays fixed. Until a first result came,
-the window's numbers are NaN: a gap in a graph, where 0 would be a window without events.
+values; everything else is counted under `other`, and the number of time series stays fixed. Pages and referrers have no
+such list: the last window's largest, 5 and 3 of them, are label values, cut to 100 characters, and those of the window
+before go. So a scrape never sees more, though over days Prometheus keeps one series for each that was ever among them.
+
+Until a first result came, the window's numbers are NaN: a gap in a graph, where 0 would be a window without events.
 """
 
 import math
@@ -15,6 +18,7 @@ from clickstream_consumer.results import WindowResult
 _EVENT_TYPES = ("page_view", "click", "add_to_cart", "purchase", "search")
 _DEVICES = ("mobile", "desktop", "tablet")
 _OTHER = "other"
+_LONGEST_LABEL = 100
 _PREFIX = "clickstream_consumer"
 
 
@@ -33,14 +37,20 @@ class Instruments:
         self._malformed = counter("malformed", "Records on the metrics topic that could not be read and were skipped")
         self._ready = gauge("ready", "1 while connected and a member of the consumer group, else 0")
         self._end = gauge("window_end_timestamp_seconds", "End of the last closed window, in Unix time")
+        self._size = gauge("window_size_seconds", "Length of the last closed window")
         self._events = gauge("window_total_events", "Events in the last closed window")
         self._users = gauge("window_unique_users", "Distinct users in the last closed window")
         self._sessions = gauge("window_unique_sessions", "Distinct sessions in the last closed window")
         self._duration = gauge("window_avg_duration_seconds", "Average duration of an event in the last closed window")
         self._by_type = gauge("window_events", "Events in the last closed window by type", "event_type")
         self._by_device = gauge("window_device_events", "Events in the last closed window by device", "device_type")
+        self._by_page = gauge("window_top_page_events", "Events of the last closed window's top pages", "page_url")
+        self._by_referrer = gauge(
+            "window_top_referrer_events", "Events of the last closed window's top referrers", "referrer"
+        )
         self._newest = 0
-        for unknown in (self._end, self._events, self._users, self._sessions, self._duration):
+        self._named: dict[Gauge, set[str]] = {self._by_page: set(), self._by_referrer: set()}
+        for unknown in (self._end, self._size, self._events, self._users, self._sessions, self._duration):
             unknown.set(math.nan)
 
     def ready(self, ready: bool) -> None:
@@ -60,12 +70,24 @@ class Instruments:
             return
         self._newest = result.end
         self._end.set(result.end / 1000)
+        self._size.set((result.end - result.start) / 1000)
         self._events.set(metrics.total_events)
         self._users.set(metrics.unique_users)
         self._sessions.set(metrics.unique_sessions)
         self._duration.set(metrics.avg_duration_ms / 1000)
         _set_counts(self._by_type, metrics.event_types, _EVENT_TYPES)
         _set_counts(self._by_device, metrics.devices, _DEVICES)
+        self._name(self._by_page, metrics.top_pages)
+        self._name(self._by_referrer, metrics.top_referrers)
+
+    def _name(self, gauge: Gauge, counts: Mapping[str, int]) -> None:
+        """Show these counts by name and no others; the old ones go last, so that no scrape finds the gauge empty."""
+        shown = {name[:_LONGEST_LABEL]: count for name, count in counts.items()}
+        for name, count in shown.items():
+            gauge.labels(name).set(count)
+        for name in self._named[gauge] - shown.keys():
+            gauge.remove(name)
+        self._named[gauge] = set(shown)
 
 
 def _set_counts(gauge: Gauge, counts: Mapping[str, int], names: tuple[str, ...]) -> None:

@@ -1,19 +1,31 @@
-"""`clickstream-consumer`: the dashboard of the windows' results."""
+"""`clickstream-consumer`: the dashboard of the windows' results, in the terminal and as a page."""
 
+import contextlib
+import logging
 import sys
 import time
+from collections.abc import Iterator
 from typing import NoReturn
 
+from prometheus_client import CollectorRegistry
+
 from clickstream_consumer.connection import Connection, LibraryComplaints
+from clickstream_consumer.feed import Feed
+from clickstream_consumer.history import KEPT_MS, WindowHistory
 from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.labels import labels_for
 from clickstream_consumer.reader import MetricsReader
 from clickstream_consumer.settings import ConsumerSettings
+from clickstream_consumer.stream import EventStream
 from clickstream_consumer.view import view_for
+from clickstream_consumer.website import Website
+from clickstream_consumer.whole_topic import WholeTopic
+from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, configure_logs
+from clickstream_core.pages import Pages
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings, run
-from clickstream_core.shutdown import Shutdown
+from clickstream_core.shutdown import Shutdown, StopRequest
 
 
 def consume() -> int:
@@ -25,10 +37,15 @@ def consume() -> int:
         description="Shows the clickstream's window results: live in a terminal, one block after another elsewhere.",
     )
     configure_logs(settings.service.log_level, settings.service.log_format, "consumer")
+    publish_build_info("consumer")
     complaints = LibraryComplaints()
     labels = labels_for(settings.language)
     health = Health()
-    with Shutdown() as shutdown, HealthServer(settings.service.http_port, health):
+    with (
+        Shutdown() as shutdown,
+        _pages(settings, started_at, complaints, shutdown.requested) as pages,
+        HealthServer(settings.service.http_port, health, pages=pages),
+    ):
         announce(f"🚀 {labels.starting}")
         announce(f"📥 {labels.source}: {settings.topics.metrics_topic}")
         reader = MetricsReader(
@@ -48,6 +65,29 @@ def consume() -> int:
         finally:
             reader.close()
     return 0
+
+
+@contextlib.contextmanager
+def _pages(
+    settings: ConsumerSettings, started_at: int, complaints: LibraryComplaints, stop: StopRequest
+) -> Iterator[Pages | None]:
+    """The page and what fills it; nothing without an HTTP port."""
+    if settings.service.http_port == 0:
+        yield None
+        return
+    reader = MetricsReader(
+        settings,
+        lambda: WholeTopic(settings, started_at - KEPT_MS, complaints),
+        # The group's reader counts and logs; this one reads the same once more.
+        Instruments(CollectorRegistry()),
+        wait=stop.wait,
+        level=logging.DEBUG,
+    )
+    with EventStream() as stream:
+        history = WindowHistory(stream.window)
+        stream.follow(history)
+        with Feed(reader, history, stream, stop.is_set, stop.wait):
+            yield Website(history, stream, settings.language)
 
 
 def main() -> NoReturn:

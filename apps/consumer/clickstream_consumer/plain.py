@@ -32,6 +32,7 @@ class PlainView:
         """Print the block and where it came from."""
         announce(
             f"{dashboard.block(result.metrics, self._labels)}\n{dashboard.position(result)}",
+            window=result.metrics.window_start,
             partition=result.partition,
             offset=result.offset,
             metrics=msgspec.to_builtins(result.metrics),

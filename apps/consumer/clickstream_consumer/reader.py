@@ -46,7 +46,7 @@ class MetricsReader:
     """Reads the metrics topic, through one connection after another when it has to.
 
     `connect` makes a connection or raises KafkaAway or KafkaRefused; `wait` sleeps for some seconds, less when a stop
-    was requested; `clock` gives seconds that only rise.
+    was requested; `clock` gives seconds that only rise; trouble is logged at `level`.
     """
 
     def __init__(
@@ -56,7 +56,9 @@ class MetricsReader:
         instruments: Instruments,
         wait: Callable[[float], object],
         clock: Callable[[], float] = time.monotonic,
+        level: int = logging.WARNING,
     ) -> None:
+        self._level = level
         self.status = Status(Condition.CONNECTING, "connecting to Kafka")
         self._servers = ", ".join(settings.kafka.bootstrap_servers)
         self._topic = settings.topics.metrics_topic
@@ -117,11 +119,12 @@ class MetricsReader:
 
     def _turn_to(self, status: Status) -> None:
         if status.trouble and status.condition is not self.status.condition:
-            _log.warning("%s", printable(status.why))
+            _log.log(self._level, "%s", printable(status.why))
             if self._trouble_since is None:
                 self._trouble_since = self._clock()
         if status.ready and self._trouble_since is not None:
-            _log.warning("Reading %s now, after %.0f s of trouble", self._topic, self._clock() - self._trouble_since)
+            seconds = self._clock() - self._trouble_since
+            _log.log(self._level, "Reading %s now, after %.0f s of trouble", self._topic, seconds)
             self._trouble_since = None
         self.status = status
         self._instruments.ready(status.ready)
@@ -131,11 +134,13 @@ class MetricsReader:
             metrics = decode_window_metrics(record.value)
             result = WindowResult.of(metrics, record.partition, record.offset, self._consumed + 1)
         except MalformedMetrics as error:
-            _log.warning(
+            _log.log(
+                self._level,
                 "Skipped a malformed record, partition %d, offset %d: %s",
                 record.partition,
                 record.offset,
                 printable(str(error)),
+                extra={"partition": record.partition, "offset": record.offset},
             )
             self._instruments.malformed()
             return None

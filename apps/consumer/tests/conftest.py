@@ -1,6 +1,6 @@
-"""The reference's window, and ways to make results of it."""
+"""The reference's window, ways to make results of it, and the page on a free port."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -8,6 +8,7 @@ import pytest
 
 from clickstream_consumer.results import WindowResult
 from clickstream_core.window_metrics import WindowMetrics
+from kit.page import Site, served_page
 
 MakeResult = Callable[..., WindowResult]
 
@@ -43,3 +44,10 @@ def make_result(reference: WindowMetrics) -> MakeResult:
         return WindowResult.of(metrics, partition=1, offset=42, consumed=7)
 
     return make
+
+
+@pytest.fixture
+def site(reference: WindowMetrics) -> Iterator[Site]:
+    """The page without Kafka: the test says what arrives."""
+    with served_page(reference) as site:
+        yield site

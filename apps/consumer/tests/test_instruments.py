@@ -56,12 +56,31 @@ def test_an_earlier_windows_revision_is_counted_and_changes_no_number(
 def test_names_from_outside_make_no_time_series(
     registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
 ) -> None:
-    before = len(list(registry.collect())[-2].samples)
     instruments.result(make_result(30, event_types={f"type-{number}": 2 for number in range(500)} | {"click": 3}))
     instruments.result(make_result(35, event_types={"search": 1}))
     assert value(registry, "window_events", event_type="click") == 0
     assert value(registry, "window_events", event_type="search") == 1
     assert value(registry, "window_events", event_type="other") == 0
     samples = [sample for metric in registry.collect() for sample in metric.samples if "window_events" in sample.name]
-    assert before == 0
     assert len(samples) == 6
+
+
+def test_of_the_top_pages_and_referrers_only_the_last_windows_are_shown(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    instruments.result(make_result(30, top_pages={"/old": 9, "/kept": 5}, top_referrers={"google.com": 3}))
+    instruments.result(make_result(35, top_pages={"/kept": 7, "/" + "x" * 500: 2}, top_referrers={"x.com": 4}))
+
+    samples = [sample for metric in registry.collect() for sample in metric.samples if "_top_" in sample.name]
+    assert {value: sample.value for sample in samples for value in sample.labels.values()} == {
+        "/kept": 7,
+        "/" + "x" * 99: 2,
+        "x.com": 4,
+    }
+
+
+def test_the_length_of_the_last_window_is_shown(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    instruments.result(make_result())
+    assert value(registry, "window_size_seconds") == 300

@@ -48,5 +48,5 @@ def test_in_json_format_a_result_is_one_object_with_the_numbers(
         view.show(make_result(30))
     line = json.loads(capsys.readouterr().out)
     assert line["message"].startswith("=====")
-    assert line["partition"] == 1
+    assert (line["window"], line["partition"], line["offset"]) == ("2024-10-26T10:30:00Z", 1, 42)
     assert line["metrics"]["total_events"] == 3000

@@ -4,6 +4,7 @@
 `Health.beat()` each turn, and when the last beat is older than `stall_after`, the answer is 503 and the kubelet
 restarts the pod. Anything that is progress (a long restore) beats too. `/readyz` answers whether the app does its work
 now: connected and, for members of a consumer group, assigned and restored. `/metrics` is Prometheus' text format.
+An app may serve pages of its own on the same port (`clickstream_core.pages`); everything is for reading only.
 
 The server runs in daemon threads, one a request, so a stuck loop cannot keep it from saying so, and a slow client
 cannot keep others from their answer; a connection that says nothing for 10 s is closed.
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 import prometheus_client
 
 from clickstream_core.errors import SettingsError
+from clickstream_core.pages import Pages, Request, Response
 from clickstream_core.settings import choice, integer, setting
 
 _log = logging.getLogger(__name__)
@@ -85,9 +87,9 @@ class Health:
 
 
 class HealthServer:
-    """Serves a `Health` and a metrics registry on `port` while its `with` block runs; port 0 serves nothing.
+    """Serves a `Health`, a metrics registry and the app's own `pages` on `port` while its `with` block runs.
 
-    Entering raises SettingsError, naming HTTP_PORT, when the port cannot be had.
+    Port 0 serves nothing. Entering raises SettingsError, naming HTTP_PORT, when the port cannot be had.
     """
 
     def __init__(
@@ -95,9 +97,10 @@ class HealthServer:
         port: int,
         health: Health,
         registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
+        pages: Pages | None = None,
     ) -> None:
         self._port = port
-        self._pages = _Pages(health, registry)
+        self._pages = _Pages(health, registry, pages)
         self._server: _Server | None = None
 
     def __enter__(self) -> Self:
@@ -120,14 +123,23 @@ class HealthServer:
 class _Pages:
     health: Health
     registry: prometheus_client.CollectorRegistry
+    own: Pages | None
 
-    def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
-        """Return status, content type and body of the page at `path`."""
-        if path == "/metrics":
+    def answer(self, request: Request) -> Response:
+        """Return the page that was asked for; an own page that fails is a 500 for the reader and a log entry."""
+        if request.path == "/metrics":
             body = prometheus_client.generate_latest(self.registry)
-            return HTTPStatus.OK, prometheus_client.CONTENT_TYPE_LATEST, body
-        status, text = self._text(path)
-        return status, "text/plain; charset=utf-8", f"{text}\n".encode()
+            return Response(body, prometheus_client.CONTENT_TYPE_LATEST)
+        if self.own is not None and request.path not in ("/healthz", "/readyz"):
+            try:
+                own = self.own(request)
+            except Exception:
+                _log.exception("The page %r failed", request.path)
+                return Response(b"this page failed; the log says why\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
+            if own is not None:
+                return own
+        status, text = self._text(request.path)
+        return Response(f"{text}\n".encode(), status=status)
 
     def _text(self, path: str) -> tuple[HTTPStatus, str]:
         if path == "/healthz":
@@ -137,7 +149,8 @@ class _Pages:
         if path == "/readyz":
             ready, why = self.health.readiness()
             return (HTTPStatus.OK, why or "ok") if ready else (HTTPStatus.SERVICE_UNAVAILABLE, why or "not ready")
-        return HTTPStatus.NOT_FOUND, "not found; there are /healthz, /readyz and /metrics"
+        pages = "/healthz, /readyz and /metrics" if self.own is None else "/, /healthz, /readyz and /metrics"
+        return HTTPStatus.NOT_FOUND, f"not found; there are {pages}"
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -168,15 +181,40 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10.0
 
     def do_GET(self) -> None:
-        status, content_type, body = self.server.pages.answer(urlsplit(self.path).path)
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
+        url = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        response = self.server.pages.answer(Request(url.path, url.query, headers))
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.content_type)
+        if isinstance(response.body, bytes) and response.keep is None:
+            self.send_header("Content-Length", str(len(response.body)))
+        for name, value in response.headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        if response.keep is not None:
+            # The socket object that socketserver is going to shut down holds nothing afterwards.
+            response.keep(socket.socket(fileno=self.connection.detach()))
+        elif isinstance(response.body, bytes):
+            self.wfile.write(response.body)
+        else:
+            for part in response.body:
+                self.wfile.write(part)
 
     do_HEAD = do_GET
+
+    def refuse(self) -> None:
+        """Nothing here can be changed over HTTP."""
+        body = b"only GET and HEAD are allowed\n"
+        self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
+        self.send_header("Allow", "GET, HEAD")
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = refuse
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

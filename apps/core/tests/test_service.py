@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from clickstream_core.errors import SettingsError
+from clickstream_core.pages import Request, Response
 from clickstream_core.service import Health, HealthServer
 
 
@@ -94,7 +95,8 @@ def test_metrics_are_prometheus_text(port: int) -> None:
 def test_other_pages_and_methods_are_refused(port: int) -> None:
     assert ask(port, "/")[0] == 404
     assert ask(port, "/healthz/x")[0] == 404
-    assert ask(port, "/healthz", "POST")[0] == 501
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        assert ask(port, "/healthz", method) == (405, "only GET and HEAD are allowed\n")
 
 
 @pytest.mark.usefixtures("server")
@@ -141,3 +143,58 @@ def test_the_port_is_free_again_afterwards(port: int, health: Health) -> None:
             assert ask(port, "/healthz")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(port, "/healthz")
+
+
+def test_an_apps_own_pages_stand_beside_the_three(port: int, health: Health) -> None:
+    def pages(request: Request) -> Response | None:
+        if request.path == "/parts":
+            return Response(
+                iter([b"one ", b"two ", request.query.encode()]), headers={"X-Asked": request.header("A-b")}
+            )
+        return None
+
+    with HealthServer(port, health, CollectorRegistry(), pages=pages):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("GET", "/parts?three=3", headers={"a-B": "yes"})
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"one two three=3")
+        assert response.getheader("X-Asked") == "yes"
+        connection.close()
+        assert ask(port, "/parts", "HEAD") == (200, "")
+        assert ask(port, "/parts", "POST")[0] == 405
+        assert ask(port, "/healthz") == (200, "ok\n")
+        assert ask(port, "/other") == (404, "not found; there are /, /healthz, /readyz and /metrics\n")
+
+
+def test_a_page_that_fails_is_a_500_and_says_why_in_the_log(
+    port: int, health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pages(request: Request) -> Response | None:
+        raise RuntimeError("on purpose")
+
+    with HealthServer(port, health, CollectorRegistry(), pages=pages):
+        assert ask(port, "/x") == (500, "this page failed; the log says why\n")
+    assert "The page '/x' failed" in caplog.text
+    assert "on purpose" in caplog.text
+
+
+def test_a_page_may_keep_the_connection(port: int, health: Health) -> None:
+    kept: list[socket.socket] = []
+
+    def pages(request: Request) -> Response | None:
+        return Response(content_type="text/event-stream", keep=kept.append)
+
+    with (
+        HealthServer(port, health, CollectorRegistry(), pages=pages),
+        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
+    ):
+        client.sendall(b"GET /x HTTP/1.1\r\n\r\n")
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += client.recv(4096)
+        assert b"Content-Length" not in received
+        assert ask(port, "/healthz") == (200, "ok\n")
+        kept[0].sendall(b"later")
+        assert client.recv(4096) == b"later"
+        kept[0].close()
+        assert client.recv(4096) == b""

@@ -1,0 +1,76 @@
+"""What fills the page: a thread that reads the whole metrics topic into the history and tells the open browsers.
+
+It has a connection of its own (`whole_topic`), so it stands beside the consumer's loop and neither holds it up nor
+changes its readiness: a page without news says so itself.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from clickstream_consumer.history import WindowHistory
+from clickstream_consumer.results import WindowResult
+from clickstream_consumer.status import Status
+from clickstream_consumer.stream import EventStream
+
+_log = logging.getLogger(__name__)
+_STOP_SECONDS = 4.0
+
+
+class Reads(Protocol):
+    """What the feed needs of a `MetricsReader`."""
+
+    status: Status
+
+    def poll(self) -> list[WindowResult]: ...
+    def close(self) -> None: ...
+
+
+class Feed:
+    """Reads until its `with` block ends; `stopped` and `wait` are those of the process's stop request."""
+
+    def __init__(
+        self,
+        reader: Reads,
+        history: WindowHistory,
+        stream: EventStream,
+        stopped: Callable[[], bool],
+        wait: Callable[[float], object],
+    ) -> None:
+        self._reader = reader
+        self._history = history
+        self._stream = stream
+        self._stopped = stopped
+        self._wait = wait
+        self._leaving = False
+        self._thread = threading.Thread(target=self._run, name="page-feed", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leaving = True
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._leaving and not self._stopped():
+            try:
+                self._turn()
+            except Exception:
+                # The page must not take the dashboard with it, nor stay without news for a passing fault.
+                _log.exception("Reading for the page failed; trying again")
+                self._wait(1.0)
+        self._reader.close()
+
+    def _turn(self) -> None:
+        for result in self._reader.poll():
+            self._history.add(result)
+        status = self._reader.status
+        if status.ready:
+            self._stream.history_is_complete()
+        self._stream.status(status.condition.name.lower())

@@ -1,0 +1,71 @@
+"""Windows as CSV (RFC 4180), for spreadsheets.
+
+The numbers have columns of their own. Names come from the internet and stand only inside the JSON objects of the last
+columns, which begin with a brace: no spreadsheet takes such a cell for a formula.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+import msgspec
+
+from clickstream_consumer.history import Kept
+from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
+
+_EVENT_TYPES = ("page_view", "click", "add_to_cart", "purchase", "search")
+_DEVICES = ("mobile", "desktop", "tablet")
+_ROWS_AT_ONCE = 200
+COLUMNS = (
+    "window_start",
+    "window_end",
+    "revision",
+    "approximate",
+    "total_events",
+    "unique_users",
+    "unique_sessions",
+    "avg_duration_ms",
+    *(f"events_{name}" for name in _EVENT_TYPES),
+    "events_other",
+    *(f"device_{name}" for name in _DEVICES),
+    "device_other",
+    "top_referrers",
+    "top_pages",
+)
+
+
+def as_csv(windows: Iterable[Kept]) -> Iterator[bytes]:
+    """Return the header and one row per window, in parts of some rows."""
+    yield _lines([COLUMNS])
+    remaining = iter(windows)
+    while rows := [_row(decode_window_metrics(kept.json)) for kept in islice(remaining, _ROWS_AT_ONCE)]:
+        yield _lines(rows)
+
+
+def _row(metrics: WindowMetrics) -> tuple[object, ...]:
+    return (
+        metrics.window_start,
+        metrics.window_end,
+        metrics.revision,
+        "true" if metrics.approximate else "false",
+        metrics.total_events,
+        metrics.unique_users,
+        metrics.unique_sessions,
+        metrics.avg_duration_ms,
+        *_counts(metrics.event_types, _EVENT_TYPES),
+        *_counts(metrics.devices, _DEVICES),
+        msgspec.json.encode(metrics.top_referrers).decode(),
+        msgspec.json.encode(metrics.top_pages).decode(),
+    )
+
+
+def _counts(counts: Mapping[str, int], names: tuple[str, ...]) -> list[int]:
+    known = [counts.get(name, 0) for name in names]
+    return [*known, sum(counts.values()) - sum(known)]
+
+
+def _lines(rows: Iterable[tuple[object, ...]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,43 @@
+// What one window's record holds beside its totals: the funnel and the counts by name, as charts and tables.
+
+import { bars } from "./charts.js";
+import * as format from "./format.js";
+import { fill } from "./tables.js";
+import { word } from "./words.js";
+
+const STEPS = ["page_view", "add_to_cart", "purchase"];
+const MOST = 12;
+const byId = (id) => document.getElementById(id);
+
+const largestFirst = (counts) => Object.entries(counts)
+  .map(([name, value]) => ({ name: format.printable(name), value }))
+  .sort((a, b) => b.value - a.value || (a.name < b.name ? -1 : 1));
+
+function funnel(record) {
+  const rows = STEPS.map((name, index) => {
+    const value = record.event_types[name] ?? 0;
+    const earlier = index ? record.event_types[STEPS[index - 1]] ?? 0 : 0;
+    const rate = earlier ? format.share(value, earlier) : "";
+    return { name, value, rate, label: rate ? `${format.count(value)} · ${word("of_previous", { rate })}` : format.count(value) };
+  });
+  bars(byId("funnel-chart"), rows, chartOf(rows));
+  fill(byId("funnel-table"), rows.map((row) => [row.name, format.count(row.value), row.rate || "–"]));
+}
+
+function counts(kind, record) {
+  const rows = largestFirst(record[kind]).map((row) => ({
+    ...row, label: `${format.count(row.value)} (${format.share(row.value, record.total_events)})`,
+  }));
+  const shown = rows.slice(0, MOST);
+  bars(byId(`${kind}-chart`), shown, rows.length ? chartOf(shown) : word("nothing"));
+  fill(byId(`${kind}-table`), rows.slice(0, 500).map((row) => [
+    row.name, format.count(row.value), format.share(row.value, record.total_events),
+  ]));
+}
+
+const chartOf = (rows) => word("chart_of", { summary: rows.map((row) => `${row.name} ${row.label}`).join(", ") });
+
+export function show(record) {
+  funnel(record);
+  for (const kind of ["event_types", "devices", "top_pages", "top_referrers"]) counts(kind, record);
+}

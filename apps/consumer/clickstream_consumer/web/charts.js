@@ -1,0 +1,167 @@
+// The charts, drawn by Apache ECharts on canvas (its tooltips would need styles that the page's policy forbids, so they
+// are drawn on the canvas too). Colours and font are those of the style sheet, and follow the reader's light or dark.
+
+import * as format from "./format.js";
+
+const { echarts } = globalThis;
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const drawn = new Map();
+const ROW = 46;
+const pen = document.createElement("canvas").getContext("2d");
+
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    const chart = echarts.getInstanceByDom(target);
+    if (chart && (target.clientWidth !== chart.getWidth() || target.clientHeight !== chart.getHeight())) redraw(target);
+  }
+});
+
+function widest(texts, font) {
+  pen.font = `14px ${font}`;
+  return Math.ceil(Math.max(0, ...texts.map((text) => pen.measureText(text).width)));
+}
+
+function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    text: colour("text"), muted: colour("muted"), line: colour("line"), accent: colour("accent"),
+    soft: colour("accent-soft"), track: colour("track"), card: colour("card"),
+    font: getComputedStyle(document.body).fontFamily,
+  };
+}
+
+function draw(element, options) {
+  let chart = echarts.getInstanceByDom(element);
+  if (!chart) {
+    chart = echarts.init(element, null, { renderer: "canvas" });
+    resized.observe(element);
+  }
+  drawn.set(element, options);
+  redraw(element);
+  return chart;
+}
+
+function redraw(element) {
+  const chart = echarts.getInstanceByDom(element);
+  if (element.clientWidth === 0 || !drawn.has(element)) return;
+  chart.resize();
+  const look = theme();
+  chart.setOption({
+    animation: !still.matches,
+    animationDuration: 300,
+    animationDurationUpdate: 400,
+    textStyle: { fontFamily: look.font, color: look.text },
+    ...drawn.get(element)(look, element.clientWidth),
+  });
+}
+
+dark.addEventListener("change", () => { for (const element of drawn.keys()) redraw(element); });
+
+const tooltip = (look) => ({
+  renderMode: "richText", confine: true, backgroundColor: look.card, borderColor: look.line,
+  textStyle: { color: look.text, fontSize: 13, fontFamily: look.font },
+});
+
+// Horizontal bars, each below its name and its number. rows: [{name, value, label}], at most a dozen.
+export function bars(element, rows, summary) {
+  element.setAttribute("aria-label", summary);
+  element.toggleAttribute("data-nothing", rows.length === 0);
+  if (rows.length === 0) { // the style sheet shows the summary instead
+    drawn.delete(element);
+    echarts.getInstanceByDom(element)?.dispose();
+    element.style.height = "";
+    return;
+  }
+  element.style.height = `${rows.length * ROW + 4}px`;
+  const most = Math.max(1, ...rows.map((row) => row.value));
+  draw(element, (look, width) => {
+    const side = (position, data, colour, room) => ({
+      type: "category", inverse: true, position, data,
+      axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false },
+      axisLabel: {
+        inside: true, margin: 0, interval: 0, color: colour, fontSize: 14, width: room, overflow: "truncate",
+        verticalAlign: "bottom", padding: [0, 0, 7, 0], align: position, fontFamily: look.font,
+      },
+      z: 3,
+    });
+    const labelRoom = Math.min(width * 0.75, widest(rows.map((row) => row.label), look.font) + 2);
+    return {
+      grid: { left: 0, right: 0, top: 8, bottom: 0, outerBoundsMode: "none" },
+      xAxis: { type: "value", min: 0, max: most, show: false },
+      yAxis: [
+        side("left", rows.map((row) => row.name), look.text, Math.max(40, width - labelRoom - 12)),
+        side("right", rows.map((row) => row.label), look.muted, labelRoom),
+      ],
+      tooltip: {
+        ...tooltip(look), trigger: "item",
+        formatter: ({ dataIndex }) => {
+          const row = rows[dataIndex];
+          return row ? `${row.name.replace(/(.{60})/gu, "$1\n")}\n${row.label}` : "";
+        },
+      },
+      series: [{
+        type: "bar", barWidth: 9, emphasis: { disabled: true }, data: rows.map((row) => row.value || null), barMinHeight: 2,
+        itemStyle: { color: look.accent, borderRadius: 5 },
+        showBackground: true, backgroundStyle: { color: look.track, borderRadius: 5 },
+      }],
+    };
+  });
+}
+
+// One figure over time, with a mark at the chosen window. Where windows are missing there were no events: the line
+// breaks. points: [{start, end, value}], oldest first; onChoose gets the index of a point.
+export function line(element, points, { chosen, figure, onChoose, summary }) {
+  element.setAttribute("aria-label", summary);
+  const data = [];
+  points.forEach((point, index) => {
+    const earlier = points[index - 1];
+    if (earlier && point.start - earlier.end >= point.end - point.start) data.push([earlier.end, null]);
+    data.push([point.start, point.value, index]);
+  });
+  const span = points.length ? points.at(-1).start - points[0].start : 0;
+  const chart = draw(element, (look, width) => ({
+    grid: { left: 4, right: 12, top: 16, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
+    xAxis: {
+      type: "time", splitNumber: Math.max(2, Math.floor(width / 150)), minInterval: span > 2 * 86400000 ? 86400000 : 60000,
+      axisLine: { lineStyle: { color: look.line } }, axisTick: { show: false },
+      axisLabel: {
+        color: look.muted, hideOverlap: true, fontSize: 12, showMinLabel: false, showMaxLabel: false,
+        formatter: (value) => (span > 2 * 86400000 ? format.day(value) : format.minute(value)),
+      },
+    },
+    yAxis: {
+      type: "value", min: 0, minInterval: 1, splitNumber: 4, axisLabel: { color: look.muted, fontSize: 12, formatter: format.short },
+      splitLine: { lineStyle: { color: look.line } },
+    },
+    tooltip: {
+      ...tooltip(look), trigger: "axis", axisPointer: { type: "line", lineStyle: { color: look.accent, type: "solid" } },
+      formatter: ([hit]) => {
+        const point = hit && points[hit.value[2]];
+        return point ? `${format.period(point.start, point.end)}\n${figure}: ${format.count(point.value)}` : "";
+      },
+    },
+    series: [{
+      type: "line", data, emphasis: { disabled: true }, sampling: "lttb", connectNulls: false,
+      showSymbol: points.length < 40, symbol: "circle", symbolSize: 5,
+      lineStyle: { color: look.accent, width: 2 }, itemStyle: { color: look.accent },
+      areaStyle: { color: look.soft, opacity: 0.45 },
+      markLine: {
+        silent: true, symbol: "none", animation: false, label: { show: false },
+        lineStyle: { color: look.text, type: "dashed", width: 1, opacity: 0.55 },
+        data: points[chosen] ? [{ xAxis: points[chosen].start }] : [],
+      },
+    }],
+  }));
+  const surface = chart.getZr();
+  surface.off("click");
+  surface.on("click", ({ offsetX, offsetY }) => {
+    const at = chart.convertFromPixel({ gridIndex: 0 }, [offsetX, offsetY])[0];
+    let nearest = 0;
+    points.forEach((point, index) => {
+      if (Math.abs(point.start - at) < Math.abs(points[nearest].start - at)) nearest = index;
+    });
+    if (points.length) onChoose(nearest);
+  });
+}

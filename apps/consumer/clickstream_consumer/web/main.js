@@ -1,0 +1,102 @@
+// The page: loads the windows, shows the latest one and follows it, until the reader chooses another.
+
+import * as breakdown from "./breakdown.js";
+import * as format from "./format.js";
+import * as notices from "./notices.js";
+import * as overview from "./overview.js";
+import * as server from "./server.js";
+import { Timeline } from "./timeline.js";
+import { Windows, totalsOf } from "./windows.js";
+import { word } from "./words.js";
+
+const RETRY_MS = 3000;
+const byId = (id) => document.getElementById(id);
+const windows = new Windows();
+const timeline = new Timeline(windows, (window) => choose(window));
+let shown; // the record on the page
+let following = true; // whether the latest window is shown as it comes
+let wanted; // the last window that was asked for
+let stream;
+
+async function load() {
+  stream?.close();
+  try {
+    const { position, windows: records } = await server.allTotals();
+    windows.replaceAll(records);
+    if (windows.all.length) await showRecord(following || !shown ? windows.newest : totalsOf(shown));
+    byId("loading").hidden = true;
+    byId("empty").hidden = windows.all.length > 0;
+    stream = server.listen(position, {
+      window: arrived, status: notices.condition, reload: load, lost: () => notices.condition("lost"),
+    });
+  } catch (error) {
+    console.warn("The windows could not be loaded:", error.message);
+    notices.condition("failed");
+    setTimeout(load, RETRY_MS);
+  }
+}
+
+function arrived(record) {
+  const what = windows.put(record);
+  if (what === "known") return;
+  const totals = totalsOf(record);
+  const isNewest = windows.indexOf(totals) === windows.all.length - 1;
+  const isShown = shown && totalsOf(shown).start === totals.start && totalsOf(shown).end === totals.end;
+  if ((following && isNewest) || isShown) render(record);
+  else {
+    steps();
+    timeline.draw();
+  }
+  notices.say(word(what === "new" ? "new_window" : "revised_window", {
+    period: format.period(totals.start, totals.end),
+    events: format.count(record.total_events), users: format.count(record.unique_users),
+  }));
+}
+
+async function showRecord(window) {
+  wanted = window;
+  const record = await server.record(window);
+  if (record && wanted === window) render(record);
+}
+
+function render(record) {
+  shown = record;
+  byId("empty").hidden = true;
+  byId("figures").hidden = false;
+  const totals = totalsOf(record);
+  const at = windows.indexOf(totals);
+  overview.show(record, totals, windows.all[at - 1], at === windows.all.length - 1);
+  timeline.show(totals);
+  breakdown.show(record);
+  steps();
+}
+
+function steps() {
+  const at = shown ? windows.indexOf(totalsOf(shown)) : -1;
+  // Not "disabled": that would take the focus away from whoever has just pressed it.
+  const idle = { earlier: at <= 0, later: at < 0 || at >= windows.all.length - 1, latest: following };
+  for (const [id, value] of Object.entries(idle)) byId(id).setAttribute("aria-disabled", String(value));
+}
+
+async function choose(window) {
+  if (!window) return;
+  following = window === windows.newest;
+  try {
+    await showRecord(window);
+    notices.say(word("showing", { period: format.period(window.start, window.end) }));
+  } catch (error) {
+    console.warn("The window could not be loaded:", error.message);
+    notices.condition("failed");
+  }
+  steps();
+}
+
+function step(by) {
+  const at = windows.indexOf(wanted ?? totalsOf(shown));
+  choose(windows.all[at + by]);
+}
+
+byId("earlier").addEventListener("click", () => step(-1));
+byId("later").addEventListener("click", () => step(1));
+byId("latest").addEventListener("click", () => choose(windows.newest));
+load();

@@ -1,0 +1,93 @@
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from clickstream_consumer.feed import Feed
+from clickstream_consumer.results import WindowResult
+from clickstream_consumer.status import Condition, Status
+from kit.page import Site
+from kit.poll import eventually
+
+MakeResult = Callable[..., WindowResult]
+
+
+@dataclass
+class Reader:
+    """Brings what the test put into `script`, one step a poll, and then nothing."""
+
+    script: list[list[WindowResult] | Exception | Condition] = field(default_factory=list)
+    status: Status = field(default_factory=lambda: Status(Condition.CONNECTING))
+    closed: bool = False
+
+    def poll(self) -> list[WindowResult]:
+        step = self.script.pop(0) if self.script else []
+        if isinstance(step, Exception):
+            raise step
+        if isinstance(step, Condition):
+            self.status = Status(step)
+            return []
+        return step
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Told:
+    """Stands for the stream: notes what it was told."""
+
+    conditions: list[str] = field(default_factory=list)
+    complete: bool = False
+
+    def status(self, condition: str) -> None:
+        if self.conditions[-1:] != [condition]:
+            self.conditions.append(condition)
+
+    def history_is_complete(self) -> None:
+        self.complete = True
+
+
+def fed(site: Site, reader: Reader, stopped: Callable[[], bool] = lambda: False) -> Feed:
+    pause = threading.Event()
+    return Feed(reader, site.history, site.stream, stopped, lambda seconds: pause.wait(0.01))
+
+
+def test_results_reach_the_history_and_the_reader_is_closed(site: Site, make_result: MakeResult) -> None:
+    reader = Reader([[make_result(30), make_result(35)], Condition.READY])
+    with fed(site, reader):
+        eventually(lambda: len(site.history) == 2, 5)
+    assert reader.closed
+
+
+def test_the_condition_is_told_and_the_history_complete_once_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told()
+    monkeypatch.setattr(site, "stream", told)
+    reader = Reader([Condition.JOINING, Condition.AWAY])
+    with fed(site, reader):
+        eventually(lambda: told.conditions[-1:] == ["away"], 5)
+        assert not told.complete
+        reader.script += [Condition.NO_TOPIC, Condition.READY]
+        eventually(lambda: told.complete, 5)
+    assert told.conditions in (["connecting", *_LATER], _LATER)
+
+
+_LATER = ["joining", "away", "no_topic", "ready"]
+
+
+def test_a_passing_fault_does_not_end_the_page(
+    site: Site, make_result: MakeResult, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = Reader([RuntimeError("on purpose"), [make_result(30)]])
+    with fed(site, reader):
+        eventually(lambda: len(site.history) == 1, 5)
+    assert "Reading for the page failed; trying again" in caplog.text
+
+
+def test_a_stop_request_ends_the_reading(site: Site) -> None:
+    reader = Reader()
+    stop = threading.Event()
+    with fed(site, reader, stop.is_set):
+        stop.set()
+        eventually(lambda: reader.closed, 5)

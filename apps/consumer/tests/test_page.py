@@ -1,0 +1,321 @@
+"""The page in a real browser. PAGE_SCREENSHOTS=folder keeps the pictures, to be looked at."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from clickstream_core.window_metrics import WindowMetrics
+from kit.chromium import chromium
+from kit.page import Site, served_page
+
+OpenPage = Callable[..., Page]
+BANNER = "#banner"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
+    """Opens the page as a reader in Seoul does; in the end nothing may have gone wrong in the browser's eyes."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(width: int = 1280, scheme: str = "light", locale: str = "en-US", path: str = "") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800},
+            color_scheme="dark" if scheme == "dark" else "light",
+            locale=locale,
+            timezone_id="Asia/Seoul",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("request", lambda sent: None if sent.url.startswith(site.url) else complaints.append(sent.url))
+        page.goto(site.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Callable[[Page, str], None]:
+    folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(page: Page, name: str) -> None:
+        page.wait_for_timeout(600)  # the charts' movement; nothing is asserted on it
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+    return keep
+
+
+Keep = Callable[[Page, str], None]
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme", "locale"),
+    [
+        ("desktop-light-en", 1280, "light", "en-US"),
+        ("desktop-dark-ko", 1280, "dark", "ko-KR"),
+        ("phone-light-ko", 360, "light", "ko-KR"),
+        ("phone-dark-en", 360, "dark", "en-US"),
+    ],
+)
+def test_the_first_load_shows_the_latest_window(
+    site: Site, open_page: OpenPage, keep: Keep, name: str, width: int, scheme: str, locale: str
+) -> None:
+    site.fill(300)
+    site.ready()
+    page = open_page(width, scheme, locale)
+    english = locale == "en-US"
+    expect(page.locator("h1")).to_have_text("Clickstream metrics" if english else "클릭스트림 메트릭")
+    expect(page.locator("#period")).to_have_text(
+        "Sep 21 23:13:00 – 23:13:30" if english else "9월 21일 23:13:00 – 23:13:30"
+    )
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    expect(page.locator("#state-text")).to_have_text("Live" if english else "실시간")
+    expect(page.locator("canvas")).to_have_count(6)
+    keep(page, f"first-load-{name}")
+    assert page.evaluate(_FITS), "nothing is wider than the screen"
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    expect(page.locator("#history-table tbody tr")).to_have_count(120)
+    assert page.evaluate(_FITS), "nor are the tables"
+    keep(page, f"tables-{name}")
+    assert page.evaluate(_DRAWN) == [True] * 6
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == ("rgb(14, 19, 24)" if scheme == "dark" else "rgb(244, 246, 248)")
+
+
+def test_a_new_window_moves_the_page(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    site.fill(10)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    expect(page.locator("#state-text")).to_have_text("Live")
+    site.add(1, total_events=4321, unique_users=1234, event_types={"page_view": 4000, "add_to_cart": 1000})
+    expect(page.locator("#total_events")).to_have_text("4,321")
+    expect(page.locator("#total_events-change")).to_have_text("+44% vs. previous")
+    expect(page.locator("#period")).to_contain_text("23:13:30 – 23:14:00")
+    expect(page.locator("#news")).to_have_text(
+        "New window Sep 21 23:13:30 – 23:14:00: 4,321 events, 1,234 users.", use_inner_text=False
+    )
+    expect(page.locator("#funnel-table tr").nth(2)).to_contain_text("25.0%", use_inner_text=False)
+    label = page.locator("#history-chart").get_attribute("aria-label") or ""
+    assert "in 11 windows" in label
+    assert "the last one 4,321" in label
+    keep(page, "new-window")
+
+
+def test_a_revision_replaces_the_window_that_is_shown(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    site.fill(3)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    expect(page.locator("#revision")).to_be_hidden()
+    site.add(0, revision=1, total_events=3111, approximate=True)
+    expect(page.locator("#total_events")).to_have_text("3,111")
+    expect(page.locator("#revision")).to_have_text("revision 1")
+    expect(page.locator("#approximate")).to_be_visible()
+    assert "in 3 windows" in (page.locator("#history-chart").get_attribute("aria-label") or "")
+    keep(page, "revision")
+
+
+def test_kafka_goes_away_and_comes_back(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    site.fill(3)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    expect(page.locator(BANNER)).to_be_hidden()
+    site.stream.status("away")
+    expect(page.locator(BANNER)).to_contain_text("Kafka does not answer")
+    expect(page.locator("#state-text")).to_have_text("Not live")
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    keep(page, "kafka-away")
+    site.stream.status("ready")
+    expect(page.locator(BANNER)).to_be_hidden()
+    expect(page.locator("#news")).to_have_text("Connected again; new windows appear as they close.")
+    site.add(1, total_events=5)
+    expect(page.locator("#total_events")).to_have_text("5")
+
+
+def test_the_page_finds_a_consumer_that_was_restarted(browser: Browser, reference: WindowMetrics) -> None:
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    with served_page(reference) as first:
+        first.fill(3)
+        first.ready()
+        page.goto(first.url)
+        expect(page.locator("#state-text")).to_have_text("Live")
+    expect(page.locator(BANNER)).to_have_text("The connection to the consumer is lost. Trying again …")
+    with served_page(reference, first.port) as second:
+        second.fill(3)
+        second.add(1, total_events=77)
+        second.ready()
+        expect(page.locator("#total_events")).to_have_text("77", timeout=20_000)
+        expect(page.locator(BANNER)).to_be_hidden()
+        second.add(2, total_events=78)
+        expect(page.locator("#total_events")).to_have_text("78")
+    context.close()
+
+
+def test_without_data_the_page_says_what_to_do(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    page = open_page(360)
+    expect(page.locator("#empty")).to_contain_text("No window has closed yet")
+    expect(page.locator(BANNER)).to_have_text("Connecting to Kafka …")
+    expect(page.locator("#empty li")).to_have_count(3)
+    keep(page, "no-data")
+    site.ready()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    site.add(0)
+    expect(page.locator("#empty")).to_be_hidden()
+    expect(page.locator("#total_events")).to_have_text("3,000")
+
+
+def test_an_earlier_window_stays_on_the_page_until_the_latest_is_asked_for(site: Site, open_page: OpenPage) -> None:
+    site.fill(5)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    page.locator("#earlier").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#period")).to_contain_text("23:12:30 – 23:13:00")
+    expect(page.locator("#window-label")).to_have_text("Window")
+    page.keyboard.press("Enter")
+    expect(page.locator("#period")).to_contain_text("23:12:00 – 23:12:30")
+    site.add(1, total_events=1)
+    expect(page.locator("#news")).to_contain_text("New window")
+    expect(page.locator("#period")).to_contain_text("23:12:00 – 23:12:30")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#period")).to_contain_text("23:13:30 – 23:14:00")
+    assert page.evaluate("document.activeElement.id") == "latest", "the focus is not lost"
+    site.add(2, total_events=2)
+    expect(page.locator("#total_events")).to_have_text("2")
+
+
+def test_a_point_of_the_history_can_be_chosen(site: Site, open_page: OpenPage) -> None:
+    site.fill(20)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    page.locator("#history-chart").click(position={"x": 60, "y": 120})
+    expect(page.locator("#period")).to_contain_text("Sep 21 23:0")
+    expect(page.locator("#window-label")).to_have_text("Window")
+
+
+def test_figures_ranges_and_tables_are_reached_with_the_keyboard(site: Site, open_page: OpenPage) -> None:
+    site.fill(300)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.locator("input[value=total_events]").focus()
+    page.keyboard.press("ArrowRight")
+    assert "Unique users" in (page.locator("#history-chart").get_attribute("aria-label") or "")
+    page.locator("input[value='1']").focus()
+    page.keyboard.press("ArrowRight")
+    assert "in 300 windows" in (page.locator("#history-chart").get_attribute("aria-label") or "")
+    page.locator("#history-details summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#history-table tbody tr")).to_have_count(120)
+    expect(page.locator("#history-note")).to_have_text(
+        "The newest 120 of 300 windows in this range; the CSV holds all."
+    )
+
+
+def test_names_from_the_internet_do_nothing(site: Site, open_page: OpenPage) -> None:
+    nasty = {"<img src=x onerror=alert(1)>": 9, "/\u202egnp.exe": 8, "/" + "long/" * 400: 7}
+    site.add(0, top_pages=nasty, event_types={"{a|b}": 5, "__proto__": 4})
+    site.ready()
+    page = open_page(360)
+    expect(page.locator("#state-text")).to_have_text("Live")
+    table = page.locator("#top_pages-table")
+    expect(table).to_contain_text("<img src=x onerror=alert(1)>", use_inner_text=False)
+    expect(table).to_contain_text("/\\u{202e}gnp.exe", use_inner_text=False)
+    expect(page.locator("#event_types-table")).to_contain_text("__proto__", use_inner_text=False)
+    assert page.locator("main img").count() == 0
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    assert page.evaluate(_FITS)
+
+
+def test_a_window_without_pages_says_so(site: Site, open_page: OpenPage) -> None:
+    site.add(0, top_pages={})
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    expect(page.locator("#top_pages-chart")).to_have_attribute("aria-label", "Nothing in this window.")
+    expect(page.locator("canvas")).to_have_count(5)
+    site.add(1)
+    expect(page.locator("canvas")).to_have_count(6)
+    site.add(2, top_pages={})
+    expect(page.locator("canvas")).to_have_count(5)
+
+
+def test_the_other_language_is_a_link_away(site: Site, open_page: OpenPage) -> None:
+    site.ready()
+    page = open_page()
+    page.get_by_role("link", name="한국어").click()
+    expect(page.locator("h1")).to_have_text("클릭스트림 메트릭")
+    assert page.locator("html").get_attribute("lang") == "ko"
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("h1")).to_have_text("Clickstream metrics")
+
+
+def test_everything_a_screen_reader_needs_is_there(site: Site, open_page: OpenPage) -> None:
+    site.fill(3)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    assert page.locator("h1").count() == 1
+    for title in ("Window by window", "Funnel", "Event types", "Devices", "Top pages", "Top referrers"):
+        region = page.get_by_role("region", name=title, exact=True).first
+        expect(region.get_by_role("heading", name=title)).to_be_visible()
+        expect(region.get_by_role("img")).to_have_attribute("aria-label", _SOMETHING)
+        expect(region.locator("table")).to_have_count(1)
+
+
+def test_a_day_of_windows_leaves_the_browsers_memory_flat(site: Site, open_page: OpenPage) -> None:
+    site.fill(2880)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    session = page.context.new_cdp_session(page)
+
+    def heap() -> float:
+        session.send("HeapProfiler.collectGarbage")
+        return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
+
+    def arrive(first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            site.add(number, total_events=number)
+            if number % 20 == 0:
+                expect(page.locator("#total_events")).to_have_text(f"{number:,}")
+
+    arrive(1, 40)
+    before = heap()
+    arrive(41, 120)
+    after = heap()
+    print(f"browser heap: {before:.1f} MB after 40 new windows, {after:.1f} MB after 120")
+    assert after < before + 3
+
+
+_FITS = "document.documentElement.scrollWidth <= innerWidth"
+_SOMETHING = re.compile(".+")
+_DRAWN = """
+[...document.querySelectorAll("canvas")].map((canvas) =>
+  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value !== 0))
+"""
