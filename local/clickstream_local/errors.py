@@ -24,5 +24,9 @@ class TopicsFailed(LocalError):
     """The topics could not be listed or created."""
 
 
+class PrometheusFailed(LocalError):
+    """The installed Prometheus did not start."""
+
+
 class ChildDied(LocalError):
     """A part of the pipeline ended while it should have been running."""

@@ -1,7 +1,8 @@
 """`./setup.sh --local`: the whole pipeline on this machine.
 
 In the order of the code: settings, the folder's lock, free ports, Kafka (the embedded one, or the one that
-KAFKA_BOOTSTRAP_SERVERS names), topics, the apps, the watch over them, and the end of everything that was started.
+KAFKA_BOOTSTRAP_SERVERS names), topics, Prometheus if asked for, the apps, the watch over them, and the end of
+everything that was started.
 """
 
 import math
@@ -26,8 +27,9 @@ from clickstream_local.java import find_java
 from clickstream_local.lock import only_one
 from clickstream_local.pipeline import AppCommand, app_commands, start, stop_apps, watch
 from clickstream_local.ports import describe_holder, is_free
+from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.screen import Screen
-from clickstream_local.settings import LocalSettings, refuse_fresh_elsewhere
+from clickstream_local.settings import LocalSettings, refuse_fresh_elsewhere, refuse_monitoring_of_nothing
 from clickstream_local.topics import clickstream_topics, create_missing
 
 _PROGRAM = "./setup.sh --local"
@@ -65,6 +67,8 @@ def launch(
 ) -> None:
     """Start everything, watch it and stop it. Returns when the user has stopped it; raises LocalError otherwise."""
     topics = read_settings(TopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
+    refuse_monitoring_of_nothing(settings)
+    executable = find_prometheus() if settings.monitoring else None
     embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if embedded:
         # What is left in the environment for another Kafka (TLS, a user) would keep the apps from this one.
@@ -77,7 +81,7 @@ def launch(
     logs = settings.directory / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     with only_one(settings.directory):
-        check_ports(settings, embedded)
+        check_ports(settings, embedded, with_prometheus=executable is not None)
         for log in logs.glob("*.log"):
             log.unlink()  # of the last run
         with ExitStack() as stack:
@@ -85,24 +89,28 @@ def launch(
             with signals.interrupting():
                 screen.progress("Creating the topics")
                 create_missing(kafka.kafka_python_config(), clickstream_topics(*names))
+            prometheus = stack.enter_context(_monitoring(settings, executable, logs, screen, signals))
             apps: list[Child] = []
             try:
                 _tell_what_to_expect(settings, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
                 for command in commands(settings, environ):
                     apps.append(start(command, logs))  # noqa: PERF401 - the started ones must be known if one fails
-                watch([*broker, *apps], signals.requested)
+                watch([*broker, *prometheus, *apps], signals.requested)
             finally:
                 stop_apps(apps, screen.progress)
     screen.line("Stopped. Nothing is left running.")
 
 
-def check_ports(settings: LocalSettings, embedded: bool) -> None:
+def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool = False) -> None:
     """Raise LocalError that names each needed port that is taken and who holds it."""
     needed = {port: f"the {app}'s HTTP port" for app, port in settings.http_ports().items() if port}
     flags = "--http-port"
+    if with_prometheus:
+        needed[settings.prometheus_port] = "Prometheus"
+        flags = "--prometheus-port or --http-port"
     if embedded:
         needed = {settings.kafka_port: "Kafka", **needed}
-        flags = "--kafka-port or --http-port"
+        flags = f"--kafka-port, {flags}" if with_prometheus else "--kafka-port or --http-port"
     taken = [
         f"port {port} ({use}) is held by {describe_holder(port)}" for port, use in needed.items() if not is_free(port)
     ]
@@ -138,6 +146,43 @@ def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals
         broker.stop()
 
 
+@contextmanager
+def _monitoring(
+    settings: LocalSettings, executable: Path | None, logs: Path, screen: Screen, signals: StopSignals
+) -> Iterator[list[Child]]:
+    """Prometheus, if it is asked for and installed, as the list of processes to watch."""
+    if executable is None:
+        if settings.monitoring:
+            screen.line(
+                "✗ Prometheus is not installed, so there is none: apt install prometheus, or put it on the PATH"
+            )
+        yield []
+        return
+    directory = settings.directory / "prometheus"
+    if settings.fresh and directory.exists():
+        shutil.rmtree(directory)
+    targets = {f"clickstream-{app}": f"localhost:{port}" for app, port in settings.http_ports().items()}
+    prometheus = Prometheus(
+        directory,
+        executable=executable,
+        port=settings.prometheus_port,
+        targets=targets,
+        rules=rule_file(ALERTS.read_text(encoding="utf-8")),
+        log=logs / "prometheus.log",
+    )
+    try:
+        with signals.interrupting():
+            screen.progress("Starting Prometheus")
+            prometheus.start()
+        screen.line(
+            f"✓ Prometheus on {prometheus.url}; targets: {', '.join(targets.values())} ({prometheus.url}/targets)"
+        )
+        yield [prometheus.child]
+    finally:
+        screen.progress("Stopping Prometheus")
+        prometheus.stop()
+
+
 def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: Path, screen: Screen) -> None:
     size = settings.window_size / 1000
     first = math.ceil(size - time.time() % size + _OUT_OF_ORDERNESS_SECONDS)
@@ -145,6 +190,8 @@ def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: 
     screen.line(f"✓ Topics on {bootstrap_servers}")
     screen.line(f"✓ {settings.rate:g} events/second, windows of {describe_duration(settings.window_size)}")
     screen.line(f"  Logs: {logs}/")
+    if settings.http_port:
+        screen.line(f"  Live page: http://localhost:{settings.http_ports()['consumer']}/")
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
     screen.line(f"  The first window's result comes in about {first} s. Ctrl+C stops everything.\n")

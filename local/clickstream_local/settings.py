@@ -28,7 +28,18 @@ class LocalSettings:
         flag="--language",
     )
     fresh: bool = setting(
-        "FRESH", parse=boolean, default="false", switch=True, help="delete what earlier runs left in the embedded Kafka"
+        "FRESH",
+        parse=boolean,
+        default="false",
+        switch=True,
+        help="delete the data that earlier runs left",
+    )
+    monitoring: bool = setting(
+        "MONITORING",
+        parse=boolean,
+        default="false",
+        switch=True,
+        help="start Prometheus too, where it is installed, with the apps as targets and the alert rules",
     )
     kafka_port: int = setting(
         "KAFKA_PORT", parse=integer(minimum=1, maximum=65535), default="9092", help="port of the embedded Kafka"
@@ -39,17 +50,29 @@ class LocalSettings:
         default="8080",
         help="first of three ports for /healthz, /readyz and /metrics: consumer, producer, processor; 0 for none",
     )
+    prometheus_port: int = setting(
+        "PROMETHEUS_PORT",
+        parse=integer(minimum=1, maximum=65535),
+        default="9090",
+        help="port of Prometheus",
+    )
     directory: Path = setting(
         "LOCAL_DIRECTORY",
         parse=Path,
         default=".local",
-        help="folder for Kafka's jars and data and for the logs, as seen from the checkout",
+        help="folder for Kafka's jars and data, Prometheus' data and the logs, as seen from the checkout",
     )
 
     def http_ports(self) -> dict[str, int]:
         """The HTTP port of each app, by its name; 0 means none."""
         names = ("consumer", "producer", "streams")
         return {name: self.http_port + number if self.http_port else 0 for number, name in enumerate(names)}
+
+
+def refuse_monitoring_of_nothing(settings: LocalSettings) -> None:
+    """Raise SettingsError when --monitoring is given though the apps shall have no HTTP ports."""
+    if settings.monitoring and not settings.http_port:
+        raise SettingsError("MONITORING=true: needs the apps' HTTP ports, but HTTP_PORT=0; leave out one of the two")
 
 
 def refuse_fresh_elsewhere(settings: LocalSettings, bootstrap_servers: str) -> None:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import prometheus_client
 
+from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import configure_logs
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings, run
@@ -29,6 +30,7 @@ def produce() -> int:
     """Generate as the settings say; return the exit status."""
     settings = read_settings(ProducerSettings, prog=APP, description="Simulated users whose clicks go to Kafka.")
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
+    publish_build_info("producer")
     assert_fast_checksums()
     seed = random.SystemRandom().getrandbits(64) if settings.seed is None else settings.seed
     count = process_count(settings.rate)

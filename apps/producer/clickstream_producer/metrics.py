@@ -19,10 +19,10 @@ class ProgressCollector(Collector):
         """Yield the metric families."""
         now = self.progress
         prefix = "clickstream_producer_"
-        yield CounterMetricFamily(prefix + "events_accepted", "Events handed to the Kafka client", now.accepted)
-        yield CounterMetricFamily(prefix + "events_sent", "Events that Kafka acknowledged", now.acknowledged)
+        yield CounterMetricFamily(prefix + "events_sent", "Events handed to the Kafka client", now.accepted)
+        yield CounterMetricFamily(prefix + "events_acknowledged", "Events that Kafka has", now.acknowledged)
         yield CounterMetricFamily(prefix + "events_failed", "Events that Kafka refused for good", now.failed)
-        yield GaugeMetricFamily(prefix + "events_in_flight", "Events accepted but not acknowledged", now.in_flight)
+        yield GaugeMetricFamily(prefix + "events_in_flight", "Events sent, not acknowledged yet", now.in_flight)
         yield GaugeMetricFamily(prefix + "events_in_flight_bound", "In flight, generation pauses here", now.bound)
         yield GaugeMetricFamily(prefix + "target_rate_events_per_second", "The asked-for rate", self._rate)
         yield GaugeMetricFamily(

@@ -33,3 +33,9 @@ WINDOW_LATENCY_SECONDS = Histogram(
 WAITING_SECONDS = Gauge(
     "clickstream_streams_window_waiting_seconds", "How long the oldest unclosed window has waited for a partition."
 )
+
+# Series that begin with their first count have no rate of it: these are there from the start.
+for _reason in ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp", "late", "future", "expired"):
+    DEAD_LETTERS.labels(_reason)
+for _kind in ("first", "revision"):
+    WINDOWS.labels(_kind)

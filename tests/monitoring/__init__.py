@@ -1,0 +1,1 @@
+"""The tests of what operators see: metrics, dashboard, alerts."""

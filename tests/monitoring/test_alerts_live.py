@@ -1,0 +1,139 @@
+"""Alerts fire when the real pipeline is in trouble, and are silent before and after.
+
+A real broker, the real apps and a real Prometheus, under the names of production; only the rules' times are shortened.
+The lag is the broker's own, told as the Kafka exporter tells it.
+"""
+
+import contextlib
+import re
+from pathlib import Path
+
+from clickstream_local.broker import Broker
+from clickstream_local.prometheus import ALERTS, rule_file
+from clickstream_local.topics import clickstream_topics, create_missing
+from kit.poll import eventually
+from kit.processes import App, Apps
+from kit.processor import sample, windows_announced
+from kit.prometheus import Served, firing, monitoring_tool, query, running_prometheus, serving
+from kit.topics import PipelineTopics, ToSend, lag, send
+
+_SHORT = {
+    "WINDOW_SIZE": "5s",
+    "OUT_OF_ORDERNESS": "1s",
+    "IDLE_TIMEOUT": "2s",
+    "COMMIT_INTERVAL": "500ms",
+    "ALLOWED_LATENESS": "10s",
+}
+_PROVOKED = {"ClickstreamDeadLetters", "ClickstreamGroupLag", "ClickstreamNoWindow"}
+_DEADLINE = 90.0
+
+
+def test_lag_no_window_and_dead_letters_are_noticed(apps: Apps, own_broker: Broker, tmp_path: Path) -> None:
+    monitoring_tool("prometheus")
+    topics = _production_topics(own_broker)
+    streams = _start(apps, topics, "streams", **_SHORT)
+    consumer = _start(apps, topics, "consumer")
+    for each in (streams, consumer):
+        each.wait_until_ready(60)
+    producer = _start(apps, topics, "producer", RATE="50")
+    exporter = Served("")
+    with contextlib.ExitStack() as stack:
+        targets = {"kafka-exporter": stack.enter_context(serving(exporter))}
+        for name, app in {"streams": streams, "consumer": consumer, "producer": producer}.items():
+            targets[name] = f"127.0.0.1:{app.http_port}"
+        rules = _with_short_times(rule_file(ALERTS.read_text(encoding="utf-8")))
+        prometheus = stack.enter_context(running_prometheus(tmp_path, targets, rules=rules))
+
+        def these_fire(expected: set[str]) -> bool:
+            exporter.text = _as_the_exporter_tells_it(topics)
+            found = firing(prometheus) & _PROVOKED
+            assert found == expected, f"{sorted(found)} fire, not {sorted(expected)}"
+            return True
+
+        consumer.wait_for_output("CLICKSTREAM METRICS", 60)
+        eventually(lambda: these_fire(set()), _DEADLINE)
+
+        send(topics.bootstrap_servers, topics.events, [ToSend(b"not json")] * 300)
+        eventually(lambda: these_fire({"ClickstreamDeadLetters"}), _DEADLINE)
+
+        streams.kill()
+        eventually(lambda: these_fire({"ClickstreamGroupLag", "ClickstreamNoWindow"}), _DEADLINE)
+
+        again = apps.start(
+            "clickstream_streams.main", environ={**topics.environ, **_SHORT, "HTTP_PORT": str(streams.http_port)}
+        )
+        again.wait_until_ready(60)
+        eventually(lambda: these_fire(set()), _DEADLINE)
+
+
+def _merging(replicas: list[App]) -> App:
+    """The replica that announces the next window."""
+    before = [len(windows_announced(each)) for each in replicas]
+
+    def announced() -> list[App]:
+        return [each for each, count in zip(replicas, before, strict=True) if len(windows_announced(each)) > count]
+
+    return eventually(announced, 60)[0]
+
+
+def _production_topics(broker: Broker) -> PipelineTopics:
+    names = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
+    create_missing({"bootstrap_servers": [broker.bootstrap_servers]}, clickstream_topics(*names))
+    return PipelineTopics(broker.bootstrap_servers, *names, group_id="clickstream-processor")
+
+
+def _start(apps: Apps, topics: PipelineTopics, app: str, **settings: str) -> App:
+    environ = {name: value for name, value in topics.environ.items() if name != "GROUP_ID"}
+    return apps.start(f"clickstream_{app}.main", environ=environ, **settings)
+
+
+def _with_short_times(rules: str) -> str:
+    """Minutes become seconds."""
+    for pattern, replacement, least in (
+        (r"\[5m\]|\[15m\]", "[15s]", 5),
+        (r"offset 5m|offset 10m", "offset 15s", 3),
+        (r"/ 300\b", "/ 15", 1),
+        (r"window_waiting_seconds\) > 60", "window_waiting_seconds) > 3", 1),
+        (r"for: \d+[mh]", "for: 1s", 7),
+        (r"(clickstream_consumer_window_size_seconds\)), 30\)", r"\1, 1)", 1),
+    ):
+        rules, count = re.subn(pattern, replacement, rules)
+        assert count >= least, f"{pattern} is in the rules {count} times"
+    return rules
+
+
+def _as_the_exporter_tells_it(topics: PipelineTopics) -> str:
+    behind = lag(topics.bootstrap_servers, topics.group_id, topics.events)
+    labels = f'consumergroup="{topics.group_id}",topic="{topics.events}"'
+    return "".join(
+        f'kafka_consumergroup_lag{{{labels},partition="{partition}"}} {records}\n'
+        for partition, records in behind.items()
+        if records is not None
+    )
+
+
+def test_a_window_that_waits_for_one_partition_is_noticed(apps: Apps, topics: PipelineTopics, tmp_path: Path) -> None:
+    monitoring_tool("prometheus")
+    replicas = [
+        apps.start("clickstream_streams.main", environ={**topics.environ, **_SHORT, "GROUP_ID": topics.group_id})
+        for _ in range(2)
+    ]
+    for each in replicas:
+        each.wait_until_ready(60)
+    producer = apps.start("clickstream_producer.main", environ=topics.environ, RATE="50")
+    for each in replicas:
+        eventually(lambda each=each: sample(each, "clickstream_streams_watermark_timestamp_seconds"), 60)  # type: ignore[misc]
+    # Both own partitions now. The one that merges goes on, the other one freezes.
+    merging = _merging(replicas)
+    (frozen,) = [each for each in replicas if each is not merging]
+    targets = {"merging": f"127.0.0.1:{merging.http_port}", "producer": f"127.0.0.1:{producer.http_port}"}
+    rules = _with_short_times(rule_file(ALERTS.read_text(encoding="utf-8")))
+    with running_prometheus(tmp_path, targets, rules=rules) as prometheus:
+        eventually(lambda: query(prometheus, "clickstream_streams_window_waiting_seconds"), 30)
+        assert firing(prometheus) & {"ClickstreamWindowWaiting"} == set()
+
+        frozen.pause()
+        eventually(lambda: "ClickstreamWindowWaiting" in firing(prometheus), _DEADLINE)
+
+        frozen.resume()
+        eventually(lambda: "ClickstreamWindowWaiting" not in firing(prometheus), _DEADLINE)

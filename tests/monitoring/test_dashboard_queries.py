@@ -1,0 +1,89 @@
+"""Every number that the dashboard shows exists: the real apps, a real Prometheus, and each panel's query.
+
+What Kafka's exporters, Kubernetes and Strimzi would tell comes from samples (samples/README.md).
+"""
+
+import contextlib
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from clickstream_local.prometheus import NAMESPACE, Prometheus
+from kit.poll import eventually
+from kit.processes import App, Apps
+from kit.processor import start_processor
+from kit.prometheus import monitoring_tool, query, running_prometheus, serving
+from kit.topics import PipelineTopics, ToSend, send
+
+ROOT = Path(__file__).parents[2]
+Documented = dict[str, tuple[str, frozenset[str]]]
+_ADDED_BY_PROMETHEUS = {"__name__", "instance", "job", "namespace"}
+_SPEAK_OF_OTHERS = ("kube-state-metrics", "cadvisor", "strimzi-operator")
+
+
+def test_every_query_of_the_dashboard_answers(
+    apps: Apps, topics: PipelineTopics, documented: Documented, samples: dict[str, str], tmp_path: Path
+) -> None:
+    monitoring_tool("prometheus")
+    pipeline = _start_pipeline(apps, topics)
+    with contextlib.ExitStack() as stack:
+        targets = {name: f"127.0.0.1:{app.http_port}" for name, app in pipeline.items()}
+        targets |= {name: stack.enter_context(serving(text)) for name, text in samples.items()}
+        prometheus = stack.enter_context(running_prometheus(tmp_path, targets, honored=_SPEAK_OF_OTHERS))
+        unanswered = _queries()
+
+        def all_answer() -> bool:
+            send(topics.bootstrap_servers, topics.events, [ToSend(b"not json")])
+            for name in [each for each, expression in unanswered.items() if _answers(prometheus, expression)]:
+                del unanswered[name]
+            assert not unanswered, "no answer to " + "\n".join(f"{name}: {each}" for name, each in unanswered.items())
+            return True
+
+        eventually(all_answer, 90, every=1.0)
+        assert not _answers(prometheus, "clickstream_no_such_metric")
+        assert not _answers(prometheus, "up * NaN")
+        assert {each["metric"]["job"] for each in query(prometheus, "up == 1")} == targets.keys()
+        _assert_all_is_documented(prometheus, documented)
+
+
+def _start_pipeline(apps: Apps, topics: PipelineTopics) -> dict[str, App]:
+    streams = start_processor(apps, topics)
+    consumer = apps.start("clickstream_consumer.main", environ=topics.environ, GROUP_ID=f"{topics.group_id}-dashboard")
+    for each in (streams, consumer):
+        each.wait_until_ready(60)
+    producer = apps.start("clickstream_producer.main", environ=topics.environ, RATE="200", SEED="1")
+    return {"streams": streams, "consumer": consumer, "producer": producer}
+
+
+def _queries() -> dict[str, str]:
+    """The queries of all panels, as Grafana would send them."""
+    dashboard: dict[str, Any] = json.loads((ROOT / "monitoring" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    found = {}
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            expression = target["expr"].replace("$namespace", f"{NAMESPACE}|kafka").replace("$__rate_interval", "20s")
+            assert "$" not in expression, f"{panel['title']} has a variable that is not filled in: {expression}"
+            found[f"{panel['title']} ({target['refId']})"] = expression
+    assert len(found) > 40
+    return found
+
+
+def _answers(prometheus: Prometheus, expression: str) -> bool:
+    return any(not math.isnan(float(each["value"][1])) for each in query(prometheus, expression))
+
+
+def _assert_all_is_documented(prometheus: Prometheus, documented: Documented) -> None:
+    served: dict[str, set[str]] = {}
+    for each in query(prometheus, '{__name__=~"clickstream_.+"}'):
+        name = each["metric"]["__name__"]
+        family = re.sub("_(bucket|sum|count)$", "", name)
+        if documented.get(family, ("", None))[0] == "histogram":
+            name = family
+        served.setdefault(name, set()).update(each["metric"].keys() - _ADDED_BY_PROMETHEUS - {"le"})
+    created = {name for name in served if name.endswith("_created")}
+
+    assert {name: frozenset(labels) for name, labels in served.items() if name not in created} == {
+        name: labels for name, (_, labels) in documented.items()
+    }

@@ -1,0 +1,94 @@
+"""./setup.sh --local --monitoring: the page's address, Prometheus with its targets up, and nothing left behind.
+
+What setup.sh runs is started here directly: setup.sh itself, which prepares .venv first, has its test in
+tests/integration.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clickstream_local.ports import free_port, holder_of, is_free
+from clickstream_local.prometheus import Prometheus
+from kit.poll import eventually
+from kit.processes import processes_naming
+from kit.prometheus import ask, monitoring_tool
+from kit.terminal import Terminal
+
+
+@pytest.fixture
+def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
+    """Starts `--local --monitoring` on free ports, with Kafka's jars at hand; with a PATH of the test's if given."""
+    folder = tmp_path / "local"
+    (folder / "kafka").mkdir(parents=True)
+    (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
+    terminals: list[Terminal] = []
+
+    def start_setup(*arguments: str, path: str | None = None) -> Terminal:
+        environ = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": path or os.environ["PATH"]}
+        command = [
+            sys.executable,
+            "-m",
+            "clickstream_local",
+            "--monitoring",
+            "--local-directory",
+            str(folder),
+            *arguments,
+        ]
+        terminals.append(Terminal(command, tmp_path, environ))
+        return terminals[-1]
+
+    yield start_setup
+    for each in terminals:
+        each.close()
+
+
+def test_the_targets_are_up_and_nothing_is_left_behind(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    executable = monitoring_tool("prometheus")
+    kafka_port, http_port, port = free_port(), free_port(3), free_port()
+    terminal = start(
+        *("--kafka-port", str(kafka_port), "--http-port", str(http_port), "--prometheus-port", str(port)),
+        *("--window-size", "5s"),
+    )
+    terminal.wait_for(f"Live page: http://localhost:{http_port}/", 120)
+    shown = terminal.output()
+    assert f"Prometheus on http://localhost:{port}" in shown
+    assert f"localhost:{http_port}, localhost:{http_port + 1}, localhost:{http_port + 2}" in shown
+    running = Prometheus(tmp_path, executable=executable, port=port, targets={}, rules="", log=tmp_path / "none")
+
+    def all_up() -> bool:
+        states = {each["scrapePool"]: each["health"] for each in ask(running, "targets")["activeTargets"]}
+        assert states == dict.fromkeys(("clickstream-consumer", "clickstream-producer", "clickstream-streams"), "up")
+        return True
+
+    eventually(all_up, 90, every=0.5)
+    assert {group["name"] for group in ask(running, "rules")["groups"]} >= {"clickstream.pipeline", "clickstream.kafka"}
+    assert (tmp_path / "local" / "prometheus" / "data").is_dir()
+
+    terminal.press_ctrl_c()
+
+    assert terminal.wait_for_exit(60) == 0
+    assert "Nothing is left running." in terminal.output()
+    assert processes_naming(tmp_path, environment=True) == {}
+    for each in (kafka_port, http_port, http_port + 1, http_port + 2, port):
+        assert is_free(each), f"port {each} is held by {holder_of(each)}"
+
+
+def test_where_prometheus_is_not_installed_that_is_said_and_the_rest_runs(
+    start: Callable[..., Terminal], java: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "java").symlink_to(java)
+    terminal = start(
+        *("--kafka-port", str(free_port()), "--http-port", str(free_port(3)), "--window-size", "5s"),
+        path=str(tmp_path / "bin"),
+    )
+
+    terminal.wait_for("Prometheus is not installed", 60)
+    terminal.wait_for("CLICKSTREAM METRICS", 60)
+    assert "apt install prometheus" in terminal.output()
+    terminal.press_ctrl_c()
+    assert terminal.wait_for_exit(60) == 0

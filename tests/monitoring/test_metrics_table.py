@@ -1,0 +1,45 @@
+"""The tables of docs/metrics.md and what the apps register: whatever is in one of them must be in the other."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import Metric
+
+from clickstream_consumer.instruments import Instruments
+from clickstream_core.build_info import publish_build_info
+from clickstream_producer.metrics import ProgressCollector
+from clickstream_streams import instruments as streams
+
+Documented = dict[str, tuple[str, frozenset[str]]]
+
+
+def _served(families: Iterable[Metric]) -> dict[str, str]:
+    """Type by name, as a scrape shows it: counters end in _total."""
+    return {f"{each.name}_total" if each.type == "counter" else each.name: each.type for each in families}
+
+
+def _registered() -> dict[str, str]:
+    registry = CollectorRegistry()
+    publish_build_info("producer", registry)
+    registry.register(ProgressCollector(10.0))
+    Instruments(registry)
+    families = [*registry.collect()]
+    for each in vars(streams).values():
+        if hasattr(each, "collect") and not isinstance(each, type):
+            families.extend(each.collect())
+    return _served(families)
+
+
+def test_every_metric_of_the_apps_is_in_the_tables_and_nothing_else_is(documented: Documented) -> None:
+    assert {name: kind for name, (kind, _) in documented.items()} == _registered()
+
+
+def test_names_follow_the_conventions(documented: Documented) -> None:
+    for name, (kind, labels) in documented.items():
+        assert name.startswith(
+            ("clickstream_build_", "clickstream_producer_", "clickstream_streams_", "clickstream_consumer_")
+        )
+        assert (kind == "counter") == name.endswith("_total"), name
+        assert kind != "histogram" or name.endswith("_seconds"), name
+        assert not name.endswith(("_ms", "_milliseconds", "_kb", "_minutes")), name
+        assert not labels & {"user_id", "session_id", "event_id", "offset", "timestamp"}, name
