@@ -13,14 +13,16 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV_BENCH)/.installed
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
+# What the apps need, what building their packages needs, and what the embedded broker needs.
+LOCKS := requirements.lock requirements-build.lock requirements-local.lock
 PROJECTS := apps/core apps/producer apps/streams apps/consumer local
 PACKAGES := clickstream_core clickstream_producer clickstream_streams clickstream_consumer clickstream_local
 # mypy looks at each folder by itself: files of different folders may have the same name.
-TESTS := conftest.py tests bench $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py)))
+TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test lint format test-cluster bench chaos lock clean
+.PHONY: help venv test lint format images test-cluster bench chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -28,7 +30,7 @@ help: ## list the commands
 venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files say
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --ignore=tests/cluster $(ARGS)
 
 lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@$(BIN)/ruff check .
@@ -42,8 +44,10 @@ format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+images: ## the container images, with docker, podman or buildah; make images ARGS=--help explains
+	@deploy/images.sh $(ARGS)
+
 test-cluster: $(INSTALLED_DEV) ## the tests that need a cluster, on the current kube context
-	@test -d tests/cluster || { echo "There are no tests for a cluster yet; make test runs all there are." >&2; exit 2; }
 	@$(BIN)/pytest tests/cluster $(ARGS)
 
 bench: $(INSTALLED) $(INSTALLED_BENCH) ## the benchmarks, beside their peers
@@ -59,14 +63,16 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-vers
 lock: ## write the lock files anew from the pyproject.toml files
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
-	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-local.lock local/pyproject.toml --group build
-	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-local.lock -o requirements-dev.lock --group dev
+	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -o requirements-local.lock local/pyproject.toml
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
+		-o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
 	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-$(INSTALLED): requirements.lock requirements-local.lock $(PROJECTS:%=%/pyproject.toml)
+$(INSTALLED): $(LOCKS) $(PROJECTS:%=%/pyproject.toml)
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or newer," \
 		"or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Clickstream needs Python 3.11 or newer," \
@@ -74,7 +80,7 @@ $(INSTALLED): requirements.lock requirements-local.lock $(PROJECTS:%=%/pyproject
 	@echo "Preparing $(VENV) with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) -m venv failed;" \
 		"on Debian and Ubuntu the package python3-venv has it" >&2; exit 1; }
-	@$(PIP) --require-hashes -r requirements.lock -r requirements-local.lock
+	@$(PIP) --require-hashes $(LOCKS:%=-r %)
 	@$(PIP) --no-deps --no-build-isolation $(PROJECTS:%=-e %)
 	@touch $@
 
