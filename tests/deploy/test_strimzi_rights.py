@@ -106,6 +106,16 @@ def test_the_processor_names_the_groups_that_its_user_may_not_join(kafka: Secure
     assert "Traceback" not in processor.output()
 
 
+def test_a_processor_with_a_wrong_password_says_so_and_waits(kafka: SecuredKafka, apps: Apps) -> None:
+    processor = apps.start("clickstream_streams.main", environ=kafka.settings(PROCESSOR, "another"))
+
+    assert eventually(lambda: "Kafka refuses the credentials" in processor.output(), 60)
+    status, why = processor.get("/readyz")
+    assert status == 503
+    assert "check KAFKA_SASL_USERNAME and its password" in why
+    assert processor.get("/healthz")[0] == 200
+
+
 def test_a_wrong_password_is_refused_and_told_so(kafka: SecuredKafka, apps: Apps) -> None:
     settings = kafka.settings(PRODUCER, "another")
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -25,6 +27,8 @@ from clickstream_streams.transactions import start_client
 
 _PAUSE = 1.0
 _SAY_AGAIN = 30.0
+_LONGEST_ANSWER = 5_000
+_LONGEST_START = 20.0
 _REFUSED = (
     AuthenticationFailedError,
     IllegalSaslStateError,
@@ -55,25 +59,38 @@ class Patience:
 
 
 async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClient:
-    """Return a started admin client, however long Kafka is away.
-
-    Raises FatalError when the brokers refuse the credentials.
-    """
+    """Return a started admin client, however long Kafka is away or refuses this user."""
     patience = Patience(health)
     while True:
         admin = AIOKafkaAdminClient(**kafka, metadata_max_age_ms=5000)
         try:
-            await start_client(admin)
-        except _REFUSED as error:
-            await admin.close()
-            raise FatalError(
-                f"Kafka refused the credentials: {error}. Check KAFKA_SASL_USERNAME and its password"
-            ) from error
+            async with asyncio.timeout(_LONGEST_START):  # several addresses that swallow packets take 40 s each
+                await start_client(admin)
         except (KafkaError, OSError, TimeoutError) as error:
             await admin.close()
-            await patience.wait(f"Kafka is away: {error}; trying again until it answers")
+            await patience.wait(f"{await _refusal(kafka) or f'Kafka is away: {error}'}; trying again until it answers")
         else:
             return admin
+
+
+async def _refusal(kafka: Mapping[str, Any]) -> str | None:
+    """Ask the bootstrap servers one by one: an aiokafka client says the same of all that keeps it from connecting.
+
+    Returns what is wrong with the password or with TLS, or None when it is neither.
+    """
+    options = {name: value for name, value in kafka.items() if name not in ("bootstrap_servers", "client_id")}
+    for server in kafka["bootstrap_servers"]:
+        host, _, port = server.rpartition(":")
+        try:
+            connection = await create_conn(host.strip("[]"), int(port), request_timeout_ms=_LONGEST_ANSWER, **options)
+        except _REFUSED as error:
+            return f"Kafka refuses the credentials ({error}): check KAFKA_SASL_USERNAME and its password"
+        except ssl.SSLError as error:
+            return f"TLS with {server} does not come about ({error}): check KAFKA_SSL_CAFILE and the address"
+        except (KafkaError, OSError, TimeoutError):
+            continue
+        connection.close()
+    return None
 
 
 async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, health: Health) -> None:

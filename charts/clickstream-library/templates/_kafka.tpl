@@ -1,0 +1,102 @@
+{{/*
+How a pod reaches Kafka: settings in the environment, secrets as files. Files, because the kubelet replaces them when
+Strimzi rotates a password or renews a certificate, and the apps read them again at each new connection.
+*/}}
+{{- define "clickstream.kafkaEnv" -}}
+{{- $kafka := .Values.kafka -}}
+{{- $auth := $kafka.authentication -}}
+{{- if and (eq $auth.type "tls") (not $kafka.tls.enabled) }}
+{{- fail (printf "%s: set %s" "kafka.authentication.type=tls is a client certificate, which needs an encrypted listener"
+      "kafka.tls.enabled=true and the TLS listener's address in kafka.bootstrapServers") }}
+{{- end -}}
+- name: KAFKA_BOOTSTRAP_SERVERS
+  value: {{ $kafka.bootstrapServers | quote }}
+- name: KAFKA_SECURITY_PROTOCOL
+  value: {{ include "clickstream.kafkaSecurityProtocol" . }}
+{{- if eq $auth.type "scram-sha-512" }}
+- name: KAFKA_SASL_MECHANISM
+  value: SCRAM-SHA-512
+- name: KAFKA_SASL_USERNAME
+  value: {{ $auth.username | default (include "clickstream.kafkaUserSecret" .) | quote }}
+- name: KAFKA_SASL_PASSWORD_FILE
+  value: /etc/kafka/user/password
+{{- else if eq $auth.type "tls" }}
+- name: KAFKA_SSL_CERTFILE
+  value: /etc/kafka/user/user.crt
+- name: KAFKA_SSL_KEYFILE
+  value: /etc/kafka/user/user.key
+{{- end }}
+{{- if and $kafka.tls.enabled $kafka.tls.caSecret }}
+- name: KAFKA_SSL_CAFILE
+  value: /etc/kafka/ca/ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "clickstream.kafkaSecurityProtocol" -}}
+{{- if eq .Values.kafka.authentication.type "scram-sha-512" -}}
+{{ ternary "SASL_SSL" "SASL_PLAINTEXT" .Values.kafka.tls.enabled }}
+{{- else -}}
+{{ ternary "SSL" "PLAINTEXT" .Values.kafka.tls.enabled }}
+{{- end }}
+{{- end }}
+
+{{/* The Secret that Strimzi makes for a KafkaUser has the user's name, and the users are named like the releases. */}}
+{{- define "clickstream.kafkaUserSecret" -}}
+{{- .Values.kafka.authentication.secret | default (include "clickstream.fullname" .) -}}
+{{- end }}
+
+{{- define "clickstream.kafkaVolumeMounts" -}}
+{{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
+- name: kafka-ca
+  mountPath: /etc/kafka/ca
+  readOnly: true
+{{- end }}
+{{- if ne .Values.kafka.authentication.type "none" }}
+- name: kafka-user
+  mountPath: /etc/kafka/user
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{/* Only the keys that are needed; 0440 with the pod's fsGroup lets the app read them and nobody else. */}}
+{{- define "clickstream.kafkaVolumes" -}}
+{{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
+- name: kafka-ca
+  secret:
+    secretName: {{ .Values.kafka.tls.caSecret }}
+    defaultMode: 0440
+    items:
+      - key: ca.crt
+        path: ca.crt
+{{- end }}
+{{- if ne .Values.kafka.authentication.type "none" }}
+- name: kafka-user
+  secret:
+    secretName: {{ include "clickstream.kafkaUserSecret" . }}
+    defaultMode: 0440
+    items:
+      {{- $scram := eq .Values.kafka.authentication.type "scram-sha-512" }}
+      {{- range ternary (list "password") (list "user.crt" "user.key") $scram }}
+      - key: {{ . }}
+        path: {{ . }}
+      {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+Sums of the certificates that the pods have read, so that `helm upgrade` replaces pods that hold on to a CA or a client
+certificate from before its renewal. A password is left out: it is read again without a restart. `lookup` sees the
+cluster; without one (helm template, Argo CD) there is nothing to sum up.
+*/}}
+{{- define "clickstream.kafkaChecksums" -}}
+{{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
+{{- with lookup "v1" "Secret" .Release.Namespace .Values.kafka.tls.caSecret }}
+checksum/kafka-ca: {{ index (.data | default dict) "ca.crt" | default "" | sha256sum }}
+{{- end }}
+{{- end }}
+{{- if eq .Values.kafka.authentication.type "tls" }}
+{{- with lookup "v1" "Secret" .Release.Namespace (include "clickstream.kafkaUserSecret" .) }}
+checksum/kafka-user: {{ index (.data | default dict) "user.crt" | default "" | sha256sum }}
+{{- end }}
+{{- end }}
+{{- end }}

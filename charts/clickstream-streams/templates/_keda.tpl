@@ -1,0 +1,26 @@
+{{/* What KEDA needs to ask Kafka for the lag: the processor's own credentials, if Kafka asks for any. */}}
+{{- define "streams.kedaCredentials" -}}
+{{- $kafka := .Values.kafka -}}
+{{- $user := include "clickstream.kafkaUserSecret" . -}}
+{{- $secrets := list -}}
+{{- if and $kafka.tls.enabled $kafka.tls.caSecret }}
+{{- $secrets = append $secrets (dict "parameter" "ca" "name" $kafka.tls.caSecret "key" "ca.crt") }}
+{{- end }}
+{{- if eq $kafka.authentication.type "scram-sha-512" }}
+{{- $secrets = append $secrets (dict "parameter" "password" "name" $user "key" "password") }}
+{{- else if eq $kafka.authentication.type "tls" }}
+{{- $secrets = append $secrets (dict "parameter" "cert" "name" $user "key" "user.crt") }}
+{{- $secrets = append $secrets (dict "parameter" "key" "name" $user "key" "user.key") }}
+{{- end }}
+{{- with $secrets -}}
+secretTargetRef:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if eq $kafka.authentication.type "scram-sha-512" }}
+# Strimzi's Secret has no user name; the processor's environment has.
+env:
+  - parameter: username
+    name: KAFKA_SASL_USERNAME
+    containerName: {{ include "clickstream.name" . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,121 @@
+"""The way from a pod to Kafka, and who else may talk to whom."""
+
+import pytest
+
+from clickstream_core import __version__
+from kit.helm import Charts
+from kit.rendered import APPS, SOURCE, chart, environment, of_kind, only, pod_specs, rendered
+
+SCRAM_OVER_TLS = "ci/01-scram-over-tls-values.yaml"
+PLAIN: dict[str, str] = {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
+CA = {"KAFKA_SSL_CAFILE": "/etc/kafka/ca/ca.crt"}
+USER = {
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "clickstream-consumer",
+    "KAFKA_SASL_PASSWORD_FILE": "/etc/kafka/user/password",
+}
+CERTIFICATE = {"KAFKA_SSL_CERTFILE": "/etc/kafka/user/user.crt", "KAFKA_SSL_KEYFILE": "/etc/kafka/user/user.key"}
+CA_FILE = ("data-on-eks-cluster-ca-cert", "/etc/kafka/ca", ["ca.crt"])
+
+
+@pytest.mark.parametrize(
+    ("tls", "authentication", "expected", "files"),
+    [
+        ("false", "none", PLAIN, []),
+        ("true", "none", {"KAFKA_SECURITY_PROTOCOL": "SSL"} | CA, [CA_FILE]),
+        (
+            "false",
+            "scram-sha-512",
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT"} | USER,
+            [("clickstream-consumer", "/etc/kafka/user", ["password"])],
+        ),
+        (
+            "true",
+            "scram-sha-512",
+            {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"} | CA | USER,
+            [CA_FILE, ("clickstream-consumer", "/etc/kafka/user", ["password"])],
+        ),
+        (
+            "true",
+            "tls",
+            {"KAFKA_SECURITY_PROTOCOL": "SSL"} | CA | CERTIFICATE,
+            [CA_FILE, ("clickstream-consumer", "/etc/kafka/user", ["user.crt", "user.key"])],
+        ),
+    ],
+)
+def test_the_connection_follows_tls_and_authentication(
+    charts: Charts, tls: str, authentication: str, expected: dict[str, str], files: list[tuple[str, str, list[str]]]
+) -> None:
+    options = ("--set", f"kafka.tls.enabled={tls},kafka.authentication.type={authentication}")
+    for pod in pod_specs(rendered(charts, "consumer", *options)):
+        (app,) = pod["containers"]
+        given = {name: value for name, value in environment(app).items() if name.startswith("KAFKA_")}
+        assert given == {"KAFKA_BOOTSTRAP_SERVERS": "data-on-eks-kafka-bootstrap:9092"} | expected
+        paths = {mount["name"]: mount["mountPath"] for mount in app.get("volumeMounts", [])}
+        mounted = [
+            (volume["secret"]["secretName"], paths[volume["name"]], [item["key"] for item in volume["secret"]["items"]])
+            for volume in pod.get("volumes", [])
+        ]
+        assert mounted == files
+
+
+def test_the_passwords_are_in_files_only(charts: Charts) -> None:
+    for app in APPS:
+        for pod in pod_specs(rendered(charts, app, "--values", str(SOURCE / chart(app) / SCRAM_OVER_TLS))):
+            assert "KAFKA_SASL_PASSWORD" not in environment(pod["containers"][0])
+            assert not any("valueFrom" in each for each in pod["containers"][0]["env"])
+
+
+def test_another_secret_and_another_user_name_can_be_given(charts: Charts) -> None:
+    user = "kafka.authentication.type=scram-sha-512,kafka.authentication.secret=a,kafka.authentication.username=b"
+    pod = only(rendered(charts, "streams", "--set", user), "Deployment")["spec"]["template"]["spec"]
+    assert pod["volumes"][0]["secret"]["secretName"] == "a"
+    assert environment(pod["containers"][0])["KAFKA_SASL_USERNAME"] == "b"
+
+
+def test_brokers_with_public_certificates_need_no_secret(charts: Charts) -> None:
+    pod = only(rendered(charts, "producer", "--set", "kafka.tls.enabled=true,kafka.tls.caSecret="), "Deployment")[
+        "spec"
+    ]["template"]["spec"]
+    assert "volumes" not in pod
+    assert "KAFKA_SSL_CAFILE" not in environment(pod["containers"][0])
+
+
+@pytest.mark.parametrize(
+    ("options", "image"),
+    [
+        ("image.pullPolicy=Always", f"localhost/clickstream-streams:{__version__}"),
+        ("image.registry=registry.example.com/team,image.tag=v2", "registry.example.com/team/clickstream-streams:v2"),
+        ("image.registry=,image.repository=streams,image.tag=v2", "streams:v2"),
+        (f"image.tag=v2,image.digest=sha256:{'0' * 64}", f"localhost/clickstream-streams@sha256:{'0' * 64}"),
+    ],
+)
+def test_the_image_is_named_by_tag_or_digest(charts: Charts, options: str, image: str) -> None:
+    assert {pod["containers"][0]["image"] for pod in pod_specs(rendered(charts, "streams", "--set", options))} == {
+        image
+    }
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_an_app_reaches_dns_and_kafka_and_is_reached_on_its_port(charts: Charts, app: str) -> None:
+    brokers = "kafka.bootstrapServers=one.example.com:9094\\,two.example.com:9095"
+    policy = only(rendered(charts, app, "--set", brokers), "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["ingress"] == [{"ports": [{"port": 8080}]}]
+    assert policy["egress"] == [
+        {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
+        {"ports": [{"port": 9094}, {"port": 9095}]},
+    ]
+
+
+def test_who_may_come_in_and_where_kafka_is_can_be_narrowed(charts: Charts) -> None:
+    everything = str(SOURCE / "clickstream-consumer/ci/03-everything-values.yaml")
+    policy = only(rendered(charts, "consumer", "--values", everything), "NetworkPolicy")["spec"]
+    assert policy["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": "monitoring"
+    }
+    assert policy["egress"][1]["to"] == [{"podSelector": {"matchLabels": {"strimzi.io/cluster": "data-on-eks"}}}]
+
+
+def test_network_policies_can_be_turned_off(charts: Charts) -> None:
+    assert of_kind(rendered(charts, "consumer", "--set", "networkPolicy.enabled=false"), "NetworkPolicy") == []

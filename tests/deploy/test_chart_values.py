@@ -1,0 +1,106 @@
+"""A chart's values: their defaults, their schema, and what is refused."""
+
+import json
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import yaml
+
+from clickstream_consumer.settings import ConsumerSettings
+from clickstream_core import __version__
+from clickstream_core.settings import read_settings
+from clickstream_producer.settings import ProducerSettings
+from clickstream_streams.settings import StreamsSettings
+from kit.helm import Charts
+from kit.rendered import APPS, SOURCE, chart, container, environment
+
+SETTINGS: dict[str, type[Any]] = {
+    "producer": ProducerSettings,
+    "streams": StreamsSettings,
+    "consumer": ConsumerSettings,
+}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_charts_defaults_are_the_apps_own(charts: Charts, app: str) -> None:
+    given = environment(container(charts, app))
+    assert given.pop("KAFKA_BOOTSTRAP_SERVERS") == "data-on-eks-kafka-bootstrap:9092"
+    chosen = read_settings(SETTINGS[app], prog=app, description="", argv=[], environ=given)
+    assert chosen == read_settings(SETTINGS[app], prog=app, description="", argv=[], environ={})
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_chart_has_the_version_of_the_apps(app: str) -> None:
+    described = yaml.safe_load((SOURCE / chart(app) / "Chart.yaml").read_text())
+    library = yaml.safe_load((SOURCE / "clickstream-library/Chart.yaml").read_text())
+    assert described["appVersion"] == __version__
+    assert [each["version"] for each in described["dependencies"]] == [library["version"]]
+    assert library["type"] == "library"
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_schema_names_exactly_the_values_there_are(app: str) -> None:
+    schema = json.loads((SOURCE / chart(app) / "values.schema.json").read_text())
+    values = yaml.safe_load((SOURCE / chart(app) / "values.yaml").read_text())
+
+    def compare(value: Mapping[str, Any], described: Mapping[str, Any], path: str) -> None:
+        assert described["additionalProperties"] is False, path
+        added_by_helm = {"global", "clickstream-library"} if not path else set()
+        assert described["properties"].keys() - added_by_helm == value.keys(), path
+        for name, part in described["properties"].items():
+            if "properties" in part:
+                compare(value[name], part, f"{path}.{name}")
+
+    compare(values, schema, "")
+    assert len((SOURCE / chart(app) / "values.yaml").read_text().splitlines()) < 150
+
+
+def test_what_the_charts_share_is_the_same_in_each() -> None:
+    schemas = [json.loads((SOURCE / chart(app) / "values.schema.json").read_text())["properties"] for app in APPS]
+    shared = {"image", "imagePullSecrets", "kafka", "log", "extraEnv", "resources", "networkPolicy", "podMonitor"}
+    for one, other in pairwise(schemas):
+        assert shared <= one.keys() & other.keys()
+        for name in one.keys() & other.keys() - {"topics"}:
+            assert one[name] == other[name], name
+
+
+@pytest.mark.parametrize(
+    ("app", "option", "message"),
+    [
+        ("streams", "windowSzie=5m", "additional properties 'windowSzie' not allowed"),
+        ("streams", "windowSize=5x", "at '/windowSize': '5x' does not match pattern"),
+        ("streams", "windowSize=0s", "at '/windowSize': '0s' does not match pattern"),
+        ("streams", "windowSize=500ms", "at '/windowSize': '500ms' does not match pattern"),
+        ("streams", "windowSize=300", "at '/windowSize': got number, want string"),
+        ("streams", "windowTime=processing", "at '/windowTime': value must be one of 'event', 'arrival'"),
+        ("streams", "exactLimit=0", "at '/exactLimit': minimum: got 0, want 1"),
+        ("streams", "replicas=-1", "at '/replicas': minimum: got -1, want 0"),
+        ("streams", "keda.minReplicas=0", "at '/keda/minReplicas': minimum: got 0, want 1"),
+        ("streams", "keda.enabled=yes", "at '/keda/enabled': got string, want boolean"),
+        ("streams", "topics.event=a", "at '/topics': additional properties 'event' not allowed"),
+        ("streams", "topics.events=a b", "at '/topics/events': 'a b' does not match pattern"),
+        ("streams", "strategy=Rolling", "at '/strategy': value must be one of 'auto', 'RollingUpdate', 'Recreate'"),
+        ("producer", "rate=0", "at '/rate': minimum: got 0, want 0.001"),
+        ("producer", "rate=fast", "at '/rate': got string, want number"),
+        ("producer", "duration=5", "at '/duration': got number, want string"),
+        ("producer", "kafka.bootstrapServers=kafka", "at '/kafka/bootstrapServers': 'kafka' does not match pattern"),
+        (
+            "producer",
+            "kafka.authentication.type=plain",
+            "at '/kafka/authentication/type': value must be one of 'none', 'scram-sha-512', 'tls'",
+        ),
+        ("producer", "kafka.authentication.type=tls", "set kafka.tls.enabled=true and the TLS listener's address"),
+        ("producer", "image.digest=latest", "at '/image/digest': 'latest' does not match pattern"),
+        ("producer", "extraEnv[0].nme=A", "at '/extraEnv/0': missing property 'name'"),
+        ("consumer", "dashboardLanguage=fr", "at '/dashboardLanguage': value must be one of 'en', 'ko'"),
+        ("consumer", "httpRoute.enabled=true", "httpRoute.parentRefs is empty: name the Gateway"),
+        ("consumer", "log.level=TRACE", "at '/log/level': value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name(charts: Charts, app: str, option: str, message: str) -> None:
+    refused = charts.template(chart(app), "--set", option)
+    assert refused.returncode != 0
+    assert message in refused.stderr
+    assert refused.stdout == ""

@@ -1,0 +1,79 @@
+"""Clickstream's charts as they render: which there are, and reading what they make."""
+
+from pathlib import Path
+from typing import Any
+
+from kit.helm import Charts
+
+SOURCE = Path(__file__).parents[2] / "charts"
+APPS = ("producer", "streams", "consumer")
+RELEASES = {
+    "producer": "clickstream-producer",
+    "streams": "clickstream-streams-processor",
+    "consumer": "clickstream-consumer",
+}
+VARIANTS = sorted(str(file.relative_to(SOURCE)) for file in SOURCE.glob("*/ci/*-values.yaml"))
+
+Object = dict[str, Any]
+
+
+def chart(app: str) -> str:
+    """The chart of an app."""
+    return f"clickstream-{app}"
+
+
+def rendered(charts: Charts, app: str, *arguments: str) -> list[Object]:
+    """What the chart of an app makes in its usual release, hooks included."""
+    return charts.objects(chart(app), *arguments, release=RELEASES[app])
+
+
+def variant_objects(charts: Charts, variant: str) -> list[Object]:
+    """What a chart makes of one of the values files in its ci/ folder."""
+    app = variant.split("/")[0].removeprefix("clickstream-")
+    return rendered(charts, app, "--values", str(SOURCE / variant))
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    """The objects of a kind."""
+    return [each for each in objects if each["kind"] == kind]
+
+
+def only(objects: list[Object], kind: str) -> Object:
+    """The one object of a kind, those of `helm test` left out."""
+    (found,) = [each for each in of_kind(objects, kind) if not is_test(each)]
+    return found
+
+
+def is_test(resource: Object) -> bool:
+    """Whether the object belongs to `helm test`."""
+    annotations: dict[str, str] = resource["metadata"].get("annotations", {})
+    return annotations.get("helm.sh/hook") == "test"
+
+
+def pod_specs(objects: list[Object]) -> list[Object]:
+    """The specifications of all pods, that of `helm test` included."""
+    workloads = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in ("Deployment", "Job")]
+    return workloads + [each["spec"] for each in of_kind(objects, "Pod")]
+
+
+def container(charts: Charts, app: str, *arguments: str) -> Object:
+    """The container of the app's Deployment."""
+    (found,) = only(rendered(charts, app, *arguments), "Deployment")["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def environment(found: Object) -> dict[str, str]:
+    """The environment of a container; what has no value of its own is empty."""
+    return {each["name"]: each.get("value", "") for each in found["env"]}
+
+
+def live_processor(**changed: str) -> Object:
+    """The processor's Deployment as a cluster has it, with the chart's defaults but for the changed environment."""
+    defaults = {"WINDOW_SIZE": "5m", "WINDOW_TIME": "event", "MAX_CLOCK_SKEW": "1m", "ALLOWED_LATENESS": "1m"}
+    env = [{"name": name, "value": value} for name, value in (defaults | changed).items() if value]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": "kafka", "name": RELEASES["streams"]},
+        "spec": {"template": {"spec": {"containers": [{"env": env}]}}},
+    }
