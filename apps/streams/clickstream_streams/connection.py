@@ -68,7 +68,8 @@ async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClie
                 await start_client(admin)
         except (KafkaError, OSError, TimeoutError) as error:
             await admin.close()
-            await patience.wait(f"{await _refusal(kafka) or f'Kafka is away: {error}'}; trying again until it answers")
+            why = await _refusal(kafka) or f"Kafka is away: {str(error) or 'no answer'}"
+            await patience.wait(f"{why}; trying again until it answers")
         else:
             return admin
 
