@@ -1,51 +1,208 @@
 #!/usr/bin/env bash
-# Runs Clickstream: with --local the whole pipeline on this machine, dashboard in this terminal.
+# Runs Clickstream: on the Kubernetes cluster of the current context, or with --local on this machine.
+# shellcheck disable=SC2034,SC2153 # the variables are those of the files in deploy/, which hold the steps
 set -euo pipefail
+
+PROGRAM=setup.sh
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+
+for part in messages options cluster manifests ownership namespaces operator readiness explanations kafka listeners topics users releases pods; do
+    # shellcheck source=/dev/null
+    . "$ROOT/deploy/$part.sh"
+done
+
+NAMESPACE=kafka
+CLUSTER_NAME=data-on-eks
+IMAGE_REGISTRY='' IMAGE_TAG='' WINDOW_SIZE='' RATE=''
+WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
+TIMEOUT=600
+VALUES=()
+
+# What the steps find out
+CONTEXT='' KAFKA=missing BROKERS=0
+LISTENER='' LISTENER_TLS='' LISTENER_AUTHENTICATION=none BOOTSTRAP_SERVERS='' AUTHORIZES=''
+WORK='' HELM='' REFUSED=''
 
 usage() {
     cat <<'TEXT'
-Usage: ./setup.sh --local [option ...]
+Usage: ./setup.sh [option ...]            on the Kubernetes cluster of the current kubectl context
+       ./setup.sh --local [option ...]    on this machine, without Kubernetes
 
-  --local   run everything on this machine: simulated users, a real Apache Kafka
-            broker, the stream processor and the dashboard in this terminal.
-            Ctrl+C stops it and leaves nothing running.
-            It needs Python 3.11 or newer with venv, and make; the rest it
-            fetches at the first start (into .venv and .local).
+On a cluster: creates the topics and the apps' users in Strimzi's Kafka, installs the three Helm releases, and
+waits until all are Ready. Run again, it changes only what is different. It needs kubectl, helm, and the apps'
+images where the cluster's nodes can pull them (make images).
 
-  ./setup.sh --local --help lists the options, such as --rate and --window-size.
+  --namespace NAME          Kafka's namespace, where the apps live too (kafka)
+  --cluster-name NAME       name of the Kafka resource (data-on-eks)
+  --with-kafka dev|eks      create that Kafka: dev has one node, eks three controllers and three brokers
+  --install-operator        install Strimzi's operator first, into namespace strimzi
+  --image-registry NAME     where the images are (localhost)
+  --image-tag TAG           their tag (the charts' version)
+  --window-size DURATION    length of the windows, 1s to 1d (5m)
+  --rate NUMBER             events per second of the producer (10)
+  --values [RELEASE=]FILE   Helm values for all releases or one of them; may be given several times; the options
+                            above win over these
+  --timeout DURATION        how long each step may take (10m)
+  --dry-run                 check everything, say what would be done, and change nothing in the cluster
+  --help                    this text
 
-Deploying to a Kubernetes cluster (./setup.sh without --local) is not there yet.
+Options are not remembered: what is left out is back at its default at the next run; only the number of replicas
+stays as kubectl scale set it. STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
+
+With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal.
+Ctrl+C stops it and leaves nothing running. It needs Python 3.11 or newer with venv, and make; the rest it fetches
+at the first start (into .venv and .local). ./setup.sh --local --help lists its options.
 TEXT
 }
 
-prepare_python() {
-    make --no-print-directory venv
-}
-
 run_local() {
-    prepare_python
+    cd -- "$ROOT"
+    make --no-print-directory venv
     exec .venv/bin/python -m clickstream_local "$@"
 }
 
-main() {
-    cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
-    case "${1-}" in
-        --local)
-            shift
-            run_local "$@"
+parse_options() {
+    local option
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --*=*)
+                option=${1%%=*}
+                set -- "$option" "${1#*=}" "${@:2}"
+                ;;
+        esac
+        case $1 in
+            --namespace | --cluster-name | --with-kafka | --image-registry | --image-tag | --window-size | --rate | --values | --timeout)
+                needs_value "$@"
+                take_value "$1" "$2"
+                shift 2
+                ;;
+            --install-operator) INSTALL_OPERATOR=yes && shift ;;
+            --dry-run) DRY_RUN=yes && shift ;;
+            -h | --help)
+                usage
+                exit 0
+                ;;
+            --local) refuse "--local must come first (--help explains)" ;;
+            -*) refuse "unknown option $1 (--help lists them)" ;;
+            *) refuse "unexpected argument $1 (--help explains)" ;;
+        esac
+    done
+}
+
+# take_value OPTION VALUE
+take_value() {
+    case $1 in
+        --namespace) check_name "$@" && NAMESPACE=$2 ;;
+        --cluster-name) check_name "$@" && CLUSTER_NAME=$2 ;;
+        --with-kafka)
+            case $2 in
+                dev | eks) WITH_KAFKA=$2 ;;
+                *) refuse "--with-kafka=$2: expected dev (one node) or eks (three controllers, three brokers)" ;;
+            esac
             ;;
-        -h | --help)
-            usage
-            ;;
-        "")
-            echo "setup.sh: deploying to a cluster is not there yet; ./setup.sh --local runs everything on this machine" >&2
-            exit 2
-            ;;
-        *)
-            echo "setup.sh: unknown argument $1 (--local must come first; --help explains)" >&2
-            exit 2
-            ;;
+        --image-registry) check_registry "$2" && IMAGE_REGISTRY=$2 ;;
+        --image-tag) check_tag "$2" && IMAGE_TAG=$2 ;;
+        --window-size) check_window_size "$2" && WINDOW_SIZE=$2 ;;
+        --rate) check_rate "$2" && RATE=$2 ;;
+        --values) add_values "$2" ;;
+        --timeout) check_timeout "$2" && TIMEOUT=$(seconds_of "$2") ;;
     esac
+}
+
+# Everything that can be known before anything is touched
+check_all() {
+    check_tools
+    check_cluster
+    check_strimzi
+    check_operator_rights
+    KAFKA=missing
+    [ -n "$(missing_definitions)" ] || find_kafka
+    check_charts
+    check_release_rights
+    check_pending
+    check_kafka
+}
+
+set_up() {
+    install_operator
+    [ -z "$WITH_KAFKA" ] || create_namespace "$NAMESPACE"
+    [ -z "$INSTALL_OPERATOR" ] || [ -n "$DRY_RUN" ] || find_kafka
+    create_kafka
+    wait_for_kafka
+    if [ "$KAFKA" = found ]; then
+        choose_listener
+        check_entity_operator
+    fi
+    create_topics
+    create_users
+    install_releases
+}
+
+say_what_next() {
+    local cleanup=./cleanup.sh
+    [ "$NAMESPACE" = kafka ] || cleanup="$cleanup --namespace $NAMESPACE"
+    [ "$CLUSTER_NAME" = data-on-eks ] || cleanup="$cleanup --cluster-name $CLUSTER_NAME"
+    cat <<TEXT
+
+Clickstream runs in namespace $NAMESPACE. What to look at next:
+
+  # The dashboard, once the first window is over; the simulated users; the processor
+  kubectl logs -f deployment/clickstream-consumer -n $NAMESPACE
+  kubectl logs -f deployment/clickstream-producer -n $NAMESPACE
+  kubectl logs -f deployment/clickstream-streams-processor -n $NAMESPACE
+
+  kubectl get pods -n $NAMESPACE | grep clickstream
+  kubectl get kafkatopic -n $NAMESPACE | grep clickstream
+
+  # More throughput: up to as many processors as clickstream-events has partitions
+  kubectl scale deployment clickstream-streams-processor -n $NAMESPACE --replicas=3
+
+  # Remove it (--help says what stays)
+  $cleanup
+TEXT
+}
+
+# However it ends
+leave() {
+    local status=$? failed=$BASH_COMMAND
+    stop_helm
+    rm -rf "$WORK"
+    [ "$status" -eq 0 ] || [ -n "$REFUSED" ] ||
+        echo "$PROGRAM: a command failed after ${SECONDS}s (see above; $failed). What was made so far stays: setup.sh with the same" \
+            "options goes on from there." >&2
+    exit "$status"
+}
+
+interrupted() {
+    trap '' INT TERM
+    REFUSED=yes
+    stop_helm
+    {
+        echo
+        echo "$PROGRAM: interrupted after ${SECONDS}s. What was made so far stays: setup.sh with the same options goes on" \
+            "from there, cleanup.sh removes it."
+    } >&2
+    exit 130
+}
+
+main() {
+    if [ "${1-}" = --local ]; then
+        shift
+        run_local "$@"
+    fi
+    export LC_ALL=C
+    WORK=$(mktemp -d)
+    trap leave EXIT
+    trap interrupted INT TERM
+    parse_options "$@"
+    check_all
+    set_up
+    if [ -n "$DRY_RUN" ]; then
+        say "Nothing was changed (--dry-run)"
+    else
+        say "All is Ready"
+        say_what_next
+    fi
 }
 
 main "$@"

@@ -1,0 +1,195 @@
+# shellcheck shell=bash disable=SC2034,SC2153 # the files of deploy/ share their variables
+# The three Helm releases. Sourced, not run.
+
+# In this order nothing is missed: the dashboard listens before the processor emits, and that before events come.
+RELEASES=(clickstream-consumer clickstream-streams-processor clickstream-producer)
+
+# chart_of RELEASE
+chart_of() {
+    case $1 in
+        clickstream-streams-processor) echo clickstream-streams ;;
+        *) echo "$1" ;;
+    esac
+}
+
+# add_values [RELEASE=]FILE: an option --values; the file is copied, so it may be a pipe
+add_values() {
+    local release='' file=$1 copy=$WORK/values-${#VALUES[@]}.yaml
+    case " ${RELEASES[*]} " in
+        *" ${1%%=*} "*) release=${1%%=*} file=${1#*=} ;;
+        *)
+            if [[ $1 =~ ^(clickstream-[a-z-]+)= ]]; then
+                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${RELEASES[*]}"
+            fi
+            ;;
+    esac
+    if [ -d "$file" ] || ! cat -- "$file" >"$copy" 2>/dev/null; then
+        refuse "--values=$1: the file $file can't be read"
+    fi
+    VALUES+=("$release=$copy")
+}
+
+# connection_values: how to reach Kafka
+connection_values() {
+    cat <<YAML
+kafka:
+  bootstrapServers: "$BOOTSTRAP_SERVERS"
+  tls: {enabled: $LISTENER_TLS, caSecret: "$CLUSTER_NAME-cluster-ca-cert"}
+  authentication: {type: "$LISTENER_AUTHENTICATION"}
+YAML
+}
+
+# option_values RELEASE: what the user's options say
+option_values() {
+    [ -z "$IMAGE_REGISTRY$IMAGE_TAG" ] || echo "image:"
+    [ -z "$IMAGE_REGISTRY" ] || echo "  registry: \"$IMAGE_REGISTRY\""
+    [ -z "$IMAGE_TAG" ] || echo "  tag: \"$IMAGE_TAG\""
+    case $1 in
+        clickstream-streams-processor) [ -z "$WINDOW_SIZE" ] || echo "windowSize: \"$WINDOW_SIZE\"" ;;
+        clickstream-producer) [ -z "$RATE" ] || echo "rate: $RATE" ;;
+    esac
+}
+
+# write_values: what comes from Kafka, and what comes from the options, as files
+write_values() {
+    local release
+    [ -z "$LISTENER" ] || connection_values >"$WORK/kafka.yaml"
+    for release in "${RELEASES[@]}"; do
+        option_values "$release" >"$WORK/$release-options.yaml"
+    done
+}
+
+# describe_release RELEASE: sets HELM_ARGUMENTS to its name, chart and values; a later file of values wins
+describe_release() {
+    local each
+    HELM_ARGUMENTS=("$1" "$ROOT/charts/$(chart_of "$1")" --namespace "$NAMESPACE")
+    [ -z "$CONTEXT" ] || HELM_ARGUMENTS+=(--kube-context "$CONTEXT")
+    [ ! -f "$WORK/kafka.yaml" ] || HELM_ARGUMENTS+=(--values "$WORK/kafka.yaml")
+    for each in ${VALUES[@]+"${VALUES[@]}"}; do
+        case $each in
+            =* | "$1="*) HELM_ARGUMENTS+=(--values "${each#*=}") ;;
+        esac
+    done
+    HELM_ARGUMENTS+=(--values "$WORK/$1-options.yaml")
+}
+
+# check_charts: they are complete, and take the values; ends otherwise
+check_charts() {
+    local release chart output
+    write_values
+    for release in "${RELEASES[@]}"; do
+        chart=$ROOT/charts/$(chart_of "$release")
+        output=$(helm dependency build --skip-refresh "$chart" 2>&1) ||
+            fail "chart $chart can't be completed ($(last_line "$output")): is the folder writable?"
+        describe_release "$release"
+        output=$(helm template "${HELM_ARGUMENTS[@]}" --no-hooks 2>&1 >"$WORK/rendered-$release") || {
+            indent <<<"$output" >&2
+            fail "the values for $release are refused: see above (charts/$(chart_of "$release")/values.yaml explains them)"
+        }
+    done
+}
+
+# check_release_rights: helm keeps its records in Secrets, and makes what the charts hold
+check_release_rights() {
+    local kind rights=()
+    for kind in $(cat "${RELEASES[@]/#/$WORK/rendered-}" | sed -n 's/^kind: //p' | sort -u | tr '[:upper:]' '[:lower:]'); do
+        rights+=(create "$kind" patch "$kind")
+    done
+    check_rights "install Clickstream" get "$TOPICS" create "$TOPICS" list secrets create secrets update secrets \
+        list pods get pods/log list events "${rights[@]}"
+}
+
+# install_releases: one after the other, each until its pods are Ready
+install_releases() {
+    local release output
+    write_values
+    for release in "${RELEASES[@]}"; do
+        if [ -z "$DRY_RUN" ]; then
+            install_release "$release"
+        elif [ "$KAFKA" = missing ]; then
+            say "Would install $release"
+        else
+            describe_release "$release"
+            output=$(helm upgrade --install --dry-run=server "${HELM_ARGUMENTS[@]}" 2>&1 >/dev/null) || {
+                indent <<<"$output" >&2
+                fail "$release could not be installed: see above"
+            }
+            say "Would $(is_installed "$release" && echo upgrade || echo install) $release"
+        fi
+    done
+}
+
+is_installed() {
+    helm_in "$NAMESPACE" status "$1" >/dev/null 2>&1
+}
+
+# check_pending: ends when helm was killed in the middle of a release, or is at it somewhere else
+check_pending() {
+    local release status
+    for release in "${RELEASES[@]}"; do
+        status=$(helm_in "$NAMESPACE" status "$release" 2>/dev/null | sed -n 's/^STATUS: //p') || status=none
+        case $status in
+            pending-install | uninstalling)
+                fail "release $release is $status: another setup.sh or cleanup.sh is at work, or one was killed; if so, run" \
+                    "helm uninstall $release -n $NAMESPACE first"
+                ;;
+            pending-*)
+                fail "release $release is $status: another setup.sh is at work, or one was killed; if so, run" \
+                    "helm rollback $release -n $NAMESPACE first"
+                ;;
+        esac
+    done
+}
+
+# install_release RELEASE: helm waits, and meanwhile its pods are watched, because some troubles do not pass by waiting
+install_release() {
+    local release=$1 began=$SECONDS status=0 said=$SECONDS looked=$SECONDS
+    describe_release "$release"
+    helm upgrade --install "${HELM_ARGUMENTS[@]}" --wait --timeout "${TIMEOUT}s" >"$WORK/helm.log" 2>&1 </dev/null &
+    HELM=$!
+    begin_watch "$release"
+    while kill -0 "$HELM" 2>/dev/null; do
+        sleep 0.2
+        [ $((SECONDS - looked)) -ge 2 ] || continue
+        look_at_pods
+        looked=$SECONDS
+        if [ -n "$TROUBLE" ]; then
+            stop_helm
+            explain_trouble
+            fail "$release does not come up: see above, then run setup.sh again$(way_back "$release")"
+        fi
+        if [ $((SECONDS - said)) -ge 15 ]; then
+            say "Waiting for $release: ${PROGRESS:-its pods are being made}"
+            said=$SECONDS
+        fi
+    done
+    wait "$HELM" || status=$?
+    HELM=
+    if [ "$status" -ne 0 ]; then
+        {
+            echo
+            sed 's/^Error: //' "$WORK/helm.log" | indent
+            explain_pods "$NAMESPACE" "app.kubernetes.io/instance=$release"
+            explain_replica_set "$release"
+            echo
+        } >&2
+        fail "$release is not Ready after $((SECONDS - began))s: see above; setup.sh can be run again$(way_back "$release")"
+    fi
+    say "$release is Ready"
+}
+
+# way_back RELEASE: for the message of a failed upgrade
+way_back() {
+    local revision
+    revision=$(helm_in "$NAMESPACE" history "$1" 2>/dev/null |
+        sed -n 's/^\([0-9]*\)[[:space:]].*[[:space:]]deployed[[:space:]].*/\1/p' | tail -n 1) || revision=
+    [ -z "$revision" ] || echo "; what ran before comes back with helm rollback $1 $revision -n $NAMESPACE"
+}
+
+# stop_helm: it marks the release as failed and ends; the next setup.sh goes on from there
+stop_helm() {
+    [ -n "$HELM" ] || return 0
+    kill "$HELM" 2>/dev/null || true
+    wait "$HELM" 2>/dev/null || true
+    HELM=
+}
