@@ -88,10 +88,10 @@ async def _fetch(
     async def take(partition: TopicPartition) -> None:
         nonlocal read
         while read < dataset.records:
-            records = await consumer.fetched(partition, timeout_ms=200)
-            read += len(records)
-            if keep and records:
-                kept.append((partition.partition, records))
+            for records in await consumer.fetched(partition, timeout_ms=200):
+                read += len(records)
+                if keep:
+                    kept.append((partition.partition, records))
 
     await asyncio.gather(*map(take, partitions))
     spent = time.process_time() - began
