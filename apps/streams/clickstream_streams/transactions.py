@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import IllegalOperation, IllegalStateError, KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 TRANSACTION_TIMEOUT = 10.0
@@ -88,21 +88,30 @@ class Transactions:
         it in time. Nothing is true then, and nothing is aborted here either: the next producer that is opened with this
         transactional id does that, and waiting for it would take as long as Kafka is away.
         """
-        async with asyncio.timeout(_LONGEST_TRANSACTION):
-            await self._producer.begin_transaction()
-            sent = [
-                await self._producer.send(
-                    record.topic,
-                    value=record.value,
-                    key=record.key,
-                    partition=record.partition,
-                    headers=list(record.headers),
-                )
-                for record in records
-            ]
-            written = [await future for future in sent]
-            await self._producer.send_offsets_to_transaction({partition: OffsetAndMetadata(offset, metadata)}, group_id)
-            await self._producer.commit_transaction()
+        try:
+            async with asyncio.timeout(_LONGEST_TRANSACTION):
+                return await self._run(records, {partition: OffsetAndMetadata(offset, metadata)}, group_id)
+        except (IllegalOperation, AssertionError) as error:
+            # aiokafka's word when the producer was fenced, or its transaction aborted, between two of these steps
+            raise IllegalStateError(f"the transaction was over before it was committed ({error})") from error
+
+    async def _run(
+        self, records: Iterable[OutgoingRecord], offsets: dict[TopicPartition, OffsetAndMetadata], group_id: str
+    ) -> list[RecordMetadata]:
+        await self._producer.begin_transaction()
+        sent = [
+            await self._producer.send(
+                record.topic,
+                value=record.value,
+                key=record.key,
+                partition=record.partition,
+                headers=list(record.headers),
+            )
+            for record in records
+        ]
+        written = [await future for future in sent]
+        await self._producer.send_offsets_to_transaction(offsets, group_id)
+        await self._producer.commit_transaction()
         return written
 
     async def close(self) -> None:

@@ -1,0 +1,58 @@
+"""What a transaction makes of a producer that was fenced in the middle of it."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+
+from clickstream_streams.transactions import OutgoingRecord, Transactions
+
+STEPS = ("begin_transaction", "send", "acknowledge", "send_offsets_to_transaction", "commit_transaction")
+
+
+class FencedProducer:
+    """An aiokafka producer whose `step` fails with `error`; the steps before it succeed."""
+
+    def __init__(self, step: str, error: Exception) -> None:
+        self.done: list[str] = []
+        self._step = step
+        self._error = error
+
+    def __getattr__(self, step: str) -> Any:
+        async def take(*arguments: object, **options: object) -> Any:
+            self._take(step)
+            return self._acknowledgement() if step == "send" else None
+
+        return take
+
+    def _take(self, step: str) -> None:
+        if step == self._step:
+            raise self._error
+        self.done.append(step)
+
+    async def _acknowledgement(self) -> str:
+        self._take("acknowledge")
+        return "metadata"
+
+
+def run(producer: Any, records: Iterable[OutgoingRecord]) -> list[Any]:
+    written: Any = asyncio.run(Transactions(producer).run(records, TopicPartition("events", 0), 7, "", "group"))
+    return list(written)
+
+
+def test_a_transaction_commits_after_every_acknowledgement() -> None:
+    producer = FencedProducer("none of them", KafkaError())
+    assert run(producer, [OutgoingRecord("partials", b"1")]) == ["metadata"]
+    assert tuple(producer.done) == STEPS
+
+
+@pytest.mark.parametrize("error", [IllegalOperation("not in transaction"), AssertionError("state"), ProducerFenced()])
+@pytest.mark.parametrize("step", STEPS)
+def test_whatever_aiokafka_says_of_a_transaction_that_is_over_can_be_retried(step: str, error: Exception) -> None:
+    producer = FencedProducer(step, error)
+    with pytest.raises(KafkaError):
+        run(producer, [OutgoingRecord("partials", b"1")])
+    assert "commit_transaction" not in producer.done
