@@ -10,8 +10,9 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
-from kit.topics import Message, PipelineTopics, read_all
+from kit.topics import Message
 
 _FIELDS = (
     "total_events",
@@ -32,6 +33,23 @@ Numbers = dict[str, object]
 """A window's metrics by field name, as in the JSON record; maps in the order of the record."""
 
 
+class RecordedTopics(Protocol):
+    """The names of three topics, and what is in them, wherever they are."""
+
+    @property
+    def events(self) -> str: ...
+
+    @property
+    def metrics(self) -> str: ...
+
+    @property
+    def dead_letters(self) -> str: ...
+
+    def read(self, topic: str, isolation: str) -> list[Message]:
+        """The topic's records, by partition and offset."""
+        ...
+
+
 @dataclass(frozen=True)
 class Result:
     """A metrics record: the last revision of a window."""
@@ -43,7 +61,7 @@ class Result:
     numbers: Numbers
 
 
-def count_offline(topics: PipelineTopics, window_seconds: int, by_arrival: bool = False) -> dict[str, Numbers]:
+def count_offline(topics: RecordedTopics, window_seconds: int, by_arrival: bool = False) -> dict[str, Numbers]:
     """The expected numbers of each window, by window_start.
 
     `by_arrival` counts an event at its record timestamp instead of its own time. Raises AssertionError for a record
@@ -51,7 +69,7 @@ def count_offline(topics: PipelineTopics, window_seconds: int, by_arrival: bool 
     """
     dead = read_dead_letters(topics)
     windows: dict[int, list[dict[str, object]]] = defaultdict(list)
-    for message in read_all(topics.bootstrap_servers, topics.events, "read_uncommitted"):
+    for message in topics.read(topics.events, "read_uncommitted"):
         if (message.partition, message.offset) in dead:
             continue
         event, seconds = _event(message)
@@ -61,17 +79,14 @@ def count_offline(topics: PipelineTopics, window_seconds: int, by_arrival: bool 
     return {_instant(start): _numbers(events) for start, events in sorted(windows.items())}
 
 
-def read_dead_letters(topics: PipelineTopics) -> dict[tuple[int, int], Message]:
+def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
     """The dead letters by (source partition, source offset).
 
     Raises AssertionError when a record is there twice, or differs from its source in value or key.
     """
-    sources = {
-        (each.partition, each.offset): each
-        for each in read_all(topics.bootstrap_servers, topics.events, "read_uncommitted")
-    }
+    sources = {(each.partition, each.offset): each for each in topics.read(topics.events, "read_uncommitted")}
     found: dict[tuple[int, int], Message] = {}
-    for letter in read_all(topics.bootstrap_servers, topics.dead_letters, "read_committed"):
+    for letter in topics.read(topics.dead_letters, "read_committed"):
         place = (int(letter.header("source-partition")), int(letter.header("source-offset")))
         assert letter.header("source-topic") == topics.events, f"dead letter of {place} names another topic"
         assert letter.header("error"), f"dead letter of {place} has no error text"
@@ -84,14 +99,14 @@ def read_dead_letters(topics: PipelineTopics) -> dict[tuple[int, int], Message]:
     return found
 
 
-def read_metrics(topics: PipelineTopics) -> dict[str, Result]:
+def read_metrics(topics: RecordedTopics) -> dict[str, Result]:
     """The last revision of each window, by window_start.
 
     Raises AssertionError when a (window, revision) is there twice, when the revisions of a window are not 0, 1, 2, … in
     the order in which they were written, or when the key is not window_start.
     """
     revisions: dict[str, list[Result]] = defaultdict(list)
-    for message in read_all(topics.bootstrap_servers, topics.metrics, "read_committed"):
+    for message in topics.read(topics.metrics, "read_committed"):
         record = json.loads(message.value or b"null")
         assert (message.key or b"").decode() == record["window_start"], f"key {message.key!r} of {record}"
         numbers = {name: record[name] for name in _FIELDS}
@@ -104,7 +119,7 @@ def read_metrics(topics: PipelineTopics) -> dict[str, Result]:
 
 
 def assert_equal_to_offline_count(
-    topics: PipelineTopics, window_seconds: int, by_arrival: bool = False
+    topics: RecordedTopics, window_seconds: int, by_arrival: bool = False
 ) -> dict[str, Result]:
     """Compare the topics' metrics with the offline count; returns the metrics.
 
@@ -119,19 +134,25 @@ def assert_equal_to_offline_count(
         if result is None:
             differences.append(f"window {start}: no metrics, expected {numbers['total_events']} events")
             continue
-        differences.extend(
-            f"window {start} (revision {result.revision}): {name} is {_shown(result.numbers[name])}, "
-            f"counted offline {_shown(numbers[name])}"
-            for name in _FIELDS
-            if _shown(result.numbers[name]) != _shown(numbers[name])
-        )
+        differences.extend(differences_from(result, numbers))
         end = _instant(_seconds(start) + window_seconds)
         if result.window_end != end:
             differences.append(f"window {start}: window_end is {result.window_end}, expected {end}")
-        if result.approximate:
-            differences.append(f"window {start}: marked as approximate, compare it with tolerance")
     assert not differences, f"{len(differences)} differences from the offline count:\n" + "\n".join(differences)
     return found
+
+
+def differences_from(result: Result, numbers: Numbers) -> list[str]:
+    """Each field of the result that is not as counted offline, in words."""
+    differences = [
+        f"window {result.window_start} (revision {result.revision}): {name} is {_shown(result.numbers[name])}, "
+        f"counted offline {_shown(numbers[name])}"
+        for name in _FIELDS
+        if _shown(result.numbers[name]) != _shown(numbers[name])
+    ]
+    if result.approximate:
+        differences.append(f"window {result.window_start}: marked as approximate, compare it with tolerance")
+    return differences
 
 
 def _shown(value: object) -> str:

@@ -35,6 +35,10 @@ class PipelineTopics:
             "GROUP_ID": self.group_id,
         }
 
+    def read(self, topic: str, isolation: str) -> "list[Message]":
+        """All records of one of the topics up to its present end."""
+        return read_all(self.bootstrap_servers, topic, isolation)
+
 
 @dataclass(frozen=True)
 class Message:

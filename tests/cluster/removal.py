@@ -1,0 +1,55 @@
+"""cleanup.sh at the end of the tests: first what it keeps, then that nothing is left."""
+
+from typing import Any
+
+from kubernetes import client
+
+from cluster.installation import RELEASES, Installation
+from kit.poll import eventually
+
+_TOPICS = {
+    "clickstream-events",
+    "clickstream-metrics",
+    "clickstream-window-partials",
+    "clickstream-dead-letters",
+}
+
+
+def remove_and_assert_nothing_is_left(installation: Installation) -> None:
+    """Raises AssertionError with what cleanup.sh kept that it should not have kept, or the other way round."""
+    installation.clean_up("--all")
+
+    def nothing_left() -> bool:
+        left = _left(installation.namespace)
+        assert not left, f"cleanup.sh left {left}"
+        return True
+
+    eventually(nothing_left, deadline_seconds=60, every=1)
+
+
+def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
+    """cleanup.sh without options: releases and users go, Kafka stays with its topics."""
+    printed = installation.clean_up()
+    assert "--delete-topics" in printed
+    assert installation.helm("list", "--all", "--short").split() == []
+    users = installation.kubectl("get", "kafkausers", "-o", "name").split()
+    assert not [each for each in users if each.rpartition("/")[2] in RELEASES], users
+    topics = installation.kubectl("get", "kafkatopics", "-o", "name").split()
+    assert {each.rpartition("/")[2] for each in topics} == _TOPICS
+
+
+def _left(namespace: str) -> list[str]:
+    """The namespace, and what belongs to it without being in it."""
+    core: Any = client.CoreV1Api()
+    access: Any = client.RbacAuthorizationV1Api()
+    volumes = (each for each in core.list_persistent_volume().items if each.spec.claim_ref)
+    bindings = access.list_cluster_role_binding().items
+    return [
+        *(f"namespace/{namespace}" for each in core.list_namespace().items if each.metadata.name == namespace),
+        *(f"volume/{each.metadata.name}" for each in volumes if each.spec.claim_ref.namespace == namespace),
+        *(
+            f"clusterrolebinding/{each.metadata.name}"
+            for each in bindings
+            if any(subject.namespace == namespace for subject in each.subjects or ())
+        ),
+    ]
