@@ -160,6 +160,19 @@ def test_kafka_away_is_said_once_and_again_when_it_is_back(kafka: Kafka, logged:
     ]
 
 
+def test_troubles_that_take_turns_are_each_said_once_in_30_seconds(
+    kafka: Kafka, logged: Callable[[], list[str]]
+) -> None:
+    kafka.attempts = [error for _ in range(16) for error in (KafkaRefused("no right"), KafkaAway("closed"))]
+    reader = kafka.reader()
+    for _ in range(30):
+        reader.poll()
+    assert len(logged()) == 2
+    for _ in range(2):
+        reader.poll()
+    assert len(logged()) == 4
+
+
 def test_a_connection_lost_for_a_moment_is_no_trouble(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
     reader = kafka.reader()
     reader.poll()
