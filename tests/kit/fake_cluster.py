@@ -156,6 +156,7 @@ class FakeCluster:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )
         lines = []
         if interrupt_at is not None and process.stdout is not None:
@@ -164,10 +165,20 @@ class FakeCluster:
                 if interrupt_at in line:
                     os.killpg(process.pid, signal.SIGINT)
                     break
-        output, error = process.communicate(timeout=60)
+        try:
+            output, error = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
         records = [record.split("\x1f") for record in log.read_text().split("\x1e")[:-1]]
         calls = tuple(Call(call, given, tuple(files[:-1])) for call, given, *files in records)
         return Finished(process.returncode, "".join(lines) + output, error, calls)
+
+
+def _heed_interrupts() -> None:
+    """Who runs the tests in the background may ignore SIGINT, and what is ignored stays so in every child."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def healthy_cluster(folder: Path) -> FakeCluster:
