@@ -94,10 +94,9 @@ class _BatchRecords(PartitionRecords):  # type: ignore[misc]
     def _unpack_records(self) -> Iterator[list[Record]]:
         unpacked: list[Record] = []
         while self._records.has_next():
-            intact = self._records.next_is_intact()
-            batch = self._records.next_batch()
-            if self._check_crcs and not intact:
+            if self._check_crcs and not self._records.next_is_intact():
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
+            batch = self._records.next_batch()
             if not self._is_aborted(batch) and not batch.is_control_batch:
                 records = list(batch)
                 if batch.base_offset < self.next_fetch_offset:
