@@ -47,7 +47,8 @@ def main() -> int:
     gc.set_threshold(100_000, 50, 100)
     with running_cluster() as cluster:
         topic = cluster.load(dataset, chosen.compression)
-        uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=False))  # warms the broker up
+        # The broker reads its files for the first time here.
+        uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=False))
         plain, _ = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=False))
         checked, _ = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=True, keep=False))
         _, batches = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=True))

@@ -177,7 +177,6 @@ def _stream(
         "session_timeout_ms": 10_000,
         "heartbeat_interval_ms": 3_000,
         "max_poll_interval_ms": _NEVER,
-        "max_partition_fetch_bytes": 4 * 1024 * 1024,
         "key_deserializer": _as_it_is,
     }
     return PartitionStream(topic, stage=stage, make_task=make_task, config=config)
