@@ -142,6 +142,7 @@ class PartitionTask(abc.ABC):
         transactions = await self._unless_stopping(self.start_producer())
         if transactions is None:
             return
+        self.beat()
         try:
             if await self._unless_stopping(self._restored(transactions)) is None:
                 self.forget()
