@@ -47,13 +47,13 @@ def test_another_window_size_recreates_and_setup_brings_the_first_back(
     longer = 2 * WINDOW_SECONDS
     upgrade(installation, f"windowSize={longer}s")
     assert deployment(installation).spec.strategy.type == "Recreate"
-    results = assert_all_windows_exact(topics)
+    results = assert_all_windows_exact(topics, further_seconds=3 * longer)
     newest = max(results.values(), key=lambda each: seconds(each.window_end))
     assert seconds(newest.window_end) - seconds(newest.window_start) == longer
 
     installation.set_up()
     assert deployment(installation).spec.strategy.type == "Recreate"
-    results = assert_all_windows_exact(topics)
+    results = assert_all_windows_exact(topics, further_seconds=3 * longer)
     newest = max(results.values(), key=lambda each: seconds(each.window_end))
     assert seconds(newest.window_end) - seconds(newest.window_start) == WINDOW_SECONDS
 
