@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
+
+from kit import structural_schema
 
 _MODULES = {
     "keda.sh": ("github.com/kedacore/keda/v2@v2.17.2", "config/crd/bases/keda.sh_{plural}.yaml"),
@@ -39,9 +40,8 @@ def is_integration(resource: Mapping[str, Any]) -> bool:
 def problems(resource: Mapping[str, Any]) -> list[str]:
     """Return what an API server would refuse the resource for, unknown fields included. Raises DefinitionMissing."""
     group, version = str(resource["apiVersion"]).split("/")
-    schema = _strict(_schema(group, version, str(resource["kind"])))
-    found = jsonschema.Draft202012Validator(schema).iter_errors(resource)
-    return [f"{resource['kind']} {error.json_path}: {error.message}" for error in found]
+    kind = str(resource["kind"])
+    return [f"{kind} {each}" for each in structural_schema.problems(resource, _schema(group, version, kind))]
 
 
 def _schema(group: str, version: str, kind: str) -> dict[str, Any]:
@@ -69,19 +69,3 @@ def _download(module: str) -> Path:
     if "Dir" not in answer:
         raise DefinitionMissing(f"go mod download {module} failed: {answer.get('Error') or done.stderr.strip()}")
     return Path(answer["Dir"])
-
-
-def _strict(schema: Any) -> Any:
-    """The schema of a definition names all fields, so one that it does not name is a mistake."""
-    if isinstance(schema, list):
-        return [_strict(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {
-        key: value if key in ("anyOf", "oneOf", "not", "enum", "default") else _strict(value)
-        for key, value in schema.items()
-    }
-    named = isinstance(schema.get("properties"), dict) and schema.get("type") == "object"
-    if named and "additionalProperties" not in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
-        closed["additionalProperties"] = False
-    return closed

@@ -1,11 +1,13 @@
 """The reference's window, ways to make results of it, and the page on a free port."""
 
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
+from clickstream_consumer.connection import LibraryComplaints
 from clickstream_consumer.results import WindowResult
 from clickstream_core.window_metrics import WindowMetrics
 from kit.page import Site, served_page
@@ -41,9 +43,20 @@ def make_result(reference: WindowMetrics) -> MakeResult:
             "window_end": f"2024-10-26T10:{minute + 5:02}:00Z",
         }
         metrics = msgspec.structs.replace(reference, **(bounds | fields))
-        return WindowResult.of(metrics, partition=1, offset=42, consumed=7)
+        return WindowResult.of(metrics, partition=partition, offset=offset, consumed=consumed)
 
     return make
+
+
+@pytest.fixture
+def complaints() -> Iterator[LibraryComplaints]:
+    """Listens to kafka-python for one test."""
+    library = logging.getLogger("kafka")
+    propagate = library.propagate
+    handler = LibraryComplaints()
+    yield handler
+    library.removeHandler(handler)
+    library.propagate = propagate
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import logging
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,16 +76,6 @@ class FakeConsumer:
 
     def close(self, autocommit: bool, timeout_ms: int) -> None:
         raise GroupAuthorizationFailedError("metrics-consumer-group")
-
-
-@pytest.fixture
-def complaints() -> Iterator[LibraryComplaints]:
-    library = logging.getLogger("kafka")
-    propagate = library.propagate
-    handler = LibraryComplaints()
-    yield handler
-    library.removeHandler(handler)
-    library.propagate = propagate
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import logging
 from collections import namedtuple
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -62,16 +61,6 @@ class FakeConsumer:
 
     def position(self, partition: TopicPartition, timeout_ms: int) -> int:
         return self.positions[partition]
-
-
-@pytest.fixture
-def complaints() -> Iterator[LibraryComplaints]:
-    library = logging.getLogger("kafka")
-    propagate = library.propagate
-    handler = LibraryComplaints()
-    yield handler
-    library.removeHandler(handler)
-    library.propagate = propagate
 
 
 @pytest.fixture
