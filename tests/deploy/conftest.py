@@ -4,10 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from kit.fake_cluster import FakeCluster, healthy_cluster
 from kit.helm import Charts, HelmMissing, find_helm
 from kit.skipping import skip
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> FakeCluster:
+    """A cluster in which nothing is missing."""
+    return healthy_cluster(tmp_path / "fake")
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.fake_cluster import RELEASES, TOPICS, FakeCluster, Finished, healthy_cluster
+from kit.fake_cluster import CHANGING, RELEASES, TOPICS, FakeCluster, Finished, healthy_cluster
 
-CHANGING = r"^kubectl .*(create|apply|delete|label|patch) |^helm .*(upgrade|install|uninstall|rollback) "
 MARK = "get kafkas.* data-on-eks --ignore-not-found.*managed-by"
 
 

@@ -215,6 +215,15 @@ def healthy_cluster(folder: Path) -> FakeCluster:
 RELEASES = ("clickstream-consumer", "clickstream-streams-processor", "clickstream-producer")
 """In the order in which setup.sh installs them."""
 
+CHANGING = r"^kubectl .*(create|apply|delete|label|patch) |^helm .*(upgrade|install|uninstall|rollback) "
+"""The calls that change something, or would."""
+
+LISTENER = "get kafkas.*spec.kafka.listeners"
+"""The question for the listeners of a Kafka."""
+
+MUTUAL = "mutual|9095|internal|true|tls|\n"
+"""An answer: client certificates only."""
+
 TOPICS = {
     "clickstream-events": 6,
     "clickstream-metrics": 3,
@@ -236,3 +245,15 @@ def _topic(name: str, partitions: int, replicas: int) -> str:
 
 def _user(name: str) -> str:
     return f"kind: KafkaUser\nmetadata:\n  labels:\n    strimzi.io/cluster: data-on-eks\n  name: {name}\n"
+
+
+def changes(finished: Finished) -> list[str]:
+    """The calls that change something in the cluster."""
+    calls = [each.call for each in finished.called(CHANGING)]
+    return [each for each in calls if "--dry-run" not in each and "--local" not in each]
+
+
+def values_of(finished: Finished, release: str) -> str:
+    """All values that helm was given for a release, the last files last."""
+    (upgrade,) = finished.called(f"helm upgrade --install {release} ")
+    return "".join(upgrade.values)
