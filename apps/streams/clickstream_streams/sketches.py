@@ -6,21 +6,21 @@ DataSketches has it): 2^15 registers, standard error 1.04 / sqrt(2^15) = 0.57 %,
 
 Names are counted in a map, and beyond the limit by a frequent-items sketch (Misra and Gries 1982, as Apache
 DataSketches has it): with 2^17 slots a count is off by at most 3.5 / 2^17 = 0.003 % of all counted events.
+
+datasketches is imported when the first limit is passed: with numpy, which it brings, it takes 0.1 s and 30 MiB that
+most processors never need.
 """
 
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-from datasketches import (
-    frequent_items_error_type,
-    frequent_strings_sketch,
-    hll_sketch,
-    hll_union,
-    tgt_hll_type,
-)
 from xxhash import xxh3_64_intdigest
+
+if TYPE_CHECKING:
+    from datasketches import frequent_strings_sketch, hll_sketch, hll_union
 
 _HLL_REGISTERS_LOG2 = 15
 _NAME_SLOTS_LOG2 = 17
@@ -53,6 +53,8 @@ class DistinctIds:
             return
         self._ids.update(ids)
         if len(self._ids) > self._limit:
+            from datasketches import hll_sketch, tgt_hll_type
+
             self._sketch = hll_sketch(_HLL_REGISTERS_LOG2, tgt_hll_type.HLL_8)
             _feed(self._sketch, id_hashes(self._ids))
             self._ids = set()
@@ -75,6 +77,8 @@ def count_distinct(snapshots: Sequence[IdsSnapshot]) -> tuple[int, bool]:
     sketches = [snapshot.sketch for snapshot in snapshots if snapshot.sketch]
     if not sketches:
         return len(set().union(*exact)), False
+    from datasketches import hll_sketch, hll_union
+
     union = hll_union(_HLL_REGISTERS_LOG2)
     for sketch in sketches:
         union.update(hll_sketch.deserialize(sketch))
@@ -89,7 +93,7 @@ def _unpacked(hashes: bytes) -> "array[int]":
     return numbers
 
 
-def _feed(sketch: hll_sketch | hll_union, hashes: Iterable[int]) -> None:
+def _feed(sketch: "hll_sketch | hll_union", hashes: Iterable[int]) -> None:
     update = sketch.update
     for number in hashes:
         update(number)
@@ -117,6 +121,8 @@ class CountedNames:
             return
         self._counts.update(names)
         if len(self._counts) > self._limit:
+            from datasketches import frequent_strings_sketch
+
             self._sketch = frequent_strings_sketch(_NAME_SLOTS_LOG2)
             _count(self._sketch, self._counts)
             self._counts = Counter()
@@ -141,6 +147,8 @@ def most_frequent(snapshots: Sequence[NamesSnapshot], top: int) -> tuple[dict[st
         counts.update(snapshot.counts)
     if not sketches:
         return ordered(counts, top), False
+    from datasketches import frequent_items_error_type, frequent_strings_sketch
+
     merged = frequent_strings_sketch.deserialize(sketches[0])
     for sketch in sketches[1:]:
         merged.merge(frequent_strings_sketch.deserialize(sketch))
@@ -149,7 +157,7 @@ def most_frequent(snapshots: Sequence[NamesSnapshot], top: int) -> tuple[dict[st
     return ordered({name: estimate for name, estimate, *_ in frequent}, top), True
 
 
-def _count(sketch: frequent_strings_sketch, counts: Mapping[str, int]) -> None:
+def _count(sketch: "frequent_strings_sketch", counts: Mapping[str, int]) -> None:
     for name, count in counts.items():
         sketch.update(name, count)
 
