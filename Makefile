@@ -15,8 +15,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 # What the apps need, what building their packages needs, and what the embedded broker needs.
 LOCKS := requirements.lock requirements-build.lock requirements-local.lock
-PROJECTS := apps/core apps/producer apps/streams apps/consumer local
-PACKAGES := clickstream_core clickstream_producer clickstream_streams clickstream_consumer clickstream_local
+PROJECTS := apps/core apps/producer apps/streams apps/consumer apps/collector local
+PACKAGES := clickstream_core clickstream_producer clickstream_streams clickstream_consumer clickstream_collector clickstream_local
 # mypy looks at each folder by itself: files of different folders may have the same name.
 TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py)))
 

@@ -89,7 +89,7 @@ class Health:
 class HealthServer:
     """Serves a `Health`, a metrics registry and the app's own `pages` on `port` while its `with` block runs.
 
-    Port 0 serves nothing. Entering raises SettingsError, naming HTTP_PORT, when the port cannot be had.
+    Port 0 serves nothing. Entering raises SettingsError when the port cannot be had; it names the `setting`.
     """
 
     def __init__(
@@ -98,14 +98,16 @@ class HealthServer:
         health: Health,
         registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
         pages: Pages | None = None,
+        setting: str = "HTTP_PORT",
     ) -> None:
         self._port = port
+        self._setting = setting
         self._pages = _Pages(health, registry, pages)
         self._server: _Server | None = None
 
     def __enter__(self) -> Self:
         if self._port:
-            self._server = _listen(self._port, self._pages)
+            self._server = _listen(self._port, self._pages, self._setting)
             threading.Thread(
                 target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health-server", daemon=True
             ).start()
@@ -220,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
 
-def _listen(port: int, pages: _Pages) -> _Server:
+def _listen(port: int, pages: _Pages, setting: str) -> _Server:
     try:
         try:
             return _Server(("::", port), socket.AF_INET6, pages)
@@ -230,6 +232,6 @@ def _listen(port: int, pages: _Pages) -> _Server:
             return _Server(("", port), socket.AF_INET, pages)  # a machine without IPv6
     except OSError as error:
         raise SettingsError(
-            f"HTTP_PORT={port}: cannot listen on this port ({error.strerror});"
+            f"{setting}={port}: cannot listen on this port ({error.strerror});"
             " choose another one, or 0 to turn the health and metrics pages off"
         ) from error

@@ -15,6 +15,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
+from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.service import Health, HealthServer
@@ -24,7 +25,6 @@ from clickstream_streams.connection import check_retention, connect, wait_for_to
 from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
-from clickstream_streams.patches import report_closed_transports
 from clickstream_streams.report import announce_start
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.tasks import MakeTask, PartitionStream, Replica

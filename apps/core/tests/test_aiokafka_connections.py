@@ -8,7 +8,7 @@ import uvloop
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 
-from clickstream_streams.patches import report_closed_transports
+from clickstream_core.aiokafka_connections import report_closed_transports
 
 
 @pytest.fixture

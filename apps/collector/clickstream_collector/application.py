@@ -1,0 +1,107 @@
+"""The collector as an ASGI application: its endpoints, and the connection to Kafka that lives as long as it does."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from clickstream_collector import instruments
+from clickstream_collector.answers import answering
+from clickstream_collector.connection import Connection
+from clickstream_collector.delivery import Delivery
+from clickstream_collector.errors import Refused
+from clickstream_collector.ingest import Ingest
+from clickstream_collector.intake import Intake, wall_clock
+from clickstream_collector.pixel import Pixel
+from clickstream_collector.script import File
+from clickstream_collector.settings import CollectorSettings
+from clickstream_core.service import Health, HealthServer
+
+_LONGEST_DRAIN = 5.0
+_AN_HOUR = 3600
+
+_log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Everything behind the endpoints; `start` and `stop` need a running event loop."""
+
+    def __init__(self, settings: CollectorSettings) -> None:
+        self.health = Health()
+        self._settings = settings
+        self._delivery = Delivery(time.monotonic, wall_clock, failed=lambda: self._connection.replace())
+        self._intake = Intake(settings, self._delivery, _secret(settings))
+        topics = settings.topics
+        self._connection = Connection(
+            settings.kafka.aiokafka_config(),
+            (topics.events_topic, topics.dead_letter_topic),
+            self._delivery,
+            self.health,
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    def application(self) -> Starlette:
+        """Return the ASGI application, which starts and stops the collector with its lifespan."""
+        return Starlette(
+            routes=[
+                Route("/ingest", Ingest(self._intake)),
+                Route("/pixel.gif", Pixel(self._intake)),
+                Route("/clickstream.js", File("clickstream.js", "text/javascript; charset=utf-8", "script", _AN_HOUR)),
+                Route("/openapi.json", File("openapi.json", "application/json", "other", _AN_HOUR)),
+                Route("/{path:path}", _NotFound()),
+            ],
+            lifespan=self._lifespan,
+        )
+
+    def start(self) -> None:
+        """Begin to connect; until that is done requests get 503."""
+        self._task = asyncio.get_running_loop().create_task(self._connection.run())
+        self._task.add_done_callback(self._ended)
+
+    async def stop(self) -> None:
+        """Deliver what was accepted, and end."""
+        self.health.set_ready(False, "shutting down")
+        if not await self._delivery.drain(_LONGEST_DRAIN):
+            _log.warning("%d events were not acknowledged; none of them got 200", self._delivery.in_flight)
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._delivery.close()
+        await self._connection.close()
+        instruments.CONNECTED.set(0)
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        with HealthServer(self._settings.service.admin_port, self.health, setting="ADMIN_PORT"):
+            self.start()
+            try:
+                yield
+            finally:
+                await self.stop()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("The connection to Kafka ended, which it never should", exc_info=task.exception())
+
+
+class _NotFound:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with answering("other", send):
+            raise Refused(404, "not found; there are /ingest, /pixel.gif, /clickstream.js and /openapi.json")
+
+
+def _secret(settings: CollectorSettings) -> str:
+    secret = settings.visitor_secret or settings.visitor_secret_file
+    if secret is not None:
+        return secret.current()
+    _log.warning(
+        "VISITOR_SECRET is not set: visitors without an id of their own get another one in each process,"
+        " and after each restart"
+    )
+    return secrets.token_hex(32)

@@ -1,0 +1,97 @@
+"""A request's body, from the socket to plain bytes: bounded in size and in time, gzip undone.
+
+The bounds hold for what arrives and for what a compressed body becomes, so a small bomb stays small; both are refused
+at the first byte too much. Whoever sends slower than `SLOWEST` is cut off, wherever the body stops.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+from clickstream_collector.errors import Refused
+
+LARGEST_BODY = 1_000_000
+"""Bytes, as sent and as unpacked."""
+
+SLOWEST = 10.0
+"""Seconds that a body may take."""
+
+_JSON_TYPES = ("application/json", "text/plain")
+_GZIP = 31  # zlib's wbits for the gzip format
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its request was complete; nobody waits for an answer."""
+
+
+def check_type(headers: Mapping[bytes, bytes]) -> None:
+    """Raise Refused (415) for a content type or charset that is not JSON in UTF-8; none at all is taken for it."""
+    declared = headers.get(b"content-type", b"").decode("latin-1")
+    kind, *parameters = (part.strip().lower() for part in declared.split(";"))
+    if kind and kind not in _JSON_TYPES:
+        raise Refused(415, f"the content type is {declared[:100]!r}; expected application/json or text/plain")
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "charset" and value.strip('"') not in ("utf-8", "utf8", "us-ascii"):
+            raise Refused(415, f"the charset is {value[:100]!r}; expected utf-8")
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, slowest: float = SLOWEST) -> bytes:
+    """Return the body, unpacked. `slowest` is in seconds.
+
+    Raises Refused: 415 for an encoding other than gzip, 413 when it is too large, 408 when it is too slow, 400 when it
+    is not what its encoding says; and ClientLeft.
+    """
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"identity", b"gzip", b"x-gzip", b""):
+        raise Refused(415, f"the content encoding is {encoding[:100].decode('latin-1')!r}; expected gzip or none")
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and (len(length) > 15 or int(length) > LARGEST_BODY):
+        raise _too_large()
+    try:
+        async with asyncio.timeout(slowest):
+            body = await _received(receive)
+    except TimeoutError as error:
+        raise Refused(408, f"the body did not arrive within {slowest:g} s", {"Connection": "close"}) from error
+    return _unpacked(body) if encoding.endswith(b"gzip") else body
+
+
+async def _received(receive: Receive) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > LARGEST_BODY:
+            raise _too_large()
+        return whole
+    parts, size = [], 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise _too_large()
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+
+
+def _unpacked(body: bytes) -> bytes:
+    unpacker = zlib.decompressobj(wbits=_GZIP)
+    try:
+        unpacked = unpacker.decompress(body, LARGEST_BODY + 1)
+    except zlib.error as error:
+        raise Refused(400, f"the body is not gzip: {error}") from error
+    if len(unpacked) > LARGEST_BODY:
+        raise _too_large()
+    if not unpacker.eof or unpacker.unused_data:
+        raise Refused(400, f"the body is not gzip: it {'goes on after the end' if unpacker.eof else 'ends too early'}")
+    return unpacked
+
+
+def _too_large() -> Refused:
+    message = f"the body is larger than {LARGEST_BODY} bytes; send fewer events at once"
+    return Refused(413, message, {"Connection": "close"})

@@ -1,0 +1,138 @@
+"""The producer that the lanes send by: found patiently, replaced when it can't go on, and watched.
+
+aiokafka finds moved leaders and lost brokers again by itself; what is left to do here is to begin (Kafka may be away,
+topics may be missing, the password wrong), to notice that nothing is acknowledged, and to begin anew after Kafka has
+refused a batch, whose sequence number an idempotent producer can't get past.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+
+from clickstream_collector import instruments
+from clickstream_collector.delivery import Delivery
+from clickstream_core.aiokafka_connections import why_refused
+from clickstream_core.logs import announce
+from clickstream_core.patience import Patience
+from clickstream_core.service import Health
+
+_AWAY_AFTER = 2.0
+_TURN = 0.25
+_LONGEST_START = 20.0
+_LONGEST_FLUSH = 5.0
+_BATCH_BYTES = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Keeps `delivery` connected to Kafka, and `health` true to it.
+
+    `kafka` is an aiokafka client's configuration; `topics` are those that are written to.
+    """
+
+    def __init__(self, kafka: Mapping[str, Any], topics: Sequence[str], delivery: Delivery, health: Health) -> None:
+        self._kafka = kafka
+        self._topics = topics
+        self._delivery = delivery
+        self._health = health
+        self._patience = Patience(health)
+        self._failed = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    def replace(self) -> None:
+        """Have the producer replaced: it can't go on."""
+        self._failed.set()
+
+    async def run(self) -> None:
+        """Connect and watch, until cancelled."""
+        while True:
+            self._failed.clear()
+            self._producer = await self._start()
+            self._delivery.connect(self._producer)
+            announce("✓ Connected to Kafka")
+            await self._watch(self._producer)
+            task = asyncio.get_running_loop().create_task(self._producer.stop())  # what is in flight may still arrive
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def close(self) -> None:
+        """End the client; what was not acknowledged yet is given up."""
+        self._delivery.connect(None)
+        for task in self._stopping:
+            task.cancel()
+        if self._producer is not None:
+            try:
+                async with asyncio.timeout(_LONGEST_FLUSH):
+                    await self._producer.stop()
+            except (KafkaError, TimeoutError) as error:
+                _log.warning("The connection to Kafka did not end in order: %r", error)
+
+    async def _start(self) -> AIOKafkaProducer:
+        """Return a started producer that knows all topics, however long that takes."""
+        while True:
+            producer = AIOKafkaProducer(
+                **self._kafka,
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                max_batch_size=_BATCH_BYTES,
+                request_timeout_ms=10_000,
+                metadata_max_age_ms=10_000,
+            )
+            try:
+                async with asyncio.timeout(_LONGEST_START):
+                    await producer.start()
+                    for topic in self._topics:
+                        self._delivery.set_partitions(topic, len(await producer.partitions_for(topic)))
+            except (KafkaError, OSError, TimeoutError) as error:
+                await _abandon(producer)
+                why = await self._explain(error)
+                await self._patience.wait(f"{why}; trying again until it answers")
+            else:
+                return producer
+
+    async def _explain(self, error: Exception) -> str:
+        if isinstance(error, TopicAuthorizationFailedError):
+            return f"not authorized to write to {' and '.join(self._topics)}: grant this user Describe and Write"
+        if isinstance(error, UnknownTopicOrPartitionError):
+            return f"a topic does not exist ({' or '.join(self._topics)})"
+        return await why_refused(self._kafka) or f"Kafka is away: {str(error) or 'no answer'}"
+
+    async def _watch(self, producer: AIOKafkaProducer) -> None:
+        """Keep health and partition counts true, until the producer has failed."""
+        away = False
+        while not self._failed.is_set():
+            for topic in self._topics:
+                partitions = producer.client.cluster.partitions_for_topic(topic)
+                if partitions:
+                    self._delivery.set_partitions(topic, len(partitions))
+            waiting = self._delivery.waiting_for()
+            why = f"Kafka is away: nothing acknowledged for {waiting:.0f} s" if waiting > _AWAY_AFTER else ""
+            if away != bool(why):
+                away = bool(why)
+                _log.warning(why or "Kafka acknowledges again")
+            instruments.CONNECTED.set(not why)
+            self._health.set_ready(not why, why)
+            self._health.beat()
+            try:
+                async with asyncio.timeout(_TURN):
+                    await self._failed.wait()
+            except TimeoutError:
+                continue
+        instruments.CONNECTED.set(0)
+        self._health.set_ready(False, "the connection to Kafka is made anew")
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """Close a producer that has not started; one that was never connected may refuse even that."""
+    try:
+        async with asyncio.timeout(_LONGEST_FLUSH):
+            await producer.stop()
+    except (KafkaError, OSError, TimeoutError) as error:
+        _log.debug("closing a producer that did not start: %r", error)

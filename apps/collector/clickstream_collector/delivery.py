@@ -1,0 +1,291 @@
+"""Events on their way to Kafka: batches, one partition's after the other, and the promises that wait for them.
+
+Each partition has a lane: the batch that fills, and the one that is on its way. A batch goes when the lane is free and
+its first event is `LINGER` old, so under load batches grow by themselves. A request gets one promise for all its
+events; it is kept when Kafka has acknowledged the last batch that holds one of them. There is no future for an event.
+
+The client is idempotent and never gives a batch up: while Kafka is away it sends the same batch again and again, and
+the broker knows a repeat by its sequence number. So a batch is delivered once, however long that takes, and what is in
+flight stays until then. It is bounded, in events and in bytes: at the bound, and while a lane's oldest event waits for
+longer than `STUCK`, new events are refused instead of kept. An event that is sent again while it is on its way joins
+the one that is; see `retries` for what comes later.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from msgspec import Struct
+
+from clickstream_collector import instruments
+from clickstream_collector.errors import KafkaRefused, Unavailable
+from clickstream_collector.retries import Delivered
+
+LINGER = 0.005
+STUCK = 1.5
+MOST_EVENTS = 50_000
+MOST_BYTES = 64 * 1024 * 1024
+
+_OVERHEAD = 200
+_RETRY_PAUSE = 0.2
+
+_log = logging.getLogger(__name__)
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One record for `topic`.
+
+    `key` decides the partition; without one the partitions take turns. `event_id` is empty when no client can send the
+    record again, else `fingerprint` tells its content.
+    """
+
+    topic: str
+    value: bytes
+    key: bytes | None = None
+    headers: Headers = ()
+    event_id: str = ""
+    fingerprint: int = 0
+
+
+class Promise:
+    """What a request waits for: `kept` is done when Kafka has all its records, or with KafkaRefused."""
+
+    __slots__ = ("_waits_for", "kept")
+
+    def __init__(self) -> None:
+        self.kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waits_for: set[Batch] = set()
+
+    def wait_for(self, batch: "Batch") -> None:
+        """Add a batch."""
+        if batch not in self._waits_for:
+            self._waits_for.add(batch)
+            batch.promises.append(self)
+
+    def batch_done(self, batch: "Batch", error: KafkaRefused | None) -> None:
+        """Take note of a batch's end."""
+        self._waits_for.discard(batch)
+        if error is not None and not self.kept.done():
+            self.kept.set_exception(error)
+        self.check()
+
+    def check(self) -> None:
+        """Keep the promise if nothing is waited for."""
+        if not self._waits_for and not self.kept.done():
+            self.kept.set_result(None)
+
+
+class Batch:
+    """The records of one partition that travel together, and who waits for them."""
+
+    def __init__(self, builder: Any, now: float) -> None:
+        self.builder = builder
+        self.begun = now
+        self.records: list[tuple[str, int]] = []
+        self.bytes = 0
+        self.promises: list[Promise] = []
+
+    def append(self, record: Record, now_ms: int) -> bool:
+        """Add a record, unless the batch is full."""
+        added = self.builder.append(timestamp=now_ms, key=record.key, value=record.value, headers=list(record.headers))
+        if added is None:
+            return False
+        self.records.append((record.event_id, record.fingerprint))
+        self.bytes += len(record.value) + _OVERHEAD
+        return True
+
+
+class Lane:
+    """One partition: batches wait here for the one before them."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.batches: deque[Batch] = deque()
+        self.filled = asyncio.Event()
+
+    def oldest(self) -> float:
+        """When the first event of what is not acknowledged came; infinity when all is."""
+        return self.batches[0].begun if self.batches else float("inf")
+
+
+class Delivery:
+    """Takes records and delivers each of them once.
+
+    `clock` gives seconds that only rise, `wall_clock` milliseconds since the epoch. Lanes send by `producer`, which its
+    owner sets when there is a connection and takes away (None) when there is none; `failed` is called when Kafka has
+    refused a batch for good, after which an idempotent producer can't go on and must be replaced.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], wall_clock: Callable[[], int], failed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._failed = failed
+        self._producer: Any = None
+        self._connected = asyncio.Event()
+        self._partitions: dict[str, int] = {}
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._on_their_way: dict[str, Batch] = {}
+        self._delivered = Delivered(clock)
+        self._turn = 0
+        self._events = 0
+        self._bytes = 0
+        instruments.IN_FLIGHT_BOUND.set(MOST_EVENTS)
+
+    @property
+    def in_flight(self) -> int:
+        """Events accepted, neither acknowledged nor refused."""
+        return self._events
+
+    def connect(self, producer: Any) -> None:
+        """Send by this started AIOKafkaProducer from now on; None for by none."""
+        self._producer = producer
+        if producer is None:
+            self._connected.clear()
+        else:
+            self._connected.set()
+
+    def set_partitions(self, topic: str, count: int) -> None:
+        """Spread a topic's records over so many partitions."""
+        self._partitions[topic] = count
+
+    def waiting_for(self) -> float:
+        """Seconds that the oldest unacknowledged event has waited; 0 when there is none."""
+        oldest = min((lane.oldest() for lane in self._lanes.values()), default=float("inf"))
+        return max(0.0, self._clock() - oldest)
+
+    def accept(self, records: Sequence[Record]) -> Promise:
+        """Take records, all or none of them. Raises Unavailable when Kafka does not take them at this moment."""
+        self._check_room(records)
+        promise, now, now_ms = Promise(), self._clock(), self._wall_clock()
+        lanes = [self._lane(record) for record in records]
+        for lane in lanes:
+            if now - lane.oldest() > STUCK:
+                raise Unavailable(f"Kafka is slow: nothing acknowledged for {now - lane.oldest():.1f} s")
+        for record, lane in zip(records, lanes, strict=True):
+            if record.event_id:
+                batch = self._on_their_way.get(record.event_id)
+                if batch is not None:
+                    instruments.JOINED.inc()
+                    promise.wait_for(batch)
+                    continue
+                if record.fingerprint in self._delivered:
+                    instruments.JOINED.inc()
+                    continue
+            batch = self._append(lane, record, now, now_ms)
+            promise.wait_for(batch)
+        promise.check()
+        return promise
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until nothing is in flight, at most so long; return whether that was reached."""
+        deadline = self._clock() + seconds
+        while self._events and self._clock() < deadline:  # noqa: ASYNC110 - once in the life of a process
+            await asyncio.sleep(0.01)
+        return not self._events
+
+    async def close(self) -> None:
+        """End the lanes; what is in flight is given up."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _check_room(self, records: Sequence[Record]) -> None:
+        if not self._connected.is_set():
+            raise Unavailable("Kafka is away")
+        for record in records:
+            if not self._partitions.get(record.topic):
+                raise Unavailable(f"topic {record.topic} does not exist")
+        if self._events + len(records) > MOST_EVENTS or self._bytes > MOST_BYTES:
+            raise Unavailable(f"{self._events} events are on their way to Kafka; there is no room for more")
+
+    def _lane(self, record: Record) -> Lane:
+        count = self._partitions[record.topic]
+        if record.key is None:
+            self._turn += 1
+            partition = self._turn % count
+        else:
+            partition = _hash(record.key) % count
+        lane = self._lanes.get((record.topic, partition))
+        if lane is None:
+            lane = self._lanes[record.topic, partition] = Lane(record.topic, partition)
+            self._tasks.append(asyncio.get_running_loop().create_task(self._run(lane)))
+        return lane
+
+    def _append(self, lane: Lane, record: Record, now: float, now_ms: int) -> Batch:
+        batch = lane.batches[-1] if lane.batches else None
+        if batch is None or batch.builder.closed() or not batch.append(record, now_ms):
+            batch = Batch(self._producer.create_batch(), now)
+            if not batch.append(record, now_ms):
+                raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
+            lane.batches.append(batch)
+            lane.filled.set()
+        if record.event_id:
+            self._on_their_way[record.event_id] = batch
+        self._events += 1
+        self._bytes += len(record.value) + _OVERHEAD
+        instruments.ACCEPTED.inc()
+        return batch
+
+    async def _run(self, lane: Lane) -> None:
+        while True:
+            await lane.filled.wait()
+            while lane.batches:
+                batch = lane.batches[0]
+                if len(lane.batches) == 1:
+                    await asyncio.sleep(max(0.0, batch.begun + LINGER - self._clock()))
+                batch.builder.close()
+                error = await self._send(lane, batch)
+                lane.batches.popleft()
+                self._settle(batch, error)
+            lane.filled.clear()
+
+    async def _send(self, lane: Lane, batch: Batch) -> KafkaRefused | None:
+        """Deliver a batch, however long it takes; return the error when Kafka refuses it for good."""
+        while True:
+            await self._connected.wait()
+            try:
+                acknowledged = await self._producer.send_batch(batch.builder, lane.topic, partition=lane.partition)
+            except (KafkaError, AssertionError) as error:  # AssertionError: the partition is not known at this moment
+                _log.warning("A batch for %s-%d waits: %r", lane.topic, lane.partition, error)
+                await asyncio.sleep(_RETRY_PAUSE)
+                continue
+            try:
+                await acknowledged
+            except KafkaError as error:
+                self.connect(None)
+                self._failed()
+                _log.error("Kafka refused %d records for %s: %r", len(batch.records), lane.topic, error)
+                return KafkaRefused(f"Kafka refuses records for topic {lane.topic}: {error!r}")
+            return None
+
+    def _settle(self, batch: Batch, error: KafkaRefused | None) -> None:
+        self._events -= len(batch.records)
+        self._bytes -= batch.bytes
+        for event_id, fingerprint in batch.records:
+            if event_id:
+                self._on_their_way.pop(event_id, None)
+                if error is None:
+                    self._delivered.add(fingerprint)
+        if error is None:
+            instruments.ACKNOWLEDGED.inc(len(batch.records))
+            instruments.DELIVERY_SECONDS.observe(self._clock() - batch.begun)
+        instruments.IN_FLIGHT.set(self._events)
+        for promise in batch.promises:
+            promise.batch_done(batch, error)
+
+
+@lru_cache(maxsize=65_536)
+def _hash(key: bytes) -> int:
+    """The key's hash as the Java client takes it for choosing a partition."""
+    return int(murmur2(key)) & 0x7FFFFFFF

@@ -1,0 +1,163 @@
+"""What a client may send, and the record that is made of it.
+
+A client's object has the contract's fields or those of the reference (`path`, `tag`, `id`, `timestamp`), all of them
+optional but one: a page or a type. What is missing comes from the request. The record is the contract's event and a few
+fields more, which the processor ignores and the archive keeps.
+
+Clocks of browsers are wrong. Where the client says when it sent (`sent_at`, by the same clock as `timestamp`), its
+clock is off by receive time - sent_at, and the event happened at timestamp + receive time - sent_at; this is what
+Snowplow calls the derived timestamp. An event can't be later than its arrival, so that is the latest it may be.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from clickstream_collector.devices import Device
+from clickstream_collector.errors import NotAnEvent
+from clickstream_collector.visits import Visit, page_of
+from clickstream_core.events import LONGEST_FIELD, Event
+from clickstream_core.timestamps import format_milliseconds, parse_timestamp
+
+DIRECT = "direct"
+"""The referrer of a visit that came from nowhere else."""
+
+_MOST_MILLISECONDS = 2**63 - 1
+
+
+class ClientEvent(msgspec.Struct):
+    """The fields that are read of a client's object; an absent one, null and an empty text are the same."""
+
+    event_id: str | None = None
+    timestamp: str | None = None
+    sent_at: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    event_type: str | None = None
+    page_url: str | None = None
+    path: str | None = None
+    page_category: str | None = None
+    referrer: str | None = None
+    device_type: str | None = None
+    country: str | None = None
+    duration_ms: int | float | None = None
+    consent: bool | None = None
+    tag: str | None = None
+    id: str | None = None
+
+
+class CollectedEvent(Event, frozen=True, omit_defaults=True):
+    """A record of clickstream-events as the collector writes it.
+
+    `received_at` is this server's clock, `client_timestamp` what the client said, where `timestamp` is not that.
+    """
+
+    received_at: str = ""
+    client_timestamp: str = ""
+    site_key: str = ""
+    tag: str = ""
+    element_id: str = ""
+    bot: bool = False
+
+
+encode_collected = msgspec.json.Encoder().encode
+"""Return the UTF-8 JSON object of a `CollectedEvent`."""
+
+
+def read_event(candidate: Any) -> ClientEvent:
+    """Return the event in a JSON value. Raises NotAnEvent."""
+    if not isinstance(candidate, dict):
+        raise NotAnEvent("not_object", f"expected an object, not {_shown(candidate)}")
+    try:
+        event = msgspec.convert(candidate, ClientEvent)
+    except msgspec.ValidationError as error:
+        raise NotAnEvent("wrong_type", _in_our_words(error)) from error
+    if not (event.page_url or event.path or event.event_type):
+        raise NotAnEvent("missing_field", "page_url (or path) is missing, and event_type too")
+    duration = event.duration_ms
+    if duration is not None and not 0 <= duration <= _MOST_MILLISECONDS:
+        raise NotAnEvent("wrong_type", f"duration_ms must be a number from 0 to {_MOST_MILLISECONDS}, not {duration}")
+    return event
+
+
+def collected(
+    event: ClientEvent, visit: Visit, device: Device, country: str, user_id: str, session_id: str
+) -> CollectedEvent:
+    """Return the record of an event. The last four arguments are what the request tells, for what the event does not.
+
+    Raises NotAnEvent for a time that is none, and when neither event nor request names a page.
+    """
+    page = event.page_url or event.path or visit.path
+    if not page:
+        raise NotAnEvent("missing_field", "page_url (or path) is missing")
+    received_at = format_milliseconds(visit.received_at)
+    timestamp = happened_at(event, visit)
+    return CollectedEvent(
+        event_id=event.event_id or str(uuid4()),
+        timestamp=timestamp,
+        user_id=event.user_id or user_id,
+        session_id=event.session_id or session_id,
+        event_type=event.event_type or ("click" if event.tag or event.id else "page_view"),
+        page_url=page,
+        page_category=event.page_category or "",
+        referrer=referrer_of(event.referrer, page_of(page)[0] or visit.host),
+        device_type=event.device_type or device.kind,
+        country=event.country or country,
+        duration_ms=int(event.duration_ms or 0),
+        received_at=received_at,
+        client_timestamp=event.timestamp if event.timestamp and event.timestamp != timestamp else "",
+        site_key=visit.site_key,
+        tag=event.tag or "",
+        element_id=event.id or "",
+        bot=device.crawler,
+    )
+
+
+def happened_at(event: ClientEvent, visit: Visit) -> str:
+    """Return the event's time by this server's clock. Raises NotAnEvent (bad_timestamp)."""
+    if not event.timestamp:
+        return format_milliseconds(visit.received_at)
+    client = _milliseconds("timestamp", event.timestamp)
+    sent_at = _milliseconds("sent_at", event.sent_at) if event.sent_at else visit.sent_at
+    skew = 0 if sent_at is None else visit.received_at - sent_at
+    try:
+        return format_milliseconds(min(client + skew, visit.received_at))
+    except ValueError as error:
+        raise NotAnEvent("bad_timestamp", f"timestamp {_shown(event.timestamp)} is before year 1") from error
+
+
+def referrer_of(referrer: str | None, own_host: str) -> str:
+    """Return the host of a referring URL, `direct` for the own host and for none; a name that is no URL stays."""
+    if not referrer:
+        return DIRECT
+    host, _ = page_of(referrer)
+    if host:
+        return DIRECT if host == own_host else host
+    return referrer
+
+
+def check_lengths(event: CollectedEvent) -> None:
+    """Raise NotAnEvent for a text that is longer than the processor counts."""
+    for name in event.__struct_fields__:
+        value = getattr(event, name)
+        if isinstance(value, str) and len(value) * 4 > LONGEST_FIELD and len(value.encode()) > LONGEST_FIELD:
+            raise NotAnEvent("wrong_type", f"{name} must be a string of at most {LONGEST_FIELD} bytes")
+
+
+def _milliseconds(name: str, text: str) -> int:
+    try:
+        return parse_timestamp(text)
+    except ValueError as error:
+        raise NotAnEvent("bad_timestamp", f"{name} {_shown(text)} {error}") from error
+
+
+def _in_our_words(error: msgspec.ValidationError) -> str:
+    """Turn "Expected `str | null`, got `int` - at `$.user_id`" into "user_id: expected str or null, got int"."""
+    what, _, place = str(error).replace("`", "").replace(" | ", " or ").partition(" - at $.")
+    return f"{place}: {what[:1].lower()}{what[1:]}" if place else what
+
+
+def _shown(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

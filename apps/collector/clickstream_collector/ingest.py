@@ -1,0 +1,92 @@
+"""POST /ingest: one event, or an array of them."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from clickstream_collector.answers import Answer, answering, json_answer
+from clickstream_collector.bodies import check_type, read_body
+from clickstream_collector.delivery import Record
+from clickstream_collector.errors import NotAnEvent, NotJson, Refused
+from clickstream_collector.intake import Intake, LeftOut
+from clickstream_collector.origins import PREFLIGHT
+from clickstream_collector.payloads import LARGEST_EVENT, decode_element, parse, too_large
+from clickstream_collector.visits import Visit
+
+_TURN = 100
+"""Events of an array that are looked at before other requests have their turn."""
+
+_PREFIX, _SUFFIX = b'{"status":"ok","received":', b"}"
+
+
+class Ingest:
+    """The endpoint, an ASGI application."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"")
+        async with answering("ingest", send, self._intake.origins.headers(origin)) as answer:
+            match scope["method"]:
+                case "POST":
+                    await answer(await self._post(scope, headers, receive))
+                case "OPTIONS":
+                    if not self._intake.origins.allow(origin):
+                        raise Refused(403, "pages of this origin may not send here (ALLOWED_ORIGINS)")
+                    await answer(Answer(204, headers=PREFLIGHT))
+                case method:
+                    raise Refused(405, f"{method} is not allowed here; POST is", {"Allow": "POST, OPTIONS"})
+
+    async def _post(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+        peer = scope["client"][0] if scope.get("client") else ""
+        visit = self._intake.visit(headers, peer, scope["query_string"])
+        check_type(headers)
+        body = await read_body(headers, receive)
+        try:
+            value = parse(body)
+            if isinstance(value, list):
+                return await self._array(value, visit, headers)
+        except NotJson as error:
+            return await self._raw(body, str(error), visit)
+        return await self._single(value, body, visit, headers)
+
+    async def _single(self, value: Any, body: bytes, visit: Visit, headers: Mapping[bytes, bytes]) -> Answer:
+        self._intake.admit(visit, 1)
+        try:
+            if len(body) > LARGEST_EVENT:
+                raise Refused(413, str(too_large(len(body))))
+            record = self._intake.record(value, visit, headers)
+        except NotAnEvent as error:
+            raise Refused(400, str(error)) from error
+        except LeftOut:
+            return Answer(204)
+        await self._intake.deliver([record])
+        return json_answer(200, _PREFIX + body.strip() + _SUFFIX)
+
+    async def _array(self, elements: list[msgspec.Raw], visit: Visit, headers: Mapping[bytes, bytes]) -> Answer:
+        self._intake.admit(visit, max(1, len(elements)))
+        records: list[Record] = []
+        rejected: list[dict[str, Any]] = []
+        for index, element in enumerate(elements):
+            if index % _TURN == _TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                records.append(self._intake.record(decode_element(element), visit, headers))
+            except (NotAnEvent, LeftOut) as error:
+                rejected.append({"index": index, "error": str(error)})
+        if records:
+            await self._intake.deliver(records)
+        answer = {"status": "ok", "accepted": len(records), "rejected": rejected}
+        return json_answer(200, msgspec.json.encode(answer))
+
+    async def _raw(self, body: bytes, error: str, visit: Visit) -> Answer:
+        self._intake.admit(visit, 1)
+        await self._intake.deliver([self._intake.dead_letter(body, error)])
+        text = body.decode("utf-8", "replace")
+        return json_answer(200, msgspec.json.encode({"status": "ok", "received": {"raw": text}}))

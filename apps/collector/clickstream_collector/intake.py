@@ -1,0 +1,171 @@
+"""From a client's objects to records, and from records to the answer that Kafka has them.
+
+Here all that a request must pass comes together: limits, the event's form, the visitor's wishes, crawlers, delivery.
+`ingest` and `pixel` are the ways to it, and know HTTP.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+from clickstream_collector import instruments
+from clickstream_collector.countries import Countries
+from clickstream_collector.delivery import Delivery, Record
+from clickstream_collector.devices import device_of
+from clickstream_collector.errors import KafkaRefused, NotAnEvent, Refused, TryAgain, Unavailable
+from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
+from clickstream_collector.limits import RateLimit
+from clickstream_collector.origins import Origins
+from clickstream_collector.settings import APP, CollectorSettings
+from clickstream_collector.visitors import VisitorIds
+from clickstream_collector.visits import Proxies, Visit, visit
+from clickstream_core.events import LONGEST_FIELD
+from clickstream_core.timestamps import parse_timestamp
+
+LONGEST_WAIT = 1.5
+"""Seconds that a request waits for Kafka before it is told to come again."""
+
+_COME_AGAIN = 2
+
+CONSENT, BOT = "consent", "bot"
+
+
+def wall_clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class LeftOut(Exception):
+    """An event that is not to be stored: its visitor does not consent (CONSENT), or is a crawler (BOT)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Intake:
+    """What happens to requests, as the settings say; `clock` gives seconds that only rise, `now` is the wall clock."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        delivery: Delivery,
+        secret: str,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], int] = wall_clock,
+    ) -> None:
+        self._events_topic = settings.topics.events_topic
+        self._dead_letter_topic = settings.topics.dead_letter_topic
+        self._site_keys = None if settings.site_keys is None else frozenset(settings.site_keys)
+        self._excludes_bots = settings.bots == "exclude"
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._countries = Countries(settings.country_headers, settings.country_database)
+        self._visitor_ids = VisitorIds(secret)
+        by_visitor, by_site = settings.limits
+        self._visitor_limit = RateLimit(by_visitor, clock)
+        self._site_limit = RateLimit(by_site, clock)
+        self._delivery = delivery
+        self._now = now
+        self.origins = Origins(settings.allowed_origins)
+
+    def visit(self, headers: Mapping[bytes, bytes], peer: str, query: bytes) -> Visit:
+        """Return the request's circumstances. Raises Refused for an origin, a key or a sent_at that won't do."""
+        origin = headers.get(b"origin", b"")
+        if not self.origins.allow(origin):
+            raise Refused(403, f"pages of {origin[:200].decode('latin-1')} may not send here (ALLOWED_ORIGINS)")
+        key, sent_at = "", None
+        if query:
+            asked = parse_qs(query.decode("latin-1"))
+            key = asked.get("key", [""])[0]
+            if "sent_at" in asked:
+                sent_at = _sent_at(asked["sent_at"][0])
+        if self._site_keys is not None and key not in self._site_keys:
+            raise Refused(
+                403,
+                "the site key is missing or not known here: send it as ?key="
+                if not key
+                else f"the site key {key[:64]!a} is not known here",
+            )
+        if len(key) > 64:
+            raise Refused(400, "the site key is longer than 64 characters")
+        return visit(headers, peer, self._proxies, key, self._now(), sent_at)
+
+    def admit(self, visit: Visit, events: int) -> None:
+        """Raise TryAgain (429) when this visitor or this site sends too much."""
+        for limit, name, kind in (
+            (self._visitor_limit, visit.address, "visitor"),
+            (self._site_limit, visit.site_key, "site"),
+        ):
+            seconds = limit.take(name, events)
+            if seconds:
+                instruments.LIMITED.labels(kind).inc(events)
+                raise TryAgain(429, f"too many events of this {kind}; come again in {seconds} s", seconds)
+
+    def record(self, candidate: Any, visit: Visit, headers: Mapping[bytes, bytes]) -> Record:
+        """Return the record of a JSON value. Raises NotAnEvent and LeftOut."""
+        try:
+            event = read_event(candidate)
+            device = device_of(visit.user_agent)
+            if visit.objects or event.consent is False:
+                raise LeftOut(CONSENT)
+            if device.crawler and self._excludes_bots:
+                raise LeftOut(BOT)
+            country = event.country or self._countries.country(headers, visit.address)
+            user_id = event.user_id or self._visitor_ids.user_id(visit.address, visit.user_agent, visit.received_at)
+            session_id = event.session_id or self._visitor_ids.session_id(
+                visit.address, visit.user_agent, visit.received_at
+            )
+            collected_event = collected(event, visit, device, country, user_id, session_id)
+            value = _encoded(collected_event)
+            if len(value) > LONGEST_FIELD:
+                check_lengths(collected_event)
+        except NotAnEvent as error:
+            instruments.REJECTED.labels(error.reason).inc()
+            raise
+        except LeftOut as left_out:
+            instruments.LEFT_OUT.labels(left_out.reason).inc()
+            raise
+        fingerprint = 0
+        if event.event_id:
+            fingerprint = hash((event.event_id, event.event_type, collected_event.page_url, event.timestamp, user_id))
+        return Record(
+            topic=self._events_topic,
+            value=value,
+            key=collected_event.user_id.encode(),
+            event_id=event.event_id or "",
+            fingerprint=fingerprint,
+        )
+
+    def dead_letter(self, body: bytes, error: str) -> Record:
+        """Return the record that keeps a body that is not JSON, its bytes unchanged."""
+        instruments.DEAD_LETTERS.labels("not_json").inc()
+        headers = (("reason", b"not_json"), ("error", error.encode()), ("app", APP.encode()))
+        return Record(topic=self._dead_letter_topic, value=body, headers=headers)
+
+    async def deliver(self, records: Sequence[Record]) -> None:
+        """Return when Kafka has all the records. Raises TryAgain (503) when that takes too long, or can't be."""
+        try:
+            promise = self._delivery.accept(records)
+            async with asyncio.timeout(LONGEST_WAIT):
+                await promise.kept
+        except (Unavailable, KafkaRefused) as error:
+            raise TryAgain(503, str(error), _COME_AGAIN) from error
+        except TimeoutError as error:
+            message = f"Kafka did not acknowledge within {LONGEST_WAIT:g} s"
+            raise TryAgain(503, message, _COME_AGAIN) from error
+
+
+def _sent_at(text: str) -> int:
+    try:
+        return parse_timestamp(text.replace(" ", "+"))  # an offset's plus that was not escaped
+    except ValueError as error:
+        raise Refused(400, f"sent_at {text[:60]!a} {error}") from error
+
+
+def _encoded(event: Any) -> bytes:
+    try:
+        return encode_collected(event)
+    except UnicodeEncodeError as error:
+        raise NotAnEvent("wrong_type", f"a text is not Unicode: {error.reason}") from error

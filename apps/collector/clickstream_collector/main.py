@@ -1,0 +1,103 @@
+"""The collector's entry point: settings, the application on Granian, shutdown.
+
+Granian runs inside this process and its event loop, so that one kill ends all of it, and the loop that answers requests
+is the one that talks to Kafka. SIGTERM and SIGINT: not ready any more, no new connections, the requests that are being
+answered are answered, what was accepted is delivered, exit 0.
+"""
+
+import asyncio
+import errno
+import gc
+import logging
+import signal
+import socket
+import sys
+
+import uvloop
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from clickstream_collector.application import Collector
+from clickstream_collector.settings import APP, CollectorSettings
+from clickstream_core.aiokafka_connections import report_closed_transports
+from clickstream_core.build_info import publish_build_info
+from clickstream_core.errors import SettingsError
+from clickstream_core.logs import announce, configure_logs
+from clickstream_core.settings import read_settings, run
+
+_MOST_CONNECTIONS = 32_768
+_BACKLOG = 4096
+_SLOWEST_HEAD = 10_000
+_LARGEST_HEAD = 64 * 1024
+_GARBAGE_THRESHOLD = 50_000
+
+
+def main() -> None:
+    """Run the collector until SIGTERM or SIGINT."""
+    run(_main)
+
+
+def _main() -> int:
+    settings = read_settings(
+        CollectorSettings, prog=APP, description="Takes events from browsers and answers once Kafka has them."
+    )
+    configure_logs(settings.service.log_level, settings.service.log_format, APP)
+    publish_build_info("collector")
+    report_closed_transports()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
+    if sys.version_info >= (3, 12):
+        return asyncio.run(_serve(settings), loop_factory=uvloop.new_event_loop)
+    return uvloop.run(_serve(settings))
+
+
+async def _serve(settings: CollectorSettings) -> int:
+    port = settings.service.http_port
+    address = _free_address(port)
+    collector = Collector(settings)
+    server = Server(
+        collector.application(),
+        address=address,
+        port=port,
+        interface=Interfaces.ASGI,
+        backlog=_BACKLOG,
+        backpressure=_MOST_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=_SLOWEST_HEAD, max_buffer_size=_LARGEST_HEAD),
+        websockets=False,
+        log_enabled=False,
+    )
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    logging.getLogger("_granian").setLevel(logging.ERROR)  # it warns that embedding is experimental
+    serving = loop.create_task(server.serve())
+    waiting = loop.create_task(stopped.wait())
+    announce(f"✓ Taking events on http://localhost:{port}/ingest (script: http://localhost:{port}/clickstream.js)")
+    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        collector.health.set_ready(False, "shutting down")
+        server.stop()  # type: ignore[no-untyped-call]
+    await serving
+    announce("Stopped")
+    return 0
+
+
+def _free_address(port: int) -> str:
+    """Return the address to listen on, for IPv6 and IPv4 where there are both. Raises SettingsError."""
+    for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
+        try:
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((address, port))
+                return address
+        except OSError as error:
+            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                continue
+            raise SettingsError(f"HTTP_PORT={port}: cannot listen on this port ({error.strerror})") from error
+    raise SettingsError(f"HTTP_PORT={port}: this machine has neither IPv6 nor IPv4")
+
+
+if __name__ == "__main__":
+    main()

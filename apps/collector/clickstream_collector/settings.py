@@ -1,0 +1,159 @@
+"""The collector's settings: who may send, how much, and what is trusted about a request."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickstream_core.errors import SettingsError
+from clickstream_core.kafka import KafkaSettings, TopicSettings
+from clickstream_core.passwords import Password
+from clickstream_core.service import ServiceSettings
+from clickstream_core.settings import choice, integer, number, path, setting
+
+APP = "clickstream-collector"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+ANY_ORIGIN = "*"
+_PRIVATE = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+_COUNTRY_HEADERS = "CF-IPCountry,CloudFront-Viewer-Country,X-Vercel-IP-Country,X-AppEngine-Country,X-Country-Code"
+_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.ASCII)
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """`*`, or origins separated by commas; a host may begin with `*.` for all its subdomains."""
+    listed = tuple(origin.strip().lower().removesuffix("/") for origin in value.split(","))
+    for origin in listed:
+        if origin != ANY_ORIGIN and _ORIGIN.fullmatch(origin) is None:
+            raise ValueError(
+                "expected * or origins separated by commas, such as https://shop.example.com,https://*.example.com"
+            )
+    return listed
+
+
+def words(pattern: str, description: str) -> Callable[[str], tuple[str, ...]]:
+    """Words separated by commas, each of which matches `pattern`; `description` says so in words."""
+
+    def parse(value: str) -> tuple[str, ...]:
+        listed = tuple(word.strip() for word in value.split(","))
+        if not all(re.fullmatch(pattern, word, re.ASCII) for word in listed):
+            raise ValueError(f"expected {description}, separated by commas")
+        return listed
+
+    return parse
+
+
+def networks(value: str) -> tuple[Network, ...]:
+    """Networks or addresses separated by commas, or `none`."""
+    if value.strip().lower() == "none":
+        return ()
+    try:
+        return tuple(ipaddress.ip_network(network.strip()) for network in value.split(","))
+    except ValueError as error:
+        raise ValueError("expected none, or networks separated by commas, such as 10.0.0.0/8,fd00::/8") from error
+
+
+def events_per_second(value: str) -> float:
+    """Events per second, or `off`, which is infinity."""
+    if value.strip().lower() == "off":
+        return math.inf
+    try:
+        return number(minimum=0.01, maximum=1_000_000)(value)
+    except ValueError as error:
+        raise ValueError("expected off, or events per second between 0.01 and 1000000") from error
+
+
+def secret(value: str) -> Password:
+    """At least 16 characters, which never show themselves."""
+    if len(value) < 16:
+        raise ValueError("expected at least 16 characters")
+    return Password(value)
+
+
+@dataclass(frozen=True)
+class CollectorService(ServiceSettings):
+    """The collector's two ports, and its logs."""
+
+    http_port: int = setting(
+        "HTTP_PORT", parse=integer(minimum=1, maximum=65535), default="8080", help="port of the public endpoints"
+    )
+    admin_port: int = setting(
+        "ADMIN_PORT",
+        parse=integer(minimum=0, maximum=65535),
+        default="8081",
+        help="port of /healthz, /readyz and /metrics, not for the public; 0 turns them off",
+    )
+
+
+@dataclass(frozen=True)
+class CollectorSettings:
+    """Everything that `clickstream-collector` can be told."""
+
+    kafka: KafkaSettings
+    topics: TopicSettings
+    service: CollectorService
+    allowed_origins: tuple[str, ...] = setting(
+        "ALLOWED_ORIGINS",
+        parse=origins,
+        default=ANY_ORIGIN,
+        help="whose pages may send: https://shop.example.com,... or *",
+    )
+    site_keys: tuple[str, ...] | None = setting(
+        "SITE_KEYS",
+        parse=words(r"[A-Za-z0-9._-]{1,64}", "keys of up to 64 letters, digits, dots, underscores and hyphens"),
+        help="keys that a site must name one of; without them any key will do, and none",
+    )
+    limit: float = setting(
+        "LIMIT",
+        parse=events_per_second,
+        default="100",
+        help="events per second of one visitor's address; off for no limits",
+    )
+    site_limit: float = setting(
+        "SITE_LIMIT", parse=events_per_second, default="5000", help="events per second of one site key, or off"
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "TRUSTED_PROXIES", parse=networks, default=_PRIVATE, help="networks whose X-Forwarded-For is believed, or none"
+    )
+    country_headers: tuple[str, ...] = setting(
+        "COUNTRY_HEADERS",
+        parse=words(r"[A-Za-z0-9-]{1,64}", "header names"),
+        default=_COUNTRY_HEADERS,
+        help="headers in which a CDN names the visitor's country, the first that is there counts",
+    )
+    country_database: Path | None = setting(
+        "COUNTRY_DATABASE", parse=path, help=".mmdb file with the countries of addresses, where no header names one"
+    )
+    bots: str = setting(
+        "BOTS",
+        parse=choice("exclude", "include"),
+        default="exclude",
+        help="events of crawlers: exclude (not stored), or include (stored with bot: true)",
+    )
+    visitor_secret: Password | None = setting(
+        "VISITOR_SECRET",
+        parse=secret,
+        help="what visitors without an id of their own are told apart by; the same for all replicas",
+    )
+    visitor_secret_file: Password | None = setting(
+        "VISITOR_SECRET_FILE",
+        parse=lambda value: secret(Password.from_file(Path(value))),
+        help="file with the same, instead of VISITOR_SECRET",
+    )
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Events per second of a visitor and of a site; LIMIT=off turns both off."""
+        return (self.limit, math.inf if math.isinf(self.limit) else self.site_limit)
+
+    def validate(self) -> None:
+        """Raise SettingsError for settings that exclude each other."""
+        if self.visitor_secret is not None and self.visitor_secret_file is not None:
+            raise SettingsError("VISITOR_SECRET and VISITOR_SECRET_FILE are both set: expected one of the two")
+        if self.service.admin_port == self.service.http_port:
+            raise SettingsError(
+                f"ADMIN_PORT={self.service.admin_port}: expected a port other than HTTP_PORT, which is public"
+            )
