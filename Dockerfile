@@ -1,10 +1,10 @@
-# One image for each app:  docker build --build-arg APP=producer .      (or streams, or consumer)
-# `make images` builds all three and adds version, revision and source.
+# One image for each app:  docker build --build-arg APP=producer .      (or streams, consumer, collector)
+# `make images` builds them all and adds version, revision and source.
 #
 # What comes from the network is fetched once for all apps, with hashes checked; everything later is installed from
 # those files. What changes rarely lies below what changes often, so a changed line of code sends a few hundred kB.
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
-# producer, streams or consumer; there is no default
+# producer, streams, consumer or collector; there is no default
 ARG APP
 
 FROM ${PYTHON_IMAGE} AS wheels
@@ -63,6 +63,10 @@ FROM runtime AS app-streams
 ENTRYPOINT ["/app/bin/clickstream-streams"]
 FROM runtime AS app-consumer
 ENTRYPOINT ["/app/bin/clickstream-consumer"]
+FROM runtime AS app-collector
+ENTRYPOINT ["/app/bin/clickstream-collector"]
+# Health and metrics, apart from what the public reaches.
+EXPOSE 8081
 
 FROM app-${APP}
 ARG APP

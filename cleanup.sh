@@ -24,7 +24,7 @@ usage() {
     cat <<'TEXT'
 Usage: ./cleanup.sh [option ...]
 
-Removes the three Helm releases and the apps' users. The topics stay, with their data, and so does Kafka.
+Removes the Helm releases and the apps' users. The topics stay, with their data, and so does Kafka.
 
   --namespace NAME       Kafka's namespace (kafka)
   --cluster-name NAME    name of the Kafka resource (data-on-eks)

@@ -14,7 +14,7 @@ done
 NAMESPACE=kafka
 CLUSTER_NAME=data-on-eks
 IMAGE_REGISTRY='' IMAGE_TAG='' WINDOW_SIZE='' RATE=''
-WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
+COLLECTOR='' WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
 TIMEOUT=600
 VALUES=()
 
@@ -28,7 +28,7 @@ usage() {
 Usage: ./setup.sh [option ...]            on the Kubernetes cluster of the current kubectl context
        ./setup.sh --local [option ...]    on this machine, without Kubernetes
 
-On a cluster: creates the topics and the apps' users in Strimzi's Kafka, installs the three Helm releases, and
+On a cluster: creates the topics and the apps' users in Strimzi's Kafka, installs a Helm release of each app, and
 waits until all are Ready. Run again, it changes only what is different. It needs kubectl, helm, and the apps'
 images where the cluster's nodes can pull them (make images).
 
@@ -36,6 +36,7 @@ images where the cluster's nodes can pull them (make images).
   --cluster-name NAME       name of the Kafka resource (data-on-eks)
   --with-kafka dev|eks      create that Kafka: dev has one node, eks three controllers and three brokers
   --install-operator        install Strimzi's operator first, into namespace strimzi
+  --collector               install the collector too, which takes clicks from browsers
   --image-registry NAME     where the images are (localhost)
   --image-tag TAG           their tag (the charts' version)
   --window-size DURATION    length of the windows, 1s to 1d (5m)
@@ -47,7 +48,8 @@ images where the cluster's nodes can pull them (make images).
   --help                    this text
 
 Options are not remembered: what is left out is back at its default at the next run; only the number of replicas
-stays as kubectl scale set it. STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
+stays as kubectl scale set it, and a collector that is there is left alone without --collector. STRIMZI_CHART and
+STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
 
 With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal.
 Ctrl+C stops it and leaves nothing running. It needs Python 3.11 or newer with venv, and make; the rest it fetches
@@ -76,6 +78,7 @@ parse_options() {
                 take_value "$1" "$2"
                 shift 2
                 ;;
+            --collector) COLLECTOR=yes && shift ;;
             --install-operator) INSTALL_OPERATOR=yes && shift ;;
             --dry-run) DRY_RUN=yes && shift ;;
             -h | --help)
@@ -87,6 +90,7 @@ parse_options() {
             *) refuse "unexpected argument $1 (--help explains)" ;;
         esac
     done
+    choose_releases
 }
 
 # take_value OPTION VALUE
@@ -136,6 +140,7 @@ set_up() {
     create_topics
     create_users
     install_releases
+    keep_collector
 }
 
 say_what_next() {
@@ -156,9 +161,22 @@ Clickstream runs in namespace $NAMESPACE. What to look at next:
 
   # More throughput: up to as many processors as clickstream-events has partitions
   kubectl scale deployment clickstream-streams-processor -n $NAMESPACE --replicas=3
+TEXT
+    [ -z "$COLLECTOR" ] || say_how_to_collect
+    cat <<TEXT
 
   # Remove it (--help says what stays)
   $cleanup
+TEXT
+}
+
+say_how_to_collect() {
+    cat <<TEXT
+
+  # The collector: an event of your own, while the first command runs; and the line for your pages
+  kubectl port-forward service/$COLLECTOR_RELEASE 8090:8080 -n $NAMESPACE
+  curl -H 'Content-Type: application/json' -d '{"path": "/hello"}' http://localhost:8090/ingest
+  helm get notes $COLLECTOR_RELEASE -n $NAMESPACE
 TEXT
 }
 

@@ -2,14 +2,14 @@
 # Builds the apps' images from the Dockerfile, with the first of docker, podman and buildah that works here.
 set -euo pipefail
 
-APPS=(producer streams consumer)
+APPS=(producer streams consumer collector)
 BUILDERS=(docker podman buildah)
 
 usage() {
     cat <<'TEXT'
 Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/images.sh [option ...])
 
-Builds REGISTRY/clickstream-producer:TAG, -streams and -consumer. Options go to each build: --no-cache,
+Builds REGISTRY/clickstream-producer:TAG, -streams, -consumer and -collector. Options go to each build: --no-cache,
 --platform linux/arm64. Nothing is pushed.
 
   REGISTRY      where the images will live (localhost); 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team
@@ -70,7 +70,7 @@ source_address() {
     sed -nE -e 's#\.git/?$##' -e 's#^(ssh://)?git@([^:/]+)[:/]#https://\2/#' -e 's#^(https?://)([^/@]*@)?#\1#p' <<<"$origin"
 }
 
-# Exactly what the three would refuse later, with a longer explanation.
+# Exactly what the three builders would refuse later, with a longer explanation.
 check_names() {
     local part='[a-z0-9]+([._-]+[a-z0-9]+)*'
     [[ $1 =~ ^$part(:[0-9]+)?(/$part)*$ ]] ||

@@ -1,8 +1,10 @@
 # shellcheck shell=bash disable=SC2034,SC2153 # the files of deploy/ share their variables
-# The three Helm releases. Sourced, not run.
+# The Helm releases. Sourced, not run.
 
 # In this order nothing is missed: the dashboard listens before the processor emits, and that before events come.
 RELEASES=(clickstream-consumer clickstream-streams-processor clickstream-producer)
+# Only with --collector, as the last.
+COLLECTOR_RELEASE=clickstream-collector
 
 # chart_of RELEASE
 chart_of() {
@@ -15,11 +17,11 @@ chart_of() {
 # add_values [RELEASE=]FILE: an option --values; the file is copied, so it may be a pipe
 add_values() {
     local release='' file=$1 copy=$WORK/values-${#VALUES[@]}.yaml
-    case " ${RELEASES[*]} " in
+    case " ${RELEASES[*]} $COLLECTOR_RELEASE " in
         *" ${1%%=*} "*) release=${1%%=*} file=${1#*=} ;;
         *)
             if [[ $1 =~ ^(clickstream-[a-z-]+)= ]]; then
-                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${RELEASES[*]}"
+                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${RELEASES[*]} $COLLECTOR_RELEASE"
             fi
             ;;
     esac
@@ -27,6 +29,19 @@ add_values() {
         refuse "--values=$1: the file $file can't be read"
     fi
     VALUES+=("$release=$copy")
+}
+
+# choose_releases: adds the collector when it is asked for; its values alone do not ask for it
+choose_releases() {
+    local each
+    if [ -n "$COLLECTOR" ]; then
+        RELEASES+=("$COLLECTOR_RELEASE")
+        return 0
+    fi
+    for each in ${VALUES[@]+"${VALUES[@]}"}; do
+        [ "${each%%=*}" != "$COLLECTOR_RELEASE" ] ||
+            refuse "--values=$COLLECTOR_RELEASE=...: the collector is installed with --collector, which is missing"
+    done
 }
 
 # connection_values: how to reach Kafka
@@ -117,6 +132,12 @@ install_releases() {
             say "Would $(is_installed "$release" && echo upgrade || echo install) $release"
         fi
     done
+}
+
+# keep_collector: a run without --collector neither removes nor changes one that takes clicks, and says so
+keep_collector() {
+    [ -z "$COLLECTOR" ] && is_installed "$COLLECTOR_RELEASE" || return 0
+    say "$COLLECTOR_RELEASE is there and stays as it is (with --collector it is brought up to date too)"
 }
 
 is_installed() {

@@ -8,6 +8,8 @@
 LONGEST_FAREWELL=30
 
 OUR_TOPICS=(clickstream-events clickstream-metrics clickstream-window-partials clickstream-dead-letters)
+# In the order in which they are removed; their users have the same names.
+OUR_RELEASES=(clickstream-collector clickstream-producer clickstream-streams-processor clickstream-consumer)
 
 # removed TEXT: says what was, or what would be
 removed() {
@@ -24,11 +26,11 @@ listed() {
     kube get "$1" -l "$2" -o name 2>/dev/null || true
 }
 
-# remove_releases: and wait until their pods are gone; the producer first, so that the others finish what it sent
+# remove_releases: and wait until their pods are gone; those that send first, so that the others finish what they sent
 remove_releases() {
     local release installed
     installed=$(helm_in "$NAMESPACE" list --deployed --failed --pending --superseded --uninstalling --uninstalled --short)
-    for release in clickstream-producer clickstream-streams-processor clickstream-consumer; do
+    for release in "${OUR_RELEASES[@]}"; do
         case $'\n'$installed$'\n' in
             *$'\n'"$release"$'\n'*)
                 [ -n "$DRY_RUN" ] ||
@@ -41,10 +43,12 @@ remove_releases() {
     done
 }
 
-# remove_rest_of RELEASE: what helm does not know any more, and the pods of helm test, which it leaves behind
+# remove_rest_of RELEASE: what helm does not know any more, and what it leaves behind: the pods of helm test, and the
+# secret of the collector's visitors
 remove_rest_of() {
     local left selector=app.kubernetes.io/instance=$1,app.kubernetes.io/part-of=clickstream
-    local kinds=deployments.apps,jobs.batch,pods,services,serviceaccounts,poddisruptionbudgets.policy,networkpolicies.networking.k8s.io
+    local kinds=deployments.apps,jobs.batch,pods,services,serviceaccounts,secrets,poddisruptionbudgets.policy
+    kinds=$kinds,networkpolicies.networking.k8s.io,ingresses.networking.k8s.io,horizontalpodautoscalers.autoscaling
     [ -z "$DRY_RUN" ] || return 0
     left=$(listed "$kinds" "$selector")
     [ -n "$left" ] || return 0
@@ -57,7 +61,7 @@ remove_rest_of() {
 remove_users() {
     local user found=()
     [ -n "$STRIMZI" ] || return 0
-    for user in clickstream-producer clickstream-streams-processor clickstream-consumer; do
+    for user in "${OUR_RELEASES[@]}"; do
         [ "$(cluster_of "$USERS" "$user")" = "$CLUSTER_NAME" ] || continue
         found+=("$user")
     done
@@ -161,7 +165,7 @@ foreign_resources() {
     local each others=
     [ -n "$STRIMZI" ] || return 0
     while IFS= read -r each; do
-        case " ${OUR_TOPICS[*]} clickstream-producer clickstream-streams-processor clickstream-consumer " in
+        case " ${OUR_TOPICS[*]} ${OUR_RELEASES[*]} " in
             *" ${each#*/} "*) ;;
             *) others="$others, ${each/.$STRIMZI_API/}" ;;
         esac

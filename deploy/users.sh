@@ -1,6 +1,15 @@
 # shellcheck shell=bash disable=SC2034,SC2153 # the files of deploy/ share their variables
 # The apps' users, where the listener asks for them. Sourced, not run.
 
+# app_users: the manifests of the users of the apps that are going to be installed
+app_users() {
+    manifest base/users
+    [ -z "$COLLECTOR" ] || {
+        echo ---
+        manifest collector
+    }
+}
+
 # user_manifests: for the listener's kind of authentication; without authorization there is nobody to keep ACLs
 # (as JSON where something is changed: of several objects in YAML, kubectl leaves out what separates them)
 user_manifests() {
@@ -9,9 +18,9 @@ user_manifests() {
         changes='{"op":"replace","path":"/spec/authentication","value":{"type":"'$LISTENER_AUTHENTICATION'"}}'
     [ -n "$AUTHORIZES" ] || changes=${changes:+$changes,}'{"op":"remove","path":"/spec/authorization"}'
     if [ -z "$changes" ]; then
-        manifest base/users
+        app_users
     else
-        manifest base/users | kubectl patch --local -f - --type=json -p "[$changes]" -o json
+        app_users | kubectl patch --local -f - --type=json -p "[$changes]" -o json
     fi
 }
 
@@ -19,7 +28,7 @@ user_manifests() {
 create_users() {
     local manifests name cluster users=()
     if [ "$KAFKA" = missing ]; then
-        say "Would create the users $(manifest base/users | names KafkaUser | tr '\n' ' ')"
+        say "Would create the users $(app_users | names KafkaUser | tr '\n' ' ')"
         return 0
     elif [ "$LISTENER_AUTHENTICATION" = none ]; then
         say "No users: listener $LISTENER asks for none"
@@ -33,7 +42,7 @@ create_users() {
         [ "${cluster:-$CLUSTER_NAME}" = "$CLUSTER_NAME" ] ||
             fail "KafkaUser $name in namespace $NAMESPACE belongs to Kafka $cluster, not to $CLUSTER_NAME: use" \
                 "--cluster-name $cluster, or another namespace"
-    done < <(manifest base/users | names KafkaUser)
+    done < <(app_users | names KafkaUser)
     if [ -n "$DRY_RUN" ]; then
         kube apply --dry-run=server -f - <<<"$manifests" >/dev/null
         say "Would create or update the users ${users[*]}"

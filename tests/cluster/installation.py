@@ -15,6 +15,7 @@ PRODUCER = "clickstream-producer"
 PROCESSOR = "clickstream-streams-processor"
 CONSUMER = "clickstream-consumer"
 RELEASES = (PRODUCER, PROCESSOR, CONSUMER)
+COLLECTOR = "clickstream-collector"
 KAFKA_POD = "data-on-eks-dual-role-0"
 WINDOW_SECONDS = 5
 RATE = 200

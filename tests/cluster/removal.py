@@ -4,7 +4,7 @@ from typing import Any
 
 from kubernetes import client
 
-from cluster.installation import RELEASES, Installation
+from cluster.installation import COLLECTOR, RELEASES, Installation
 from kit.poll import eventually
 
 _TOPICS = {
@@ -33,7 +33,9 @@ def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
     assert "--delete-topics" in printed
     assert installation.helm("list", "--all", "--short").split() == []
     users = installation.kubectl("get", "kafkausers", "-o", "name").split()
-    assert not [each for each in users if each.rpartition("/")[2] in RELEASES], users
+    assert not [each for each in users if each.rpartition("/")[2] in (*RELEASES, COLLECTOR)], users
+    ours = "--selector=app.kubernetes.io/part-of=clickstream"
+    assert installation.kubectl("get", "secrets", "--output=name", ours).split() == [], "also what helm keeps"
     topics = installation.kubectl("get", "kafkatopics", "-o", "name").split()
     assert {each.rpartition("/")[2] for each in topics} == _TOPICS
 

@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes import client
 
 from cluster.commands import ROOT
-from cluster.installation import PROCESSOR, RELEASES, Installation, is_ready
+from cluster.installation import COLLECTOR, PROCESSOR, RELEASES, Installation, is_ready
 from kit.poll import eventually
 
 _STRIMZI = ("kafka.strimzi.io", "v1")
@@ -86,7 +86,7 @@ def wait_until_gone(installation: Installation) -> None:
             each.metadata.name
             for each in pods
             if (each.metadata.labels or {}).get("app.kubernetes.io/part-of") == "clickstream"
-            and each.metadata.labels["app.kubernetes.io/instance"] not in RELEASES
+            and each.metadata.labels["app.kubernetes.io/instance"] not in (*RELEASES, COLLECTOR)
         ]
         assert not further, f"still there: {further}"
         return True

@@ -4,7 +4,7 @@ import pytest
 
 from clickstream_core import __version__
 from kit.helm import Charts
-from kit.rendered import APPS, SOURCE, chart, environment, of_kind, only, pod_specs, rendered
+from kit.rendered import APPS, PORTS, SOURCE, chart, environment, of_kind, only, pod_specs, rendered
 
 SCRAM_OVER_TLS = "ci/01-scram-over-tls-values.yaml"
 PLAIN: dict[str, str] = {"KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
@@ -97,24 +97,36 @@ def test_the_image_is_named_by_tag_or_digest(charts: Charts, options: str, image
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_an_app_reaches_dns_and_kafka_and_is_reached_on_its_port(charts: Charts, app: str) -> None:
+def test_an_app_reaches_dns_and_kafka_and_is_reached_on_its_ports(charts: Charts, app: str) -> None:
     brokers = "kafka.bootstrapServers=one.example.com:9094\\,two.example.com:9095"
     policy = only(rendered(charts, app, "--set", brokers), "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
-    assert policy["ingress"] == [{"ports": [{"port": 8080}]}]
+    rules = [(rule.keys(), [port["port"] for port in rule["ports"]]) for rule in policy["ingress"]]
+    assert rules == [({"ports"}, [number]) for number in sorted(PORTS[app].values())]
     assert policy["egress"] == [
         {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
         {"ports": [{"port": 9094}, {"port": 9095}]},
     ]
 
 
-def test_who_may_come_in_and_where_kafka_is_can_be_narrowed(charts: Charts) -> None:
-    everything = str(SOURCE / "clickstream-consumer/ci/03-everything-values.yaml")
-    policy = only(rendered(charts, "consumer", "--values", everything), "NetworkPolicy")["spec"]
-    assert policy["ingress"][0]["from"][0]["namespaceSelector"]["matchLabels"] == {
-        "kubernetes.io/metadata.name": "monitoring"
-    }
+@pytest.mark.parametrize(("app", "namespace"), [("consumer", "monitoring"), ("collector", "ingress-nginx")])
+def test_who_may_come_in_and_where_kafka_is_can_be_narrowed(charts: Charts, app: str, namespace: str) -> None:
+    everything = str(SOURCE / chart(app) / "ci/03-everything-values.yaml")
+    objects = rendered(charts, app, "--values", everything)
+    policy = only(objects, "NetworkPolicy")["spec"]
+    asked, test = policy["ingress"][0]["from"]
+    assert asked["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": namespace}
+    (pod,) = of_kind(objects, "Pod")
+    assert test["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items(), "helm test still comes in"
     assert policy["egress"][1]["to"] == [{"podSelector": {"matchLabels": {"strimzi.io/cluster": "data-on-eks"}}}]
+
+
+def test_the_collectors_admin_port_is_for_others_than_its_public_port(charts: Charts) -> None:
+    everything = str(SOURCE / "clickstream-collector/ci/03-everything-values.yaml")
+    _, admin = only(rendered(charts, "collector", "--values", everything), "NetworkPolicy")["spec"]["ingress"]
+    assert admin["ports"] == [{"port": 8081}]
+    (prometheus,) = admin["from"]
+    assert prometheus["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
 
 
 def test_network_policies_can_be_turned_off(charts: Charts) -> None:

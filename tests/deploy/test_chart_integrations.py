@@ -1,7 +1,9 @@
-"""KEDA, Prometheus and the Gateway API, and what is there without them."""
+"""Autoscalers, Prometheus, the Gateway API and Ingress, and what is there without them."""
+
+import pytest
 
 from kit.helm import Charts
-from kit.rendered import APPS, environment, of_kind, only, pod_specs, rendered, variant_objects
+from kit.rendered import APPS, PORTS, Object, environment, of_kind, only, pod_specs, rendered, variant_objects
 
 
 def test_keda_scales_by_lag_between_one_replica_and_the_partitions(charts: Charts) -> None:
@@ -51,9 +53,26 @@ def test_keda_shows_its_client_certificate(charts: Charts) -> None:
     assert "env" not in credentials
 
 
-def test_prometheus_scrapes_every_pod(charts: Charts) -> None:
-    monitor = only(rendered(charts, "producer", "--set", "podMonitor.enabled=true"), "PodMonitor")["spec"]
-    assert monitor["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics", "interval": "15s"}]
+def test_the_collector_scales_by_what_its_replicas_use_of_a_core(charts: Charts) -> None:
+    objects = variant_objects(charts, "clickstream-collector/ci/06-autoscaling-values.yaml")
+    assert "replicas" not in only(objects, "Deployment")["spec"], "they would fight about it"
+    scaler = only(objects, "HorizontalPodAutoscaler")["spec"]
+    target = only(objects, "Deployment")
+    assert scaler["scaleTargetRef"] == {
+        "apiVersion": target["apiVersion"],
+        "kind": target["kind"],
+        "name": target["metadata"]["name"],
+    }
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 20)
+    (metric,) = scaler["metrics"]
+    assert metric["resource"] == {"name": "cpu", "target": {"type": "AverageValue", "averageValue": "500m"}}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_prometheus_scrapes_every_pod(charts: Charts, app: str) -> None:
+    monitor = only(rendered(charts, app, "--set", "podMonitor.enabled=true"), "PodMonitor")["spec"]
+    port = next(iter(PORTS[app]))
+    assert monitor["podMetricsEndpoints"] == [{"port": port, "path": "/metrics", "interval": "15s"}]
 
 
 def test_the_page_can_be_reached_through_a_gateway(charts: Charts) -> None:
@@ -66,10 +85,59 @@ def test_the_page_can_be_reached_through_a_gateway(charts: Charts) -> None:
     assert backend == {"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}
 
 
+def test_browsers_reach_the_collector_through_a_gateway(charts: Charts) -> None:
+    objects = variant_objects(charts, "clickstream-collector/ci/04-http-route-values.yaml")
+    route = only(objects, "HTTPRoute")
+    assert route["metadata"]["annotations"] == {"example.com/team": "analytics"}
+    assert route["spec"]["hostnames"] == ["collect.example.com"]
+    (rule,) = route["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert rule["backendRefs"] == [{"name": "clickstream-collector", "port": public_port(objects)["port"]}]
+
+
+def test_browsers_reach_the_collector_through_an_ingress_on_the_sites_own_host(charts: Charts) -> None:
+    objects = variant_objects(charts, "clickstream-collector/ci/05-ingress-values.yaml")
+    ingress = only(objects, "Ingress")
+    assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
+    assert ingress["spec"]["ingressClassName"] == "nginx"
+    (tls,) = ingress["spec"]["tls"]
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == tls["hosts"]
+    for rule in ingress["spec"]["rules"]:
+        assert [path["path"] for path in rule["http"]["paths"]] == ["/ingest", "/pixel.gif", "/clickstream.js"]
+        for path in rule["http"]["paths"]:
+            service = {"name": "clickstream-collector", "port": {"name": public_port(objects)["name"]}}
+            assert (path["pathType"], path["backend"]) == ("Prefix", {"service": service})
+
+
+def public_port(objects: list[Object]) -> Object:
+    """The Service's one port, which is the public one: health and metrics are not for everyone."""
+    (port,) = only(objects, "Service")["spec"]["ports"]
+    assert port["targetPort"] == "http"
+    return dict(port)
+
+
+def test_the_collector_spreads_over_zones_and_nodes(charts: Charts) -> None:
+    objects = rendered(charts, "collector")
+    template = only(objects, "Deployment")["spec"]["template"]
+    zones, nodes = template["spec"]["topologySpreadConstraints"]
+    assert (zones["topologyKey"], nodes["topologyKey"]) == ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    for each in (zones, nodes):
+        assert each["whenUnsatisfiable"] == "ScheduleAnyway", "an uneven pod is better than none"
+        assert each["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    own = "topologySpreadConstraints[0].topologyKey=rack"
+    chosen = only(rendered(charts, "collector", "--set", own), "Deployment")["spec"]["template"]["spec"]
+    assert chosen["topologySpreadConstraints"] == [{"topologyKey": "rack"}]
+
+
 def test_nothing_optional_is_there_by_default(charts: Charts) -> None:
     always = {"Deployment", "Service", "ServiceAccount", "NetworkPolicy", "Pod"}
     kinds = {app: {each["kind"] for each in rendered(charts, app)} for app in APPS}
-    assert kinds == {"producer": always, "streams": always | {"PodDisruptionBudget"}, "consumer": always}
+    assert kinds == {
+        "producer": always,
+        "streams": always | {"PodDisruptionBudget"},
+        "consumer": always,
+        "collector": always | {"PodDisruptionBudget", "Secret"},
+    }
 
 
 def test_a_service_account_of_the_platform_can_be_used(charts: Charts) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from clickstream_collector.settings import CollectorSettings
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_core import __version__
 from clickstream_core.settings import read_settings
@@ -20,12 +21,14 @@ SETTINGS: dict[str, type[Any]] = {
     "producer": ProducerSettings,
     "streams": StreamsSettings,
     "consumer": ConsumerSettings,
+    "collector": CollectorSettings,
 }
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_the_charts_defaults_are_the_apps_own(charts: Charts, app: str) -> None:
     given = environment(container(charts, app))
+    given.pop("VISITOR_SECRET_FILE", None)
     assert given.pop("KAFKA_BOOTSTRAP_SERVERS") == "data-on-eks-kafka-bootstrap:9092"
     chosen = read_settings(SETTINGS[app], prog=app, description="", argv=[], environ=given)
     assert chosen == read_settings(SETTINGS[app], prog=app, description="", argv=[], environ={})
@@ -59,10 +62,11 @@ def test_the_schema_names_exactly_the_values_there_are(app: str) -> None:
 
 def test_what_the_charts_share_is_the_same_in_each() -> None:
     schemas = [json.loads((SOURCE / chart(app) / "values.schema.json").read_text())["properties"] for app in APPS]
+    assert schemas[APPS.index("collector")]["networkPolicy"]["properties"].pop("adminFrom"), "only it has two ports"
     shared = {"image", "imagePullSecrets", "kafka", "log", "extraEnv", "resources", "networkPolicy", "podMonitor"}
     for one, other in pairwise(schemas):
         assert shared <= one.keys() & other.keys()
-        for name in one.keys() & other.keys() - {"topics"}:
+        for name in one.keys() & other.keys() - {"topics", "httpRoute"}:
             assert one[name] == other[name], name
 
 
@@ -96,6 +100,31 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("producer", "extraEnv[0].nme=A", "at '/extraEnv/0': missing property 'name'"),
         ("consumer", "dashboardLanguage=fr", "at '/dashboardLanguage': value must be one of 'en', 'ko'"),
         ("consumer", "httpRoute.enabled=true", "httpRoute.parentRefs is empty: name the Gateway"),
+        ("collector", "allowedOrigins={shop.example.com}", "at '/allowedOrigins/0': 'shop.example.com' does not match"),
+        (
+            "collector",
+            "allowedOrigins={https://shop.example.com/}",
+            "at '/allowedOrigins/0': 'https://shop.example.com/'",
+        ),
+        ("collector", "allowedOrigins=https://a.example", "at '/allowedOrigins': got string, want array"),
+        ("collector", "siteKeys={two words}", "at '/siteKeys/0': 'two words' does not match pattern"),
+        ("collector", "limit=0", "at '/limit': minimum: got 0, want 0.01"),
+        ("collector", "limit=none", "at '/limit': 'none' does not match pattern '^off$'"),
+        ("collector", "siteLimit=true", "at '/siteLimit': 'not' failed"),
+        ("collector", "trustedProxies={cdn}", "at '/trustedProxies/0': 'cdn' does not match pattern"),
+        ("collector", "bots=flag", "at '/bots': value must be one of 'exclude', 'include'"),
+        ("collector", "visitorSecret.value=abc", "at '/visitorSecret': additional properties 'value' not allowed"),
+        ("collector", "countryDatabase.path=country.mmdb", "at '/countryDatabase/path': 'country.mmdb' does not match"),
+        ("collector", "countryDatabase.volume.emptyDir.medium=Memory", "volume is mounted on /country: name the file"),
+        ("collector", "autoscaling.cpu=half", "at '/autoscaling/cpu': 'half' does not match pattern"),
+        (
+            "collector",
+            "autoscaling.enabled=true,autoscaling.minReplicas=11",
+            "minReplicas=11 is more than autoscaling.max",
+        ),
+        ("collector", "httpRoute.enabled=true", "httpRoute.parentRefs is empty: name the Gateway"),
+        ("collector", "ingress.enabled=true", "ingress.hosts is empty: name the host that browsers send to"),
+        ("collector", "ingress.paths={ingest}", "at '/ingress/paths/0': 'ingest' does not match pattern '^/'"),
         ("consumer", "log.level=TRACE", "at '/log/level': value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
     ],
 )
@@ -104,3 +133,17 @@ def test_a_wrong_value_is_refused_with_its_name(charts: Charts, app: str, option
     assert refused.returncode != 0
     assert message in refused.stderr
     assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "given"),
+    [
+        ("limit=100", "100"),
+        ("limit=0.5", "0.5"),
+        ("limit=off", "off"),
+        ("limit=false", "off"),
+        ("limit=1e6", "1000000"),
+    ],
+)
+def test_a_limit_is_written_as_the_collector_reads_it(charts: Charts, option: str, given: str) -> None:
+    assert environment(container(charts, "collector", "--set-json", option.replace("off", '"off"')))["LIMIT"] == given

@@ -10,6 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from clickstream_collector.settings import CollectorSettings
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_core.settings import read_settings
 from clickstream_producer.settings import ProducerSettings
@@ -36,6 +37,7 @@ SETTINGS: dict[str, type[Any]] = {
     "producer": ProducerSettings,
     "streams": StreamsSettings,
     "consumer": ConsumerSettings,
+    "collector": CollectorSettings,
 }
 
 
@@ -110,8 +112,13 @@ def test_every_pod_is_restricted(charts: Charts, variant: str) -> None:
         assert "cpu" not in only_container["resources"]["limits"]
         assert only_container["resources"]["limits"].keys() == {"memory"}
         assert only_container["resources"]["requests"].keys() == {"cpu", "memory"}
-        assert all(volume.keys() == {"name", "secret"} for volume in pod.get("volumes", []))
-        assert all(volume["secret"]["defaultMode"] == 0o440 for volume in pod.get("volumes", []))
+        for volume in pod.get("volumes", []):
+            if volume["name"] == "country":
+                assert volume.keys() == {"name", "persistentVolumeClaim"}, "as the values say"
+            else:
+                assert volume.keys() == {"name", "secret"}
+                assert volume["secret"]["defaultMode"] == 0o440
+        assert all(mount["readOnly"] for mount in only_container.get("volumeMounts", []))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -123,6 +130,8 @@ def test_everything_is_called_like_the_release(charts: Charts, variant: str) -> 
             assert name in (release, "analytics")
         elif each["kind"] == "Job":
             assert name.startswith(f"{release}-")
+        elif each["kind"] == "Secret":
+            assert name == f"{release}-visitors", "Strimzi's Secret of the user has the release's name"
         else:
             assert name == (f"{release}-test" if is_test(each) else release)
         assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "clickstream"
@@ -158,8 +167,8 @@ def test_the_environment_is_what_the_app_reads(
     given = environment(pod["containers"][0])
     given.pop("NODE_NAME", None)
     for name, value in given.items():
-        if value.startswith("/etc/kafka/"):
-            (tmp_path / name).write_text("s3cret")
+        if value.startswith("/"):
+            (tmp_path / name).write_text("a secret long enough")
             given[name] = str(tmp_path / name)
 
     read = set()

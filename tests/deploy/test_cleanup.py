@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.fake_cluster import CHANGING, RELEASES, TOPICS, FakeCluster, Finished, healthy_cluster
+from kit.fake_cluster import CHANGING, COLLECTOR, RELEASES, TOPICS, FakeCluster, Finished, healthy_cluster
 
 MARK = "get kafkas.* data-on-eks --ignore-not-found.*managed-by"
 
@@ -86,6 +86,23 @@ def test_releases_and_users_go_and_topics_stay(cluster: FakeCluster) -> None:
     assert "./cleanup.sh --delete-topics removes them" in finished.output
 
 
+def test_the_collector_goes_first_with_its_user_and_the_secret_of_its_visitors(cluster: FakeCluster) -> None:
+    cluster.answer("helm .*list .*--short", "".join(f"{release}\n" for release in (*RELEASES, COLLECTOR)))
+    rest = f"get deployments.apps,.*secrets.* -l app.kubernetes.io/instance={COLLECTOR},"
+    cluster.answer(rest, f"secret/{COLLECTOR}-visitors\n")
+    finished = cluster.run("cleanup.sh")
+    assert finished.status == 0, finished.error
+    first, rest_of_it, second = order(
+        finished,
+        f"uninstall {COLLECTOR} ",
+        f"delete deployments.apps,.*secrets.* -l app.kubernetes.io/instance={COLLECTOR},",
+        "uninstall clickstream-producer ",
+    )
+    assert first < rest_of_it < second
+    (users,) = finished.called("delete kafkausers")
+    assert COLLECTOR in users.call
+
+
 def test_topics_go_when_asked_and_after_those_who_use_them(cluster: FakeCluster) -> None:
     finished = cluster.run("cleanup.sh", "--delete-topics")
     assert finished.status == 0, finished.error
@@ -143,7 +160,8 @@ def test_kafka_goes_after_the_topics_and_its_volumes_after_its_pods(own_kafka: F
 
 @pytest.mark.parametrize("option", ["--delete-kafka", "--all"])
 def test_a_kafka_that_serves_others_as_well_is_refused(own_kafka: FakeCluster, option: str) -> None:
-    foreign = "kafkatopic.kafka.strimzi.io/clickstream-events\nkafkatopic.kafka.strimzi.io/orders\n"
+    ours = f"kafkatopic.kafka.strimzi.io/clickstream-events\nkafkauser.kafka.strimzi.io/{COLLECTOR}\n"
+    foreign = f"{ours}kafkatopic.kafka.strimzi.io/orders\n"
     own_kafka.answer("get kafkatopics.*,kafkausers.* -l strimzi.io/cluster=data-on-eks", foreign)
     finished = own_kafka.run("cleanup.sh", option)
     assert finished.status == 1

@@ -12,7 +12,7 @@ import pytest
 from clickstream_core import __version__
 
 ROOT = Path(__file__).parents[2]
-APPS = ["producer", "streams", "consumer"]
+APPS = ["producer", "streams", "consumer", "collector"]
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
 STAND_IN = """#!/bin/sh
 { printf '%s' "${0##*/}"; printf ' <%s>' "$@"; echo; } >> "$CALLS"
@@ -99,12 +99,12 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(checkout, path)
 
 
-def test_all_three_are_built_under_the_version_of_the_packages(machine: Machine) -> None:
+def test_all_are_built_under_the_version_of_the_packages(machine: Machine) -> None:
     machine.install("docker")
     done = machine.images()
     assert done.status == 0, done.error
     names = [f"localhost/clickstream-{app}:{__version__}" for app in APPS]
-    assert len(done.builds) == 3
+    assert len(done.builds) == len(APPS)
     for app, name, call in zip(APPS, names, done.builds, strict=True):
         assert call.startswith("docker <build>")
         assert f"<--build-arg> <APP={app}>" in call
@@ -113,7 +113,7 @@ def test_all_three_are_built_under_the_version_of_the_packages(machine: Machine)
         assert "PYTHON_IMAGE" not in call, "without the variable, the Dockerfile's own base image is taken"
         assert call.endswith(" <.>")
         assert f"{name:60} 87 MB\n" in done.output
-    assert done.output.count("87 MB") == 3, "a builder lists an image once for each of its names"
+    assert done.output.count("87 MB") == len(APPS), "a builder lists an image once for each of its names"
     assert "push" not in done.output, "images for this machine need no registry"
 
 
@@ -129,7 +129,7 @@ def test_a_docker_client_without_its_daemon_does_not_count(machine: Machine) -> 
 def test_buildah_keeps_the_steps_it_has_done(machine: Machine) -> None:
     machine.install("buildah")
     done = machine.images()
-    assert [call.split(" <--build-arg>")[0] for call in done.builds] == ["buildah <bud> <--layers>"] * 3
+    assert [call.split(" <--build-arg>")[0] for call in done.builds] == ["buildah <bud> <--layers>"] * len(APPS)
 
 
 def test_registry_tag_base_image_and_options_reach_the_builder(machine: Machine) -> None:

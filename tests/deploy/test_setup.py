@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kit.fake_cluster import RELEASES, ROOT, TOPICS, FakeCluster, changes, values_of
+from kit.fake_cluster import COLLECTOR, RELEASES, ROOT, TOPICS, FakeCluster, changes, values_of
 
 # Options
 
@@ -35,6 +35,7 @@ from kit.fake_cluster import RELEASES, ROOT, TOPICS, FakeCluster, changes, value
         (["--values", "missing.yaml"], "the file missing.yaml can't be read"),
         (["--values", "."], "the file . can't be read"),
         (["--values", "clickstream-streams=x.yaml"], "there is no release clickstream-streams; expected one of"),
+        (["--values", "clickstream-collector=/dev/null"], "the collector is installed with --collector"),
         (["--dry-run=client"], "unexpected argument client"),
         (["--verbose"], "unknown option --verbose"),
         (["-n", "kafka"], "unknown option -n"),
@@ -59,6 +60,7 @@ def test_help_is_there_without_a_cluster(cluster: FakeCluster) -> None:
     assert finished.status == 0
     for option in ("--with-kafka dev|eks", "--install-operator", "--values [RELEASE=]FILE", "--local", "--dry-run"):
         assert option in finished.output
+    assert "--collector  " in finished.output
 
 
 @pytest.mark.parametrize(
@@ -234,6 +236,14 @@ def test_a_dry_run_changes_nothing(cluster: FakeCluster, options: list[str]) -> 
     assert "Would create" in finished.output
     assert "Nothing was changed (--dry-run)" in finished.output
     assert options == [] or "Would create Kafka data-on-eks as in strimzi/overlays/dev/kafka" in finished.output
+
+
+def test_a_dry_run_with_the_collector_speaks_of_it(cluster: FakeCluster) -> None:
+    finished = cluster.run("setup.sh", "--dry-run", "--collector")
+    assert finished.status == 0, finished.error
+    assert changes(finished) == []
+    assert "Would create or update the users " + " ".join((*RELEASES, COLLECTOR)) in finished.output
+    assert f"Would install {COLLECTOR}" in finished.output
 
 
 def test_a_dry_run_asks_the_server_where_it_can(cluster: FakeCluster) -> None:

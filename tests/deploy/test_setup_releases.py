@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.fake_cluster import LISTENER, MUTUAL, RELEASES, ROOT, TOPICS, FakeCluster, changes, values_of
+from kit.fake_cluster import COLLECTOR, LISTENER, MUTUAL, RELEASES, ROOT, TOPICS, FakeCluster, changes, values_of
 
 # Topics and users
 
@@ -209,3 +209,66 @@ def test_a_command_that_fails_unexpectedly_does_not_end_it_silently(cluster: Fak
     assert finished.status == 1
     assert "the server is in trouble" in finished.error
     assert "a command failed after" in finished.error
+
+
+# The collector
+
+
+def test_without_asking_there_is_no_collector(cluster: FakeCluster) -> None:
+    finished = cluster.run("setup.sh")
+    assert finished.status == 0, finished.error
+    assert finished.called(f"(kustomize .*|helm upgrade.*){COLLECTOR}") == []
+    assert COLLECTOR not in finished.output
+
+
+def test_the_collector_comes_last_with_a_user_of_its_own(cluster: FakeCluster) -> None:
+    finished = cluster.run("setup.sh", "--collector")
+    assert finished.status == 0, finished.error
+    installed = [each.call.split()[3] for each in finished.called("helm upgrade --install")]
+    assert installed == [*RELEASES, COLLECTOR]
+    (users,) = finished.called("apply -f -")
+    assert [name for name in (*RELEASES, COLLECTOR) if f"\n  name: {name}\n" in users.stdin] == [*RELEASES, COLLECTOR]
+    assert users.stdin.count("---\n") == len(RELEASES)
+    (wait,) = finished.called("wait --for=condition=Ready .*kafkausers")
+    assert f"kafkausers.kafka.strimzi.io/{COLLECTOR}" in wait.call
+    assert f"{COLLECTOR} is Ready" in finished.output
+    assert f"kubectl port-forward service/{COLLECTOR} 8090:8080 -n kafka" in finished.output
+    assert f"helm get notes {COLLECTOR} -n kafka" in finished.output
+
+
+@pytest.mark.parametrize("asked", [["--collector", "--values", "{}"], ["--values", "{}", "--collector"]])
+def test_the_collector_takes_values_image_and_connection(
+    cluster: FakeCluster, tmp_path: Path, asked: list[str]
+) -> None:
+    (tmp_path / "mine.yaml").write_text("siteKeys: [shop]\n")
+    options = [each.format(f"{COLLECTOR}=mine.yaml") for each in asked]
+    finished = cluster.run("setup.sh", *options, "--image-registry=ghcr.io/example", "--image-tag=9", folder=tmp_path)
+    assert finished.status == 0, finished.error
+    assert finished.called(f"helm dependency build .*/charts/{COLLECTOR}$")
+    (upgrade,) = finished.called(f"helm upgrade --install {COLLECTOR} ")
+    kafka, mine, options_given = upgrade.values
+    assert 'authentication: {type: "scram-sha-512"}' in kafka
+    assert mine == "siteKeys: [shop]"
+    assert options_given == 'image:\n  registry: "ghcr.io/example"\n  tag: "9"'
+    assert "siteKeys" not in values_of(finished, "clickstream-producer")
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_collector_that_takes_clicks_is_left_alone_by_a_run_without_it(
+    cluster: FakeCluster, options: list[str]
+) -> None:
+    cluster.answer(f"helm .*status {COLLECTOR}", "STATUS: deployed\n")
+    finished = cluster.run("setup.sh", *options)
+    assert finished.status == 0, finished.error
+    assert f"{COLLECTOR} is there and stays as it is (with --collector it is brought up to date too)" in finished.output
+    assert finished.called(f"helm (upgrade|.* uninstall).*{COLLECTOR}|(delete|apply).*{COLLECTOR}") == []
+
+
+def test_a_collector_that_does_not_come_up_is_explained(cluster: FakeCluster) -> None:
+    cluster.answer(f"helm upgrade --install {COLLECTOR}", "Error: context deadline exceeded\n", status=1)
+    cluster.answer(f"get pods .*instance={COLLECTOR}.*Ready", f"{COLLECTOR}-1|False\n")
+    cluster.answer(f"logs {COLLECTOR}-1 ", "what the app said last\n")
+    finished = cluster.run("setup.sh", "--collector")
+    assert finished.status == 1
+    assert "what the app said last" in finished.error
+    assert f"{COLLECTOR} is not Ready after" in finished.error

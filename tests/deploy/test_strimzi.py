@@ -247,6 +247,17 @@ def test_each_app_has_a_user_with_a_password_and_only_these_rights(kustomize: Ku
         assert "host" not in str(user["spec"]["authorization"])
 
 
+def test_the_collector_may_write_events_and_dead_letters(kustomize: Kustomize) -> None:
+    ((key, user),) = resources(kustomize, "collector").items()
+
+    assert key == ("KafkaUser", "clickstream-collector")
+    assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
+    assert set(rights_of(user)) == {
+        Right("topic", "clickstream-events", "Write"),
+        Right("topic", "clickstream-dead-letters", "Write"),
+    }
+
+
 def test_the_command_line_may_write_nothing() -> None:
     rights = rights_of(load_file(STRIMZI / "cli" / "kafka-cli-user.yaml"))
 

@@ -5,6 +5,8 @@ Read only, and so on, so an operation that was asked for and allowed needs its r
 """
 
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,20 +15,23 @@ import pytest
 import yaml
 from kafka import KafkaProducer
 
+from clickstream_local.ports import free_port
 from clickstream_local.topics import clickstream_topics, create_missing
 from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.processor import SHORT_WINDOWS
 from kit.secured_kafka import Right, SecuredKafka, rights_of
 
-USERS = Path(__file__).parents[2] / "strimzi" / "base" / "users"
+STRIMZI = Path(__file__).parents[2] / "strimzi"
 PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-processor", "clickstream-consumer"
+COLLECTOR = "clickstream-collector"
 EVENTS, DEAD_LETTERS = "clickstream-events", "clickstream-dead-letters"
 TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", "clickstream-window-partials", DEAD_LETTERS)[:4]
 
 
 def manifest(name: str) -> dict[str, Any]:
-    user: dict[str, Any] = yaml.safe_load((USERS / f"{name}.yaml").read_text(encoding="utf-8"))
+    folder = STRIMZI / ("collector" if name == COLLECTOR else "base/users")
+    user: dict[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
     return user
 
 
@@ -38,7 +43,7 @@ def password(user: str) -> str:
 def kafka(java: Path, jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     with SecuredKafka(tmp_path_factory.mktemp("secured"), java=java, jars=jars) as secured:
         create_missing({"bootstrap_servers": [secured.broker.bootstrap_servers]}, TOPICS)
-        for name in (PRODUCER, PROCESSOR, CONSUMER):
+        for name in (PRODUCER, PROCESSOR, CONSUMER, COLLECTOR):
             secured.add_user(name, password(name), rights_of(manifest(name)))
         yield secured
 
@@ -53,16 +58,38 @@ def send_what_is_no_event(kafka: SecuredKafka) -> None:
     producer.close()
 
 
+def start_collector(apps: Apps, kafka: SecuredKafka, user: str) -> App:
+    environ = {**kafka.settings(user, password(user)), "ADMIN_PORT": str(free_port())}
+    return apps.start("clickstream_collector.main", environ=environ)
+
+
+def post(collector: App, body: bytes) -> tuple[int, str]:
+    """Post as a program does; status 0 while nothing listens."""
+    url = f"http://127.0.0.1:{collector.http_port}/ingest"
+    headers = {"Content-Type": "application/json", "User-Agent": "curl/8"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.read().decode()
+    except OSError as error:
+        return 0, str(error)
+
+
 def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: SecuredKafka, apps: Apps) -> None:
     send_what_is_no_event(kafka)
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     producer = start(apps, kafka, "producer", PRODUCER, RATE="50")
     consumer = start(apps, kafka, "consumer", CONSUMER)
+    collector = start_collector(apps, kafka, COLLECTOR)
+    assert eventually(lambda: post(collector, b'{"path": "/"}')[0] == 200, 60)
+    assert eventually(lambda: post(collector, b"no JSON")[0] == 200, 60)
     consumer.wait_for_output("CLICKSTREAM METRICS", 90)
     processor.stop()
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     processor.wait_until_ready(60)
-    for app in (producer, processor, consumer):
+    for app in (producer, processor, consumer, collector):
         app.stop()
 
     decisions = kafka.decisions()
@@ -71,9 +98,9 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: Se
     # Which topics there are at all is asked by the clients' first request, and answered with those that may be seen.
     seen = {each for each in refused if each[1].name.startswith("__") and each[2] == "Metadata"}
     # Write on any topic is enough to be an idempotent producer; the broker asks for the older right first, and for any.
-    idempotent = {each for each in refused if each[0] == PRODUCER and each[2] == "InitProducerId"}
+    idempotent = {each for each in refused if each[0] in (PRODUCER, COLLECTOR) and each[2] == "InitProducerId"}
     assert refused - seen - idempotent == set()
-    for name in (PRODUCER, PROCESSOR, CONSUMER):
+    for name in (PRODUCER, PROCESSOR, CONSUMER, COLLECTOR):
         asked = {each.right for each in decisions if each.allowed and each.user == name}
         granted = rights_of(manifest(name))
         needed = {right for right in asked if right.operation != "Describe"}
@@ -96,6 +123,13 @@ def test_a_user_without_the_right_is_refused_and_told_so(kafka: SecuredKafka, ap
     refusal = r"Kafka at \S+ refuses: .*GroupAuthorizationFailedError: metrics-consumer-group"
     assert eventually(lambda: re.search(refusal, consumer.output()), 30)
     assert consumer.get("/readyz")[0] == 503
+
+
+def test_a_collector_whose_user_may_not_write_is_not_ready_and_refuses(kafka: SecuredKafka, apps: Apps) -> None:
+    collector = start_collector(apps, kafka, CONSUMER)
+
+    assert eventually(lambda: post(collector, b'{"path": "/"}')[0], 30) == 503
+    assert eventually(lambda: f"not authorized to write to {EVENTS}" in collector.output(), 30)
 
 
 def test_the_processor_names_the_groups_that_its_user_may_not_join(kafka: SecuredKafka, apps: Apps) -> None:

@@ -205,6 +205,7 @@ def healthy_cluster(folder: Path) -> FakeCluster:
         cluster.answer(f"kustomize .*/overlays/{overlay}/topics", "---\n".join(topics))
     cluster.answer("kustomize .*/overlays/dev/kafka", "---\n".join(_KAFKA))
     cluster.answer("kustomize .*/base/users", "---\n".join(_user(name) for name in RELEASES))
+    cluster.answer("kustomize .*/strimzi/collector", _user(COLLECTOR))
     cluster.answer("^kubectl (label|patch) --local", echo=True)
     cluster.answer("helm version", "v3.22.0+g1234567\n")
     cluster.answer("helm template", "kind: Deployment\n---\nkind: Service\n")
@@ -214,6 +215,9 @@ def healthy_cluster(folder: Path) -> FakeCluster:
 
 RELEASES = ("clickstream-consumer", "clickstream-streams-processor", "clickstream-producer")
 """In the order in which setup.sh installs them."""
+
+COLLECTOR = "clickstream-collector"
+"""Installed after them with --collector."""
 
 CHANGING = r"^kubectl .*(create|apply|delete|label|patch) |^helm .*(upgrade|install|uninstall|rollback) "
 """The calls that change something, or would."""

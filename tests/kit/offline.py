@@ -80,13 +80,15 @@ def count_offline(topics: RecordedTopics, window_seconds: int, by_arrival: bool 
 
 
 def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
-    """The dead letters by (source partition, source offset).
+    """The dead letters by (source partition, source offset); the collector's have none, they were never events.
 
     Raises AssertionError when a record is there twice, or differs from its source in value or key.
     """
     sources = {(each.partition, each.offset): each for each in topics.read(topics.events, "read_uncommitted")}
     found: dict[tuple[int, int], Message] = {}
     for letter in topics.read(topics.dead_letters, "read_committed"):
+        if letter.header("app") == "clickstream-collector":
+            continue
         place = (int(letter.header("source-partition")), int(letter.header("source-offset")))
         assert letter.header("source-topic") == topics.events, f"dead letter of {place} names another topic"
         assert letter.header("error"), f"dead letter of {place} has no error text"

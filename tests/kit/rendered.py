@@ -6,12 +6,15 @@ from typing import Any
 from kit.helm import Charts
 
 SOURCE = Path(__file__).parents[2] / "charts"
-APPS = ("producer", "streams", "consumer")
+APPS = ("producer", "streams", "consumer", "collector")
 RELEASES = {
     "producer": "clickstream-producer",
     "streams": "clickstream-streams-processor",
     "consumer": "clickstream-consumer",
+    "collector": "clickstream-collector",
 }
+PORTS = {app: {"http": 8080} for app in APPS} | {"collector": {"admin": 8081, "http": 8080}}
+"""The ports of each app by name; the first is the one of health and metrics."""
 VARIANTS = sorted(str(file.relative_to(SOURCE)) for file in SOURCE.glob("*/ci/*-values.yaml"))
 
 Object = dict[str, Any]

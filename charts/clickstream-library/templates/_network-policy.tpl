@@ -1,5 +1,5 @@
 {{/*
-In: the HTTP port. Out: DNS and Kafka. Brokers listen on the port of their bootstrap address, so its ports are Kafka's.
+In: the app's ports. Out: DNS and Kafka. Brokers listen on the port of their bootstrap address, so its ports are Kafka's.
 */}}
 {{- define "clickstream.networkPolicy" -}}
 {{- if .Values.networkPolicy.enabled -}}
@@ -15,14 +15,20 @@ spec:
       {{- include "clickstream.selectorLabels" . | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
-    - ports:
-        - port: 8080
-      {{- with .Values.networkPolicy.from }}
-      from:
-        {{- toYaml . | nindent 8 }}
-      {{- end }}
+    {{- include "clickstream.ingressRules" . | nindent 4 }}
   egress:
     {{- include "clickstream.kafkaEgress" . | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* Who may reach the HTTP port: everyone, or those in networkPolicy.from and the pod of `helm test`. */}}
+{{- define "clickstream.admitted" -}}
+{{- with .Values.networkPolicy.from -}}
+from:
+  {{- toYaml . | nindent 2 }}
+  - podSelector:
+      matchLabels:
+        {{- include "clickstream.testLabels" $ | nindent 8 }}
 {{- end }}
 {{- end }}
 

@@ -15,7 +15,7 @@ spec:
     matchLabels:
       {{- include "clickstream.selectorLabels" . | nindent 6 }}
   podMetricsEndpoints:
-    - port: http
+    - port: {{ include "clickstream.adminPort" . }}
       path: /metrics
       interval: {{ .Values.podMonitor.interval }}
 {{- end }}

@@ -1,9 +1,9 @@
 {{/*
-The pod of an app: of its Deployment, and of whatever else runs its image. A chart defines "clickstream.env", the
-settings that only its app has.
+The pod of an app: of its Deployment, and of whatever else runs its image. _app.tpl says what a chart may change.
 */}}
 {{- define "clickstream.podMetadata" -}}
-{{- with merge (include "clickstream.kafkaChecksums" . | fromYaml) .Values.podAnnotations -}}
+{{- $checksums := merge (include "clickstream.kafkaChecksums" . | fromYaml) (include "clickstream.fileChecksums" . | fromYaml) -}}
+{{- with merge $checksums .Values.podAnnotations -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{ end -}}
@@ -19,8 +19,9 @@ app.kubernetes.io/part-of: clickstream
 
 {{- define "clickstream.podSpec" -}}
 {{ include "clickstream.podSecurity" . }}
-# 2 s of preStop, the 10 s in which the apps end after SIGTERM, and some for a busy node.
-terminationGracePeriodSeconds: 20
+{{- $preStop := include "clickstream.preStopSeconds" . | int }}
+# {{ $preStop }} s of preStop, the 10 s in which the apps end after SIGTERM, and some for a busy node.
+terminationGracePeriodSeconds: {{ add $preStop 18 }}
 containers:
   - name: {{ include "clickstream.name" . }}
     image: {{ include "clickstream.image" . }}
@@ -30,8 +31,13 @@ containers:
     env:
       {{- include "clickstream.kafkaEnv" . | nindent 6 }}
       {{- include "clickstream.env" . | nindent 6 }}
-      - name: HTTP_PORT
-        value: "8080"
+      {{- with include "clickstream.fileEnv" . }}
+      {{- trim . | nindent 6 }}
+      {{- end }}
+      {{- range $port, $number := include "clickstream.ports" . | fromYaml }}
+      - name: {{ upper $port }}_PORT
+        value: {{ $number | quote }}
+      {{- end }}
       - name: LOG_LEVEL
         value: {{ .Values.log.level }}
       - name: LOG_FORMAT
@@ -40,23 +46,25 @@ containers:
       {{- toYaml . | nindent 6 }}
       {{- end }}
     ports:
-      - name: http
-        containerPort: 8080
+      {{- range $port, $number := include "clickstream.ports" . | fromYaml }}
+      - name: {{ $port }}
+        containerPort: {{ $number }}
+      {{- end }}
     {{- include "clickstream.probes" . | nindent 4 }}
     lifecycle:
       preStop:
         # Until every node knows that the Service no longer leads here, the app still answers.
         sleep:
-          seconds: 2
+          seconds: {{ $preStop }}
     resources:
       {{- toYaml .Values.resources | nindent 6 }}
-    {{- with include "clickstream.kafkaVolumeMounts" . }}
+    {{- with list (include "clickstream.kafkaVolumeMounts" . | trim) (include "clickstream.fileVolumeMounts" . | trim) | compact }}
     volumeMounts:
-      {{- trim . | nindent 6 }}
+      {{- join "\n" . | nindent 6 }}
     {{- end }}
-{{- with include "clickstream.kafkaVolumes" . }}
+{{- with list (include "clickstream.kafkaVolumes" . | trim) (include "clickstream.fileVolumes" . | trim) | compact }}
 volumes:
-  {{- trim . | nindent 2 }}
+  {{- join "\n" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -73,11 +81,15 @@ securityContext:
   fsGroup: 10001
   seccompProfile:
     type: RuntimeDefault
-{{- range $key := list "imagePullSecrets" "nodeSelector" "affinity" "tolerations" "topologySpreadConstraints" }}
+{{- range $key := list "imagePullSecrets" "nodeSelector" "affinity" "tolerations" }}
 {{- with get $.Values $key }}
 {{ $key }}:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+{{- with include "clickstream.topologySpread" . }}
+topologySpreadConstraints:
+  {{- trim . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -93,24 +105,25 @@ capabilities:
 pod. Waiting for Kafka and restoring, however long, are turns. /readyz says whether the app does its work.
 */}}
 {{- define "clickstream.probes" -}}
+{{- $port := include "clickstream.adminPort" . -}}
 startupProbe:
   httpGet:
     path: /healthz
-    port: http
+    port: {{ $port }}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 60
 livenessProbe:
   httpGet:
     path: /healthz
-    port: http
+    port: {{ $port }}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
 readinessProbe:
   httpGet:
     path: /readyz
-    port: http
+    port: {{ $port }}
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2

@@ -1,4 +1,4 @@
-{{/* The app's HTTP port: /healthz, /readyz, /metrics and what else it serves. */}}
+{{/* The app's HTTP port. */}}
 {{- define "clickstream.service" -}}
 apiVersion: v1
 kind: Service

@@ -1,0 +1,32 @@
+{{- define "clickstream.env" -}}
+- name: EVENTS_TOPIC
+  value: {{ .Values.topics.events | quote }}
+- name: DEAD_LETTER_TOPIC
+  value: {{ .Values.topics.deadLetters | quote }}
+- name: ALLOWED_ORIGINS
+  value: {{ join "," .Values.allowedOrigins | quote }}
+{{- with .Values.siteKeys }}
+- name: SITE_KEYS
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: LIMIT
+  value: {{ include "collector.limit" .Values.limit | quote }}
+- name: SITE_LIMIT
+  value: {{ include "collector.limit" .Values.siteLimit | quote }}
+{{- with .Values.trustedProxies }}
+- name: TRUSTED_PROXIES
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: COUNTRY_HEADERS
+  value: {{ join "," .Values.countryHeaders | quote }}
+- name: BOTS
+  value: {{ .Values.bots }}
+{{- end }}
+
+{{/* A number without an exponent, or off, which YAML reads as false. */}}
+{{- define "collector.limit" -}}
+{{- if has (toString .) (list "off" "false") }}off
+{{- else if eq (float64 .) (int64 . | float64) }}{{ int64 . }}
+{{- else }}{{ . }}
+{{- end }}
+{{- end }}
