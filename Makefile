@@ -65,8 +65,9 @@ lock: ## write the lock files anew from the pyproject.toml files
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -o requirements-local.lock local/pyproject.toml
+	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/lambda/requirements.lock deploy/lambda/requirements.in
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
-		-o requirements-dev.lock --group dev
+		-c deploy/lambda/requirements.lock -o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays

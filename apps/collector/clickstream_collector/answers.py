@@ -10,7 +10,6 @@ import msgspec
 from starlette.types import Send
 
 from clickstream_collector import instruments
-from clickstream_collector.bodies import ClientLeft
 from clickstream_collector.errors import Refused
 
 Header = tuple[bytes, bytes]
@@ -50,7 +49,7 @@ async def answering(
 ) -> AsyncIterator[Callable[[Answer], Awaitable[None]]]:
     """Give a block the function to answer by, once; a Refused that leaves the block is answered instead.
 
-    `headers` go with each answer. A client that left is not answered. Anything else that leaves the block is a mistake
+    `headers` go with each answer. Anything else that leaves the block is a mistake
     of ours: the client gets a 500 that says nothing, the log says everything.
     """
     begun = time.perf_counter()
@@ -69,8 +68,6 @@ async def answering(
         yield answer
     except Refused as error:
         await answer(refusal(error))
-    except ClientLeft:
-        instruments.REQUESTS.labels(endpoint, "499").inc()
     except Exception:
         _log.exception("A request to %s failed", endpoint)
         await answer(refusal(Refused(500, "this is a mistake of the server; its log says more")))

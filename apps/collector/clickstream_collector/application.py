@@ -5,7 +5,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -30,12 +30,17 @@ _log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Everything behind the endpoints; `start` and `stop` need a running event loop."""
+    """Everything behind the endpoints; `start` and `stop` need a running event loop.
 
-    def __init__(self, settings: CollectorSettings) -> None:
+    `clock` gives seconds that only rise; for `patience` see Delivery.
+    """
+
+    def __init__(
+        self, settings: CollectorSettings, clock: Callable[[], float] = time.monotonic, patience: float = 0.0
+    ) -> None:
         self.health = Health()
         self._settings = settings
-        self._delivery = Delivery(time.monotonic, wall_clock, failed=lambda: self._connection.replace())
+        self._delivery = Delivery(clock, wall_clock, lambda: self._connection.replace(), patience)
         self._intake = Intake(settings, self._delivery, _secret(settings))
         topics = settings.topics
         self._connection = Connection(
@@ -48,7 +53,7 @@ class Collector:
 
     def application(self) -> Starlette:
         """Return the ASGI application, which starts and stops the collector with its lifespan."""
-        return Starlette(
+        application = Starlette(
             routes=[
                 Route("/ingest", Ingest(self._intake)),
                 Route("/pixel.gif", Pixel(self._intake)),
@@ -58,16 +63,27 @@ class Collector:
             ],
             lifespan=self._lifespan,
         )
+        application.router.redirect_slashes = False
+        application.router.default = _NotFound()  # what is no path: OPTIONS *, CONNECT
+        return application
 
     def start(self) -> None:
         """Begin to connect; until that is done requests get 503."""
         self._task = asyncio.get_running_loop().create_task(self._connection.run())
         self._task.add_done_callback(self._ended)
 
-    async def stop(self) -> None:
-        """Deliver what was accepted, and end."""
+    async def reach(self, seconds: float) -> bool:
+        """Wait until Kafka takes events, at most so long; return whether it does."""
+        return await self._delivery.available(seconds)
+
+    def renew(self) -> None:
+        """Connect anew: the connection was left alone for so long that it may be dead."""
+        self._connection.renew()
+
+    async def stop(self, longest: float = _LONGEST_DRAIN) -> None:
+        """Deliver what was accepted, in at most `longest` seconds, and end."""
         self.health.set_ready(False, "shutting down")
-        if not await self._delivery.drain(_LONGEST_DRAIN):
+        if not await self._delivery.drain(longest):
             _log.warning("%d events were not acknowledged; none of them got 200", self._delivery.in_flight)
         if self._task is not None:
             self._task.cancel()
@@ -92,6 +108,9 @@ class Collector:
 
 class _NotFound:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         async with answering("other", send):
             raise Refused(404, "not found; there are /ingest, /pixel.gif, /clickstream.js and /openapi.json")
 

@@ -22,10 +22,6 @@ _JSON_TYPES = ("application/json", "text/plain")
 _GZIP = 31  # zlib's wbits for the gzip format
 
 
-class ClientLeft(Exception):
-    """The client closed the connection before its request was complete; nobody waits for an answer."""
-
-
 def check_type(headers: Mapping[bytes, bytes]) -> None:
     """Raise Refused (415) for a content type or charset that is not JSON in UTF-8; none at all is taken for it."""
     declared = headers.get(b"content-type", b"").decode("latin-1")
@@ -42,7 +38,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, slowest: f
     """Return the body, unpacked. `slowest` is in seconds.
 
     Raises Refused: 415 for an encoding other than gzip, 413 when it is too large, 408 when it is too slow, 400 when it
-    is not what its encoding says; and ClientLeft.
+    is not what its encoding says, or breaks off.
     """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"identity", b"gzip", b"x-gzip", b""):
@@ -68,7 +64,7 @@ async def _received(receive: Receive) -> bytes:
     parts, size = [], 0
     while True:
         if message["type"] == "http.disconnect":
-            raise ClientLeft
+            raise Refused(400, "the body broke off before its end", {"Connection": "close"})
         part = message.get("body", b"")
         parts.append(part)
         size += len(part)

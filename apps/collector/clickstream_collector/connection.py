@@ -11,7 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from clickstream_collector import instruments
 from clickstream_collector.delivery import Delivery
@@ -48,6 +53,12 @@ class Connection:
     def replace(self) -> None:
         """Have the producer replaced: it can't go on."""
         self._failed.set()
+
+    def renew(self) -> None:
+        """Have the connection made anew, if there is one: after a long silence it may be dead and not say so."""
+        if self._delivery.connected:
+            self._delivery.connect(None)
+            self._failed.set()
 
     async def run(self) -> None:
         """Connect and watch, until cancelled."""
@@ -98,7 +109,7 @@ class Connection:
                 return producer
 
     async def _explain(self, error: Exception) -> str:
-        if isinstance(error, TopicAuthorizationFailedError):
+        if isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):  # no topic at all
             return f"not authorized to write to {' and '.join(self._topics)}: grant this user Describe and Write"
         if isinstance(error, UnknownTopicOrPartitionError):
             return f"a topic does not exist ({' or '.join(self._topics)})"

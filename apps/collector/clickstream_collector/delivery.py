@@ -33,6 +33,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _OVERHEAD = 200
 _RETRY_PAUSE = 0.2
+_USUAL_KEY = 64  # bytes; a longer key is hashed each time, or the keys remembered could be half a gigabyte
 
 _log = logging.getLogger(__name__)
 
@@ -42,15 +43,14 @@ Headers = tuple[tuple[str, bytes], ...]
 class Record(Struct, frozen=True, gc=False):
     """One record for `topic`.
 
-    `key` decides the partition; without one the partitions take turns. `event_id` is empty when no client can send the
-    record again, else `fingerprint` tells its content.
+    `key` decides the partition; without one the partitions take turns. By its `fingerprint` a record that is sent again
+    is known; it is 0 when no client can do that.
     """
 
     topic: str
     value: bytes
     key: bytes | None = None
     headers: Headers = ()
-    event_id: str = ""
     fingerprint: int = 0
 
 
@@ -88,7 +88,7 @@ class Batch:
     def __init__(self, builder: Any, now: float) -> None:
         self.builder = builder
         self.begun = now
-        self.records: list[tuple[str, int]] = []
+        self.records: list[int] = []
         self.bytes = 0
         self.promises: list[Promise] = []
 
@@ -97,7 +97,7 @@ class Batch:
         added = self.builder.append(timestamp=now_ms, key=record.key, value=record.value, headers=list(record.headers))
         if added is None:
             return False
-        self.records.append((record.event_id, record.fingerprint))
+        self.records.append(record.fingerprint)
         self.bytes += len(record.value) + _OVERHEAD
         return True
 
@@ -121,12 +121,18 @@ class Delivery:
 
     `clock` gives seconds that only rise, `wall_clock` milliseconds since the epoch. Lanes send by `producer`, which its
     owner sets when there is a connection and takes away (None) when there is none; `failed` is called when Kafka has
-    refused a batch for good, after which an idempotent producer can't go on and must be replaced.
+    refused a batch for good, after which an idempotent producer can't go on and must be replaced. `patience` is how
+    many seconds a request may wait for Kafka to be `available`: none where others wait behind it.
     """
 
     def __init__(
-        self, clock: Callable[[], float], wall_clock: Callable[[], int], failed: Callable[[], None] = lambda: None
+        self,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], int],
+        failed: Callable[[], None] = lambda: None,
+        patience: float = 0.0,
     ) -> None:
+        self.patience = patience
         self._clock = clock
         self._wall_clock = wall_clock
         self._failed = failed
@@ -135,7 +141,7 @@ class Delivery:
         self._partitions: dict[str, int] = {}
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._on_their_way: dict[str, Batch] = {}
+        self._on_their_way: dict[int, Batch] = {}
         self._delivered = Delivered(clock)
         self._turn = 0
         self._events = 0
@@ -146,6 +152,11 @@ class Delivery:
     def in_flight(self) -> int:
         """Events accepted, neither acknowledged nor refused."""
         return self._events
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a producer to send by."""
+        return self._connected.is_set()
 
     def connect(self, producer: Any) -> None:
         """Send by this started AIOKafkaProducer from now on; None for by none."""
@@ -169,12 +180,13 @@ class Delivery:
         self._check_room(records)
         promise, now, now_ms = Promise(), self._clock(), self._wall_clock()
         lanes = [self._lane(record) for record in records]
+        before = self._events
         for lane in lanes:
             if now - lane.oldest() > STUCK:
                 raise Unavailable(f"Kafka is slow: nothing acknowledged for {now - lane.oldest():.1f} s")
         for record, lane in zip(records, lanes, strict=True):
-            if record.event_id:
-                batch = self._on_their_way.get(record.event_id)
+            if record.fingerprint:
+                batch = self._on_their_way.get(record.fingerprint)
                 if batch is not None:
                     instruments.JOINED.inc()
                     promise.wait_for(batch)
@@ -184,8 +196,19 @@ class Delivery:
                     continue
             batch = self._append(lane, record, now, now_ms)
             promise.wait_for(batch)
+        instruments.ACCEPTED.inc(self._events - before)
+        instruments.IN_FLIGHT.set(self._events)
         promise.check()
         return promise
+
+    async def available(self, seconds: float) -> bool:
+        """Wait until Kafka is there and nothing waits for it too long, at most so long; return whether it is so."""
+        deadline = self._clock() + seconds
+        while True:
+            taken = self.connected and self.waiting_for() <= STUCK
+            if taken or self._clock() >= deadline:
+                return taken
+            await asyncio.sleep(0.01)
 
     async def drain(self, seconds: float) -> bool:
         """Wait until nothing is in flight, at most so long; return whether that was reached."""
@@ -215,7 +238,7 @@ class Delivery:
             self._turn += 1
             partition = self._turn % count
         else:
-            partition = _hash(record.key) % count
+            partition = (_remembered(record.key) if len(record.key) <= _USUAL_KEY else _hash(record.key)) % count
         lane = self._lanes.get((record.topic, partition))
         if lane is None:
             lane = self._lanes[record.topic, partition] = Lane(record.topic, partition)
@@ -230,11 +253,10 @@ class Delivery:
                 raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
             lane.batches.append(batch)
             lane.filled.set()
-        if record.event_id:
-            self._on_their_way[record.event_id] = batch
+        if record.fingerprint:
+            self._on_their_way[record.fingerprint] = batch
         self._events += 1
         self._bytes += len(record.value) + _OVERHEAD
-        instruments.ACCEPTED.inc()
         return batch
 
     async def _run(self, lane: Lane) -> None:
@@ -272,9 +294,9 @@ class Delivery:
     def _settle(self, batch: Batch, error: KafkaRefused | None) -> None:
         self._events -= len(batch.records)
         self._bytes -= batch.bytes
-        for event_id, fingerprint in batch.records:
-            if event_id:
-                self._on_their_way.pop(event_id, None)
+        for fingerprint in batch.records:
+            if fingerprint:
+                self._on_their_way.pop(fingerprint, None)
                 if error is None:
                     self._delivered.add(fingerprint)
         if error is None:
@@ -285,7 +307,9 @@ class Delivery:
             promise.batch_done(batch, error)
 
 
-@lru_cache(maxsize=65_536)
 def _hash(key: bytes) -> int:
     """The key's hash as the Java client takes it for choosing a partition."""
     return int(murmur2(key)) & 0x7FFFFFFF
+
+
+_remembered = lru_cache(maxsize=65_536)(_hash)

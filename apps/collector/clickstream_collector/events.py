@@ -23,6 +23,7 @@ from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 DIRECT = "direct"
 """The referrer of a visit that came from nowhere else."""
 
+_CANONICAL = len("2024-10-26T10:30:45.123Z")
 _MOST_MILLISECONDS = 2**63 - 1
 
 
@@ -91,7 +92,6 @@ def collected(
     page = event.page_url or event.path or visit.path
     if not page:
         raise NotAnEvent("missing_field", "page_url (or path) is missing")
-    received_at = format_milliseconds(visit.received_at)
     timestamp = happened_at(event, visit)
     return CollectedEvent(
         event_id=event.event_id or str(uuid4()),
@@ -105,7 +105,7 @@ def collected(
         device_type=event.device_type or device.kind,
         country=event.country or country,
         duration_ms=int(event.duration_ms or 0),
-        received_at=received_at,
+        received_at=visit.received,
         client_timestamp=event.timestamp if event.timestamp and event.timestamp != timestamp else "",
         site_key=visit.site_key,
         tag=event.tag or "",
@@ -117,12 +117,16 @@ def collected(
 def happened_at(event: ClientEvent, visit: Visit) -> str:
     """Return the event's time by this server's clock. Raises NotAnEvent (bad_timestamp)."""
     if not event.timestamp:
-        return format_milliseconds(visit.received_at)
+        return visit.received
     client = _milliseconds("timestamp", event.timestamp)
     sent_at = _milliseconds("sent_at", event.sent_at) if event.sent_at else visit.sent_at
     skew = 0 if sent_at is None else visit.received_at - sent_at
+    if client + skew >= visit.received_at:
+        return visit.received
+    if skew == 0 and len(event.timestamp) == _CANONICAL and event.timestamp.endswith("Z"):
+        return event.timestamp.upper()
     try:
-        return format_milliseconds(min(client + skew, visit.received_at))
+        return format_milliseconds(client + skew)
     except ValueError as error:
         raise NotAnEvent("bad_timestamp", f"timestamp {_shown(event.timestamp)} is before year 1") from error
 

@@ -46,6 +46,7 @@ class Ingest:
     async def _post(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
         peer = scope["client"][0] if scope.get("client") else ""
         visit = self._intake.visit(headers, peer, scope["query_string"])
+        self._intake.admit(visit, 0)  # what would be refused anyway is not read
         check_type(headers)
         body = await read_body(headers, receive)
         try:
@@ -87,6 +88,8 @@ class Ingest:
 
     async def _raw(self, body: bytes, error: str, visit: Visit) -> Answer:
         self._intake.admit(visit, 1)
+        if visit.objects:
+            return Answer(204)
         await self._intake.deliver([self._intake.dead_letter(body, error)])
         text = body.decode("utf-8", "replace")
         return json_answer(200, msgspec.json.encode({"status": "ok", "received": {"raw": text}}))

@@ -58,7 +58,7 @@ class Intake:
     ) -> None:
         self._events_topic = settings.topics.events_topic
         self._dead_letter_topic = settings.topics.dead_letter_topic
-        self._site_keys = None if settings.site_keys is None else frozenset(settings.site_keys)
+        self._site_keys = frozenset(settings.site_keys or ())
         self._excludes_bots = settings.bots == "exclude"
         self._proxies = Proxies(settings.trusted_proxies)
         self._countries = Countries(settings.country_headers, settings.country_database)
@@ -81,7 +81,7 @@ class Intake:
             key = asked.get("key", [""])[0]
             if "sent_at" in asked:
                 sent_at = _sent_at(asked["sent_at"][0])
-        if self._site_keys is not None and key not in self._site_keys:
+        if self._site_keys and key not in self._site_keys:
             raise Refused(
                 403,
                 "the site key is missing or not known here: send it as ?key="
@@ -100,7 +100,7 @@ class Intake:
         ):
             seconds = limit.take(name, events)
             if seconds:
-                instruments.LIMITED.labels(kind).inc(events)
+                instruments.LIMITED.labels(kind).inc(max(1, events))
                 raise TryAgain(429, f"too many events of this {kind}; come again in {seconds} s", seconds)
 
     def record(self, candidate: Any, visit: Visit, headers: Mapping[bytes, bytes]) -> Record:
@@ -129,12 +129,16 @@ class Intake:
             raise
         fingerprint = 0
         if event.event_id:
-            fingerprint = hash((event.event_id, event.event_type, collected_event.page_url, event.timestamp, user_id))
+            fingerprint = hash(
+                (
+                    *(event.event_id, event.event_type, collected_event.page_url, event.timestamp, user_id),
+                    *(event.tag, event.id, event.duration_ms),
+                )
+            )
         return Record(
             topic=self._events_topic,
             value=value,
             key=collected_event.user_id.encode(),
-            event_id=event.event_id or "",
             fingerprint=fingerprint,
         )
 
@@ -147,9 +151,10 @@ class Intake:
     async def deliver(self, records: Sequence[Record]) -> None:
         """Return when Kafka has all the records. Raises TryAgain (503) when that takes too long, or can't be."""
         try:
-            promise = self._delivery.accept(records)
             async with asyncio.timeout(LONGEST_WAIT):
-                await promise.kept
+                if self._delivery.patience:
+                    await self._delivery.available(self._delivery.patience)
+                await self._delivery.accept(records).kept
         except (Unavailable, KafkaRefused) as error:
             raise TryAgain(503, str(error), _COME_AGAIN) from error
         except TimeoutError as error:

@@ -14,7 +14,7 @@ import socket
 import sys
 
 import uvloop
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -54,7 +54,9 @@ def _main() -> int:
 
 async def _serve(settings: CollectorSettings) -> int:
     port = settings.service.http_port
-    address = _free_address(port)
+    address = _free_address("HTTP_PORT", port)
+    if settings.service.admin_port:
+        _free_address("ADMIN_PORT", settings.service.admin_port)
     collector = Collector(settings)
     server = Server(
         collector.application(),
@@ -63,6 +65,7 @@ async def _serve(settings: CollectorSettings) -> int:
         interface=Interfaces.ASGI,
         backlog=_BACKLOG,
         backpressure=_MOST_CONNECTIONS,
+        http=HTTPModes.http1,  # to tell HTTP/2 apart Granian would wait for the first bytes, for ever
         http1_settings=HTTP1Settings(header_read_timeout=_SLOWEST_HEAD, max_buffer_size=_LARGEST_HEAD),
         websockets=False,
         log_enabled=False,
@@ -84,8 +87,11 @@ async def _serve(settings: CollectorSettings) -> int:
     return 0
 
 
-def _free_address(port: int) -> str:
-    """Return the address to listen on, for IPv6 and IPv4 where there are both. Raises SettingsError."""
+def _free_address(setting: str, port: int) -> str:
+    """Return the address to listen on, for IPv6 and IPv4 where there are both. Raises SettingsError with the setting.
+
+    Asked before anything starts, because what fails within the server's lifespan ends with the server's traceback.
+    """
     for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
         try:
             with socket.socket(family) as probe:
@@ -95,8 +101,8 @@ def _free_address(port: int) -> str:
         except OSError as error:
             if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 continue
-            raise SettingsError(f"HTTP_PORT={port}: cannot listen on this port ({error.strerror})") from error
-    raise SettingsError(f"HTTP_PORT={port}: this machine has neither IPv6 nor IPv4")
+            raise SettingsError(f"{setting}={port}: cannot listen on this port ({error.strerror})") from error
+    raise SettingsError(f"{setting}={port}: this machine has neither IPv6 nor IPv4")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from functools import lru_cache
 from clickstream_collector.settings import ANY_ORIGIN
 
 _A_DAY = b"86400"
+_LONGEST_ORIGIN = 300  # a host name has at most 253 characters
 PREFLIGHT = (
     (b"access-control-allow-methods", b"POST"),
     (b"access-control-allow-headers", b"content-type, content-encoding"),
@@ -31,14 +32,14 @@ class Origins:
 
     def allow(self, origin: bytes) -> bool:
         """Whether pages of this origin may send; a request without one is no page's."""
-        return self._any or not origin or self._is_allowed(origin)
+        return self._any or not origin or (len(origin) <= _LONGEST_ORIGIN and self._is_allowed(origin))
 
     def headers(self, origin: bytes) -> Headers:
         """Return what an answer has to say to a browser; nothing for origins that are not allowed."""
         if self._any:
             return [(b"access-control-allow-origin", b"*"), _EXPOSED] if origin else []
         vary = (b"vary", b"origin")
-        if not origin or not self._is_allowed(origin):
+        if not origin or not self.allow(origin):
             return [vary]
         return [(b"access-control-allow-origin", origin), _EXPOSED, vary]
 

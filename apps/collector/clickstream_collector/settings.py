@@ -18,6 +18,7 @@ APP = "clickstream-collector"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANY_ORIGIN = "*"
+_SHORTEST_SECRET = 16
 _PRIVATE = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
 _COUNTRY_HEADERS = "CF-IPCountry,CloudFront-Viewer-Country,X-Vercel-IP-Country,X-AppEngine-Country,X-Country-Code"
 _ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.ASCII)
@@ -35,9 +36,11 @@ def origins(value: str) -> tuple[str, ...]:
 
 
 def words(pattern: str, description: str) -> Callable[[str], tuple[str, ...]]:
-    """Words separated by commas, each of which matches `pattern`; `description` says so in words."""
+    """Words separated by commas, each of which matches `pattern`, or `none`; `description` says so in words."""
 
     def parse(value: str) -> tuple[str, ...]:
+        if value.strip().lower() == "none":
+            return ()
         listed = tuple(word.strip() for word in value.split(","))
         if not all(re.fullmatch(pattern, word, re.ASCII) for word in listed):
             raise ValueError(f"expected {description}, separated by commas")
@@ -64,13 +67,6 @@ def events_per_second(value: str) -> float:
         return number(minimum=0.01, maximum=1_000_000)(value)
     except ValueError as error:
         raise ValueError("expected off, or events per second between 0.01 and 1000000") from error
-
-
-def secret(value: str) -> Password:
-    """At least 16 characters, which never show themselves."""
-    if len(value) < 16:
-        raise ValueError("expected at least 16 characters")
-    return Password(value)
 
 
 @dataclass(frozen=True)
@@ -120,9 +116,9 @@ class CollectorSettings:
     )
     country_headers: tuple[str, ...] = setting(
         "COUNTRY_HEADERS",
-        parse=words(r"[A-Za-z0-9-]{1,64}", "header names"),
+        parse=words(r"[A-Za-z0-9-]{1,64}", "header names, or none"),
         default=_COUNTRY_HEADERS,
-        help="headers in which a CDN names the visitor's country, the first that is there counts",
+        help="headers in which a CDN names the visitor's country, the first that is there counts; or none",
     )
     country_database: Path | None = setting(
         "COUNTRY_DATABASE", parse=path, help=".mmdb file with the countries of addresses, where no header names one"
@@ -135,12 +131,12 @@ class CollectorSettings:
     )
     visitor_secret: Password | None = setting(
         "VISITOR_SECRET",
-        parse=secret,
+        parse=Password,
         help="what visitors without an id of their own are told apart by; the same for all replicas",
     )
     visitor_secret_file: Password | None = setting(
         "VISITOR_SECRET_FILE",
-        parse=lambda value: secret(Password.from_file(Path(value))),
+        parse=lambda value: Password.from_file(Path(value)),
         help="file with the same, instead of VISITOR_SECRET",
     )
 
@@ -153,6 +149,10 @@ class CollectorSettings:
         """Raise SettingsError for settings that exclude each other."""
         if self.visitor_secret is not None and self.visitor_secret_file is not None:
             raise SettingsError("VISITOR_SECRET and VISITOR_SECRET_FILE are both set: expected one of the two")
+        secret = self.visitor_secret or self.visitor_secret_file
+        if secret is not None and len(secret.current()) < _SHORTEST_SECRET:
+            name = "VISITOR_SECRET" if self.visitor_secret else "VISITOR_SECRET_FILE"
+            raise SettingsError(f"{name} is too short: expected at least {_SHORTEST_SECRET} characters")
         if self.service.admin_port == self.service.http_port:
             raise SettingsError(
                 f"ADMIN_PORT={self.service.admin_port}: expected a port other than HTTP_PORT, which is public"

@@ -11,6 +11,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from clickstream_collector.settings import Network
+from clickstream_core.timestamps import format_milliseconds
 
 _LONGEST_USER_AGENT = 512
 _LONGEST_URL = 2048
@@ -20,8 +21,9 @@ _LONGEST_URL = 2048
 class Visit:
     """One request's circumstances; `received_at` and `sent_at` are milliseconds since the epoch.
 
-    `sent_at` is the sender's clock when it sent, None when it did not say. `host` and `path` are those of the page
-    that sent, as far as the browser tells: empty otherwise. `objects` is whether the visitor wants to be left alone.
+    `received` is `received_at` as text. `sent_at` is the sender's clock when it sent, None when it did not say. `host`
+    and `path` are those of the page that sent, as far as the browser tells: empty otherwise. `objects` is whether the
+    visitor wants to be left alone.
     """
 
     address: str
@@ -30,6 +32,7 @@ class Visit:
     path: str
     site_key: str
     received_at: int
+    received: str
     sent_at: int | None = None
     objects: bool = False
 
@@ -83,16 +86,21 @@ def visit(
         path=path,
         site_key=site_key,
         received_at=received_at,
+        received=format_milliseconds(received_at),
         sent_at=sent_at,
         objects=headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1",
     )
 
 
-@lru_cache(maxsize=4096)
 def page_of(url: str) -> tuple[str, str]:
     """Return a URL's host, without `www.`, and its path; both are empty for what is no URL of a page."""
+    return _page_of(url[:_LONGEST_URL])  # cut before it is remembered: a header may have 64 kB
+
+
+@lru_cache(maxsize=4096)
+def _page_of(url: str) -> tuple[str, str]:
     try:
-        parts = urlsplit(url[:_LONGEST_URL])
+        parts = urlsplit(url)
         host = (parts.hostname or "").removesuffix(".")
     except ValueError:
         return "", ""
@@ -108,10 +116,10 @@ def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
 @lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return getattr(address, "scope_id", None) is None  # a zone, fe80::1%eth0, may be any text
 
 
 def _without_port(hop: str) -> str:

@@ -1,0 +1,25 @@
+"""The collector as an AWS Lambda function: `clickstream_collector.aws_lambda.handler` behind an API Gateway HTTP API.
+
+Importing this module is the cold start: settings from the environment, logs as JSON lines for CloudWatch unless
+LOG_FORMAT says otherwise, the connection to Kafka. The ports are not used: there is nothing to listen on, and health
+and metrics are Lambda's.
+"""
+
+import gc
+import os
+
+from clickstream_collector.invocations import Invocations
+from clickstream_collector.settings import APP, CollectorSettings
+from clickstream_core.logs import configure_logs
+from clickstream_core.settings import read_settings
+
+_environ = {**os.environ, "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "json", "ADMIN_PORT": "0"}
+_settings = read_settings(CollectorSettings, prog=APP, description="", argv=[], environ=_environ)
+configure_logs(_settings.service.log_level, _settings.service.log_format, APP)
+
+handler = Invocations(_settings)
+"""The function that the Lambda runtime calls with each event."""
+
+handler.connect()
+handler.close_at_sigterm()
+gc.freeze()
