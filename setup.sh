@@ -51,9 +51,10 @@ Options are not remembered: what is left out is back at its default at the next 
 stays as kubectl scale set it, and a collector that is there is left alone without --collector. STRIMZI_CHART and
 STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
 
-With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal.
-Ctrl+C stops it and leaves nothing running. It needs Python 3.11 or newer with venv, and make; the rest it fetches
-at the first start (into .venv and .local). ./setup.sh --local --help lists its options.
+With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal;
+--collector adds the collector and a demo shop to click on. Ctrl+C stops it and leaves nothing running. It needs
+Python 3.11 or newer with venv, and make; the rest it fetches at the first start (into .venv and .local).
+./setup.sh --local --help lists its options.
 TEXT
 }
 

@@ -29,7 +29,12 @@ from clickstream_local.pipeline import AppCommand, app_commands, start, stop_app
 from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.screen import Screen
-from clickstream_local.settings import LocalSettings, refuse_fresh_elsewhere, refuse_monitoring_of_nothing
+from clickstream_local.settings import (
+    LocalSettings,
+    refuse_collecting_on_no_port,
+    refuse_fresh_elsewhere,
+    refuse_monitoring_of_nothing,
+)
 from clickstream_local.topics import clickstream_topics, create_missing
 
 _PROGRAM = "./setup.sh --local"
@@ -68,6 +73,7 @@ def launch(
     """Start everything, watch it and stop it. Returns when the user has stopped it; raises LocalError otherwise."""
     topics = read_settings(TopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
     refuse_monitoring_of_nothing(settings)
+    refuse_collecting_on_no_port(settings)
     executable = find_prometheus() if settings.monitoring else None
     embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if embedded:
@@ -104,6 +110,7 @@ def launch(
 def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool = False) -> None:
     """Raise LocalError that names each needed port that is taken and who holds it."""
     needed = {port: f"the {app}'s HTTP port" for app, port in settings.http_ports().items() if port}
+    needed |= {port: f"the {name}'s" for name, port in settings.public_ports().items()}
     flags = "--http-port"
     if with_prometheus:
         needed[settings.prometheus_port] = "Prometheus"
@@ -188,10 +195,14 @@ def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: 
     first = math.ceil(size - time.time() % size + _OUT_OF_ORDERNESS_SECONDS)
     ports = ", ".join(f"{app} http://localhost:{port}" for app, port in settings.http_ports().items() if port)
     screen.line(f"✓ Topics on {bootstrap_servers}")
-    screen.line(f"✓ {settings.rate:g} events/second, windows of {describe_duration(settings.window_size)}")
+    simulated = f"{settings.rate:g} events/second" if settings.rate else "No simulated users"
+    screen.line(f"✓ {simulated}, windows of {describe_duration(settings.window_size)}")
     screen.line(f"  Logs: {logs}/")
     if settings.http_port:
         screen.line(f"  Live page: http://localhost:{settings.http_ports()['consumer']}/")
+    for name, port in settings.public_ports().items():
+        what = "Demo shop, to click on" if name == "shop" else "Collector, for pages of your own"
+        screen.line(f"  {what}: http://localhost:{port}/{'' if name == 'shop' else 'clickstream.js'}")
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
     screen.line(f"  The first window's result comes in about {first} s. Ctrl+C stops everything.\n")

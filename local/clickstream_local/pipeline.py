@@ -1,4 +1,4 @@
-"""The three apps as processes, and the watch over them.
+"""The apps as processes, and the watch over them: three, and with --collector the collector and its demo shop.
 
 The dashboard has the terminal; what the others print goes to their logs. All are watched until the user stops them or
 one ends that should not. A producer may end: it was stopped by hand, or DURATION is over; the last window is then still
@@ -36,23 +36,30 @@ def app_commands(settings: LocalSettings, environ: Mapping[str, str]) -> list[Ap
     # GROUP_ID means a group of its own in each app; given to all of them it would be one group with three purposes.
     shared = {name: value for name, value in environ.items() if name != "GROUP_ID"}
     shared["PYTHONUNBUFFERED"] = "1"
-    ports = settings.http_ports()
+    ports = {name: str(port) for name, port in settings.http_ports().items()}
+    public = {name: str(port) for name, port in settings.public_ports().items()}
     own: dict[str, dict[str, str]] = {
-        "streams": {"WINDOW_SIZE": format_duration(settings.window_size)},
-        "producer": {"RATE": f"{settings.rate:.15g}", "USERS": str(settings.users)},
-        "consumer": {"DASHBOARD_LANGUAGE": settings.language},
+        "streams": {"WINDOW_SIZE": format_duration(settings.window_size), "HTTP_PORT": ports["streams"]}
     }
-    if settings.seed is not None:
-        own["producer"]["SEED"] = str(settings.seed)
+    if settings.rate:
+        own["producer"] = {
+            "RATE": f"{settings.rate:.15g}",
+            "USERS": str(settings.users),
+            "HTTP_PORT": ports["producer"],
+            **({} if settings.seed is None else {"SEED": str(settings.seed)}),
+        }
+    if settings.collector:
+        own["collector"] = {"HTTP_PORT": public["collector"], "ADMIN_PORT": ports["collector"]}
+        own["shop"] = {"SHOP_PORT": public["shop"], "COLLECTOR_URL": f"http://localhost:{public['collector']}"}
+    own["consumer"] = {"DASHBOARD_LANGUAGE": settings.language, "HTTP_PORT": ports["consumer"]}
     return [
-        AppCommand(
-            name,
-            (sys.executable, "-m", f"clickstream_{name}.main"),
-            {**shared, **extra, "HTTP_PORT": str(ports[name])},
-            foreground=name == "consumer",
-        )
+        AppCommand(name, (sys.executable, "-m", _module(name)), {**shared, **extra}, foreground=name == "consumer")
         for name, extra in own.items()
     ]
+
+
+def _module(name: str) -> str:
+    return "clickstream_local.shop" if name == "shop" else f"clickstream_{name}.main"
 
 
 def start(app: AppCommand, logs: Path) -> Child:
@@ -74,8 +81,8 @@ def watch(children: Sequence[Child], stop: StopRequest) -> None:
 
 
 def stop_apps(children: Sequence[Child], report: Callable[[str], None]) -> None:
-    """End the dashboard, which gives the terminal back, then the producer, then the processor."""
-    order = ("consumer", "producer", "streams")
+    """End the dashboard, which gives the terminal back, then whoever writes events, then the processor."""
+    order = ("consumer", "shop", "collector", "producer", "streams")
     for child in sorted(children, key=lambda child: order.index(child.name)):
         if child.name != "consumer":
             report(f"Stopping {child.name}")

@@ -11,7 +11,12 @@ from clickstream_core.settings import boolean, choice, duration, integer, number
 class LocalSettings:
     """How much is simulated, what is shown, and which ports and folder are used. Durations in milliseconds."""
 
-    rate: float = setting("RATE", parse=number(minimum=0.001, maximum=100_000), default="10", help="events per second")
+    rate: float = setting(
+        "RATE",
+        parse=number(minimum=0, maximum=100_000),
+        default="10",
+        help="events per second of the simulated users; 0 for none of them",
+    )
     users: int = setting("USERS", parse=integer(minimum=1, maximum=10_000_000), default="100", help="simulated users")
     seed: int | None = setting("SEED", parse=integer(), help="same seed, same events but for ids and times")
     window_size: int = setting(
@@ -41,14 +46,22 @@ class LocalSettings:
         switch=True,
         help="start Prometheus too, where it is installed, with the apps as targets and the alert rules",
     )
+    collector: bool = setting(
+        "COLLECTOR",
+        parse=boolean,
+        default="false",
+        switch=True,
+        help="start the collector and a demo shop too, whose clicks it takes",
+    )
     kafka_port: int = setting(
         "KAFKA_PORT", parse=integer(minimum=1, maximum=65535), default="9092", help="port of the embedded Kafka"
     )
     http_port: int = setting(
         "HTTP_PORT",
-        parse=integer(minimum=0, maximum=65533),
+        parse=integer(minimum=0, maximum=65523),
         default="8080",
-        help="first of three ports for /healthz, /readyz and /metrics: consumer, producer, processor; 0 for none",
+        help="first of three ports for /healthz, /readyz and /metrics: consumer, producer, processor; 0 for none; "
+        "the collector and the shop have the 10th to the 12th after it",
     )
     prometheus_port: int = setting(
         "PROMETHEUS_PORT",
@@ -64,15 +77,29 @@ class LocalSettings:
     )
 
     def http_ports(self) -> dict[str, int]:
-        """The HTTP port of each app, by its name; 0 means none."""
-        names = ("consumer", "producer", "streams")
-        return {name: self.http_port + number if self.http_port else 0 for number, name in enumerate(names)}
+        """The port of each app's /healthz, /readyz and /metrics, by the app's name; 0 means none."""
+        offsets = {"consumer": 0, "producer": 1, "streams": 2}
+        if not self.rate:
+            del offsets["producer"]
+        if self.collector:
+            offsets["collector"] = 11
+        return {name: self.http_port + offset if self.http_port else 0 for name, offset in offsets.items()}
+
+    def public_ports(self) -> dict[str, int]:
+        """The ports that browsers go to beside the live page; none without the collector."""
+        return {"collector": self.http_port + 10, "shop": self.http_port + 12} if self.collector else {}
 
 
 def refuse_monitoring_of_nothing(settings: LocalSettings) -> None:
     """Raise SettingsError when --monitoring is given though the apps shall have no HTTP ports."""
     if settings.monitoring and not settings.http_port:
         raise SettingsError("MONITORING=true: needs the apps' HTTP ports, but HTTP_PORT=0; leave out one of the two")
+
+
+def refuse_collecting_on_no_port(settings: LocalSettings) -> None:
+    """Raise SettingsError when --collector is given though there shall be no HTTP ports."""
+    if settings.collector and not settings.http_port:
+        raise SettingsError("COLLECTOR=true: the collector needs HTTP ports, but HTTP_PORT=0; leave out one of the two")
 
 
 def refuse_fresh_elsewhere(settings: LocalSettings, bootstrap_servers: str) -> None:

@@ -1,17 +1,19 @@
 import re
 import signal
+import socket
 from pathlib import Path
 
 import pytest
 
+from clickstream_core.errors import SettingsError
 from clickstream_core.settings import read_settings
 from clickstream_local.errors import ChildDied, LocalError, TopicsFailed
 from clickstream_local.interruption import Interrupted, StopSignals
 from clickstream_local.lock import only_one
-from clickstream_local.main import main
+from clickstream_local.main import check_ports, main
 from clickstream_local.pipeline import AppCommand, app_commands, start, watch
 from clickstream_local.ports import free_port
-from clickstream_local.settings import LocalSettings
+from clickstream_local.settings import LocalSettings, refuse_collecting_on_no_port
 from clickstream_local.topics import clickstream_topics, create_missing
 
 
@@ -36,6 +38,41 @@ def test_the_options_reach_the_apps_as_settings() -> None:
 def test_the_default_ports_are_those_of_the_contract() -> None:
     assert settings().http_ports() == {"consumer": 8080, "producer": 8081, "streams": 8082}
     assert settings("--http-port", "0").http_ports() == {"consumer": 0, "producer": 0, "streams": 0}
+
+
+def test_with_the_collector_there_are_a_shop_and_their_ports() -> None:
+    chosen = settings("--collector", "--http-port", "9000")
+    commands = {each.name: each for each in app_commands(chosen, {"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"})}
+
+    assert list(commands) == ["streams", "producer", "collector", "shop", "consumer"]
+    assert commands["collector"].command[-1] == "clickstream_collector.main"
+    assert commands["collector"].environ["HTTP_PORT"] == "9010"
+    assert commands["collector"].environ["ADMIN_PORT"] == "9011"
+    assert commands["shop"].environ["SHOP_PORT"] == "9012"
+    assert commands["shop"].environ["COLLECTOR_URL"] == "http://localhost:9010"
+    assert chosen.http_ports() == {"consumer": 9000, "producer": 9001, "streams": 9002, "collector": 9011}
+    assert settings("--collector").public_ports() == {"collector": 8090, "shop": 8092}
+    assert settings().public_ports() == {}
+
+
+def test_at_rate_0_nobody_is_simulated() -> None:
+    chosen = settings("--rate", "0")
+
+    assert [each.name for each in app_commands(chosen, {})] == ["streams", "consumer"]
+    assert chosen.http_ports() == {"consumer": 8080, "streams": 8082}
+
+
+def test_a_collector_without_a_port_is_refused() -> None:
+    with pytest.raises(SettingsError, match="COLLECTOR=true: .*HTTP_PORT=0"):
+        refuse_collecting_on_no_port(settings("--collector", "--http-port", "0"))
+
+
+def test_the_ports_of_collector_and_shop_are_checked_like_the_others() -> None:
+    first = free_port(13)
+    with socket.create_server(("127.0.0.1", first + 12)):
+        check_ports(settings("--http-port", str(first)), embedded=False)
+        with pytest.raises(LocalError, match=rf"port {first + 12} \(the shop's\)"):
+            check_ports(settings("--http-port", str(first), "--collector"), embedded=False)
 
 
 def test_a_window_is_30_seconds_long_by_default() -> None:

@@ -1,16 +1,18 @@
 """A request's body, from the socket to plain bytes: bounded in size and in time, gzip undone.
 
 The bounds hold for what arrives and for what a compressed body becomes, so a small bomb stays small; both are refused
-at the first byte too much. Whoever sends slower than `SLOWEST` is cut off, wherever the body stops.
+at the first byte too much. Whoever sends slower than `SLOWEST` is cut off, wherever the body stops. And because many
+slow ones together could hold much, what has arrived of unfinished bodies is bounded for all requests together.
 """
 
 import asyncio
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.types import Receive
 
-from clickstream_collector.errors import Refused
+from clickstream_collector.errors import Refused, TryAgain
 
 LARGEST_BODY = 1_000_000
 """Bytes, as sent and as unpacked."""
@@ -18,8 +20,19 @@ LARGEST_BODY = 1_000_000
 SLOWEST = 10.0
 """Seconds that a body may take."""
 
+MOST_ARRIVING = 64 * 1024 * 1024
+"""Bytes of bodies that have not arrived whole, of all requests together."""
+
+_COME_AGAIN = 2
 _JSON_TYPES = ("application/json", "text/plain")
 _GZIP = 31  # zlib's wbits for the gzip format
+
+
+@dataclass
+class Arriving:
+    """How many bytes there are of bodies that have not arrived whole; all requests share one."""
+
+    size: int = 0
 
 
 def check_type(headers: Mapping[bytes, bytes]) -> None:
@@ -34,11 +47,13 @@ def check_type(headers: Mapping[bytes, bytes]) -> None:
             raise Refused(415, f"the charset is {value[:100]!r}; expected utf-8")
 
 
-async def read_body(headers: Mapping[bytes, bytes], receive: Receive, slowest: float = SLOWEST) -> bytes:
+async def read_body(
+    headers: Mapping[bytes, bytes], receive: Receive, arriving: Arriving, slowest: float = SLOWEST
+) -> bytes:
     """Return the body, unpacked. `slowest` is in seconds.
 
     Raises Refused: 415 for an encoding other than gzip, 413 when it is too large, 408 when it is too slow, 400 when it
-    is not what its encoding says, or breaks off.
+    is not what its encoding says, or breaks off, and 503 when too much is arriving.
     """
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"identity", b"gzip", b"x-gzip", b""):
@@ -48,13 +63,13 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, slowest: f
         raise _too_large()
     try:
         async with asyncio.timeout(slowest):
-            body = await _received(receive)
+            body = await _received(receive, arriving)
     except TimeoutError as error:
         raise Refused(408, f"the body did not arrive within {slowest:g} s", {"Connection": "close"}) from error
     return _unpacked(body) if encoding.endswith(b"gzip") else body
 
 
-async def _received(receive: Receive) -> bytes:
+async def _received(receive: Receive, arriving: Arriving) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         whole: bytes = message.get("body", b"")
@@ -62,17 +77,23 @@ async def _received(receive: Receive) -> bytes:
             raise _too_large()
         return whole
     parts, size = [], 0
-    while True:
-        if message["type"] == "http.disconnect":
-            raise Refused(400, "the body broke off before its end", {"Connection": "close"})
-        part = message.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_BODY:
-            raise _too_large()
-        if not message.get("more_body"):
-            return b"".join(parts)
-        message = await receive()
+    try:
+        while True:
+            if message["type"] == "http.disconnect":
+                raise Refused(400, "the body broke off before its end", {"Connection": "close"})
+            part = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+            arriving.size += len(part)
+            if size > LARGEST_BODY:
+                raise _too_large()
+            if not message.get("more_body"):
+                return b"".join(parts)
+            if arriving.size > MOST_ARRIVING:
+                raise TryAgain(503, "too many large bodies are arriving at once", _COME_AGAIN)
+            message = await receive()
+    finally:
+        arriving.size -= size
 
 
 def _unpacked(body: bytes) -> bytes:

@@ -28,7 +28,7 @@ from clickstream_core.service import Health
 _AWAY_AFTER = 2.0
 _TURN = 0.25
 _LONGEST_START = 20.0
-_LONGEST_FLUSH = 5.0
+_LONGEST_FLUSH = 3.0
 _BATCH_BYTES = 256 * 1024
 
 _log = logging.getLogger(__name__)

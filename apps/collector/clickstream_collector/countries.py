@@ -46,8 +46,9 @@ def _iso_code(database: maxminddb.Reader, address: str) -> str:
         found: Any = database.get(address)
     except ValueError:  # no address, or IPv6 in a database of IPv4
         return UNKNOWN
-    for place in ("country", "registered_country"):
-        code = str(((found or {}).get(place) or {}).get("iso_code", ""))
-        if _CODE.fullmatch(code):
+    for place in ("country", "registered_country") if isinstance(found, dict) else ():
+        named = found.get(place)
+        code = named.get("iso_code") if isinstance(named, dict) else named  # some databases have the code itself there
+        if isinstance(code, str) and _CODE.fullmatch(code):
             return code.upper()
     return UNKNOWN

@@ -8,7 +8,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from clickstream_collector.answers import Answer, answering, json_answer
-from clickstream_collector.bodies import check_type, read_body
+from clickstream_collector.bodies import Arriving, check_type, read_body
 from clickstream_collector.delivery import Record
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_collector.intake import Intake, LeftOut
@@ -27,6 +27,7 @@ class Ingest:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        self._arriving = Arriving()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -48,7 +49,7 @@ class Ingest:
         visit = self._intake.visit(headers, peer, scope["query_string"])
         self._intake.admit(visit, 0)  # what would be refused anyway is not read
         check_type(headers)
-        body = await read_body(headers, receive)
+        body = await read_body(headers, receive, self._arriving)
         try:
             value = parse(body)
             if isinstance(value, list):

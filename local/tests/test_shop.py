@@ -1,0 +1,209 @@
+"""The demo shop: every page in both languages, in a browser, and what a visit to it records."""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from clickstream_local.ports import free_port
+from clickstream_local.shop import Shop, ShopServer
+from clickstream_local.shop_pages import LANGUAGES, Pages
+from kit.chromium import chromium
+from kit.poll import eventually
+from kit.snippet import FakeCollector, fake_collector
+
+_COLLECTOR = "http://localhost:8090"
+_PATHS = sorted(set(Pages("en", _COLLECTOR).all()) - {""})
+Visit = Callable[..., Page]
+
+
+class _Links(HTMLParser):
+    """Collects where a page's elements lead."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [value for name, value in attributes if name in ("href", "src", "action") and value]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def collector() -> Iterator[FakeCollector]:
+    with fake_collector() as collector:
+        yield collector
+
+
+@pytest.fixture
+def shop(collector: FakeCollector) -> Iterator[str]:
+    """The shop's address."""
+    with ShopServer(free_port(), Shop(collector.url)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def visit(browser: Browser, shop: str) -> Iterator[Visit]:
+    """Opens the shop as a visitor does; in the end nothing may have gone wrong in the browser's eyes."""
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def visit(path: str = "/", width: int = 1280, scheme: Any = "light", locale: str = "en-US") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, locale=locale, reduced_motion="reduce"
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.goto(shop + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_every_link_leads_to_a_page_or_out_of_the_shop() -> None:
+    shop = Shop(_COLLECTOR)
+    leads_out = re.compile(
+        rf"{_COLLECTOR}/(clickstream\.js|openapi\.json|pixel\.gif\?.*)?|https://\w\w\.wikipedia\.org/.*"
+    )
+    for language in LANGUAGES:
+        for path in _PATHS:
+            status, headers, body = shop.answer(f"{path}?lang={language}", "")
+            assert (status, headers["Content-Type"]) == (HTTPStatus.OK, "text/html; charset=utf-8")
+            links = _Links()
+            links.feed(body.decode())
+            for link in links.found:
+                if not leads_out.fullmatch(link) and not link.startswith("#"):
+                    assert shop.answer(link, "")[0] == HTTPStatus.OK, f"{path}: {link}"
+
+
+def test_the_pages_are_those_that_the_simulated_users_visit() -> None:
+    assert {"/", "/search", "/cart", "/checkout", "/deals", "/products/laptop", "/categories/home-and-kitchen"} <= set(
+        _PATHS
+    )
+    assert len(_PATHS) == 40
+
+
+def test_both_languages_have_the_same_words() -> None:
+    pages = [Pages(language, _COLLECTOR) for language in LANGUAGES]
+
+    assert [set(each.all()) for each in pages] == [{*_PATHS, ""}] * 2
+    assert pages[0]._words.keys() == pages[1]._words.keys()
+
+
+@pytest.mark.parametrize(
+    ("target", "accepted", "language"),
+    [("/", "ko-KR,ko;q=0.9", "ko"), ("/", "de", "en"), ("/?lang=ko", "en", "ko"), ("/?lang=xx", "ko", "en")],
+)
+def test_the_language_is_the_visitors(target: str, accepted: str, language: str) -> None:
+    assert f'<html lang="{language}"'.encode() in Shop(_COLLECTOR).answer(target, accepted)[2]
+
+
+def test_other_paths_are_not_found() -> None:
+    for target in ("/nowhere", "", "/../shop.py", "//", "/products/laptop/"):
+        assert Shop(_COLLECTOR).answer(target, "")[0] == HTTPStatus.NOT_FOUND
+
+
+def test_the_policy_allows_scripts_of_the_shop_and_the_collector_only() -> None:
+    _, headers, body = Shop(_COLLECTOR).answer("/", "")
+
+    assert f"script-src 'self' {_COLLECTOR};" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert re.search(rb"<script(?![^>]* src=)", body) is None
+    assert re.search(rb"<[^>]+ (style|on\w+)=", body) is None
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "locale"),
+    [(1280, "light", "en-US"), (1280, "dark", "ko-KR"), (360, "light", "ko-KR"), (360, "dark", "en-US")],
+)
+def test_a_whole_visit(
+    visit: Visit, collector: FakeCollector, tmp_path: Path, width: int, scheme: str, locale: str
+) -> None:
+    folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path)
+    english = locale == "en-US"
+    page = visit("/", width, scheme, locale)
+
+    def keep(name: str) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the screen"
+        page.screenshot(path=folder / f"shop-{name}-{width}-{scheme}-{locale}.png", full_page=True)
+
+    expect(page.locator("h1")).to_have_text(
+        "Everything from around the corner" if english else "모퉁이를 돌면 다 있습니다"
+    )
+    keep("home")
+    page.click(".categories a >> nth=2")
+    expect(page.locator("h1")).to_have_text("Fashion" if english else "패션")
+    page.click(".categories a >> nth=1")
+    expect(page.locator("h1")).to_have_text("Electronics" if english else "전자제품")
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].name").endswith("/"), "it is the same document"
+    page.go_back()
+    expect(page.locator(".categories a[aria-current]")).to_have_text("Fashion" if english else "패션")
+    keep("category")
+    page.click("a[href^='/products/sneakers']")
+    page.click(".product [data-add]")
+    expect(page.locator("#news")).to_contain_text("Sneakers" if english else "스니커즈")
+    keep("product")
+    page.fill("input[name=q]", "노트북" if english else "LAPTOP")
+    page.press("input[name=q]", "Enter")
+    expect(page.locator(".card:visible")).to_have_count(1)
+    keep("search")
+    page.click(".card:visible [data-add]")
+    page.click(".cart-link")
+    expect(page.locator("#sum")).to_have_text("$978" if english else "₩1,289,000")
+    keep("cart")
+    page.click(".row:visible [data-less] >> nth=0")
+    expect(page.locator(".row:visible")).to_have_count(1)
+    page.click("a[href^='/checkout']")
+    keep("checkout")
+    page.click("#order button")
+    expect(page.locator("h1")).to_have_text("Thank you!" if english else "감사합니다!")
+    expect(page.locator("#count")).to_be_hidden()
+    keep("done")
+    page.click(".language")
+    expect(page.locator("h1")).to_have_text("감사합니다!" if english else "Thank you!")
+
+    def arrived() -> bool:
+        events = {each["event_id"]: each for each in collector.stored()}.values()
+        views = [each["page_url"] for each in sorted(events, key=lambda each: each["timestamp"])]
+        types = [each["event_type"] for each in events]
+        assert (types.count("add_to_cart"), types.count("search"), types.count("purchase")) == (2, 1, 1)
+        assert "/checkout/done" in views
+        return True
+
+    assert eventually(arrived, 10)
+    categories = {each["page_url"]: each["page_category"] for each in collector.stored("page_view")}
+    assert categories["/categories/electronics"] == "electronics"
+    assert categories["/products/sneakers"] == "fashion"
+
+
+def test_without_scripts_the_pixel_counts(browser: Browser, shop: str, collector: FakeCollector) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{shop}/products/tent")
+    page.locator("footer").scroll_into_view_if_needed()
+    context.close()
+
+    assert f"{collector.url}/pixel.gif?path=/products/tent&event_type=page_view&key=demo-shop" in asked

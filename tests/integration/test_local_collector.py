@@ -1,0 +1,74 @@
+"""./setup.sh --local --collector: a click in the demo shop shows up in the dashboard, and nothing is left behind.
+
+What setup.sh runs is started here directly: setup.sh itself, which prepares .venv first, has its test next door.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from clickstream_local.ports import free_port, holder_of, is_free
+from kit.chromium import chromium
+from kit.poll import eventually
+from kit.processes import processes_naming
+from kit.terminal import Terminal
+
+
+@pytest.fixture
+def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
+    """Starts `--local --collector` in a terminal, with Kafka's jars at hand."""
+    folder = tmp_path / "local"
+    (folder / "kafka").mkdir(parents=True)
+    (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
+    terminals: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        environ = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": os.environ["PATH"]}
+        command = [
+            sys.executable,
+            "-m",
+            "clickstream_local",
+            "--collector",
+            "--local-directory",
+            str(folder),
+            *arguments,
+        ]
+        terminals.append(Terminal(command, tmp_path, environ))
+        return terminals[-1]
+
+    yield start
+    for each in terminals:
+        each.close()
+
+
+def test_a_click_in_the_shop_is_in_the_dashboard_a_window_later(start: Callable[..., Terminal], tmp_path: Path) -> None:
+    kafka_port, http_port = free_port(), free_port(13)
+    ports = ("--kafka-port", str(kafka_port), "--http-port", str(http_port))
+    terminal = start("--window-size", "5s", "--rate", "0", *ports)
+    shop = f"http://localhost:{http_port + 12}/"
+    terminal.wait_for(f"Demo shop, to click on: {shop}", 90)
+    assert "No simulated users, windows of 5 seconds" in terminal.output()
+    eventually(lambda: not is_free(http_port + 10) and not is_free(http_port + 12), 30)
+    with chromium() as browser:
+        page = browser.new_page(locale="ko-KR")
+        page.goto(f"{shop}products/laptop")
+        page.click(".product [data-add]")
+        expect(page.locator("#count")).to_have_text("1")
+        page.close(run_before_unload=True)
+
+        shown = terminal.wait_for("/products/laptop", 60)
+        # The page and the click in one window, or in two.
+        terminal.wait_for("add_to_cart", 30)
+    assert "producer" not in shown.split("/healthz, /readyz, /metrics:")[1].split("\n")[0]
+
+    terminal.press_ctrl_c()
+
+    assert terminal.wait_for_exit(60) == 0
+    assert "Nothing is left running." in terminal.output()
+    assert processes_naming(tmp_path, environment=True) == {}
+    for port in (kafka_port, *(http_port + each for each in (0, 1, 2, 10, 11, 12))):
+        assert is_free(port), f"port {port} is held by {holder_of(port)}"
