@@ -7,6 +7,8 @@ refused a batch, whose sequence number an idempotent producer can't get past.
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +29,7 @@ from clickstream_core.service import Health
 
 _AWAY_AFTER = 2.0
 _TURN = 0.25
+_ASKED_EVERY = 5.0
 _LONGEST_START = 20.0
 _LONGEST_FLUSH = 3.0
 _BATCH_BYTES = 256 * 1024
@@ -49,6 +52,8 @@ class Connection:
         self._failed = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
         self._stopping: set[asyncio.Task[None]] = set()
+        self._asks_at = 0.0
+        self._answered = True
 
     def replace(self) -> None:
         """Have the producer replaced: it can't go on."""
@@ -96,6 +101,9 @@ class Connection:
                 request_timeout_ms=10_000,
                 metadata_max_age_ms=10_000,
             )
+            # An idempotent producer gives no batch up, but for one that is older than the request timeout when its
+            # partition has no leader; and what was sent before may have been written.
+            producer._message_accumulator._batch_ttl = math.inf
             try:
                 async with asyncio.timeout(_LONGEST_START):
                     await producer.start()
@@ -123,8 +131,7 @@ class Connection:
                 partitions = producer.client.cluster.partitions_for_topic(topic)
                 if partitions:
                     self._delivery.set_partitions(topic, len(partitions))
-            waiting = self._delivery.waiting_for()
-            why = f"Kafka is away: nothing acknowledged for {waiting:.0f} s" if waiting > _AWAY_AFTER else ""
+            why = await self._obstacle(producer)
             if away != bool(why):
                 away = bool(why)
                 _log.warning(why or "Kafka acknowledges again")
@@ -138,6 +145,28 @@ class Connection:
                 continue
         instruments.CONNECTED.set(0)
         self._health.set_ready(False, "the connection to Kafka is made anew")
+
+    async def _obstacle(self, producer: AIOKafkaProducer) -> str:
+        """Say what keeps events from Kafka, an empty text for nothing: without events, Kafka is asked now and then."""
+        waiting = self._delivery.waiting_for()
+        if waiting > _AWAY_AFTER:
+            return f"Kafka is away: nothing acknowledged for {waiting:.0f} s"
+        if self._delivery.in_flight:
+            return ""
+        now = time.monotonic()
+        if now >= self._asks_at:
+            self._answered = await _answers(producer)
+            self._asks_at = now + (_ASKED_EVERY if self._answered else 0.0)
+        return "" if self._answered else "Kafka is away: no answer"
+
+
+async def _answers(producer: AIOKafkaProducer) -> bool:
+    """Whether a broker answers a question within `_AWAY_AFTER`."""
+    try:
+        async with asyncio.timeout(_AWAY_AFTER):
+            return bool(await producer.client.force_metadata_update())
+    except (KafkaError, OSError, TimeoutError):
+        return False
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

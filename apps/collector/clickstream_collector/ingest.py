@@ -52,14 +52,18 @@ class Ingest:
         body = await read_body(headers, receive, self._arriving)
         try:
             value = parse(body)
-            if isinstance(value, list):
-                return await self._array(value, visit, headers)
+        except NotJson as error:
+            self._intake.admit(visit, 1)
+            return await self._raw(body, str(error), visit)
+        self._intake.admit(visit, max(1, len(value)) if isinstance(value, list) else 1)
+        if not isinstance(value, list):
+            return await self._single(value, body, visit, headers)
+        try:
+            return await self._array(value, visit, headers)
         except NotJson as error:
             return await self._raw(body, str(error), visit)
-        return await self._single(value, body, visit, headers)
 
     async def _single(self, value: Any, body: bytes, visit: Visit, headers: Mapping[bytes, bytes]) -> Answer:
-        self._intake.admit(visit, 1)
         try:
             if len(body) > LARGEST_EVENT:
                 raise Refused(413, str(too_large(len(body))))
@@ -72,7 +76,6 @@ class Ingest:
         return json_answer(200, _PREFIX + body.strip() + _SUFFIX)
 
     async def _array(self, elements: list[msgspec.Raw], visit: Visit, headers: Mapping[bytes, bytes]) -> Answer:
-        self._intake.admit(visit, max(1, len(elements)))
         records: list[Record] = []
         rejected: list[dict[str, Any]] = []
         for index, element in enumerate(elements):
@@ -88,7 +91,6 @@ class Ingest:
         return json_answer(200, msgspec.json.encode(answer))
 
     async def _raw(self, body: bytes, error: str, visit: Visit) -> Answer:
-        self._intake.admit(visit, 1)
         if visit.objects:
             return Answer(204)
         await self._intake.deliver([self._intake.dead_letter(body, error)])

@@ -20,7 +20,7 @@ from clickstream_collector.limits import RateLimit
 from clickstream_collector.origins import Origins
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_collector.visitors import VisitorIds
-from clickstream_collector.visits import Proxies, Visit, visit
+from clickstream_collector.visits import Proxies, Visit, limited_network, visit
 from clickstream_core.events import LONGEST_FIELD
 from clickstream_core.timestamps import parse_timestamp
 
@@ -95,7 +95,7 @@ class Intake:
     def admit(self, visit: Visit, events: int) -> None:
         """Raise TryAgain (429) when this visitor or this site sends too much."""
         for limit, name, kind in (
-            (self._visitor_limit, visit.address, "visitor"),
+            (self._visitor_limit, limited_network(visit.address), "visitor"),
             (self._site_limit, visit.site_key, "site"),
         ):
             seconds = limit.take(name, events)
@@ -131,7 +131,7 @@ class Intake:
         if event.event_id:
             fingerprint = hash(
                 (
-                    *(event.event_id, event.event_type, collected_event.page_url, event.timestamp, user_id),
+                    *(event.event_id, event.event_type, collected_event.page_url, event.timestamp, event.user_id),
                     *(event.tag, event.id, event.duration_ms),
                 )
             )

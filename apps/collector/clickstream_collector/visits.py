@@ -114,6 +114,17 @@ def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)
+def limited_network(address: str) -> str:
+    """Return what a rate limit counts as one visitor: an IPv4 address, or an IPv6 one's /64, which a line has whole."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network(f"{address}/64", strict=False))
+    except ValueError:
+        return address
+
+
+@lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
     try:
         address = ipaddress.ip_address(text)

@@ -83,6 +83,10 @@ class Producer:
         self._kafka = kafka
         self.client = self
         self.cluster = self
+        self._message_accumulator = self
+
+    async def force_metadata_update(self) -> bool:
+        return not self._kafka.away
 
     async def start(self) -> None:
         if self._kafka.away:

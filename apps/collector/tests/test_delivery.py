@@ -1,0 +1,395 @@
+"""Delivery with a producer that does as told; the clock stands still unless a test moves it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from kafka.partitioner.default import murmur2
+from prometheus_client import REGISTRY
+
+from clickstream_collector import delivery as module
+from clickstream_collector.delivery import LINGER, STUCK, Delivery, Record
+from clickstream_collector.errors import KafkaRefused, Unavailable
+from kit.in_process import DEAD_LETTERS, EVENTS, Clock, FakeProducer
+
+Scenario = Callable[["Delivering"], Awaitable[None]]
+
+
+class Delivering:
+    """A delivery that is connected to a fake producer. Time passes for it when the loop sleeps, or by `clock`."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.producer = FakeProducer()
+        self.failures = 0
+        self.delivery = Delivery(self.clock, self.clock.milliseconds, self._failed)
+        self.delivery.set_partitions(EVENTS, 6)
+        self.delivery.set_partitions(DEAD_LETTERS, 3)
+        self.delivery.connect(self.producer)
+
+    def _failed(self) -> None:
+        self.failures += 1
+
+    def accept(self, *records: Record) -> "asyncio.Future[None]":
+        return self.delivery.accept(records).kept
+
+
+def run(scenario: Scenario) -> Delivering:
+    async def prepared() -> Delivering:
+        delivering = Delivering()
+        async with asyncio.timeout(5):
+            await scenario(delivering)
+        await delivering.delivery.close()
+        return delivering
+
+    return asyncio.run(prepared())
+
+
+def record(number: int = 0, key: bytes = b"user", size: int = 10, fingerprint: int = 0) -> Record:
+    return Record(EVENTS, (b"%d" % number).ljust(size), key, fingerprint=fingerprint)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.001)
+
+
+def test_a_record_goes_to_the_java_clients_partition() -> None:
+    keys = [b"user_%d" % number for number in range(50)] + ["사용자".encode(), b"", b"x" * 5000]
+
+    async def scenario(d: Delivering) -> None:
+        await d.accept(*(record(key=key) for key in keys))
+
+    d = run(scenario)
+    found = {(written.key, sent.partition) for sent in d.producer.batches for written in sent.records}
+    assert found == {(key, (murmur2(key) & 0x7FFFFFFF) % 6) for key in keys}
+
+
+def test_records_without_a_key_take_turns() -> None:
+    async def scenario(d: Delivering) -> None:
+        for _ in range(6):
+            await d.accept(Record(DEAD_LETTERS, b"x"))
+
+    d = run(scenario)
+    partitions = [sent.partition for sent in d.producer.batches]
+    assert sorted(partitions) == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_record_is_written_as_it_is() -> None:
+    async def scenario(d: Delivering) -> None:
+        await d.accept(Record(DEAD_LETTERS, b"\xff", headers=(("reason", b"not_json"),)))
+
+    (written,) = run(scenario).producer.written(DEAD_LETTERS)
+    assert (written.value, written.key, written.headers) == (b"\xff", None, [("reason", b"not_json")])
+    assert written.timestamp == 1_000_000
+
+
+def test_what_comes_within_the_linger_travels_together() -> None:
+    async def scenario(d: Delivering) -> None:
+        first, second = d.accept(record(1)), d.accept(record(2))
+        await asyncio.gather(first, second)
+
+    (sent,) = run(scenario).producer.batches
+    assert [written.value.strip() for written in sent.records] == [b"1", b"2"]
+
+
+def test_the_linger_is_counted_from_the_first_event() -> None:
+    async def scenario(d: Delivering) -> None:
+        kept = d.accept(record())
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await kept
+        assert loop.time() - begun >= LINGER * 0.9
+
+    run(scenario)
+
+
+def test_while_one_batch_is_on_its_way_the_next_one_fills() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        promises = [d.accept(record(0))]
+        await until(lambda: d.producer.batches)
+        promises += [d.accept(record(number)) for number in range(1, 4)]
+        await asyncio.sleep(LINGER * 3)
+        assert len(d.producer.batches) == 1
+        d.producer.acknowledge()
+        await promises[0]
+        await until(lambda: len(d.producer.batches) == 2)
+        assert not any(promise.done() for promise in promises[1:])
+        d.producer.acknowledge()
+        await asyncio.gather(*promises)
+
+    d = run(scenario)
+    assert [len(sent.records) for sent in d.producer.batches] == [1, 3]
+
+
+def test_a_full_batch_is_followed_by_another_in_order() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.batch_bytes = 1000
+        await d.accept(*(record(number, size=300) for number in range(7)))
+
+    d = run(scenario)
+    assert len(d.producer.batches) > 2
+    assert [int(written.value) for written in d.producer.written()] == list(range(7))
+
+
+def test_a_record_larger_than_a_batch_travels_alone() -> None:
+    async def scenario(d: Delivering) -> None:
+        await d.accept(record(0), record(1, size=1_000_000), record(2))
+
+    d = run(scenario)
+    assert [int(written.value) for written in d.producer.written()] == [0, 1, 2]
+
+
+def test_one_promise_for_many_events_is_kept_with_the_last_of_their_batches() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        kept = d.accept(*(record(number, key=b"user_%d" % number) for number in range(40)))
+        await until(lambda: len(d.producer.batches) == 6)
+        for sent in d.producer.batches[:-1]:
+            sent.acknowledged.set_result(None)
+        await asyncio.sleep(0)
+        assert not kept.done()
+        d.producer.acknowledge()
+        await kept
+
+    run(scenario)
+
+
+def test_no_records_are_a_promise_that_is_kept() -> None:
+    async def scenario(d: Delivering) -> None:
+        await d.accept()
+
+    run(scenario)
+
+
+def test_an_event_that_is_on_its_way_is_joined() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        first = d.accept(record(fingerprint=7))
+        again = d.accept(record(fingerprint=7), record(1, fingerprint=8))
+        await until(lambda: d.producer.batches)
+        once_more = d.accept(record(fingerprint=7))
+        assert not any(each.done() for each in (first, again, once_more))
+        d.producer.acknowledge()
+        await asyncio.gather(first, again, once_more)
+
+    d = run(scenario)
+    assert [int(written.value) for written in d.producer.written()] == [0, 1]
+
+
+def test_an_event_twice_in_a_request_is_one_record() -> None:
+    async def scenario(d: Delivering) -> None:
+        await d.accept(record(fingerprint=7), record(fingerprint=7))
+
+    assert len(run(scenario).producer.written()) == 1
+
+
+def test_an_event_that_was_just_delivered_is_not_sent_again() -> None:
+    async def scenario(d: Delivering) -> None:
+        await d.accept(record(fingerprint=7))
+        joined = REGISTRY.get_sample_value("clickstream_collector_events_joined_total") or 0
+        await d.accept(record(fingerprint=7))
+        assert REGISTRY.get_sample_value("clickstream_collector_events_joined_total") == joined + 1
+
+    assert len(run(scenario).producer.written()) == 1
+
+
+def test_events_without_an_id_are_never_joined() -> None:
+    async def scenario(d: Delivering) -> None:
+        await d.accept(record(), record())
+        await d.accept(record())
+
+    assert len(run(scenario).producer.written()) == 3
+
+
+def test_a_client_that_stopped_waiting_costs_nothing() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        kept = d.accept(record(fingerprint=7))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await kept
+        again = d.accept(record(fingerprint=7))
+        d.producer.acknowledge()
+        await again
+
+    assert len(run(scenario).producer.written()) == 1
+
+
+def test_without_a_connection_nothing_is_taken() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.delivery.connect(None)
+        with pytest.raises(Unavailable, match="Kafka is away"):
+            d.accept(record())
+        assert d.delivery.in_flight == 0
+        d.delivery.connect(d.producer)
+        await d.accept(record())
+
+    run(scenario)
+
+
+def test_for_a_topic_without_partitions_nothing_is_taken() -> None:
+    async def scenario(d: Delivering) -> None:
+        with pytest.raises(Unavailable, match="topic missing does not exist"):
+            d.accept(record(), Record("missing", b"x"))
+        assert d.delivery.in_flight == 0
+
+    run(scenario)
+
+
+def test_a_request_is_taken_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_EVENTS", 10)
+
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        first = d.accept(*(record(number) for number in range(6)))
+        with pytest.raises(Unavailable, match="6 events are on their way"):
+            d.accept(*(record(number) for number in range(5)))
+        assert d.delivery.in_flight == 6
+        second = d.accept(*(record(number) for number in range(4)))
+        for kept in (first, second):
+            await until(lambda: d.producer.batches)
+            d.producer.acknowledge()
+            await asyncio.sleep(LINGER * 2)
+            d.producer.acknowledge()
+            await kept
+        assert d.delivery.in_flight == 0
+        d.producer.answers = True
+        await d.accept(*(record(number) for number in range(10)))
+
+    run(scenario)
+
+
+def test_bytes_in_flight_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_BYTES", 5000)
+
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        d.accept(record(size=6000))
+        with pytest.raises(Unavailable, match="no room for more"):
+            d.accept(record())
+
+    run(scenario)
+
+
+def test_a_lane_that_is_stuck_takes_nothing_and_the_others_do() -> None:
+    by_partition = {murmur2(b"%d" % number) % 6: b"%d" % number for number in range(100)}
+    stuck, free = by_partition[0], by_partition[1]
+
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        kept = d.accept(record(key=stuck, fingerprint=7))
+        await until(lambda: d.producer.batches)
+        d.producer.answers = True
+        d.clock.now += STUCK + 0.1
+        assert d.delivery.waiting_for() == pytest.approx(STUCK + 0.1)
+        for refused in (record(key=stuck), record(key=stuck, fingerprint=7)):
+            with pytest.raises(Unavailable, match="Kafka is slow: nothing acknowledged for 1.6 s"):
+                d.accept(record(key=free), refused)
+        assert d.delivery.in_flight == 1
+        await d.accept(record(key=free))
+        d.producer.acknowledge()
+        await kept
+        assert d.delivery.waiting_for() == 0
+        await d.accept(record(key=stuck))
+
+    run(scenario)
+
+
+def test_a_send_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(module, "_RETRY_PAUSE", 0.001)
+
+    async def scenario(d: Delivering) -> None:
+        d.producer.errors = [KafkaConnectionError("gone"), AssertionError("unrecognized partition")]
+        await d.accept(record())
+
+    assert len(run(scenario).producer.written()) == 1
+    assert "A batch for clickstream-events-" in caplog.text
+
+
+def test_a_send_waits_for_the_connection() -> None:
+    async def scenario(d: Delivering) -> None:
+        kept = d.accept(record())
+        d.delivery.connect(None)
+        await asyncio.sleep(LINGER * 3)
+        assert not kept.done()
+        d.delivery.connect(d.producer)
+        await kept
+
+    assert len(run(scenario).producer.written()) == 1
+
+
+def test_a_refused_batch_is_told_and_the_producer_is_replaced() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.refusal = MessageSizeTooLargeError()
+        kept = d.accept(record(fingerprint=7))
+        with pytest.raises(KafkaRefused, match="Kafka refuses records for topic clickstream-events: .*TooLarge"):
+            await kept
+        assert (d.failures, d.delivery.in_flight, d.delivery.connected) == (1, 0, False)
+        d.producer.refusal = None
+        d.delivery.connect(d.producer)
+        await d.accept(record(fingerprint=7))
+
+    assert len(run(scenario).producer.written()) == 2
+
+
+def test_a_refusal_reaches_all_whose_events_were_in_the_batch_and_nobody_else() -> None:
+    keys = [b"user_%d" % number for number in range(20)]
+
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        promises = [d.accept(record(key=key)) for key in keys]
+        await until(lambda: len(d.producer.batches) == 6)
+        refused = d.producer.batches[0]
+        refused.acknowledged.set_exception(MessageSizeTooLargeError())
+        d.producer.acknowledge()
+        found = await asyncio.gather(*promises, return_exceptions=True)
+        told = [key for key, error in zip(keys, found, strict=True) if isinstance(error, KafkaRefused)]
+        assert told == [written.key for written in refused.records]
+
+    run(scenario)
+
+
+def test_a_drain_waits_for_what_is_in_flight() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        kept = d.accept(record())
+        draining = asyncio.ensure_future(d.delivery.drain(10))
+        await until(lambda: d.producer.batches)
+        assert not draining.done()
+        d.producer.acknowledge()
+        assert await draining
+        await kept
+
+    run(scenario)
+
+
+def test_a_drain_ends_when_its_time_is_over() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        d.accept(record())
+        draining = asyncio.ensure_future(d.delivery.drain(5))
+        await asyncio.sleep(0)
+        d.clock.now += 6
+        assert not await draining
+        assert d.delivery.in_flight == 1
+
+    run(scenario)
+
+
+def test_accepted_and_acknowledged_are_counted() -> None:
+    def counted() -> list[float]:
+        names = ("accepted", "acknowledged")
+        return [REGISTRY.get_sample_value(f"clickstream_collector_events_{name}_total") or 0 for name in names]
+
+    before = counted()
+
+    async def scenario(d: Delivering) -> None:
+        await d.accept(*(record(number) for number in range(5)))
+
+    run(scenario)
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [5, 5]
+    assert REGISTRY.get_sample_value("clickstream_collector_events_in_flight") == 0

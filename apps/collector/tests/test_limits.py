@@ -1,0 +1,83 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clickstream_collector import limits
+from clickstream_collector.limits import RateLimit
+from kit.in_process import Clock
+
+
+def test_a_bucket_holds_ten_seconds_worth() -> None:
+    limit = RateLimit(2, Clock())
+    assert [limit.take("a", 1) for _ in range(21)] == [0] * 20 + [1]
+
+
+def test_names_have_buckets_of_their_own() -> None:
+    limit = RateLimit(0.1, Clock())
+    assert limit.take("a", 1) == 0
+    assert limit.take("a", 1) > 0
+    assert limit.take("b", 1) == 0
+
+
+def test_a_batch_passes_at_once_and_what_follows_waits_for_it() -> None:
+    clock = Clock()
+    limit = RateLimit(10, clock)
+    assert limit.take("a", 600) == 0
+    assert limit.take("a", 1) == 51
+    clock.now += 49
+    assert limit.take("a", 1) > 0
+    clock.now += 2
+    assert limit.take("a", 1) == 0
+
+
+def test_to_ask_takes_nothing() -> None:
+    limit = RateLimit(0.1, Clock())
+    assert [limit.take("a", 0) for _ in range(5)] == [0] * 5
+    assert limit.take("a", 1) == 0
+    assert limit.take("a", 0) > 0
+
+
+def test_infinity_is_no_limit() -> None:
+    limit = RateLimit(math.inf, Clock())
+    assert [limit.take("a", 10_000) for _ in range(100)] == [0] * 100
+
+
+def test_names_are_forgotten_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_BUCKETS", 10)
+    limit = RateLimit(0.1, Clock())
+    for number in range(1000):
+        assert limit.take(str(number), 1) == 0
+    assert len(limit._buckets) == 10
+    assert limit.take("999", 1) > 0
+
+
+@given(
+    st.floats(0.01, 1000),
+    st.lists(st.tuples(st.floats(0, 100), st.integers(1, 10_000)), min_size=1, max_size=50),
+)
+def test_never_more_than_the_rate_the_bucket_and_one_batch(rate: float, requests: list[tuple[float, int]]) -> None:
+    clock = Clock()
+    limit = RateLimit(rate, clock)
+    begun, passed, largest = clock.now, 0, 0
+    for pause, events in requests:
+        clock.now += pause
+        after = limit.take("a", events)
+        assert 0 <= after <= 3600
+        if after == 0:
+            passed, largest = passed + events, max(largest, events)
+    assert passed <= max(1.0, rate * 10) + rate * (clock.now - begun) + largest + 0.01
+
+
+@given(st.floats(0.05, 1000), st.integers(1, 1000))
+def test_who_comes_again_when_told_to_passes(rate: float, events: int) -> None:
+    clock = Clock()
+    limit = RateLimit(rate, clock)
+    while (after := limit.take("a", events)) == 0:
+        pass
+    while after == 3600:
+        clock.now += after
+        after = limit.take("a", events)
+    clock.now += after
+    assert limit.take("a", events) == 0

@@ -1,0 +1,56 @@
+import gzip
+from collections.abc import Iterator
+
+import pytest
+
+from kit.in_process import InProcess, in_process
+from kit.snippet import SNIPPET
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[InProcess]:
+    with in_process() as site:
+        yield site
+
+
+def test_the_script_is_the_one_in_the_package(site: InProcess) -> None:
+    reply = site.ask("GET", "/clickstream.js")
+    assert (reply.status, reply.body) == (200, SNIPPET.read_bytes())
+    assert reply.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert reply.headers["cache-control"] == "public, max-age=3600"
+    assert reply.headers["vary"] == "accept-encoding"
+
+
+def test_any_page_may_use_it_with_its_integrity_checked(site: InProcess) -> None:
+    headers = site.ask("GET", "/clickstream.js").headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert headers["cross-origin-resource-policy"] == "cross-origin"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_it_comes_compressed_to_whoever_takes_that(site: InProcess) -> None:
+    reply = site.ask("GET", "/clickstream.js", accept_encoding="br, gzip")
+    assert reply.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(reply.body) == SNIPPET.read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/clickstream.js", "/openapi.json"])
+def test_who_has_it_gets_it_not_again(site: InProcess, path: str) -> None:
+    etag = site.ask("GET", path).headers["etag"]
+    for known in (etag, f'"other", {etag}', f"W/{etag}"):
+        reply = site.ask("GET", path, if_none_match=known)
+        assert (reply.status, reply.body, reply.headers["etag"]) == (304, b"", etag)
+        assert "content-length" not in reply.headers
+    assert site.ask("GET", path, if_none_match='"other"').status == 200
+
+
+def test_only_reading_is_allowed(site: InProcess) -> None:
+    assert site.ask("HEAD", "/clickstream.js").body == b""
+    reply = site.ask("POST", "/clickstream.js")
+    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/", "/ingest/", "/clickstream.js/..", "/healthz", "/metrics", "*", ""])
+def test_what_is_not_there_is_told_with_what_is(site: InProcess, path: str) -> None:
+    reply = site.ask("GET", path)
+    assert (reply.status, "/ingest" in reply.error()) == (404, True)
