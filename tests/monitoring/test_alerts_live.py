@@ -6,16 +6,19 @@ The lag is the broker's own, told as the Kafka exporter tells it.
 
 import contextlib
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from clickstream_local.broker import Broker
 from clickstream_local.prometheus import ALERTS, rule_file
 from clickstream_local.topics import clickstream_topics, create_missing
+from kit.collector import Collector, start_collector
 from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.processor import sample, windows_announced
 from kit.prometheus import Served, firing, monitoring_tool, query, running_prometheus, serving
-from kit.topics import PipelineTopics, ToSend, lag, send
+from kit.topics import PipelineTopics, ToSend, create_topics, lag, send
 
 _SHORT = {
     "WINDOW_SIZE": "5s",
@@ -25,6 +28,8 @@ _SHORT = {
     "ALLOWED_LATENESS": "10s",
 }
 _PROVOKED = {"ClickstreamDeadLetters", "ClickstreamGroupLag", "ClickstreamNoWindow"}
+_COLLECTOR = {f"ClickstreamCollector{each}" for each in ("Errors", "Limited", "NotReady", "Slow", "Unacknowledged")}
+_AWAY = {f"ClickstreamCollector{each}" for each in ("Errors", "NotReady", "Unacknowledged")}
 _DEADLINE = 90.0
 
 
@@ -90,11 +95,11 @@ def _start(apps: Apps, topics: PipelineTopics, app: str, **settings: str) -> App
 def _with_short_times(rules: str) -> str:
     """Minutes become seconds."""
     for pattern, replacement, least in (
-        (r"\[5m\]|\[15m\]", "[15s]", 5),
+        (r"\[5m\]|\[15m\]", "[15s]", 15),
         (r"offset 5m|offset 10m", "offset 15s", 3),
         (r"/ 300\b", "/ 15", 1),
         (r"window_waiting_seconds\) > 60", "window_waiting_seconds) > 3", 1),
-        (r"for: \d+[mh]", "for: 1s", 7),
+        (r"for: \d+[mh]", "for: 1s", 12),
         (r"(clickstream_consumer_window_size_seconds\)), 30\)", r"\1, 1)", 1),
     ):
         rules, count = re.subn(pattern, replacement, rules)
@@ -110,6 +115,72 @@ def _as_the_exporter_tells_it(topics: PipelineTopics) -> str:
         for partition, records in behind.items()
         if records is not None
     )
+
+
+def test_the_collectors_troubles_are_noticed(apps: Apps, own_broker: Broker, tmp_path: Path) -> None:
+    monitoring_tool("prometheus")
+    collector = start_collector(apps, create_topics(own_broker.bootstrap_servers), LIMIT="20")
+    kubernetes = Served("")
+    rules = _with_short_times(rule_file(ALERTS.read_text(encoding="utf-8")))
+    with contextlib.ExitStack() as stack:
+        targets = {
+            "collector": f"127.0.0.1:{collector.app.http_port}",
+            "kube-state-metrics": stack.enter_context(serving(kubernetes)),
+        }
+        prometheus = stack.enter_context(running_prometheus(tmp_path, targets, rules=rules))
+
+        def these_fire(expected: set[str], visitor: str, also: set[str] | None = None) -> bool:
+            """Whether these alerts fire, and beside them none but those in `also`, with traffic of one visitor."""
+            for _ in range(4):
+                collector.ingest(b'{"path": "/"}', {"X-Forwarded-For": visitor})
+            kubernetes.text = _as_kubernetes_tells_it(collector)
+            found = firing(prometheus) & _COLLECTOR
+            assert expected <= found <= expected | (also or set()), f"{sorted(found)} fire, not {sorted(expected)}"
+            return True
+
+        eventually(lambda: query(prometheus, "clickstream_collector_events_acknowledged_total"), 30)
+        eventually(lambda: these_fire(set(), "192.0.2.1"), _DEADLINE, every=1)
+
+        own_broker.pause()
+        # Slow, too, are the requests that waited for Kafka before the collector knew that it was away.
+        eventually(lambda: these_fire(_AWAY, "192.0.2.1", also={"ClickstreamCollectorSlow"}), _DEADLINE, every=1)
+        own_broker.resume()
+        eventually(lambda: these_fire(set(), "192.0.2.1"), _DEADLINE, every=1)
+
+        flood = b"[" + b",".join([b'{"path": "/"}'] * 5000) + b"]"
+        assert collector.ingest(flood, {"X-Forwarded-For": "192.0.2.2"}) == 200
+        eventually(lambda: these_fire({"ClickstreamCollectorLimited"}, "192.0.2.2"), _DEADLINE, every=1)
+        eventually(lambda: these_fire(set(), "192.0.2.1"), _DEADLINE, every=1)
+
+        stack.enter_context(_hesitating(own_broker))
+        eventually(lambda: these_fire({"ClickstreamCollectorSlow"}, "192.0.2.1"), _DEADLINE, every=1)
+
+
+@contextlib.contextmanager
+def _hesitating(broker: Broker) -> Iterator[None]:
+    """Let the broker stand still for 0.8 s of every second: shorter than a request waits for it."""
+    ended = threading.Event()
+
+    def hesitate() -> None:
+        while not ended.wait(0.2):
+            broker.pause()
+            ended.wait(0.8)
+            broker.resume()
+
+    thread = threading.Thread(target=hesitate)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _as_kubernetes_tells_it(collector: Collector) -> str:
+    """What kube-state-metrics would say of one replica, whose readiness probe is asked here."""
+    ready = int(collector.app.get("/readyz")[0] == 200)
+    labels = '{deployment="clickstream-collector"}'
+    return f"kube_deployment_spec_replicas{labels} 1\nkube_deployment_status_replicas_ready{labels} {ready}\n"
 
 
 def test_a_window_that_waits_for_one_partition_is_noticed(apps: Apps, topics: PipelineTopics, tmp_path: Path) -> None:

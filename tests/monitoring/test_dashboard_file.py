@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 Documented = dict[str, tuple[str, frozenset[str]]]
-_ROWS = ["Business: the windows", "Pipeline", "Kafka", "Pods"]
+_ROWS = ["Business: the windows", "Pipeline", "Collector", "Kafka", "Pods"]
 _METRIC = re.compile(r"\b(?:clickstream|kafka|kube|container|strimzi|process)_[a-z0-9_]+\b(?=[{\[)\s]|$)")
 _PROCESS = {"process_resident_memory_bytes"}
 
@@ -106,10 +106,11 @@ def test_only_metrics_are_asked_for_that_exist(
     assert "kafka_server_replicamanager_underreplicatedpartitions" in asked
 
 
-def test_every_metric_of_the_processor_and_the_windows_is_shown(
+def test_every_metric_of_the_processor_the_collector_and_the_windows_is_shown(
     dashboard: dict[str, Any], documented: Documented
 ) -> None:
     text = json.dumps(dashboard)
-    shown = [name for name in documented if name.startswith(("clickstream_streams_", "clickstream_consumer_window_"))]
+    prefixes = ("clickstream_streams_", "clickstream_collector_", "clickstream_consumer_window_")
+    shown = [name for name in documented if name.startswith(prefixes)]
 
     assert [name for name in shown if name not in text] == []

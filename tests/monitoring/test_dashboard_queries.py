@@ -7,10 +7,12 @@ import contextlib
 import json
 import math
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
 from clickstream_local.prometheus import NAMESPACE, Prometheus
+from kit.collector import Collector, start_collector
 from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.processor import start_processor
@@ -28,6 +30,8 @@ def test_every_query_of_the_dashboard_answers(
 ) -> None:
     monitoring_tool("prometheus")
     pipeline = _start_pipeline(apps, topics)
+    collector = start_collector(apps, topics, LIMIT="10")
+    pipeline["collector"] = collector.app
     with contextlib.ExitStack() as stack:
         targets = {name: f"127.0.0.1:{app.http_port}" for name, app in pipeline.items()}
         targets |= {name: stack.enter_context(serving(text)) for name, text in samples.items()}
@@ -35,6 +39,7 @@ def test_every_query_of_the_dashboard_answers(
         unanswered = _queries()
 
         def all_answer() -> bool:
+            _visit(collector)
             send(topics.bootstrap_servers, topics.events, [ToSend(b"not json")])
             for name in [each for each, expression in unanswered.items() if _answers(prometheus, expression)]:
                 del unanswered[name]
@@ -55,6 +60,19 @@ def _start_pipeline(apps: Apps, topics: PipelineTopics) -> dict[str, App]:
         each.wait_until_ready(60)
     producer = apps.start("clickstream_producer.main", environ=topics.environ, RATE="200", SEED="1")
     return {"streams": streams, "consumer": consumer, "producer": producer}
+
+
+def _visit(collector: Collector) -> None:
+    """What browsers send: a page view and its retry, no event, no JSON, a crawler's, too many at once, and a pixel."""
+    event = json.dumps({"event_id": uuid.uuid4().hex, "path": "/", "user_id": "visitor"}).encode()
+    flood = {"X-Forwarded-For": "192.0.2.1"}
+    collector.ingest(json.dumps([{"path": "/"}] * 200).encode(), flood)
+    assert (
+        *(collector.ingest(each) for each in (event, event, b"{}", b"not json")),
+        collector.ingest(event, {"User-Agent": "Googlebot/2.1"}),
+        collector.ingest(event, flood),
+        collector.pixel("path=/mail"),
+    ) == (200, 200, 400, 200, 204, 429, 200)
 
 
 def _queries() -> dict[str, str]:

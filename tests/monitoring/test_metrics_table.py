@@ -1,10 +1,12 @@
 """The tables of docs/metrics.md and what the apps register: whatever is in one of them must be in the other."""
 
+import re
 from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
+from clickstream_collector import instruments as collector
 from clickstream_consumer.instruments import Instruments
 from clickstream_core.build_info import publish_build_info
 from clickstream_producer.metrics import ProgressCollector
@@ -24,7 +26,7 @@ def _registered() -> dict[str, str]:
     registry.register(ProgressCollector(10.0))
     Instruments(registry)
     families = [*registry.collect()]
-    for each in vars(streams).values():
+    for each in (*vars(streams).values(), *vars(collector).values()):
         if hasattr(each, "collect") and not isinstance(each, type):
             families.extend(each.collect())
     return _served(families)
@@ -36,9 +38,7 @@ def test_every_metric_of_the_apps_is_in_the_tables_and_nothing_else_is(documente
 
 def test_names_follow_the_conventions(documented: Documented) -> None:
     for name, (kind, labels) in documented.items():
-        assert name.startswith(
-            ("clickstream_build_", "clickstream_producer_", "clickstream_streams_", "clickstream_consumer_")
-        )
+        assert re.match("clickstream_(build|producer|streams|consumer|collector)_", name), name
         assert (kind == "counter") == name.endswith("_total"), name
         assert kind != "histogram" or name.endswith("_seconds"), name
         assert not name.endswith(("_ms", "_milliseconds", "_kb", "_minutes")), name

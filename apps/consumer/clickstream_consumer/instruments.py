@@ -5,11 +5,15 @@ values; everything else is counted under `other`, and the number of time series 
 such list: the last window's largest, 5 and 3 of them, are label values, cut to 100 characters, and those of the window
 before go. So a scrape never sees more, though over days Prometheus keeps one series for each that was ever among them.
 
-Until a first result came, the window's numbers are NaN: a gap in a graph, where 0 would be a window without events.
+Until a window is known, its numbers are NaN: a gap in a graph, where 0 would be a window without events. After a start
+that is a moment only: the page's feed reads the topic's last 7 days, and what it finds to be the newest window is shown
+at once (`known`), though not counted, and only where the group's reader, another thread, has not come that far itself.
+An older window never takes a newer one's place.
 """
 
 import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
@@ -48,7 +52,11 @@ class Instruments:
         self._by_referrer = gauge(
             "window_top_referrer_events", "Events of the last closed window's top referrers", "referrer"
         )
+        self._open_pages = gauge("open_pages", "Browsers that have the live page open")
+        self._dropped_pages = counter("dropped_pages", "Open pages whose browser took its events too slowly")
+        self._kept_windows = gauge("kept_windows", "Windows in memory for the live page")
         self._newest = 0
+        self._lock = threading.Lock()
         self._named: dict[Gauge, set[str]] = {self._by_page: set(), self._by_referrer: set()}
         for unknown in (self._end, self._size, self._events, self._users, self._sessions, self._duration):
             unknown.set(math.nan)
@@ -63,11 +71,29 @@ class Instruments:
 
     def result(self, result: WindowResult) -> None:
         """Count a result and, unless a later window is known, show its numbers."""
-        metrics = result.metrics
         self._results.inc()
-        self._revisions.inc(metrics.revision > 0)
-        if result.end < self._newest:
-            return
+        self._revisions.inc(result.metrics.revision > 0)
+        with self._lock:
+            if result.end >= self._newest:
+                self._show(result)
+
+    def known(self, result: WindowResult) -> None:
+        """Show the numbers of a result that was read beside the group, unless its window or a later one is shown."""
+        with self._lock:
+            if result.end > self._newest:
+                self._show(result)
+
+    def page_dropped(self) -> None:
+        """Count an open page whose connection was closed because it took its events too slowly."""
+        self._dropped_pages.inc()
+
+    def watch_page(self, open_pages: Callable[[], int], kept_windows: Callable[[], int]) -> None:
+        """Say who knows, at each scrape, how many pages are open and how many windows are kept for them."""
+        self._open_pages.set_function(open_pages)
+        self._kept_windows.set_function(kept_windows)
+
+    def _show(self, result: WindowResult) -> None:
+        metrics = result.metrics
         self._newest = result.end
         self._end.set(result.end / 1000)
         self._size.set((result.end - result.start) / 1000)

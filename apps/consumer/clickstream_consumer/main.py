@@ -41,9 +41,10 @@ def consume() -> int:
     complaints = LibraryComplaints()
     labels = labels_for(settings.language)
     health = Health()
+    instruments = Instruments()
     with (
         Shutdown() as shutdown,
-        _pages(settings, started_at, complaints, shutdown.requested) as pages,
+        _pages(settings, started_at, complaints, instruments, shutdown.requested) as pages,
         HealthServer(settings.service.http_port, health, pages=pages),
     ):
         announce(f"🚀 {labels.starting}")
@@ -51,7 +52,7 @@ def consume() -> int:
         reader = MetricsReader(
             settings,
             lambda: Connection(settings, started_at, complaints),
-            Instruments(),
+            instruments,
             wait=shutdown.requested.wait,
         )
         try:
@@ -69,7 +70,11 @@ def consume() -> int:
 
 @contextlib.contextmanager
 def _pages(
-    settings: ConsumerSettings, started_at: int, complaints: LibraryComplaints, stop: StopRequest
+    settings: ConsumerSettings,
+    started_at: int,
+    complaints: LibraryComplaints,
+    instruments: Instruments,
+    stop: StopRequest,
 ) -> Iterator[Pages | None]:
     """The page and what fills it; nothing without an HTTP port."""
     if settings.service.http_port == 0:
@@ -83,10 +88,11 @@ def _pages(
         wait=stop.wait,
         level=logging.DEBUG,
     )
-    with EventStream() as stream:
+    with EventStream(dropped=instruments.page_dropped) as stream:
         history = WindowHistory(stream.window)
         stream.follow(history)
-        with Feed(reader, history, stream, stop.is_set, stop.wait):
+        instruments.watch_page(lambda: len(stream), lambda: len(history))
+        with Feed(reader, history, stream, stop.is_set, stop.wait, instruments.known):
             yield Website(history, stream, settings.language)
 
 

@@ -72,10 +72,16 @@ class _Browser:
 
 
 class EventStream:
-    """The browsers that listen; a context manager whose thread runs inside the `with` block."""
+    """The browsers that listen; a context manager whose thread runs inside the `with` block.
 
-    def __init__(self, heartbeat_seconds: float = _HEARTBEAT_SECONDS) -> None:
+    `dropped` is called, in that thread, for each browser whose connection is closed because it is too slow.
+    """
+
+    def __init__(
+        self, heartbeat_seconds: float = _HEARTBEAT_SECONDS, dropped: Callable[[], None] = lambda: None
+    ) -> None:
         self._history: WindowHistory | None = None
+        self._dropped = dropped
         self._heartbeat_seconds = heartbeat_seconds
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
@@ -242,6 +248,7 @@ class EventStream:
             return
         if browser.waiting_bytes > MAX_WAITING:
             _log.info("A browser takes its events too slowly; its connection is closed, and it will come back")
+            self._dropped()
             self._drop(browser)
             return
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if browser.waiting else 0)

@@ -49,9 +49,14 @@ class Told:
         self.complete = True
 
 
-def fed(site: Site, reader: Reader, stopped: Callable[[], bool] = lambda: False) -> Feed:
+def fed(
+    site: Site,
+    reader: Reader,
+    stopped: Callable[[], bool] = lambda: False,
+    caught_up: Callable[[WindowResult], None] = lambda newest: None,
+) -> Feed:
     pause = threading.Event()
-    return Feed(reader, site.history, site.stream, stopped, lambda seconds: pause.wait(0.01))
+    return Feed(reader, site.history, site.stream, stopped, lambda seconds: pause.wait(0.01), caught_up)
 
 
 def test_results_reach_the_history_and_the_reader_is_closed(site: Site, make_result: MakeResult) -> None:
@@ -74,6 +79,29 @@ def test_the_condition_is_told_and_the_history_complete_once_ready(site: Site, m
 
 
 _LATER = ["joining", "away", "no_topic", "ready"]
+
+
+def test_the_newest_window_is_handed_on_once_and_not_before_the_topic_was_read(
+    site: Site, make_result: MakeResult
+) -> None:
+    told: list[WindowResult] = []
+    newest = make_result(40, revision=1)
+    # As from several partitions: the newest window is neither the first nor the last to come.
+    reader = Reader([Condition.JOINING, [make_result(35), newest], [make_result(40), make_result(30)]])
+    with fed(site, reader, caught_up=told.append):
+        eventually(lambda: len(site.history) == 3, 5)
+        assert told == []
+        reader.script += [Condition.READY, Condition.AWAY, Condition.READY, [make_result(45)], Condition.READY]
+        eventually(lambda: len(site.history) == 4 and not reader.script, 5)
+    assert told == [newest]
+
+
+def test_of_an_empty_topic_nothing_is_handed_on(site: Site, make_result: MakeResult) -> None:
+    told: list[WindowResult] = []
+    reader = Reader([Condition.READY, [make_result(30)], Condition.READY])
+    with fed(site, reader, caught_up=told.append):
+        eventually(lambda: len(site.history) == 1 and not reader.script, 5)
+    assert told == []
 
 
 def test_a_passing_fault_does_not_end_the_page(

@@ -43,6 +43,40 @@ def test_before_the_first_result_there_are_no_numbers(registry: CollectorRegistr
     assert math.isnan(value(registry, "window_total_events"))
 
 
+def test_a_window_that_is_known_from_elsewhere_is_shown_and_not_counted(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    instruments.known(make_result(30, total_events=7))
+    assert value(registry, "window_total_events") == 7
+    assert value(registry, "window_events", event_type="click") == 659
+    assert value(registry, "results_total") == 0
+    instruments.result(make_result(30, revision=1, total_events=8))
+    assert value(registry, "window_total_events") == 8
+
+
+def test_neither_an_older_window_nor_the_same_one_from_elsewhere_takes_the_place_of_what_is_shown(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    instruments.result(make_result(35, revision=2, total_events=9))
+    instruments.known(make_result(30, total_events=7))
+    instruments.known(make_result(35, revision=1, total_events=8))
+    assert value(registry, "window_total_events") == 9
+    assert value(registry, "window_end_timestamp_seconds") == 1_729_939_200
+
+
+def test_of_the_page_it_is_told_how_many_are_open_and_dropped_and_what_is_kept_for_it(
+    registry: CollectorRegistry, instruments: Instruments
+) -> None:
+    assert value(registry, "open_pages") == value(registry, "kept_windows") == 0
+    pages, windows = ["one"], ["two", "more"]
+    instruments.watch_page(lambda: len(pages), lambda: len(windows))
+    pages.append("another")
+    instruments.page_dropped()
+    assert value(registry, "open_pages") == 2
+    assert value(registry, "kept_windows") == 2
+    assert value(registry, "dropped_pages_total") == 1
+
+
 def test_an_earlier_windows_revision_is_counted_and_changes_no_number(
     registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
 ) -> None:

@@ -16,10 +16,12 @@ from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_local.broker import Broker
 from kit.poll import eventually
 from kit.processes import App, Apps
+from kit.processor import sample
 from kit.skipping import skip
 from kit.topics import PipelineTopics, ToSend, committed, create_topics, send
 
 _HALF_MINUTE = 30_000
+_TOTAL = "clickstream_consumer_window_total_events"
 Publish = Callable[..., None]
 
 
@@ -110,6 +112,28 @@ def test_every_replica_shows_all_windows_though_they_share_a_group(
     assert set(committed(topics.bootstrap_servers, topics.group_id, topics.metrics)) <= {0, 1, 2}
     for app in replicas:
         app.stop()
+
+
+def test_after_a_restart_the_newest_windows_numbers_are_shown_though_the_group_has_read_them(
+    topics: PipelineTopics, apps: Apps, publish: Publish, listen: Listen
+) -> None:
+    app = start(apps, topics)
+    publish(topics, 4)
+    publish(topics, revision=1, total_events=4444)
+    eventually(lambda: "📍 Partition:" in app.output() and sample(app, _TOTAL) == 4444, 30)
+    app.stop()
+    again = start(apps, topics)
+    eventually(lambda: sample(again, _TOTAL) == 4444, 30)
+    assert "📍 Partition:" not in again.output()
+    assert sample(again, "clickstream_consumer_results_total") == 0
+    assert sample(again, "clickstream_consumer_kept_windows") == 4
+    listener = listen(again)
+    listener.until(b'"ready"')
+    assert sample(again, "clickstream_consumer_open_pages") == 1
+    publish(topics, newest=-1, revision=1, total_events=1)
+    publish(topics, newest=1, total_events=77)
+    eventually(lambda: sample(again, _TOTAL) == 77, 30)
+    again.stop()
 
 
 def test_the_page_survives_kafka(own_broker: Broker, apps: Apps, publish: Publish, listen: Listen) -> None:

@@ -164,6 +164,21 @@ def test_a_slow_browser_is_dropped_and_holds_nobody_up(site: Site) -> None:
     quick.close()
 
 
+def test_only_a_browser_that_is_too_slow_counts_as_dropped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    monkeypatch.setattr(site.stream, "_dropped", lambda: dropped.append("one"))
+    site.ready()
+    slow, leaving = Listener(site, receive_buffer=4096), Listener(site)
+    eventually(lambda: len(site.stream) == 2, 5)
+    leaving.close()
+    eventually(lambda: len(site.stream) == 1, 5)
+    for number in range(1, 60):
+        site.add(number, top_pages={"/" + "x" * 20_000: 1})
+    eventually(lambda: len(site.stream) == 0, 5)
+    assert dropped == ["one"]
+    slow.close()
+
+
 def test_what_waits_for_a_slow_browser_is_bounded(site: Site) -> None:
     site.ready()
     slow = Listener(site, receive_buffer=4096)
