@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 from kafka.partitioner.default import murmur2
 
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
+from clickstream_local.topics import clickstream_topics, create_missing
 from kit.collector import Collector, start_collector
 from kit.events import event
 from kit.poll import eventually
@@ -303,6 +305,25 @@ def test_it_notices_without_traffic_that_kafka_is_away(
     else:
         own_broker.start()
     collector.app.wait_until_ready(60)
+
+
+def test_a_topic_deleted_under_traffic_and_made_again_takes_events_again(own_broker: Broker, apps: Apps) -> None:
+    topics = create_topics(own_broker.bootstrap_servers)
+    collector = start_collector(apps, topics, LIMIT="off")
+    assert post(collector.port, {"path": "/"}).status == 200
+
+    def send(user: int) -> int:
+        return post(collector.port, {"path": "/", "user_id": f"u{user}"}).status
+
+    with KafkaAdminClient(bootstrap_servers=own_broker.bootstrap_servers) as admin:
+        admin.delete_topics([topics.events])
+    with ThreadPoolExecutor(20) as visitors:
+        list(visitors.map(send, range(20)))  # into several partitions
+    eventually(lambda: collector.app.get("/readyz")[0] == 503, 60)
+    config = {"bootstrap_servers": [own_broker.bootstrap_servers]}
+    create_missing(config, clickstream_topics(topics.events, topics.metrics, topics.partials, topics.dead_letters))
+
+    eventually(lambda: {send(user) for user in range(20)} == {200}, 60)
 
 
 def test_before_kafka_is_there_it_says_so_and_refuses(apps: Apps) -> None:

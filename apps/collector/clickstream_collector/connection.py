@@ -73,9 +73,18 @@ class Connection:
             self._delivery.connect(self._producer)
             announce("✓ Connected to Kafka")
             await self._watch(self._producer)
-            task = asyncio.get_running_loop().create_task(self._producer.stop())  # what is in flight may still arrive
+            task = asyncio.get_running_loop().create_task(self._end(self._producer))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+
+    async def _end(self, producer: AIOKafkaProducer) -> None:
+        """Stop a producer that was replaced, in its own time: what it has in flight may still arrive."""
+        try:
+            await producer.stop()
+        except KafkaError as error:
+            _log.warning("A producer that was replaced did not end in order: %r", error)
+        finally:
+            self._delivery.give_up(producer)
 
     async def close(self) -> None:
         """End the client; what was not acknowledged yet is given up."""

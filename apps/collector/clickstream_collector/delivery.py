@@ -137,6 +137,7 @@ class Delivery:
         self._wall_clock = wall_clock
         self._failed = failed
         self._producer: Any = None
+        self._ended: dict[int, asyncio.Future[None]] = {}
         self._connected = asyncio.Event()
         self._partitions: dict[str, int] = {}
         self._lanes: dict[tuple[str, int], Lane] = {}
@@ -165,6 +166,12 @@ class Delivery:
             self._connected.clear()
         else:
             self._connected.set()
+
+    def give_up(self, producer: Any) -> None:
+        """Take note that this producer has ended: what it was given and has not acknowledged never will be."""
+        ended = self._ended.pop(id(producer), None)
+        if ended is not None:
+            ended.set_result(None)
 
     def set_partitions(self, topic: str, count: int) -> None:
         """Spread a topic's records over so many partitions."""
@@ -276,14 +283,20 @@ class Delivery:
         """Deliver a batch, however long it takes; return the error when Kafka refuses it for good."""
         while True:
             await self._connected.wait()
+            producer = self._producer
+            ended = self._ended.setdefault(id(producer), asyncio.get_running_loop().create_future())
             try:
-                acknowledged = await self._producer.send_batch(batch.builder, lane.topic, partition=lane.partition)
+                acknowledged = await producer.send_batch(batch.builder, lane.topic, partition=lane.partition)
             except (KafkaError, AssertionError) as error:  # AssertionError: the partition is not known at this moment
                 _log.warning("A batch for %s-%d waits: %r", lane.topic, lane.partition, error)
                 await asyncio.sleep(_RETRY_PAUSE)
                 continue
+            await asyncio.wait((acknowledged, ended), return_when=asyncio.FIRST_COMPLETED)
+            if not acknowledged.done():
+                acknowledged.cancel()
+                return KafkaRefused(f"the connection for topic {lane.topic} ended before Kafka acknowledged")
             try:
-                await acknowledged
+                acknowledged.result()
             except KafkaError as error:
                 self.connect(None)
                 self._failed()

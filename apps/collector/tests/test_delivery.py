@@ -336,6 +336,22 @@ def test_a_refused_batch_is_told_and_the_producer_is_replaced() -> None:
     assert len(run(scenario).producer.written()) == 2
 
 
+def test_what_a_producer_that_ended_did_not_acknowledge_is_refused() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        kept = d.accept(record(fingerprint=7))
+        await until(lambda: d.producer.batches)
+        d.delivery.connect(None)
+        d.delivery.give_up(d.producer)
+        with pytest.raises(KafkaRefused, match="the connection for topic clickstream-events ended"):
+            await kept
+        d.producer.answers = True
+        d.delivery.connect(d.producer)
+        await d.accept(record(fingerprint=7))
+
+    run(scenario)
+
+
 def test_a_refusal_reaches_all_whose_events_were_in_the_batch_and_nobody_else() -> None:
     keys = [b"user_%d" % number for number in range(20)]
 
