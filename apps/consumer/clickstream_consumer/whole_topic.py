@@ -5,6 +5,7 @@ of the results; the page of each replica shows them all. Nothing is committed an
 Partitions that are added later are found when the cluster's metadata is next asked for, 10 seconds later at most.
 """
 
+import time
 from typing import Any
 
 from kafka import TopicPartition
@@ -28,7 +29,10 @@ class WholeTopic(Connection):
         self._take_partitions()
         if not self._consumer.assignment():
             # Without partitions the library would return at once, and would not look for the topic.
-            self._client.poll(timeout_ms)
+            try:
+                self._client.poll(timeout_ms)
+            except RuntimeError:
+                time.sleep(timeout_ms / 1000)  # the library's own thread polls already, and finds the topic
             return []
         records = super().poll(timeout_ms)
         if not self._caught_up:

@@ -122,6 +122,19 @@ def test_a_topic_that_does_not_exist_is_waited_for(consumer_of: Any) -> None:
     assert topic.is_member(), "there is nothing to catch up with"
 
 
+def test_the_librarys_own_thread_may_look_for_the_topic(consumer_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic, _ = consumer_of()
+    waited: list[float] = []
+
+    def poll(timeout_ms: int) -> None:
+        raise RuntimeError("Concurrent access to net.poll!")
+
+    monkeypatch.setattr(topic._client, "poll", poll)
+    monkeypatch.setattr("clickstream_consumer.whole_topic.time.sleep", waited.append)
+    assert topic.poll(200) == []
+    assert waited == [0.2]
+
+
 def test_kafka_may_go_away_while_the_history_is_read(consumer_of: Any) -> None:
     topic, consumer = consumer_of(4)
     consumer.failures.append(KafkaTimeoutError("slow"))
