@@ -64,7 +64,8 @@ def test_the_alerts_become_a_rule_file() -> None:
     rules = yaml.safe_load(rule_file(ALERTS.read_text(encoding="utf-8")))
 
     names = [group["name"] for group in rules["groups"]]
-    assert "clickstream.pipeline" in names and len(names) == len(set(names)) > 3
+    assert "clickstream.pipeline" in names
+    assert len(names) == len(set(names)) > 3
 
 
 def test_the_apps_are_targets_and_the_rules_are_loaded(make: Make, tmp_path: Path) -> None:
