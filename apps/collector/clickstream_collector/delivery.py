@@ -289,6 +289,8 @@ class Delivery:
                 acknowledged = await producer.send_batch(batch.builder, lane.topic, partition=lane.partition)
             except (KafkaError, AssertionError) as error:  # AssertionError: the partition is not known at this moment
                 _log.warning("A batch for %s-%d waits: %r", lane.topic, lane.partition, error)
+                if isinstance(error, KafkaError) and not error.retriable:
+                    self._replace(producer)
                 await asyncio.sleep(_RETRY_PAUSE)
                 continue
             await asyncio.wait((acknowledged, ended), return_when=asyncio.FIRST_COMPLETED)
@@ -298,11 +300,16 @@ class Delivery:
             try:
                 acknowledged.result()
             except KafkaError as error:
-                self.connect(None)
-                self._failed()
+                self._replace(producer)
                 _log.error("Kafka refused %d records for %s: %r", len(batch.records), lane.topic, error)
                 return KafkaRefused(f"Kafka refuses records for topic {lane.topic}: {error!r}")
             return None
+
+    def _replace(self, producer: Any) -> None:
+        """Have a producer that can't go on replaced, unless another one has taken its place already."""
+        if producer is self._producer:
+            self.connect(None)
+            self._failed()
 
     def _settle(self, batch: Batch, error: KafkaRefused | None) -> None:
         self._events -= len(batch.records)

@@ -11,7 +11,6 @@ import gc
 import logging
 import signal
 import socket
-import sys
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
@@ -32,6 +31,8 @@ _SLOWEST_HEAD = 10_000
 _LARGEST_HEAD = 64 * 1024
 _GARBAGE_THRESHOLD = 50_000
 
+_log = logging.getLogger(__name__)
+
 
 def main() -> None:
     """Run the collector until SIGTERM or SIGINT."""
@@ -47,8 +48,6 @@ def _main() -> int:
     report_closed_transports()
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)
-    if sys.version_info >= (3, 12):
-        return asyncio.run(_serve(settings), loop_factory=uvloop.new_event_loop)
     return uvloop.run(_serve(settings))
 
 
@@ -79,9 +78,12 @@ async def _serve(settings: CollectorSettings) -> int:
     waiting = loop.create_task(stopped.wait())
     announce(f"✓ Taking events on http://localhost:{port}/ingest (script: http://localhost:{port}/clickstream.js)")
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
-    if not serving.done():
-        collector.health.set_ready(False, "shutting down")
-        server.stop()  # type: ignore[no-untyped-call]
+    if serving.done():
+        serving.result()
+        _log.error("The HTTP server ended, which it never should")
+        return 1
+    collector.health.set_ready(False, "shutting down")
+    server.stop()  # type: ignore[no-untyped-call]
     await serving
     announce("Stopped")
     return 0

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, ProducerClosed
 from kafka.partitioner.default import murmur2
 from prometheus_client import REGISTRY
 
@@ -308,6 +308,18 @@ def test_a_send_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch, caplog
 
     assert len(run(scenario).producer.written()) == 1
     assert "A batch for clickstream-events-" in caplog.text
+
+
+def test_a_producer_that_takes_nothing_any_more_is_replaced() -> None:
+    async def scenario(d: Delivering) -> None:
+        d.producer.errors = [ProducerClosed()]
+        kept = d.accept(record())
+        await until(lambda: d.failures)
+        assert (d.failures, d.delivery.connected, kept.done()) == (1, False, False)
+        d.delivery.connect(d.producer)
+        await kept
+
+    assert len(run(scenario).producer.written()) == 1
 
 
 def test_a_send_waits_for_the_connection() -> None:
