@@ -100,6 +100,16 @@ class Cluster:
         own = (pipeline.events, pipeline.metrics, pipeline.partials, pipeline.dead_letters)
         self.delete([topic for topic in own if topic.startswith("run-")])
 
+    def environ(self, pipeline: Pipeline) -> dict[str, str]:
+        """The settings by which an app finds this broker and a run's topics."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "EVENTS_TOPIC": pipeline.events,
+            "METRICS_TOPIC": pipeline.metrics,
+            "PARTIALS_TOPIC": pipeline.partials,
+            "DEAD_LETTER_TOPIC": pipeline.dead_letters,
+        }
+
     def ends(self, topic: str) -> dict[int, int]:
         """The offsets behind the last record of each partition."""
         with KafkaConsumer(**self._config) as consumer:

@@ -126,11 +126,7 @@ def _measure(cluster: Cluster, contestant: Contestant, events: int, seconds: int
 def _running(cluster: Cluster, contestant: Contestant) -> Iterator[tuple[Measured, int, Pipeline]]:
     pipeline, port, admin_port = cluster.pipeline(), free_port(), free_port()
     environ = {
-        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-        "EVENTS_TOPIC": pipeline.events,
-        "DEAD_LETTER_TOPIC": pipeline.dead_letters,
-        "METRICS_TOPIC": pipeline.metrics,
-        "PARTIALS_TOPIC": pipeline.partials,
+        **cluster.environ(pipeline),
         "HTTP_PORT": str(port),
         "ADMIN_PORT": str(admin_port),
         "LIMIT": "off",

@@ -270,11 +270,7 @@ def main() -> int:
     with running_cluster() as cluster:
         pipeline, port = cluster.pipeline(), free_port()
         environ = {
-            "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-            "EVENTS_TOPIC": pipeline.events,
-            "DEAD_LETTER_TOPIC": pipeline.dead_letters,
-            "METRICS_TOPIC": pipeline.metrics,
-            "PARTIALS_TOPIC": pipeline.partials,
+            **cluster.environ(pipeline),
             "HTTP_PORT": str(port),
             "ADMIN_PORT": "0",
         }

@@ -20,11 +20,7 @@ def processor_command() -> list[str | Path]:
 def start_processor(cluster: Cluster, pipeline: Pipeline, http_port: int, **settings: str) -> Measured:
     """Start a replica on these topics; `settings` are those that differ from the defaults, e.g. WINDOW_SIZE="30s"."""
     environ = {
-        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers,
-        "EVENTS_TOPIC": pipeline.events,
-        "METRICS_TOPIC": pipeline.metrics,
-        "PARTIALS_TOPIC": pipeline.partials,
-        "DEAD_LETTER_TOPIC": pipeline.dead_letters,
+        **cluster.environ(pipeline),
         "GROUP_ID": pipeline.group_id,
         "HTTP_PORT": str(http_port),
         "PYTHONUNBUFFERED": "1",

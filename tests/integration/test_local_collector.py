@@ -3,9 +3,8 @@
 What setup.sh runs is started here directly: setup.sh itself, which prepares .venv first, has its test next door.
 """
 
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,30 +18,9 @@ from kit.terminal import Terminal
 
 
 @pytest.fixture
-def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
-    """Starts `--local --collector` in a terminal, with Kafka's jars at hand."""
-    folder = tmp_path / "local"
-    (folder / "kafka").mkdir(parents=True)
-    (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
-    terminals: list[Terminal] = []
-
-    def start(*arguments: str) -> Terminal:
-        environ = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": os.environ["PATH"]}
-        command = [
-            sys.executable,
-            "-m",
-            "clickstream_local",
-            "--collector",
-            "--local-directory",
-            str(folder),
-            *arguments,
-        ]
-        terminals.append(Terminal(command, tmp_path, environ))
-        return terminals[-1]
-
-    yield start
-    for each in terminals:
-        each.close()
+def start(start_local: Callable[..., Terminal]) -> Callable[..., Terminal]:
+    """Starts `--local --collector` in a terminal."""
+    return partial(start_local, "--collector")
 
 
 def test_a_click_in_the_shop_is_in_the_dashboard_a_window_later(start: Callable[..., Terminal], tmp_path: Path) -> None:

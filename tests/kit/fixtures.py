@@ -3,6 +3,8 @@
 `broker` is one real Kafka for the whole run; a test that stops, kills or pauses a broker takes `own_broker`.
 """
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from clickstream_local.broker import Broker
 from clickstream_local.jars import kafka_jars
 from clickstream_local.java import find_java
 from kit.processes import Apps
+from kit.terminal import Terminal
 from kit.topics import PipelineTopics, create_topics
 
 _ROOT = Path(__file__).parents[2]
@@ -65,3 +68,22 @@ def apps(tmp_path: Path) -> Iterator[Apps]:
     started = Apps(tmp_path / "logs")
     yield started
     started.close()
+
+
+@pytest.fixture
+def start_local(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
+    """Starts what ./setup.sh --local runs, in a terminal, with Kafka's jars at hand; with another PATH if given."""
+    folder = tmp_path / "local"
+    (folder / "kafka").mkdir(parents=True)
+    (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
+    terminals: list[Terminal] = []
+
+    def start(*arguments: str, path: str | None = None) -> Terminal:
+        environ = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": path or os.environ["PATH"]}
+        command = [sys.executable, "-m", "clickstream_local", "--local-directory", str(folder), *arguments]
+        terminals.append(Terminal(command, tmp_path, environ))
+        return terminals[-1]
+
+    yield start
+    for each in terminals:
+        each.close()

@@ -4,9 +4,8 @@ What setup.sh runs is started here directly: setup.sh itself, which prepares .ve
 tests/integration.
 """
 
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,30 +19,9 @@ from kit.terminal import Terminal
 
 
 @pytest.fixture
-def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
-    """Starts `--local --monitoring` on free ports, with Kafka's jars at hand; with a PATH of the test's if given."""
-    folder = tmp_path / "local"
-    (folder / "kafka").mkdir(parents=True)
-    (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
-    terminals: list[Terminal] = []
-
-    def start_setup(*arguments: str, path: str | None = None) -> Terminal:
-        environ = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "PATH": path or os.environ["PATH"]}
-        command = [
-            sys.executable,
-            "-m",
-            "clickstream_local",
-            "--monitoring",
-            "--local-directory",
-            str(folder),
-            *arguments,
-        ]
-        terminals.append(Terminal(command, tmp_path, environ))
-        return terminals[-1]
-
-    yield start_setup
-    for each in terminals:
-        each.close()
+def start(start_local: Callable[..., Terminal]) -> Callable[..., Terminal]:
+    """Starts `--local --monitoring` in a terminal."""
+    return partial(start_local, "--monitoring")
 
 
 def test_the_targets_are_up_and_nothing_is_left_behind(start: Callable[..., Terminal], tmp_path: Path) -> None:

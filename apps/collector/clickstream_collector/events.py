@@ -17,7 +17,7 @@ import msgspec
 from clickstream_collector.devices import Device
 from clickstream_collector.errors import NotAnEvent
 from clickstream_collector.visits import Visit, page_of
-from clickstream_core.events import LONGEST_FIELD, Event
+from clickstream_core.events import LONGEST_FIELD, Event, shown
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 
 DIRECT = "direct"
@@ -69,7 +69,7 @@ encode_collected = msgspec.json.Encoder().encode
 def read_event(candidate: Any) -> ClientEvent:
     """Return the event in a JSON value. Raises NotAnEvent."""
     if not isinstance(candidate, dict):
-        raise NotAnEvent("not_object", f"expected an object, not {_shown(candidate)}")
+        raise NotAnEvent("not_object", f"expected an object, not {shown(candidate)}")
     try:
         event = msgspec.convert(candidate, ClientEvent)
     except msgspec.ValidationError as error:
@@ -128,7 +128,7 @@ def happened_at(event: ClientEvent, visit: Visit) -> str:
     try:
         return format_milliseconds(client + skew)
     except ValueError as error:
-        raise NotAnEvent("bad_timestamp", f"timestamp {_shown(event.timestamp)} is before year 1") from error
+        raise NotAnEvent("bad_timestamp", f"timestamp {shown(event.timestamp)} is before year 1") from error
 
 
 def referrer_of(referrer: str | None, own_host: str) -> str:
@@ -153,15 +153,10 @@ def _milliseconds(name: str, text: str) -> int:
     try:
         return parse_timestamp(text)
     except ValueError as error:
-        raise NotAnEvent("bad_timestamp", f"{name} {_shown(text)} {error}") from error
+        raise NotAnEvent("bad_timestamp", f"{name} {shown(text)} {error}") from error
 
 
 def _in_our_words(error: msgspec.ValidationError) -> str:
     """Turn "Expected `str | null`, got `int` - at `$.user_id`" into "user_id: expected str or null, got int"."""
     what, _, place = str(error).replace("`", "").replace(" | ", " or ").partition(" - at $.")
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else what
-
-
-def _shown(value: object) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -116,7 +116,7 @@ def _decode_exactly(value: bytes, cause: Exception) -> CountedEvent:
     for name in CountedEvent.__struct_fields__:
         expected = _expected_instead(name, fields[name])
         if expected:
-            raise InvalidEvent("wrong_type", f"{name} must be {expected}, not {_shown(fields[name])}", timestamp)
+            raise InvalidEvent("wrong_type", f"{name} must be {expected}, not {shown(fields[name])}", timestamp)
     values = [fields[name] for name in CountedEvent.__struct_fields__]
     if not isinstance(cause, msgspec.ValidationError) or not _is_unicode("".join(values[:-1])):
         raise InvalidEvent("not_json", f"not strict JSON: {cause}", timestamp) from cause
@@ -138,7 +138,7 @@ def _object(value: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidEvent("not_json", f"not JSON: {error}") from error
     if not isinstance(parsed, dict):
-        raise InvalidEvent("not_object", f"a JSON object was expected, not {_shown(parsed)}")
+        raise InvalidEvent("not_object", f"a JSON object was expected, not {shown(parsed)}")
     return parsed
 
 
@@ -178,6 +178,7 @@ def _check_lengths(event: CountedEvent) -> None:
             )
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value as it may be quoted in a message: in ASCII, at most 60 characters."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
