@@ -27,6 +27,7 @@ from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.report import announce_start
 from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.silent_brokers import give_up_silent_brokers
 from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
 
 LONGEST_TURN = 60_000
@@ -77,6 +78,7 @@ def _main() -> int:
     with HealthServer(settings.service.http_port, health):
         try:
             report_closed_transports()
+            give_up_silent_brokers()
             gc.freeze()
             gc.set_threshold(_GARBAGE_THRESHOLD)
             return uvloop.run(_serve(settings, health))

@@ -1,0 +1,145 @@
+"""What becomes of requests to a broker that takes connections and answers nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
+from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.group import SyncGroupRequest
+
+from clickstream_streams import silent_brokers
+from clickstream_streams.silent_brokers import give_up_silent_brokers
+
+SHORT, LONG = 0.1, 60.0
+
+
+class Handshake:
+    """What follows the connecting: a broker that hangs does not let anybody in."""
+
+    def __init__(self) -> None:
+        self.hangs = False
+
+    async def __call__(self, connection: AIOKafkaConnection) -> None:
+        connection._versions = {SyncGroupRequest.API_KEY: (0, 3)}
+        if self.hangs:
+            await asyncio.Event().wait()
+
+
+@pytest.fixture
+def handshake(monkeypatch: pytest.MonkeyPatch) -> Handshake:
+    """The handshake of all connections of this test, in which an answer has 0.1 s and everything else a minute."""
+    handshake = Handshake()
+    monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", lambda connection: handshake(connection))
+    for name in ("send", "connect"):
+        monkeypatch.setattr(AIOKafkaConnection, name, getattr(AIOKafkaConnection, name))
+    for name in ("_LONGEST_REBALANCE", "_LONGEST_CONNECT", "_LONGEST_CONNECT_OF_SUSPECT"):
+        monkeypatch.setattr(silent_brokers, name, LONG)
+    monkeypatch.setattr(silent_brokers, "_LONGEST_ANSWER", SHORT)
+    give_up_silent_brokers()
+    return handshake
+
+
+@asynccontextmanager
+async def silent_broker() -> AsyncIterator[int]:
+    """The port of a server that takes connections and never says anything."""
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
+        over.set()
+
+
+async def connect(port: int) -> AIOKafkaConnection:
+    connection = AIOKafkaConnection("127.0.0.1", port)
+    await connection.connect()
+    return connection
+
+
+def question() -> ApiVersionRequest:
+    return ApiVersionRequest()
+
+
+def rebalance() -> SyncGroupRequest:
+    return SyncGroupRequest("group", 1, "member", None, [])
+
+
+@pytest.mark.usefixtures("handshake")
+def test_a_connection_that_does_not_answer_is_closed_and_all_that_waited_may_be_asked_again() -> None:
+    async def scenario() -> None:
+        async with silent_broker() as port:
+            connection = await connect(port)
+            behind = asyncio.ensure_future(connection.send(rebalance()))
+            with pytest.raises(TimeoutError):
+                await connection.send(question())
+            assert not connection.connected()
+            with pytest.raises(RequestTimedOutError, match=f"127.0.0.1:{port} does not answer"):
+                await behind
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("handshake")
+def test_a_rebalance_takes_its_time() -> None:
+    async def scenario() -> None:
+        async with silent_broker() as port:
+            joining, other = await connect(port), await connect(port)
+            joined = asyncio.ensure_future(joining.send(rebalance()))
+            with pytest.raises(TimeoutError):
+                await other.send(question())
+            assert joining.connected()
+            assert not joined.done()
+            await joining.close()
+            with pytest.raises(RequestTimedOutError):
+                await joined
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("handshake")
+def test_a_connection_that_breaks_is_nothing_else() -> None:
+    async def scenario() -> None:
+        async with silent_broker() as port:
+            connection = await connect(port)
+            answer = asyncio.ensure_future(connection.send(question()))
+            await asyncio.sleep(0)
+            connection.close()
+            with pytest.raises(KafkaConnectionError):
+                await answer
+
+    asyncio.run(scenario())
+
+
+def test_a_broker_that_did_not_answer_has_less_time_to_let_anybody_in_until_it_did(
+    handshake: Handshake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with silent_broker() as port:
+            connection = await connect(port)
+            with pytest.raises(TimeoutError):
+                await connection.send(question())
+            monkeypatch.setattr(silent_brokers, "_LONGEST_CONNECT_OF_SUSPECT", SHORT)
+            handshake.hangs = True
+            begun = asyncio.get_running_loop().time()
+            with pytest.raises(TimeoutError):
+                await connect(port)
+            assert asyncio.get_running_loop().time() - begun < LONG / 2
+
+            handshake.hangs = False
+            trusted = await connect(port)
+            handshake.hangs = True
+            waiting = asyncio.ensure_future(connect(port))
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(3 * SHORT):
+                    await asyncio.shield(waiting)
+            assert not waiting.done()
+            waiting.cancel()
+            await trusted.close()
+
+    asyncio.run(scenario())
