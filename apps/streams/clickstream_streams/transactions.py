@@ -126,3 +126,10 @@ class Transactions:
                 sender.cancel()
             with suppress(Exception):
                 await self._producer.client.close()
+        _is_known(self._producer._txn_manager.wait_for_transaction_end())
+
+
+def _is_known(ended: "asyncio.Future[None] | None") -> None:
+    """Look at what ended a transaction: asyncio prints a traceback of what nobody has looked at."""
+    if ended is not None and ended.done() and not ended.cancelled():
+        ended.exception()

@@ -1,11 +1,12 @@
 """What a transaction makes of a producer that was fenced in the middle of it."""
 
 import asyncio
+import gc
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from clickstream_streams.transactions import OutgoingRecord, Transactions
@@ -56,3 +57,19 @@ def test_whatever_aiokafka_says_of_a_transaction_that_is_over_can_be_retried(ste
     with pytest.raises(KafkaError):
         run(producer, [OutgoingRecord("partials", b"1")])
     assert "commit_transaction" not in producer.done
+
+
+def test_a_producer_that_was_fenced_is_closed_without_a_traceback() -> None:
+    async def scenario() -> list[object]:
+        said: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
+        producer = AIOKafkaProducer(transactional_id="events-0")
+        producer._txn_manager.set_pid_and_epoch(1, 0)
+        producer._txn_manager.begin_transaction()
+        producer._txn_manager.fatal_error(ProducerFenced())
+        await Transactions(producer).close()
+        del producer
+        gc.collect()
+        return said
+
+    assert asyncio.run(scenario()) == []
