@@ -337,7 +337,8 @@ def test_a_tab_takes_over_what_a_closed_one_left(
     collector.answers(503)
     press(first, 3)
     eventually(lambda: collector.sent("click"), 10)
-    first.close(run_before_unload=True)
+    first.close(run_before_unload=True)  # does not wait for what the page sends last
+    eventually(lambda: collector.sent("page_leave"), 10)
     collector.answers(200)
     press(second)
 
