@@ -4,6 +4,8 @@ PYTHON ?= python3
 UV ?= uv
 # What to add to a command: make test ARGS="-k watermark", make lock ARGS=--upgrade
 ARGS ?=
+# How many tests run side by side, most of them waiting for Kafka; 0 for one after the other, as --pdb and -s need it.
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -30,7 +32,7 @@ help: ## list the commands
 venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files say
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
-	@$(BIN)/pytest --ignore=tests/cluster $(ARGS)
+	@$(BIN)/pytest --ignore=tests/cluster --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@$(BIN)/ruff check .
