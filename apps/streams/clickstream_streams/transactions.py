@@ -116,6 +116,10 @@ class Transactions:
 
     async def close(self) -> None:
         """Stop the producer; with Kafka away, let go of it after 2 s."""
+        transaction = self._producer._txn_manager
+        for ended in (transaction.wait_for_transaction_end(), *(each[-1] for each in transaction._pending_txn_offsets)):
+            if ended is not None:
+                ended.add_done_callback(_is_known)
         try:
             async with asyncio.timeout(2):
                 await self._producer.stop()
@@ -126,10 +130,9 @@ class Transactions:
                 sender.cancel()
             with suppress(Exception):
                 await self._producer.client.close()
-        _is_known(self._producer._txn_manager.wait_for_transaction_end())
 
 
-def _is_known(ended: "asyncio.Future[None] | None") -> None:
+def _is_known(ended: "asyncio.Future[None]") -> None:
     """Look at what ended a transaction: asyncio prints a traceback of what nobody has looked at."""
-    if ended is not None and ended.done() and not ended.cancelled():
+    if not ended.cancelled():
         ended.exception()

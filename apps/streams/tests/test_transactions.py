@@ -59,16 +59,23 @@ def test_whatever_aiokafka_says_of_a_transaction_that_is_over_can_be_retried(ste
     assert "commit_transaction" not in producer.done
 
 
-def test_a_producer_that_was_fenced_is_closed_without_a_traceback() -> None:
+@pytest.mark.parametrize("closed_first", [False, True])
+def test_a_producer_that_was_fenced_is_closed_without_a_traceback(closed_first: bool) -> None:
     async def scenario() -> list[object]:
         said: list[object] = []
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
         producer = AIOKafkaProducer(transactional_id="events-0")
-        producer._txn_manager.set_pid_and_epoch(1, 0)
-        producer._txn_manager.begin_transaction()
-        producer._txn_manager.fatal_error(ProducerFenced())
-        await Transactions(producer).close()
-        del producer
+        transaction = producer._txn_manager
+        transaction.set_pid_and_epoch(1, 0)
+        transaction.begin_transaction()
+        if closed_first:
+            transaction.add_offsets_to_txn({}, "group")
+            await Transactions(producer).close()
+        transaction.fatal_error(ProducerFenced())
+        if not closed_first:
+            await Transactions(producer).close()
+        await asyncio.sleep(0)
+        del producer, transaction
         gc.collect()
         return said
 
