@@ -95,7 +95,7 @@ def _start(apps: Apps, topics: PipelineTopics, app: str, **settings: str) -> App
 def _with_short_times(rules: str) -> str:
     """Minutes become seconds."""
     for pattern, replacement, least in (
-        (r"\[5m\]|\[15m\]", "[15s]", 15),
+        (r"\[5m\]|\[30m\]", "[15s]", 16),
         (r"offset 5m|offset 10m", "offset 15s", 3),
         (r"/ 300\b", "/ 15", 1),
         (r"window_waiting_seconds\) > 60", "window_waiting_seconds) > 3", 1),
