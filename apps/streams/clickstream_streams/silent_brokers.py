@@ -7,8 +7,9 @@ windows.
 
 So here an answer has 5 s. A broker answers in order: what waits behind an unanswered request is not answered either, so
 the connection is closed and all of it fails as timed out, which aiokafka retries, soon with the broker's successor. The
-broker is suspected from then on: it gets 2 s to let somebody in, until it did or half a minute has passed. A broker
-that only pauses costs new connections, and what is sent again is known by its producer's sequence number.
+broker is suspected from then on: it gets 2 s to answer or to let somebody in, until it let somebody in or half a minute
+has passed. A broker that only pauses costs new connections, and what is sent again is known by its producer's sequence
+number.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ _LONGEST_REBALANCE = 15.0
 """Who joins a group is answered when the others are there: at the latest after the rebalance timeout of 10 s."""
 
 _LONGEST_CONNECT = 10.0
-_LONGEST_CONNECT_OF_SUSPECT = 2.0
+_LONGEST_OF_SUSPECT = 2.0
 _SUSPECTED_FOR = 30.0
 
 
@@ -72,8 +73,9 @@ def _answered_in_time(send: Callable[..., Awaitable[Any]], suspects: _Suspects) 
 
     @wraps(send)
     def sending(connection: Any, request: Any, *arguments: Any, **options: Any) -> Awaitable[Any]:
-        rebalances = isinstance(request, (JoinGroupRequest, SyncGroupRequest))
-        longest = _LONGEST_REBALANCE if rebalances else _LONGEST_ANSWER
+        longest = _LONGEST_OF_SUSPECT if connection in suspects else _LONGEST_ANSWER
+        if isinstance(request, (JoinGroupRequest, SyncGroupRequest)):
+            longest = _LONGEST_REBALANCE
         return answered(connection, send(connection, request, *arguments, **options), longest)
 
     return sending
@@ -83,7 +85,7 @@ def _connected_in_time(connect: Callable[..., Awaitable[Any]], suspects: _Suspec
     @wraps(connect)
     async def connecting(connection: Any) -> Any:
         try:
-            async with asyncio.timeout(_LONGEST_CONNECT_OF_SUSPECT if connection in suspects else _LONGEST_CONNECT):
+            async with asyncio.timeout(_LONGEST_OF_SUSPECT if connection in suspects else _LONGEST_CONNECT):
                 connected = await connect(connection)
         except TimeoutError:
             suspects.add(connection)
