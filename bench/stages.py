@@ -28,7 +28,6 @@ from dataset import PARTITIONS, WINDOW_SIZE, Dataset, prepare
 from table import command, machine
 from workspace import peers_are_missing
 
-_FETCH_BYTES = 4 * 1024 * 1024
 _RULES = CountingRules(WINDOW_SIZE, "event", 60_000)
 
 Batches = list[tuple[int, Sequence[Record]]]
@@ -77,7 +76,6 @@ async def _fetch(
         auto_offset_reset="earliest",
         enable_auto_commit=False,
         isolation_level="read_committed",
-        max_partition_fetch_bytes=_FETCH_BYTES,
         check_crcs=check_crcs,
     )
     partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]

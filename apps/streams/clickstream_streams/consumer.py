@@ -28,9 +28,15 @@ _LIST = 500
 _TURN = 4_000
 """Records after which other partitions have their turn, though more were fetched."""
 
+_FETCH_BYTES = 2 * 1024 * 1024
+"""Bytes in a broker's answer, all partitions together. Larger ones take memory from the kernel anew each time."""
+
 
 class BatchConsumer(Consumer):
     """A consumer to be read with `fetched` only."""
+
+    def __init__(self, *topics: str, **config: Any) -> None:
+        super().__init__(*topics, **{"fetch_max_bytes": _FETCH_BYTES, **config})
 
     async def fetched(self, partition: TopicPartition, timeout_ms: int) -> Iterable[Sequence[Record]]:
         """Return the next records of an assigned partition as lists; nothing after `timeout_ms` without any.
