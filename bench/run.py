@@ -7,7 +7,6 @@ medians. Other measurements have files of their own: recovery.py, latency.py, me
 import argparse
 import subprocess
 import sys
-from statistics import median
 
 from cluster import running_cluster
 from contest import CONTESTANTS, Contestant, NotInstalled, Run, RunFailed, describe_records, run
@@ -43,9 +42,10 @@ def main() -> int:
             runs: dict[Contestant, list[Run]] = {contestant: [] for contestant in contestants}
             failures: dict[Contestant, str] = {}
             skipped: dict[Contestant, str] = {}
-            floors = []
+            floors: dict[str, list[float]] = {}
             for turn in range(chosen.repeat):
-                floors.append(_floor(dataset))
+                for name, rate in _floors(dataset).items():
+                    floors.setdefault(name, []).append(rate)
                 for contestant in contestants:
                     print(f"{compression} {turn + 1}/{chosen.repeat} {contestant.name}", end=" ", flush=True)
                     try:
@@ -62,19 +62,19 @@ def main() -> int:
                     runs[contestant].append(done)
                     print(f"{done.rate:,.0f} events per CPU second, {done.warm_rate:,.0f} warm, {done.wall:.1f} s")
             failed = failed or bool(failures)
-            tables.append(f"Compression: {compression}\n\n{contest_table(runs, skipped | failures, median(floors))}")
+            tables.append(f"Compression: {compression}\n\n{contest_table(runs, skipped | failures, floors)}")
     print(f"\n{command()}\n{machine()}\n{describe_records(dataset)}; median of {chosen.repeat} runs\n")
     print("\n\n".join(tables))
     return 1 if failed else 0
 
 
-def _floor(dataset: Dataset) -> float:
-    """Events per CPU second of mere decoding."""
+def _floors(dataset: Dataset) -> dict[str, float]:
+    """Events per CPU second of mere decoding, by what an event becomes."""
     asked = subprocess.run(
         [PYTHON, BENCH / "contestants" / "decode_floor.py", dataset.lines], capture_output=True, text=True, check=True
     )
-    _, events, seconds = asked.stdout.split()
-    return int(events) / float(seconds)
+    lines = (line.split("\t") for line in asked.stdout.splitlines())
+    return {name: float(rate) for name, rate in lines}
 
 
 if __name__ == "__main__":

@@ -52,8 +52,13 @@ def command() -> str:
     return " ".join(["python", "bench/" + Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def contest_table(runs: Mapping[Contestant, Sequence[Run]], reasons: Mapping[Contestant, str], floor: float) -> str:
-    """The medians of all runs, or the reason why there are none; `floor` is mere decoding, events per CPU second."""
+def contest_table(
+    runs: Mapping[Contestant, Sequence[Run]], reasons: Mapping[Contestant, str], floors: Mapping[str, Sequence[float]]
+) -> str:
+    """The medians of all runs, or the reason why there are none.
+
+    `floors` is mere decoding, events per CPU second by what an event becomes.
+    """
     ours = next((done for contestant, done in runs.items() if contestant is PROCESSOR), ())
     rows = [
         "| | contestant | runs | events / CPU s | after warm-up | (a) is faster by | wall s | CPU s | peak MiB | |",
@@ -73,7 +78,11 @@ def contest_table(runs: Mapping[Contestant, Sequence[Run]], reasons: Mapping[Con
             f"| {ratio} | {median(run.wall for run in done):.1f} | {median(run.cpu for run in done):.1f} "
             f"| {median(run.ended.peak_bytes for run in done) / 2**20:.0f} | {contestant.note}{_share(contestant)} |"
         )
-    rows.append(f"| | decode floor | | {floor:,.0f} | | | | | | msgspec, bytes in memory |")
+    for name, rates in floors.items():
+        share = f"(a) is {median(run.rate for run in ours) / median(rates):.0%} of it" if ours else ""
+        rows.append(
+            f"| | decoding into {name} | {len(rates)} | {median(rates):,.0f} | | {share} | | | | msgspec alone |"
+        )
     return "\n".join(rows)
 
 
