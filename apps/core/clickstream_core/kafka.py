@@ -12,6 +12,7 @@ from typing import Any
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
+from clickstream_core.renewed_tls import RenewedContext
 from clickstream_core.settings import choice, matching, path, setting, text
 
 _PLAIN = "PLAIN"
@@ -128,6 +129,8 @@ class KafkaSettings:
     def aiokafka_config(self) -> dict[str, Any]:
         """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
 
+        Certificates that are renewed are used from the next connection on.
+
         The backend copies text when it is constructed, which would freeze the password of a password file: give it
         `backend.sasl_plain_password = config["sasl_plain_password"]` once more afterwards.
         """
@@ -136,7 +139,7 @@ class KafkaSettings:
             "security_protocol": self.security_protocol,
         }
         if self.uses_tls:
-            config["ssl_context"] = self.ssl_context()
+            config["ssl_context"] = RenewedContext(self.ssl_context, self._certificates())
         if self.uses_sasl:
             config |= self._sasl_config()
             reread_for_plain_in_aiokafka()
@@ -172,6 +175,9 @@ class KafkaSettings:
                     f" expected a PEM certificate and its PEM key without passphrase ({_reason(error)})"
                 ) from error
         return context
+
+    def _certificates(self) -> list[Path]:
+        return [file for file in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if file is not None]
 
     def _sasl_config(self) -> dict[str, Any]:
         return {

@@ -23,7 +23,16 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with PEM files: ca.crt, and server and client (.crt, .key) that this CA signed, valid for 127.0.0.1;
     client-encrypted.key is the client's key behind a passphrase.
     """
-    folder = tmp_path_factory.mktemp("certificates")
+    return _write_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def other_certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same files with other keys: the CA has the same name and signed none of the others."""
+    return _write_certificates(tmp_path_factory.mktemp("other_certificates"))
+
+
+def _write_certificates(folder: Path) -> Path:
     ca_key = ec.generate_private_key(ec.SECP256R1())
     (folder / "ca.crt").write_bytes(_certificate("Test CA", ca_key, ca_key, is_ca=True))
     for name in ("server", "client"):
