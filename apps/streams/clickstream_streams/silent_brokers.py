@@ -9,7 +9,8 @@ So here an answer has 5 s. A broker answers in order: what waits behind an unans
 the connection is closed and all of it fails as timed out, which aiokafka retries, soon with the broker's successor. The
 broker is suspected from then on: it gets 2 s to answer or to let somebody in, until it let somebody in or half a minute
 has passed. A broker that only pauses costs new connections, and what is sent again is known by its producer's sequence
-number.
+number. One that is slow, or behind a slow line, would never be heard out: so a request that was given up has twice the
+time when it is asked again, up to aiokafka's 40 s, until an answer comes within 5 s.
 """
 
 import asyncio
@@ -30,71 +31,97 @@ _LONGEST_CONNECT = 10.0
 _LONGEST_OF_SUSPECT = 2.0
 _SUSPECTED_FOR = 30.0
 
+_MOST_PATIENCE = 40.0
+"""What aiokafka allows for an answer."""
 
-class _Suspects:
-    """The brokers that have left somebody without an answer, by address."""
+_Address = tuple[str, int]
+
+
+class _Brokers:
+    """What is remembered of the brokers: who left somebody without an answer, and who needs longer for what."""
 
     def __init__(self) -> None:
-        self._since: dict[tuple[str, int], float] = {}
+        self._suspected_since: dict[_Address, float] = {}
+        self._slow: dict[tuple[_Address, type], float] = {}
 
-    def __contains__(self, connection: Any) -> bool:
-        return time.monotonic() - self._since.get(_address(connection), float("-inf")) < _SUSPECTED_FOR
+    def time_for(self, connection: Any, request: Any) -> float:
+        """Return how many seconds the answer may take."""
+        rebalances = isinstance(request, (JoinGroupRequest, SyncGroupRequest))
+        if not rebalances and self.suspects(connection):
+            return _LONGEST_OF_SUSPECT
+        usual = _LONGEST_REBALANCE if rebalances else _LONGEST_ANSWER
+        return self._slow.get((_address(connection), type(request)), usual)
 
-    def add(self, connection: Any) -> None:
-        """Suspect the connection's broker; for half a minute from the first time on, not for ever again."""
-        if connection not in self:
-            self._since[_address(connection)] = time.monotonic()
+    def answered(self, connection: Any, request: Any, seconds: float) -> None:
+        """Take note of an answer. When it was quick, the next one has the usual time again."""
+        if self._slow and seconds < _LONGEST_ANSWER:
+            self._slow.pop((_address(connection), type(request)), None)
 
-    def trust(self, connection: Any) -> None:
-        """Suspect it no longer."""
-        self._since.pop(_address(connection), None)
+    def left_unanswered(self, connection: Any, request: Any, seconds: float) -> None:
+        """Suspect the broker; if it answers anything later, the same request has twice the time then."""
+        if not self.suspects(connection):
+            self._slow[_address(connection), type(request)] = min(2 * seconds, _MOST_PATIENCE)
+        self.suspect(connection)
+
+    def suspects(self, connection: Any) -> bool:
+        """Whether the broker has left somebody without an answer not long ago, and has let nobody in since."""
+        return time.monotonic() - self._suspected_since.get(_address(connection), float("-inf")) < _SUSPECTED_FOR
+
+    def suspect(self, connection: Any) -> None:
+        """Suspect the broker; for half a minute from the first time on, not for ever again."""
+        if not self.suspects(connection):
+            self._suspected_since[_address(connection)] = time.monotonic()
+
+    def let_in(self, connection: Any) -> None:
+        """Suspect the broker no longer."""
+        self._suspected_since.pop(_address(connection), None)
 
 
 def give_up_silent_brokers() -> None:
     """Make all connections of this process be closed when they are not answered."""
-    suspects = _Suspects()
-    AIOKafkaConnection.send = _answered_in_time(AIOKafkaConnection.send, suspects)
-    AIOKafkaConnection.connect = _connected_in_time(AIOKafkaConnection.connect, suspects)
+    brokers = _Brokers()
+    AIOKafkaConnection.send = _answered_in_time(AIOKafkaConnection.send, brokers)
+    AIOKafkaConnection.connect = _connected_in_time(AIOKafkaConnection.connect, brokers)
 
 
-def _answered_in_time(send: Callable[..., Awaitable[Any]], suspects: _Suspects) -> Callable[..., Awaitable[Any]]:
-    async def answered(connection: Any, answer: Awaitable[Any], longest: float) -> Any:
+def _answered_in_time(send: Callable[..., Awaitable[Any]], brokers: _Brokers) -> Callable[..., Awaitable[Any]]:
+    async def answered(connection: Any, request: Any, answer: Awaitable[Any]) -> Any:
+        longest, asked = brokers.time_for(connection, request), time.monotonic()
         try:
             async with asyncio.timeout(longest):
-                return await answer
+                found = await answer
         except TimeoutError:
-            suspects.add(connection)
+            brokers.left_unanswered(connection, request, longest)
             connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
             raise
         except KafkaConnectionError as error:
-            if connection in suspects:  # closed above, for another request
+            if brokers.suspects(connection):  # closed above, for another request
                 raise RequestTimedOutError(f"{connection.host}:{connection.port} does not answer") from error
             raise
+        brokers.answered(connection, request, time.monotonic() - asked)
+        return found
 
     @wraps(send)
     def sending(connection: Any, request: Any, *arguments: Any, **options: Any) -> Awaitable[Any]:
-        longest = _LONGEST_OF_SUSPECT if connection in suspects else _LONGEST_ANSWER
-        if isinstance(request, (JoinGroupRequest, SyncGroupRequest)):
-            longest = _LONGEST_REBALANCE
-        return answered(connection, send(connection, request, *arguments, **options), longest)
+        return answered(connection, request, send(connection, request, *arguments, **options))
 
     return sending
 
 
-def _connected_in_time(connect: Callable[..., Awaitable[Any]], suspects: _Suspects) -> Callable[..., Awaitable[Any]]:
+def _connected_in_time(connect: Callable[..., Awaitable[Any]], brokers: _Brokers) -> Callable[..., Awaitable[Any]]:
     @wraps(connect)
     async def connecting(connection: Any) -> Any:
         try:
-            async with asyncio.timeout(_LONGEST_OF_SUSPECT if connection in suspects else _LONGEST_CONNECT):
+            async with asyncio.timeout(_LONGEST_OF_SUSPECT if brokers.suspects(connection) else _LONGEST_CONNECT):
                 connected = await connect(connection)
         except TimeoutError:
-            suspects.add(connection)
+            brokers.suspect(connection)
             raise
-        suspects.trust(connection)
+        brokers.let_in(connection)
         return connected
 
     return connecting
 
 
-def _address(connection: Any) -> tuple[str, int]:
+def _address(connection: Any) -> _Address:
     return connection.host, connection.port

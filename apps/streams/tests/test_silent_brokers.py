@@ -9,6 +9,7 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.group import SyncGroupRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
 from clickstream_streams import silent_brokers
 from clickstream_streams.silent_brokers import give_up_silent_brokers
@@ -23,7 +24,7 @@ class Handshake:
         self.hangs = False
 
     async def __call__(self, connection: AIOKafkaConnection) -> None:
-        connection._versions = {SyncGroupRequest.API_KEY: (0, 3)}
+        connection._versions = {SyncGroupRequest.API_KEY: (0, 3), MetadataRequest.API_KEY: (0, 5)}
         if self.hangs:
             await asyncio.Event().wait()
 
@@ -64,6 +65,10 @@ async def connect(port: int) -> AIOKafkaConnection:
 
 def question() -> ApiVersionRequest:
     return ApiVersionRequest()
+
+
+def other_question() -> MetadataRequest:
+    return MetadataRequest([])
 
 
 def rebalance() -> SyncGroupRequest:
@@ -136,7 +141,7 @@ def test_a_broker_that_did_not_answer_has_less_time_until_it_lets_somebody_in(
 
             handshake.hangs = False
             trusted = await connect(port)
-            answer = asyncio.ensure_future(trusted.send(question()))
+            answer = asyncio.ensure_future(trusted.send(other_question()))
             handshake.hangs = True
             entry = asyncio.ensure_future(connect(port))
             await asyncio.wait((answer, entry), timeout=3 * SHORT)
@@ -146,5 +151,32 @@ def test_a_broker_that_did_not_answer_has_less_time_until_it_lets_somebody_in(
             await trusted.close()
             with pytest.raises(KafkaConnectionError):
                 await answer
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.usefixtures("handshake")
+def test_a_broker_that_is_slow_has_longer_each_time_until_it_is_quick() -> None:
+    async def scenario() -> None:
+        brokers = silent_brokers._Brokers()
+        connection = AIOKafkaConnection("127.0.0.1", 9092)
+        for expected in (SHORT, 2 * SHORT, 4 * SHORT):
+            assert brokers.time_for(connection, question()) == expected
+            brokers.left_unanswered(connection, question(), expected)
+            brokers.left_unanswered(connection, rebalance(), LONG)  # behind the other one on the same connection
+            assert brokers.suspects(connection)
+            brokers.let_in(connection)
+        assert brokers.time_for(connection, rebalance()) == LONG
+
+        brokers.answered(connection, question(), 2 * SHORT)
+        assert brokers.time_for(connection, question()) == 8 * SHORT
+        brokers.answered(connection, rebalance(), 0)
+        assert brokers.time_for(connection, question()) == 8 * SHORT
+        brokers.answered(connection, question(), 0)
+        assert brokers.time_for(connection, question()) == SHORT
+        for _ in range(20):
+            brokers.left_unanswered(connection, question(), brokers.time_for(connection, question()))
+            brokers.let_in(connection)
+        assert brokers.time_for(connection, question()) == 40
 
     asyncio.run(scenario())
