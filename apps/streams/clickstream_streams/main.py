@@ -119,7 +119,7 @@ async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Eve
         announce(f"✓ Connected to Kafka: {list(settings.kafka.bootstrap_servers)}")
         if await _unless(stopping, _prepared(admin, settings, health)) is None:
             return 0
-        engine = _engine(settings.kafka.aiokafka_config())
+        engine = _engine(kafka)
         clock = Clock()
         replica = Replica(settings, kafka, admin, clock)
         make_events, make_merge = partial(EventsTask, replica=replica), partial(MergeTask, replica=replica)
