@@ -1,7 +1,7 @@
 """A real broker that asks who is there: TLS, client certificates, SCRAM and PLAIN, for both client libraries."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,16 +26,26 @@ def ports() -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
+def store(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("store") / "server.pem"
+    fill(store, certificates)
+    return store
+
+
+def fill(store: Path, certificates: Path) -> None:
+    store.write_bytes((certificates / "server.key").read_bytes() + (certificates / "server.crt").read_bytes())
+
+
+@pytest.fixture(scope="module")
 def secured(
     ports: dict[str, int],
     certificates: Path,
+    store: Path,
     java: Path,
     jars: tuple[Path, ...],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Broker]:
     folder = tmp_path_factory.mktemp("secured")
-    store = folder / "server.pem"
-    store.write_bytes((certificates / "server.key").read_bytes() + (certificates / "server.crt").read_bytes())
     addresses = ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
     protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **LISTENERS}
     properties = {
@@ -140,19 +150,53 @@ def test_clients_that_live_on_use_the_new_password_when_they_connect_again(
         set_scram_password(secured, "new")
         secured.restart()
 
-    async def use_two_passwords_with_aiokafka() -> None:
-        admin = AIOKafkaAdminClient(**scram.aiokafka_config())
+    assert_both_libraries_live_on(scram, change_password_and_restart)
+
+
+def test_clients_that_live_on_trust_the_new_ca_when_they_connect_again(
+    secured: Broker,
+    store: Path,
+    ports: dict[str, int],
+    certificates: Path,
+    other_certificates: Path,
+    tmp_path: Path,
+) -> None:
+    ca = tmp_path / "ca.crt"
+    ca.write_bytes((certificates / "ca.crt").read_bytes())
+    plain = settings(
+        ports["PLAIN"],
+        tmp_path,
+        KAFKA_SASL_MECHANISM="PLAIN",
+        KAFKA_SASL_USERNAME="clickstream",
+        KAFKA_SASL_PASSWORD="plain secret",
+    )
+
+    def replace_ca_and_restart() -> None:
+        ca.write_bytes((other_certificates / "ca.crt").read_bytes())
+        fill(store, other_certificates)
+        secured.restart()
+
+    try:
+        assert_both_libraries_live_on(plain, replace_ca_and_restart)
+    finally:
+        fill(store, certificates)
+        secured.restart()
+
+
+def assert_both_libraries_live_on(settings: KafkaSettings, change_and_restart: Callable[[], None]) -> None:
+    async def ask_twice_with_aiokafka() -> None:
+        admin = AIOKafkaAdminClient(**settings.aiokafka_config())
         try:
             await admin.start()
             await admin.list_topics()
-            await asyncio.to_thread(change_password_and_restart)
+            await asyncio.to_thread(change_and_restart)
             assert isinstance(await admin.list_topics(), list)
         finally:
             await admin.close()
 
-    with KafkaAdminClient(**scram.kafka_python_config()) as admin:
+    with KafkaAdminClient(**settings.kafka_python_config()) as admin:
         assert isinstance(admin.list_topics(), list)
-        asyncio.run(use_two_passwords_with_aiokafka())
+        asyncio.run(ask_twice_with_aiokafka())
 
         def lists_topics_again() -> bool:
             try:
