@@ -61,6 +61,22 @@ class _NoMonitor(kstreams.PrometheusMonitor):
         self.running = True
 
 
+class _NoProducer:
+    """Instead of the engine's producer, which nobody uses here: partitions have transactional ones of their own."""
+
+    def __init__(self, **config: object) -> None:
+        """Take the engine's settings."""
+
+    async def start(self) -> None:
+        """Connect to nothing, so that a Kafka that is away does not end the start."""
+
+    async def flush(self) -> None:
+        """Wait for nothing."""
+
+    async def stop(self) -> None:
+        """Close nothing."""
+
+
 def main() -> None:
     """Run the processor until SIGTERM or SIGINT."""
     run(_main)
@@ -128,10 +144,7 @@ async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Eve
         merge = _stream("merge", topics.partials_topic, settings.merge_group_id, make_merge, MergeAssignor)
         engine.add_stream(events)
         engine.add_stream(merge)
-        try:
-            await engine.start()
-        except KafkaError as error:
-            raise FatalError(f"Kafka went away during the start: {error!r}") from error
+        await engine.start()
         try:
             await _watch(engine, (events, merge), health, clock, stopping)
         finally:
@@ -163,7 +176,12 @@ def _engine(kafka: dict[str, Any]) -> kstreams.StreamEngine:
     backend = Kafka(**kafka)
     if "sasl_plain_password" in kafka:
         backend.sasl_plain_password = kafka["sasl_plain_password"]  # pydantic's copy would not read the file again
-    return kstreams.create_engine(title="clickstream-streams", backend=backend, monitor=_NoMonitor())
+    return kstreams.create_engine(
+        title="clickstream-streams",
+        backend=backend,
+        producer_class=_NoProducer,  # type: ignore[arg-type]
+        monitor=_NoMonitor(),
+    )
 
 
 def _stream(

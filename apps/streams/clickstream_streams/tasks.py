@@ -28,12 +28,13 @@ from clickstream_streams.columns import Record
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.transactions import Transactions
+from clickstream_streams.transactions import Transactions, start_client
 
 _POLL_MS = 200
 _URGENT_PAUSE = 250
 _SHORTEST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 5.0
+_PAUSE_BEFORE_JOINING = 1.0
 _PATIENCE_AT_STOP = 3.0
 _PATIENCE_AT_LEAVING = 1.0
 _TRANSIENT = (KafkaError, OSError, TimeoutError)
@@ -228,11 +229,12 @@ class PartitionStream(Stream):
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
-        """Join the group and work until stopped."""
-        self.subscribe()
-        assert self.consumer is not None, "subscribe() creates the consumer"
+        """Join the group, when Kafka is there, and work until stopped."""
         self.running = True
-        await self.consumer.start()
+        while self.running:
+            if await self._consuming():
+                break
+            await asyncio.sleep(_PAUSE_BEFORE_JOINING)
         await self._ended
 
     async def stop(self) -> None:
@@ -246,6 +248,22 @@ class PartitionStream(Stream):
             await _in_time(consumer.stop())
         if not self._ended.done():
             self._ended.set_result(None)
+
+    async def _consuming(self) -> bool:
+        """Start a consumer; return False when Kafka has to be asked again."""
+        self.subscribe()
+        consumer = self.consumer
+        assert consumer is not None, "subscribe() creates the consumer"
+        try:
+            await start_client(consumer)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            _log.warning("%s: cannot join the group yet: %s", self.name, _said(error))
+            self.consumer = None
+            await _in_time(consumer.stop())
+            return False
+        return True
 
     def is_ready(self) -> bool:
         """Whether partitions were assigned, perhaps none, and all of them are restored."""
