@@ -20,6 +20,7 @@ from clickstream_core.events import decode_events
 from clickstream_streams.columns import Record, columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.consumer import BatchConsumer
+from clickstream_streams.memory import keep_freed_memory
 from clickstream_streams.partition import Partition
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import CountingRules
@@ -43,6 +44,7 @@ def main() -> int:
     if missing := peers_are_missing():
         parser.error(missing)
     dataset = prepare(chosen.events)
+    keep_freed_memory()
     gc.set_threshold(100_000, 50, 100)
     with running_cluster() as cluster:
         topic = cluster.load(dataset, chosen.compression)

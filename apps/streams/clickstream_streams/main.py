@@ -24,6 +24,7 @@ from clickstream_streams.clock import Clock
 from clickstream_streams.connection import check_retention, connect, wait_for_topics
 from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.memory import keep_freed_memory
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.report import announce_start
 from clickstream_streams.settings import StreamsSettings
@@ -95,6 +96,7 @@ def _main() -> int:
         try:
             report_closed_transports()
             give_up_silent_brokers()
+            keep_freed_memory()
             gc.freeze()
             gc.set_threshold(_GARBAGE_THRESHOLD)
             return uvloop.run(_serve(settings, health))
