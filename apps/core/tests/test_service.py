@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter
 from clickstream_core.errors import SettingsError
 from clickstream_core.pages import Request, Response
 from clickstream_core.service import Health, HealthServer
+from kit.poll import eventually
 
 
 class Clock:
@@ -194,6 +195,7 @@ def test_a_page_may_keep_the_connection(port: int, health: Health) -> None:
             received += client.recv(4096)
         assert b"Content-Length" not in received
         assert ask(port, "/healthz") == (200, "ok\n")
+        eventually(lambda: kept, 10)  # handed over after what was received
         kept[0].sendall(b"later")
         assert client.recv(4096) == b"later"
         kept[0].close()
