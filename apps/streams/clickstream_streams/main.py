@@ -30,6 +30,7 @@ from clickstream_streams.report import announce_start
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.silent_brokers import give_up_silent_brokers
 from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
+from clickstream_streams.transactions import is_known
 
 LONGEST_TURN = 60_000
 """Milliseconds without a turn of some partition's loop after which the process no longer counts as alive."""
@@ -218,7 +219,7 @@ async def _watch(
     """Keep health and readiness true to the tasks until told to stop; raise what ended a stream."""
     running = list(engine.streams_to_tasks.values())
     for task in running:
-        task.add_done_callback(_is_known)
+        task.add_done_callback(is_known)
     stopped = asyncio.create_task(stopping.wait())
     try:
         while not stopping.is_set():
@@ -242,12 +243,6 @@ async def _watch(
                     raise FatalError(f"a stream ended: {error!r}") from error
     finally:
         stopped.cancel()
-
-
-def _is_known(task: "asyncio.Task[None]") -> None:
-    """Look at what ended a stream: asyncio prints a traceback of what nobody has looked at, and one end is enough."""
-    if not task.cancelled():
-        task.exception()
 
 
 if __name__ == "__main__":

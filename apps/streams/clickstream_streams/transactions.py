@@ -52,6 +52,12 @@ async def start_client(client: Any) -> None:
         raise KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
 
 
+def is_known(ended: "asyncio.Future[None]") -> None:
+    """Look at how a future or task has ended: asyncio prints a traceback of what nobody has looked at."""
+    if not ended.cancelled():
+        ended.exception()
+
+
 class Transactions:
     """The transactional producer of one partition; to be opened with `open` and closed."""
 
@@ -119,7 +125,7 @@ class Transactions:
         transaction = self._producer._txn_manager
         for ended in (transaction.wait_for_transaction_end(), *(each[-1] for each in transaction._pending_txn_offsets)):
             if ended is not None:
-                ended.add_done_callback(_is_known)
+                ended.add_done_callback(is_known)
         try:
             async with asyncio.timeout(2):
                 await self._producer.stop()
@@ -130,9 +136,3 @@ class Transactions:
                 sender.cancel()
             with suppress(Exception):
                 await self._producer.client.close()
-
-
-def _is_known(ended: "asyncio.Future[None]") -> None:
-    """Look at what ended a transaction: asyncio prints a traceback of what nobody has looked at."""
-    if not ended.cancelled():
-        ended.exception()
