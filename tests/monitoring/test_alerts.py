@@ -103,6 +103,13 @@ def test_each_alert_is_tried_firing_and_silent(alerts: dict[str, Any], unit_test
     assert {case["alertname"] for case in tried if not case.get("exp_alerts")} == alerts.keys()
 
 
+def test_each_alert_says_in_which_namespace(unit_tests: dict[str, Any]) -> None:
+    tried = [case for each in unit_tests["tests"] for case in each.get("alert_rule_test", [])]
+    for case in tried:
+        for expected in case.get("exp_alerts", []):
+            assert "namespace" in expected["exp_labels"], f"{case['alertname']}: Alertmanager groups and inhibits by it"
+
+
 def _promtool_test(directory: Path, alerts: str, tests: str) -> tuple[int, str]:
     (directory / "alerts-rules.yaml").write_text(rule_file(alerts), encoding="utf-8")
     (directory / "alerts-test.yaml").write_text(tests, encoding="utf-8")
@@ -148,3 +155,19 @@ def test_the_example_for_alertmanager_is_valid_and_names_alerts_that_exist(alert
     )
     assert named
     assert named <= alerts.keys()
+
+
+def test_what_goes_wrong_in_a_namespace_at_the_same_time_is_one_message() -> None:
+    configuration = yaml.safe_load((ROOT / "monitoring" / "alertmanager.yaml").read_text(encoding="utf-8"))
+
+    assert configuration["route"]["group_by"] == ["namespace"]
+    assert all("group_by" not in route for route in configuration["route"]["routes"])
+    assert all(rule["equal"] == ["namespace"] for rule in configuration["inhibit_rules"])
+
+
+def test_one_prometheus_takes_the_alerts_and_asks_kafkas_pods(resource: dict[str, Any]) -> None:
+    monitors = [
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in (ROOT / "strimzi/monitoring").glob("*-monitor.yaml")
+    ]
+
+    assert {each["metadata"]["labels"]["release"] for each in [resource, *monitors]} == {"kube-prometheus-stack"}
