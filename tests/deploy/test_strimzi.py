@@ -122,7 +122,7 @@ def test_another_cluster_name_takes_the_place_of_ours_everywhere(directory: Path
         name, kind = resource["metadata"]["name"], resource["kind"]
         if kind == "Kafka":
             assert name == "other"
-        elif kind != "Pod":
+        elif kind != "Pod" and name != "cluster-operator":
             assert resource["metadata"]["labels"]["strimzi.io/cluster"] == "other"
     assert "data-on" not in text.replace(CLUSTER, "other")
 
@@ -337,6 +337,17 @@ def test_the_metrics_of_eks_are_where_its_kafka_looks(kustomize: Kustomize) -> N
     reference = metrics["valueFrom"]["configMapKeyRef"]
     assert metrics["type"] == "jmxPrometheusExporter"
     assert reference["key"] in built["ConfigMap", reference["name"]]["data"]
+
+
+def test_prometheus_asks_kafkas_pods_and_the_operator_that_knows_their_certificates(kustomize: Kustomize) -> None:
+    built = resources(kustomize, "monitoring")
+
+    kafka, operator = (built["PodMonitor", name]["spec"] for name in (f"{CLUSTER}-kafka", "cluster-operator"))
+    assert kafka["selector"]["matchLabels"] == {"strimzi.io/cluster": CLUSTER, "strimzi.io/kind": "Kafka"}
+    assert [each["port"] for each in kafka["podMetricsEndpoints"]] == ["tcp-prometheus"]
+    assert operator["selector"]["matchLabels"] == {"strimzi.io/kind": "cluster-operator"}
+    assert operator["namespaceSelector"] == {"any": True}, "it is seldom in Kafka's namespace"
+    assert [each["port"] for each in operator["podMetricsEndpoints"]] == ["http"]
 
 
 def test_the_overlays_are_kafka_topics_and_users_together(kustomize: Kustomize) -> None:

@@ -166,8 +166,7 @@ def test_what_goes_wrong_in_a_namespace_at_the_same_time_is_one_message() -> Non
 
 
 def test_one_prometheus_takes_the_alerts_and_asks_kafkas_pods(resource: dict[str, Any]) -> None:
-    monitors = [
-        yaml.safe_load(file.read_text(encoding="utf-8")) for file in (ROOT / "strimzi/monitoring").glob("*-monitor.yaml")
-    ]
+    files = (ROOT / "strimzi" / "monitoring").glob("*-monitor.yaml")
+    monitors = [yaml.safe_load(each.read_text(encoding="utf-8")) for each in files]
 
     assert {each["metadata"]["labels"]["release"] for each in [resource, *monitors]} == {"kube-prometheus-stack"}
