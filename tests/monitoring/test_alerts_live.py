@@ -100,9 +100,9 @@ def _with_short_times(rules: str) -> str:
         (r"/ 300\b", "/ 15", 1),
         (r"window_waiting_seconds\) > 60", "window_waiting_seconds) > 3", 1),
         (r"for: \d+[mh]", "for: 1s", 12),
-        (r"(clickstream_consumer_window_size_seconds\)), 30\)", r"\1, 1)", 1),
+        (r"^( +\), )30\)$", r"\g<1>1)", 1),
     ):
-        rules, count = re.subn(pattern, replacement, rules)
+        rules, count = re.subn(pattern, replacement, rules, flags=re.MULTILINE)
         assert count >= least, f"{pattern} is in the rules {count} times"
     return rules
 
