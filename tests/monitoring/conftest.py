@@ -1,5 +1,6 @@
-"""What the tests of the monitoring share: the documented metrics, and the samples of other exporters."""
+"""What the tests of the monitoring share: documented metrics, samples of other exporters, the dashboard's queries."""
 
+import json
 import re
 from pathlib import Path
 
@@ -22,3 +23,14 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
 def samples() -> dict[str, str]:
     """The text of each exporter's sample, by the exporter's name."""
     return {each.stem: each.read_text(encoding="utf-8") for each in (Path(__file__).parent / "samples").glob("*.txt")}
+
+
+@pytest.fixture(scope="session")
+def panel_queries() -> dict[str, str]:
+    """The queries of all panels with the dashboard's variables in them, by the panel's title and the query's letter."""
+    dashboard = json.loads((ROOT / "monitoring" / "grafana-dashboard.json").read_text(encoding="utf-8"))
+    return {
+        f"{panel['title']} ({target['refId']})": target["expr"]
+        for panel in dashboard["panels"]
+        for target in panel.get("targets", [])
+    }

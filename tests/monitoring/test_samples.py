@@ -1,10 +1,6 @@
 """The samples of other exporters are as recordings of others show them, and are asked for by labels that they have."""
 
-import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +10,6 @@ from prometheus_client.samples import Sample
 
 from clickstream_local.prometheus import ALERTS
 
-ROOT = Path(__file__).parents[2]
 Documented = dict[str, tuple[str, frozenset[str]]]
 
 # As in the recordings that samples/README.md names, the whole set of labels.
@@ -93,22 +88,18 @@ def test_kafkas_pods_belong_to_strimzis_pod_sets(told: dict[str, list[Sample]]) 
     assert {owner for pod, owner in owners.items() if pod.startswith("clickstream-")} == {"ReplicaSet"}
 
 
-def _expressions() -> Iterator[tuple[str, str]]:
-    """Each query of the dashboard and each rule, with where it is from."""
-    dashboard: dict[str, Any] = json.loads((ROOT / "monitoring" / "grafana-dashboard.json").read_text(encoding="utf-8"))
-    for panel in dashboard["panels"]:
-        for target in panel.get("targets", []):
-            yield panel["title"], target["expr"]
-    for group in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["spec"]["groups"]:
-        for rule in group["rules"]:
-            yield rule.get("alert") or rule["record"], rule["expr"]
+def _rules() -> dict[str, str]:
+    groups = yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["spec"]["groups"]
+    return {rule.get("alert") or rule["record"]: rule["expr"] for group in groups for rule in group["rules"]}
 
 
-def test_queries_choose_and_group_by_labels_that_exist(documented: Documented, told: dict[str, list[Sample]]) -> None:
+def test_queries_choose_and_group_by_labels_that_exist(
+    documented: Documented, told: dict[str, list[Sample]], panel_queries: dict[str, str]
+) -> None:
     labels = {name: set(some) | _OF_THE_TARGET for name, (_, some) in documented.items()}
     labels |= {f"{name}_{end}": {*some, "le"} for name, some in labels.items() for end in ("bucket", "sum", "count")}
     labels |= {name: _OF_THE_TARGET.union(*(each.labels for each in some)) for name, some in told.items()}
-    for where, expression in _expressions():
+    for where, expression in (panel_queries | _rules()).items():
         for metric, matchers in re.findall(r"(\w+)\{([^}]*)\}", expression):
             chosen = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', "", matchers)))
             assert chosen <= labels.get(metric, _OF_THE_TARGET), f"{where}: {metric}"
