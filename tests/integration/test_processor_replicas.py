@@ -1,5 +1,7 @@
 """Replicas that come, go, die and freeze while events flow change no number."""
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from kit.generate import generate
 from kit.live import LiveStream
 from kit.offline import assert_equal_to_offline_count
@@ -109,3 +111,30 @@ def test_only_one_of_two_replicas_emits(topics: PipelineTopics, apps: Apps) -> N
     eventually(lambda: assert_equal_to_offline_count(topics, 5), 60, every=1)
 
     assert sorted(bool(windows_announced(each)) for each in replicas) == [False, True]
+
+
+def shown_partitions(replica: App, name: str) -> set[str]:
+    """The partitions of which the replica's gauge tells."""
+    families = text_string_to_metric_families(replica.get("/metrics")[1])
+    return {each.labels["partition"] for family in families for each in family.samples if each.name == name}
+
+
+def test_a_partition_is_shown_by_the_replica_that_owns_it(topics: PipelineTopics, apps: Apps) -> None:
+    gauges = [f"clickstream_streams_{each}" for each in ("lag_records", "watermark_timestamp_seconds", "open_windows")]
+    with LiveStream(topics, generate(live_shape(4, 300), seed=16)):
+        first = start_processor(apps, topics)
+        first.wait_until_ready()
+        everything = eventually(lambda: len(shown := shown_partitions(first, gauges[0])) > 1 and shown, 60)
+        assert everything
+        second = start_processor(apps, topics)
+        second.wait_until_ready()
+
+        def shared() -> bool:
+            for gauge in gauges:
+                of_first, of_second = shown_partitions(first, gauge), shown_partitions(second, gauge)
+                assert of_second, f"{gauge}: the second replica owns nothing yet"
+                assert of_first | of_second == everything, gauge
+                assert not of_first & of_second, f"{gauge}: both tell of {sorted(of_first & of_second)}"
+            return True
+
+        eventually(shared, 30)

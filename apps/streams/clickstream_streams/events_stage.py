@@ -123,6 +123,10 @@ class EventsTask(PartitionTask):
     def forget(self) -> None:
         self._state = None
 
+    def hide(self) -> None:
+        for gauge in instruments.OF_A_PARTITION:
+            gauge.remove(self._label)
+
     # -- processing ---------------------------------------------------------------------------------------------------
 
     async def process(self, fetched: Iterable[Sequence[Record]]) -> None:

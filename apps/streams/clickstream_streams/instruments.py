@@ -16,6 +16,8 @@ OPEN_WINDOWS = Gauge("clickstream_streams_open_windows", "Windows that may still
 APPROXIMATE_WINDOWS = Gauge(
     "clickstream_streams_approximate_windows", "Open windows counted by a sketch.", ["partition"]
 )
+OF_A_PARTITION = (LAG, WATERMARK, OPEN_WINDOWS, APPROXIMATE_WINDOWS)
+"""What is told only of the partitions that the replica has."""
 BATCH_SECONDS = Histogram(
     "clickstream_streams_batch_seconds", "Duration of a turn with records.", ["stage"], buckets=_LATENCIES
 )

@@ -92,6 +92,10 @@ class MergeTask(PartitionTask):
     def forget(self) -> None:
         self._merge = None
 
+    def hide(self) -> None:
+        self._waiting_since = None
+        instruments.WAITING_SECONDS.set(0)
+
     # -- processing ---------------------------------------------------------------------------------------------------
 
     async def process(self, fetched: Iterable[Sequence[Record]]) -> None:

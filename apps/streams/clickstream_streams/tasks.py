@@ -98,6 +98,10 @@ class PartitionTask(abc.ABC):
     def forget(self) -> None:
         """Drop the memory: it may not be what the log says."""
 
+    @abc.abstractmethod
+    def hide(self) -> None:
+        """Take the partition out of the replica's gauges: another replica tells of it now."""
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> "asyncio.Task[None]":
@@ -275,6 +279,8 @@ class PartitionStream(Stream):
             return  # the group was still about to hand over partitions while the stream was being stopped
         assert isinstance(self.consumer, BatchConsumer), "the stream was made with this class"
         kept = {partition: task for partition, task in self.tasks.items() if partition in partitions}
+        for partition in self.tasks.keys() - kept.keys():
+            self.tasks[partition].hide()
         self.tasks = {p: kept.get(p) or self._make_task(p, self.consumer) for p in sorted(partitions)}
         for partition, task in self.tasks.items():
             running = self._running[partition] = task.start()
@@ -295,6 +301,8 @@ class PartitionStream(Stream):
             future.cancel()
         if late:
             await asyncio.wait(late, timeout=1)
+            for task in self.tasks.values():
+                task.hide()
             self.tasks = {}
 
     def _task_ended(self, running: "asyncio.Task[None]") -> None:

@@ -80,3 +80,19 @@ def test_a_lag_that_kafka_does_not_tell_is_not_known(caplog: pytest.LogCaptureFi
         asyncio.run(scenario())
     (record,) = caplog.records
     assert "for partition 1, whose watermark is not known and whose lag is not known" in record.getMessage()
+
+
+def test_a_replica_whose_merge_goes_elsewhere_does_not_wait() -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        await worker.turn()
+        kafka.wait(20_000)
+        await worker.turn()
+        assert instruments.WAITING_SECONDS._value.get() == 20
+        worker.task.hide()
+
+    asyncio.run(scenario())
+    assert instruments.WAITING_SECONDS._value.get() == 0
