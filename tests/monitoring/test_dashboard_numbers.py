@@ -17,7 +17,7 @@ _WINDOW = "clickstream_consumer_window"
 @pytest.fixture(scope="module")
 def queries(panel_queries: dict[str, str]) -> dict[str, str]:
     return {
-        name: expression.replace("$namespace", ".*").replace("$__rate_interval", "5m")
+        name: expression.replace("$namespace", ".*").replace("$__rate_interval", "1m")
         for name, expression in panel_queries.items()
     }
 
@@ -126,3 +126,14 @@ def test_what_two_exporters_tell_of_the_same_is_counted_once(tmp_path: Path, que
         "Restarts (A)": {'{pod="clickstream-consumer-1"}': 2},
     }
     _assert_numbers(tmp_path, queries, series, expected)
+
+
+def test_the_latency_of_windows_of_5_minutes_is_there_between_them_too(tmp_path: Path, queries: dict[str, str]) -> None:
+    bucket = 'clickstream_streams_window_latency_seconds_bucket{namespace="kafka", pod="a"'
+    series = {
+        f'{bucket}, le="6.0"}}': "0x30",
+        f'{bucket}, le="8.0"}}': "0x6 1x9 2x15",
+        f'{bucket}, le="+Inf"}}': "0x6 1x9 2x15",
+    }
+
+    _assert_numbers(tmp_path, queries, series, {"Window latency (A)": 7})
