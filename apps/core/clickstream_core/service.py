@@ -4,7 +4,8 @@
 `Health.beat()` each turn, and when the last beat is older than `stall_after`, the answer is 503 and the kubelet
 restarts the pod. Anything that is progress (a long restore) beats too. `/readyz` answers whether the app does its work
 now: connected and, for members of a consumer group, assigned and restored. `/metrics` is Prometheus' text format.
-An app may serve pages of its own on the same port (`clickstream_core.pages`); everything is for reading only.
+An app may serve pages of its own on the same port (`clickstream_core.pages`); everything is for reading only, and says
+of each answer that it is nothing but its Content-Type (nosniff).
 
 The server runs in daemon threads, one a request, so a stuck loop cannot keep it from saying so, and a slow client
 cannot keep others from their answer; a connection that says nothing for 10 s is closed.
@@ -181,9 +182,15 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "clickstream"
     sys_version = ""
     timeout = 10.0
+    error_content_type = "text/plain; charset=utf-8"
+    error_message_format = "%(code)d %(message)s\n"
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
+        try:
+            url = urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST, "the address cannot be read")
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         response = self.server.pages.answer(Request(url.path, url.query, headers))
         self.send_response(response.status)
@@ -217,6 +224,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = refuse
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What is no request for a page; a method that nobody knows is refused as the known ones are."""
+        if code == HTTPStatus.NOT_IMPLEMENTED:
+            self.refuse()
+        else:
+            super().send_error(code, message, explain)
+
+    def end_headers(self) -> None:
+        self.send_header("X-Content-Type-Options", "nosniff")
+        super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

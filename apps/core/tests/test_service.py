@@ -57,6 +57,13 @@ def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
         connection.close()
 
 
+def exchange(port: int, request: bytes) -> str:
+    """What the server says to bytes that a client library would not send."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(request)
+        return b"".join(iter(lambda: client.recv(4096), b"")).decode()
+
+
 def test_a_loop_that_beats_is_alive_and_one_that_stopped_is_not(health: Health, clock: Clock) -> None:
     clock.now += 29.9
     assert health.alive()
@@ -96,8 +103,30 @@ def test_metrics_are_prometheus_text(port: int) -> None:
 def test_other_pages_and_methods_are_refused(port: int) -> None:
     assert ask(port, "/")[0] == 404
     assert ask(port, "/healthz/x")[0] == 404
-    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+    for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "get", "X-ANY"):
         assert ask(port, "/healthz", method) == (405, "only GET and HEAD are allowed\n")
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("request_line", "answer"),
+    [
+        (b"GET http://[ HTTP/1.1", "400 the address cannot be read"),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", "414 Request-URI Too Long"),
+        (b"<b>nonsense</b>", "400 Bad request syntax"),
+    ],
+)
+def test_what_is_no_request_is_refused_in_plain_text(port: int, request_line: bytes, answer: str) -> None:
+    said = exchange(port, request_line + b"\r\n\r\n")
+    assert answer in said
+    assert "<" not in said
+
+
+@pytest.mark.usefixtures("server")
+def test_no_answer_may_be_taken_for_another_type_than_it_says(port: int) -> None:
+    for line in (b"GET /healthz", b"GET /metrics", b"GET /no", b"POST /", b"PROPFIND /", b"GET http://["):
+        said = exchange(port, line + b" HTTP/1.1\r\n\r\n")
+        assert said.count("X-Content-Type-Options: nosniff\r\n") == 1, line
 
 
 @pytest.mark.usefixtures("server")
