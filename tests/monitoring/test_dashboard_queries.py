@@ -102,8 +102,6 @@ def _assert_all_is_documented(prometheus: Prometheus, documented: Documented) ->
         if documented.get(family, ("", None))[0] == "histogram":
             name = family
         served.setdefault(name, set()).update(each["metric"].keys() - _ADDED_BY_PROMETHEUS - {"le"})
-    created = {name for name in served if name.endswith("_created")}
-
-    assert {name: frozenset(labels) for name, labels in served.items() if name not in created} == {
+    assert {name: frozenset(labels) for name, labels in served.items()} == {
         name: labels for name, (_, labels) in documented.items()
     }

@@ -33,6 +33,8 @@ from clickstream_core.pages import Pages, Request, Response
 from clickstream_core.settings import choice, integer, setting
 
 _log = logging.getLogger(__name__)
+# Not a second series, `_created`, beside each counter and histogram: Prometheus' text format would make it a gauge.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,11 @@ def test_no_answer_may_be_taken_for_another_type_than_it_says(port: int) -> None
 
 
 @pytest.mark.usefixtures("server")
+def test_a_counter_is_one_series(port: int) -> None:
+    assert "_created" not in ask(port, "/metrics")[1]
+
+
+@pytest.mark.usefixtures("server")
 def test_head_answers_without_a_body(port: int) -> None:
     assert ask(port, "/healthz", "HEAD") == (200, "")
     assert ask(port, "/readyz", "HEAD") == (503, "")
