@@ -13,6 +13,7 @@ An older window never takes a newer one's place.
 
 import math
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
@@ -108,7 +109,9 @@ class Instruments:
 
     def _name(self, gauge: Gauge, counts: Mapping[str, int]) -> None:
         """Show these counts by name and no others; the old ones go last, so that no scrape finds the gauge empty."""
-        shown = {name[:_LONGEST_LABEL]: count for name, count in counts.items()}
+        shown: defaultdict[str, int] = defaultdict(int)
+        for name, count in counts.items():
+            shown[name[:_LONGEST_LABEL]] += count
         for name, count in shown.items():
             gauge.labels(name).set(count)
         for name in self._named[gauge] - shown.keys():

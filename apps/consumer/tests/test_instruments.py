@@ -113,6 +113,14 @@ def test_of_the_top_pages_and_referrers_only_the_last_windows_are_shown(
     }
 
 
+def test_pages_that_differ_only_behind_the_cut_are_counted_together(
+    registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
+) -> None:
+    long = "/" + "x" * 120
+    instruments.result(make_result(top_pages={f"{long}/a": 9, "/short": 5, f"{long}/b": 2}))
+    assert value(registry, "window_top_page_events", page_url=long[:100]) == 11
+
+
 def test_the_length_of_the_last_window_is_shown(
     registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
 ) -> None:
