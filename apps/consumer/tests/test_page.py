@@ -206,6 +206,35 @@ def test_an_earlier_window_stays_on_the_page_until_the_latest_is_asked_for(site:
     expect(page.locator("#total_events")).to_have_text("2")
 
 
+def test_earlier_is_the_window_before_the_one_that_came_last(site: Site, open_page: OpenPage) -> None:
+    site.fill(5)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    for number in (1, 2, 3):
+        site.add(number, total_events=number)
+    expect(page.locator("#total_events")).to_have_text("3")
+    page.locator("#earlier").click()
+    expect(page.locator("#total_events")).to_have_text("2")
+    page.locator("#later").click()
+    expect(page.locator("#total_events")).to_have_text("3")
+
+
+def test_many_windows_at_once_are_drawn_once(site: Site, open_page: OpenPage) -> None:
+    site.fill(5)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    page.evaluate(_COUNT_CHANGES)
+    for number in range(1, 201):
+        site.add(number, total_events=number)
+    expect(page.locator("#total_events")).to_have_text("200")
+    assert "in 120 windows" in (page.locator("#history-chart").get_attribute("aria-label") or "")
+    changes = page.evaluate("changes")
+    print(f"200 windows drawn in {changes} steps")
+    assert changes < 100
+
+
 def test_a_point_of_the_history_can_be_chosen(site: Site, open_page: OpenPage) -> None:
     site.fill(20)
     site.ready()
@@ -313,6 +342,10 @@ def test_a_day_of_windows_leaves_the_browsers_memory_flat(site: Site, open_page:
     assert after < before + 3
 
 
+_COUNT_CHANGES = """
+globalThis.changes = 0;
+new MutationObserver(() => { changes += 1; }).observe(document.getElementById("total_events"), { childList: true });
+"""
 _FITS = "document.documentElement.scrollWidth <= innerWidth"
 _SOMETHING = re.compile(".+")
 _DRAWN = """

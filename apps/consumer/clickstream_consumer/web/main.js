@@ -15,8 +15,9 @@ const windows = new Windows();
 const timeline = new Timeline(windows, (window) => choose(window));
 let shown; // the record on the page
 let following = true; // whether the latest window is shown as it comes
-let wanted; // the last window that was asked for
+let wanted; // the window that the reader is at, shown or on its way
 let stream;
+let drawing; // the frame in which what has changed is drawn
 
 async function load() {
   stream?.close();
@@ -42,11 +43,9 @@ function arrived(record) {
   const totals = totalsOf(record);
   const isNewest = windows.indexOf(totals) === windows.all.length - 1;
   const isShown = shown && totalsOf(shown).start === totals.start && totalsOf(shown).end === totals.end;
-  if ((following && isNewest) || isShown) render(record);
-  else {
-    steps();
-    timeline.draw();
-  }
+  if (following && isNewest) wanted = totals;
+  if ((following && isNewest) || isShown) shown = record;
+  drawing ??= requestAnimationFrame(draw); // once for all that come together; in a hidden tab when it is seen again
   notices.say(word(what === "new" ? "new_window" : "revised_window", {
     period: format.period(totals.start, totals.end),
     events: format.count(record.total_events), users: format.count(record.unique_users),
@@ -56,18 +55,23 @@ function arrived(record) {
 async function showRecord(window) {
   wanted = window;
   const record = await server.record(window);
-  if (record && wanted === window) render(record);
+  if (record && wanted === window) {
+    shown = record;
+    draw();
+  }
 }
 
-function render(record) {
-  shown = record;
+function draw() {
+  cancelAnimationFrame(drawing);
+  drawing = undefined;
+  if (!shown) return;
   byId("empty").hidden = true;
   byId("figures").hidden = false;
-  const totals = totalsOf(record);
+  const totals = totalsOf(shown);
   const at = windows.indexOf(totals);
-  overview.show(record, totals, windows.all[at - 1], at === windows.all.length - 1);
+  overview.show(shown, totals, windows.all[at - 1], at === windows.all.length - 1);
   timeline.show(totals);
-  breakdown.show(record);
+  breakdown.show(shown);
   steps();
 }
 
