@@ -281,6 +281,21 @@ def test_names_from_the_internet_do_nothing(site: Site, open_page: OpenPage) -> 
     assert page.evaluate(_FITS)
 
 
+def test_a_screen_reader_is_told_the_newest_window_and_not_too_often(site: Site, open_page: OpenPage) -> None:
+    site.fill(1)
+    site.ready()
+    page = open_page()
+    page.clock.install()
+    page.reload()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    for number in (1, 2, 3):
+        site.add(number, total_events=number)
+        expect(page.locator("#total_events")).to_have_text(str(number))
+    expect(page.locator("#news")).to_contain_text(": 1 events")
+    page.clock.fast_forward(16_000)
+    expect(page.locator("#news")).to_contain_text(": 3 events")
+
+
 def test_a_window_without_pages_says_so(site: Site, open_page: OpenPage) -> None:
     site.add(0, top_pages={})
     site.ready()

@@ -46,7 +46,7 @@ function arrived(record) {
   if (following && isNewest) wanted = totals;
   if ((following && isNewest) || isShown) shown = record;
   drawing ??= requestAnimationFrame(draw); // once for all that come together; in a hidden tab when it is seen again
-  notices.say(word(what === "new" ? "new_window" : "revised_window", {
+  notices.news(word(what === "new" ? "new_window" : "revised_window", {
     period: format.period(totals.start, totals.end),
     events: format.count(record.total_events), users: format.count(record.unique_users),
   }));

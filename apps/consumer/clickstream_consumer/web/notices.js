@@ -2,8 +2,12 @@
 
 import { word } from "./words.js";
 
+const PAUSE_MS = 15000;
 const byId = (id) => document.getElementById(id);
 let trouble; // nothing was heard yet
+let latest; // the last news, said or not
+let saidAt = -Infinity;
+let saying;
 
 // `condition` is the consumer's (ready, connecting, joining, away, refused, no_topic), or lost or failed: the page's own.
 export function condition(condition) {
@@ -19,4 +23,14 @@ export function condition(condition) {
 
 export function say(text) {
   byId("news").textContent = text;
+}
+
+// What happened without the reader's doing: so seldom that it does not drown what else is read, and then the latest only.
+export function news(text) {
+  latest = text;
+  saying ??= setTimeout(() => {
+    saying = undefined;
+    saidAt = performance.now();
+    say(latest);
+  }, saidAt + PAUSE_MS - performance.now());
 }
