@@ -4,6 +4,7 @@ import * as format from "./format.js";
 import { FIGURES } from "./windows.js";
 import { word } from "./words.js";
 
+const LONG = 9; // characters of a number that must be smaller to stay on one line on a phone
 const byId = (id) => document.getElementById(id);
 
 export function show(record, window, earlier, isLatest) {
@@ -19,6 +20,7 @@ export function show(record, window, earlier, isLatest) {
   for (const figure of FIGURES) {
     const unit = figure === "avg_duration_ms" ? ` ${word("milliseconds")}` : "";
     byId(figure).textContent = format.count(record[figure]) + unit;
+    byId(figure).toggleAttribute("data-long", byId(figure).textContent.length >= LONG);
     byId(`${figure}-change`).textContent = changed(record[figure], earlier?.[figure]);
   }
 }
