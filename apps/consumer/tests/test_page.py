@@ -142,6 +142,8 @@ def test_kafka_goes_away_and_comes_back(site: Site, open_page: OpenPage, keep: K
     expect(page.locator(BANNER)).to_contain_text("Kafka does not answer")
     expect(page.locator("#state-text")).to_have_text("Not live")
     expect(page.locator("#total_events")).to_have_text("3,000")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator(BANNER)).to_be_in_viewport()
     keep(page, "kafka-away")
     site.stream.status("ready")
     expect(page.locator(BANNER)).to_be_hidden()
@@ -181,6 +183,15 @@ def test_without_data_the_page_says_what_to_do(site: Site, open_page: OpenPage, 
     site.add(0)
     expect(page.locator("#empty")).to_be_hidden()
     expect(page.locator("#total_events")).to_have_text("3,000")
+
+
+def test_without_scripts_the_page_says_where_the_figures_are(site: Site, browser: Browser) -> None:
+    context = browser.new_context(locale="en-US", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(site.url)
+    expect(page.locator("noscript p")).to_be_visible()
+    expect(page.locator("#loading")).to_be_hidden()
+    context.close()
 
 
 def test_an_earlier_window_stays_on_the_page_until_the_latest_is_asked_for(site: Site, open_page: OpenPage) -> None:
@@ -296,6 +307,56 @@ def test_a_screen_reader_is_told_the_newest_window_and_not_too_often(site: Site,
     expect(page.locator("#news")).to_contain_text(": 3 events")
 
 
+@pytest.mark.parametrize("width", [320, 360, 640, 800, 1280])
+def test_large_numbers_stay_on_one_line(site: Site, open_page: OpenPage, keep: Keep, width: int) -> None:
+    site.fill(2)
+    site.add(1, total_events=100_000_000, unique_users=98_765_432, unique_sessions=999_999, avg_duration_ms=123_456)
+    site.ready()
+    page = open_page(width)
+    expect(page.locator("#total_events")).to_have_text("100,000,000")
+    keep(page, f"large-numbers-{width}")
+    assert max(page.evaluate(_LINES)) < 1.5
+    assert page.evaluate("[...document.querySelectorAll('.totals div')].every((e) => e.scrollWidth <= e.clientWidth)")
+
+
+def test_what_does_not_fit_into_a_chart_is_summed_up(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    types = {f"type-{number:03}": 1000 - number for number in range(200)}
+    site.add(0, event_types=types, total_events=sum(types.values()))
+    site.ready()
+    page = open_page()
+    expect(page.locator("#event_types-table tbody tr")).to_have_count(200)
+    label = page.locator("#event_types-chart").get_attribute("aria-label") or ""
+    assert "type-010 990 (0.5%), 189 more 169," in label
+    assert label.count("type-") == 11
+    keep(page, "many-types")
+
+
+def test_long_names_are_cut_where_they_are_read_aloud_or_float(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    site.add(0, top_pages={"/" + "long/" * 400: 7, "/a{b|c}": 2}, top_referrers={"x.com/" + "y" * 300: 1})
+    site.ready()
+    page = open_page(360)
+    expect(page.locator("#state-text")).to_have_text("Live")
+    label = page.locator("#top_pages-chart").get_attribute("aria-label") or ""
+    assert label.startswith("Bar chart: /long/")
+    assert "… 7 (0.2%), /a{b|c} 2 (0.1%)" in label
+    assert len(label) < 200
+    for chart in ("top_pages", "top_referrers"):
+        page.locator(f"#{chart}-chart").hover(position={"x": 20, "y": 30})
+        keep(page, f"tooltip-{chart}")
+
+
+def test_a_single_window_has_an_axis_of_its_own_length(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    site.fill(1)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#state-text")).to_have_text("Live")
+    keep(page, "one-window")
+    first, last = page.evaluate(
+        "echarts.getInstanceByDom(document.getElementById('history-chart')).getModel().getComponent('xAxis').axis.scale.getExtent()"
+    )
+    assert last - first == 60_000
+
+
 def test_a_window_without_pages_says_so(site: Site, open_page: OpenPage) -> None:
     site.add(0, top_pages={})
     site.ready()
@@ -360,6 +421,9 @@ def test_a_day_of_windows_leaves_the_browsers_memory_flat(site: Site, open_page:
 _COUNT_CHANGES = """
 globalThis.changes = 0;
 new MutationObserver(() => { changes += 1; }).observe(document.getElementById("total_events"), { childList: true });
+"""
+_LINES = """
+[...document.querySelectorAll(".totals b")].map((b) => b.offsetHeight / parseFloat(getComputedStyle(b).lineHeight))
 """
 _FITS = "document.documentElement.scrollWidth <= innerWidth"
 _SOMETHING = re.compile(".+")

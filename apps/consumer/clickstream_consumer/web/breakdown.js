@@ -7,6 +7,8 @@ import { word } from "./words.js";
 
 const STEPS = ["page_view", "add_to_cart", "purchase"];
 const MOST = 12;
+const ROWS = 500;
+const READ_ALOUD = 60;
 const byId = (id) => document.getElementById(id);
 
 const largestFirst = (counts) => Object.entries(counts)
@@ -24,18 +26,29 @@ function funnel(record) {
   fill(byId("funnel-table"), rows.map((row) => [row.name, format.count(row.value), row.rate || "–"]));
 }
 
+// The largest rows; where there are more than `most`, the last one is the sum of all that are not shown.
+function summedUp(rows, most) {
+  if (rows.length <= most) return rows;
+  const rest = rows.slice(most - 1);
+  return [...rows.slice(0, most - 1), {
+    name: word("more", { n: format.count(rest.length) }), value: rest.reduce((sum, row) => sum + row.value, 0),
+  }];
+}
+
 function counts(kind, record) {
-  const rows = largestFirst(record[kind]).map((row) => ({
+  const rows = largestFirst(record[kind]);
+  const shown = summedUp(rows, MOST).map((row) => ({
     ...row, label: `${format.count(row.value)} (${format.share(row.value, record.total_events)})`,
   }));
-  const shown = rows.slice(0, MOST);
   bars(byId(`${kind}-chart`), shown, rows.length ? chartOf(shown) : word("nothing"));
-  fill(byId(`${kind}-table`), rows.slice(0, 500).map((row) => [
+  fill(byId(`${kind}-table`), summedUp(rows, ROWS).map((row) => [
     row.name, format.count(row.value), format.share(row.value, record.total_events),
   ]));
 }
 
-const chartOf = (rows) => word("chart_of", { summary: rows.map((row) => `${row.name} ${row.label}`).join(", ") });
+const chartOf = (rows) => word("chart_of", {
+  summary: rows.map((row) => `${format.cut(row.name, READ_ALOUD)} ${row.label}`).join(", "),
+});
 
 export function show(record) {
   funnel(record);

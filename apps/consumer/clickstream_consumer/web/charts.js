@@ -8,6 +8,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = new Map();
 const ROW = 46;
+const TOOLTIP_LINE = 22; // as ECharts has it
 const pen = document.createElement("canvas").getContext("2d");
 
 const resized = new ResizeObserver((entries) => {
@@ -59,8 +60,17 @@ function redraw(element) {
 
 dark.addEventListener("change", () => { for (const element of drawn.keys()) redraw(element); });
 
+// A name for a tooltip, which can't leave its canvas: on as many lines as fit there below the number; and for ECharts,
+// which takes "{a|b}" for a style, with something invisible behind its braces.
+function wrapped(name, width, height) {
+  const characters = Math.max(16, Math.floor((width - 40) / 8));
+  const lines = Math.min(3, Math.floor((height - 6) / TOOLTIP_LINE) - 1);
+  const parts = format.cut(name, lines * characters).match(new RegExp(`.{1,${characters}}`, "gu")) ?? [];
+  return parts.join("\n").replaceAll("{", "{\u2060");
+}
+
 const tooltip = (look) => ({
-  renderMode: "richText", confine: true, backgroundColor: look.card, borderColor: look.line,
+  renderMode: "richText", confine: true, padding: [3, 8], backgroundColor: look.card, borderColor: look.line,
   textStyle: { color: look.text, fontSize: 13, fontFamily: look.font },
 });
 
@@ -82,7 +92,7 @@ export function bars(element, rows, summary) {
       axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false },
       axisLabel: {
         inside: true, margin: 0, interval: 0, color: colour, fontSize: 14, width: room, overflow: "truncate",
-        verticalAlign: "bottom", padding: [0, 0, 7, 0], align: position, fontFamily: look.font,
+        verticalAlign: "bottom", padding: [0, 0, 9, 0], align: position, fontFamily: look.font,
       },
       z: 3,
     });
@@ -98,7 +108,7 @@ export function bars(element, rows, summary) {
         ...tooltip(look), trigger: "item",
         formatter: ({ dataIndex }) => {
           const row = rows[dataIndex];
-          return row ? `${row.name.replace(/(.{60})/gu, "$1\n")}\n${row.label}` : "";
+          return row ? `${row.label}\n${wrapped(row.name, width, element.clientHeight)}` : "";
         },
       },
       series: [{
@@ -121,10 +131,11 @@ export function line(element, points, { chosen, figure, onChoose, summary }) {
     data.push([point.start, point.value, index]);
   });
   const span = points.length ? points.at(-1).start - points[0].start : 0;
+  const single = points.length === 1 ? points[0] : undefined; // has no axis by itself
   const chart = draw(element, (look, width) => ({
     grid: { left: 4, right: 12, top: 16, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: {
-      type: "time", splitNumber: Math.max(2, Math.floor(width / 150)), minInterval: span > 2 * 86400000 ? 86400000 : 60000,
+      type: "time", min: single ? 2 * single.start - single.end : null, max: single?.end ?? null, splitNumber: Math.max(2, Math.floor(width / 150)), minInterval: span > 2 * 86400000 ? 86400000 : 60000,
       axisLine: { lineStyle: { color: look.line } }, axisTick: { show: false },
       axisLabel: {
         color: look.muted, hideOverlap: true, fontSize: 12, showMinLabel: false, showMaxLabel: false,

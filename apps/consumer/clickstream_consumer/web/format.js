@@ -38,3 +38,8 @@ export const printable = (name) => name.replace(
   /[\p{C}\p{Zl}\p{Zp}]/gu,
   (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
 );
+
+export const cut = (name, most) => {
+  const characters = [...name];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : name;
+};
