@@ -32,6 +32,7 @@ COLUMNS = (
     "device_other",
     "top_referrers",
     "top_pages",
+    "countries",
 )
 
 
@@ -57,6 +58,7 @@ def _row(metrics: WindowMetrics) -> tuple[object, ...]:
         *_counts(metrics.devices, _DEVICES),
         msgspec.json.encode(metrics.top_referrers).decode(),
         msgspec.json.encode(metrics.top_pages).decode(),
+        "" if metrics.countries is msgspec.UNSET else msgspec.json.encode(metrics.countries).decode(),
     )
 
 

@@ -100,6 +100,14 @@ def test_csv_has_a_row_per_window_and_names_only_inside_json(site: Site) -> None
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
 
 
+def test_countries_are_answered_where_the_results_have_them(site: Site) -> None:
+    site.add(1)
+    site.add(2, countries={"KR": 7})
+    assert [window.get("countries") for window in windows(site)] == [None, {"KR": 7}]
+    rows = csv.DictReader(io.StringIO(site.ask("/api/windows.csv")[2].decode()))
+    assert [row["countries"] for row in rows] == ["", '{"KR":7}']
+
+
 def test_answers_are_compressed_for_whoever_takes_that(site: Site) -> None:
     site.fill(500)
     plain = site.ask("/api/windows?limit=500")[2]
@@ -112,6 +120,7 @@ def test_answers_are_compressed_for_whoever_takes_that(site: Site) -> None:
 
 def test_what_openapi_says_of_a_window_holds(site: Site) -> None:
     site.fill(2)
+    site.add(1, countries={"KR": 7})
     status, headers, body = site.ask("/api/openapi.json")
     assert (status, headers["content-type"]) == (200, "application/json")
     description = json.loads(body)

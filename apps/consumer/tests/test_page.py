@@ -351,10 +351,10 @@ def test_a_single_window_has_an_axis_of_its_own_length(site: Site, open_page: Op
     page = open_page()
     expect(page.locator("#state-text")).to_have_text("Live")
     keep(page, "one-window")
-    first, last = page.evaluate(
-        "echarts.getInstanceByDom(document.getElementById('history-chart')).getModel().getComponent('xAxis').axis.scale.getExtent()"
-    )
-    assert last - first == 60_000
+    assert page.evaluate(_AXIS_LENGTH) == 60_000
+    site.add(1)
+    expect(page.locator("#period")).to_contain_text("23:13:30 – 23:14:00")
+    assert page.evaluate(_AXIS_LENGTH) == 30_000
 
 
 def test_a_window_without_pages_says_so(site: Site, open_page: OpenPage) -> None:
@@ -368,6 +368,26 @@ def test_a_window_without_pages_says_so(site: Site, open_page: OpenPage) -> None
     expect(page.locator("canvas")).to_have_count(6)
     site.add(2, top_pages={})
     expect(page.locator("canvas")).to_have_count(5)
+
+
+@pytest.mark.parametrize(("locale", "korea"), [("en-US", "South Korea"), ("ko-KR", "대한민국")])
+def test_countries_are_shown_where_the_results_have_them(
+    site: Site, open_page: OpenPage, keep: Keep, locale: str, korea: str
+) -> None:
+    site.add(0)
+    site.ready()
+    page = open_page(locale=locale)
+    expect(page.locator("canvas")).to_have_count(6)
+    expect(page.locator("#countries-title")).to_be_hidden()
+    site.add(1, countries={"KR": 2000, "DE": 900, "<b>": 100})
+    expect(page.locator("#countries-title")).to_be_visible()
+    expect(page.locator("canvas")).to_have_count(7)
+    rows = page.locator("#countries-table tbody tr")
+    expect(rows.nth(0)).to_contain_text(korea, use_inner_text=False)
+    expect(rows.nth(2)).to_contain_text("<b>", use_inner_text=False)
+    keep(page, f"countries-{locale}")
+    site.add(2)
+    expect(page.locator("#countries-title")).to_be_hidden()
 
 
 def test_the_other_language_is_a_link_away(site: Site, open_page: OpenPage) -> None:
@@ -421,6 +441,10 @@ def test_a_day_of_windows_leaves_the_browsers_memory_flat(site: Site, open_page:
 _COUNT_CHANGES = """
 globalThis.changes = 0;
 new MutationObserver(() => { changes += 1; }).observe(document.getElementById("total_events"), { childList: true });
+"""
+_AXIS_LENGTH = """
+(([from, to]) => to - from)(echarts.getInstanceByDom(document.getElementById("history-chart"))
+  .getModel().getComponent("xAxis").axis.scale.getExtent())
 """
 _LINES = """
 [...document.querySelectorAll(".totals b")].map((b) => b.offsetHeight / parseFloat(getComputedStyle(b).lineHeight))

@@ -19,7 +19,8 @@ class WindowMetrics(msgspec.Struct, frozen=True):
 
     Bounds are RFC 3339 in UTC without fraction; maps are {name: count}; `avg_duration_ms` is the floor of the average
     in milliseconds. `revision` is 0 for a window's first result and one more whenever later events changed it;
-    `approximate` is true once a limit was passed and a sketch answers.
+    `approximate` is true once a limit was passed and a sketch answers. `countries` (ISO 3166 alpha-2) is unset unless
+    whoever wrote the record counts them.
     """
 
     window_start: str
@@ -34,6 +35,7 @@ class WindowMetrics(msgspec.Struct, frozen=True):
     avg_duration_ms: Count
     revision: Count = 0
     approximate: bool = False
+    countries: dict[str, Count] | msgspec.UnsetType = msgspec.UNSET
 
 
 encode_window_metrics = msgspec.json.Encoder().encode

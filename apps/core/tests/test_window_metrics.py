@@ -65,3 +65,13 @@ def test_the_record_has_the_fields_of_the_contract() -> None:
 def test_what_nobody_can_have_counted_is_malformed(value: bytes | None) -> None:
     with pytest.raises(MalformedMetrics):
         decode_window_metrics(value)
+
+
+def test_countries_are_kept_where_a_record_has_them_and_not_written_where_it_has_not() -> None:
+    record = b'{"window_start":"2024-10-26T10:30:00Z","window_end":"2024-10-26T10:35:00Z","total_events":3,'
+    record += b'"unique_users":1,"unique_sessions":1,"event_types":{},"devices":{},"top_referrers":{},"top_pages":{},'
+    record += b'"avg_duration_ms":5,"revision":0,"approximate":false'
+    for end in (b"}", b',"countries":{"KR":2,"DE":1}}'):
+        assert encode_window_metrics(decode_window_metrics(record + end)) == record + end
+    with pytest.raises(MalformedMetrics, match="countries"):
+        decode_window_metrics(record + b',"countries":{"KR":"2"}}')

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from hypothesis import settings as hypothesis_settings
@@ -340,8 +341,8 @@ def milliseconds_of(instant: str) -> int:
 
 def replace_revision(metrics: WindowMetrics) -> dict[str, Any]:
     assert not metrics.approximate
-    names = [name for name in metrics.__struct_fields__ if name not in ("revision", "approximate")]
-    return {name: getattr(metrics, name) for name in names}
+    record: dict[str, Any] = msgspec.to_builtins(metrics)
+    return {name: value for name, value in record.items() if name not in ("revision", "approximate")}
 
 
 def brute_force(counted: list[Sent], size: int) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,8 @@ const ROWS = 500;
 const READ_ALOUD = 60;
 const byId = (id) => document.getElementById(id);
 
-const largestFirst = (counts) => Object.entries(counts)
-  .map(([name, value]) => ({ name: format.printable(name), value }))
+const largestFirst = (counts, named) => Object.entries(counts)
+  .map(([name, value]) => ({ name: named(name), value }))
   .sort((a, b) => b.value - a.value || (a.name < b.name ? -1 : 1));
 
 function funnel(record) {
@@ -35,8 +35,8 @@ function summedUp(rows, most) {
   }];
 }
 
-function counts(kind, record) {
-  const rows = largestFirst(record[kind]);
+function counts(kind, record, named = format.printable) {
+  const rows = largestFirst(record[kind], named);
   const shown = summedUp(rows, MOST).map((row) => ({
     ...row, label: `${format.count(row.value)} (${format.share(row.value, record.total_events)})`,
   }));
@@ -53,4 +53,6 @@ const chartOf = (rows) => word("chart_of", {
 export function show(record) {
   funnel(record);
   for (const kind of ["event_types", "devices", "top_pages", "top_referrers"]) counts(kind, record);
+  byId("countries").hidden = !record.countries;
+  if (record.countries) counts("countries", record, format.country);
 }

@@ -13,6 +13,7 @@ const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 const days = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
 const minutes = new Intl.DateTimeFormat(language, time);
 const seconds = new Intl.DateTimeFormat(language, { ...time, second: "2-digit" });
+const regions = new Intl.DisplayNames(language, { type: "region" });
 const zone = new Intl.DateTimeFormat(language, { timeZoneName: "long" });
 
 export const count = (value) => numbers.format(value);
@@ -38,6 +39,8 @@ export const printable = (name) => name.replace(
   /[\p{C}\p{Zl}\p{Zp}]/gu,
   (character) => `\\u{${character.codePointAt(0).toString(16)}}`,
 );
+
+export const country = (code) => (/^[A-Z]{2}$/.test(code) ? regions.of(code) : printable(code));
 
 export const cut = (name, most) => {
   const characters = [...name];
