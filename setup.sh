@@ -60,7 +60,7 @@ TEXT
 
 run_local() {
     cd -- "$ROOT"
-    make --no-print-directory venv
+    make --no-print-directory --silent venv
     exec .venv/bin/python -m clickstream_local "$@"
 }
 

@@ -41,6 +41,9 @@ _PROGRAM = "./setup.sh --local"
 _OUT_OF_ORDERNESS_SECONDS = 5
 """The processor's default: a window is shown so much after its end."""
 
+_IDLE_SECONDS = 10
+"""The processor's default: a partition without events is waited for so much longer."""
+
 Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
 
 
@@ -192,7 +195,13 @@ def _monitoring(
 
 def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: Path, screen: Screen) -> None:
     size = settings.window_size / 1000
-    first = math.ceil(size - time.time() % size + _OUT_OF_ORDERNESS_SECONDS)
+    first = (
+        f"The first window's result comes in about {math.ceil(size - time.time() % size + _OUT_OF_ORDERNESS_SECONDS)} s"
+    )
+    if not settings.rate:
+        first = (
+            f"A window with events gives its result some {_OUT_OF_ORDERNESS_SECONDS + _IDLE_SECONDS} s after its end"
+        )
     ports = ", ".join(f"{app} http://localhost:{port}" for app, port in settings.http_ports().items() if port)
     screen.line(f"✓ Topics on {bootstrap_servers}")
     simulated = f"{settings.rate:g} events/second" if settings.rate else "No simulated users"
@@ -205,4 +214,4 @@ def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: 
         screen.line(f"  {what}: http://localhost:{port}/{'' if name == 'shop' else 'clickstream.js'}")
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
-    screen.line(f"  The first window's result comes in about {first} s. Ctrl+C stops everything.\n")
+    screen.line(f"  {first}. Ctrl+C stops everything.\n")
