@@ -80,9 +80,25 @@ def test_the_page_can_be_reached_through_a_gateway(charts: Charts) -> None:
     route = only(objects, "HTTPRoute")["spec"]
     assert route["parentRefs"] == [{"name": "public", "namespace": "gateways"}]
     assert route["hostnames"] == ["clickstream.example.com"]
-    (backend,) = route["rules"][0]["backendRefs"]
+    (rule,) = route["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert "filters" not in rule
+    (backend,) = rule["backendRefs"]
     service = only(objects, "Service")
     assert backend == {"name": service["metadata"]["name"], "port": service["spec"]["ports"][0]["port"]}
+
+
+@pytest.mark.parametrize("path", ["/clickstream", "/clickstream/"])
+def test_the_page_may_lie_below_a_path_that_it_knows_nothing_of(charts: Charts, path: str) -> None:
+    gateway = ("--set", "httpRoute.enabled=true", "--set", "httpRoute.parentRefs[0].name=public")
+    route = only(rendered(charts, "consumer", *gateway, "--set", f"httpRoute.path={path}"), "HTTPRoute")["spec"]
+    to_the_slash, page = route["rules"]
+    assert to_the_slash["matches"] == [{"path": {"type": "Exact", "value": "/clickstream"}}]
+    redirect = to_the_slash["filters"][0]["requestRedirect"]
+    assert redirect["path"] == {"type": "ReplaceFullPath", "replaceFullPath": "/clickstream/"}
+    assert page["matches"] == [{"path": {"type": "PathPrefix", "value": "/clickstream/"}}]
+    rewrite = page["filters"][0]["urlRewrite"]
+    assert rewrite["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
 
 
 def test_browsers_reach_the_collector_through_a_gateway(charts: Charts) -> None:
