@@ -410,7 +410,8 @@ def test_everything_a_screen_reader_needs_is_there(site: Site, open_page: OpenPa
         region = page.get_by_role("region", name=title, exact=True).first
         expect(region.get_by_role("heading", name=title)).to_be_visible()
         expect(region.get_by_role("img")).to_have_attribute("aria-label", _SOMETHING)
-        expect(region.locator("table")).to_have_count(1)
+        region.get_by_text(f"As a table: {title}", exact=True).click()
+        expect(region.get_by_role("table", name=title)).to_be_visible()
 
 
 def test_a_day_of_windows_leaves_the_browsers_memory_flat(site: Site, open_page: OpenPage) -> None:
