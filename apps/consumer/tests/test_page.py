@@ -174,12 +174,15 @@ def test_the_page_finds_a_consumer_that_was_restarted(browser: Browser, referenc
 
 def test_without_data_the_page_says_what_to_do(site: Site, open_page: OpenPage, keep: Keep) -> None:
     page = open_page(360)
-    expect(page.locator("#empty")).to_contain_text("No window has closed yet")
     expect(page.locator(BANNER)).to_have_text("Connecting to Kafka …")
-    expect(page.locator("#empty li")).to_have_count(3)
-    keep(page, "no-data")
+    expect(page.locator("#empty")).to_be_hidden()  # nobody knows yet
+    expect(page.locator("#loading")).to_be_visible()
     site.ready()
     expect(page.locator("#state-text")).to_have_text("Live")
+    expect(page.locator("#empty h2")).to_have_text("No window has closed yet")
+    expect(page.locator("#empty li")).to_have_count(3)
+    expect(page.locator("#loading")).to_be_hidden()
+    keep(page, "no-data")
     site.add(0)
     expect(page.locator("#empty")).to_be_hidden()
     expect(page.locator("#total_events")).to_have_text("3,000")

@@ -17,6 +17,7 @@ let shown; // the record on the page
 let following = true; // whether the latest window is shown as it comes
 let wanted; // the window that the reader is at, shown or on its way
 let stream;
+let complete = false; // whether the consumer has read what the topic holds: only then can it say that there is nothing
 let drawing; // the frame in which what has changed is drawn
 
 async function load() {
@@ -25,16 +26,28 @@ async function load() {
     const { position, windows: records } = await server.allTotals();
     windows.replaceAll(records);
     if (windows.all.length) await showRecord(following || !shown ? windows.newest : totalsOf(shown));
-    byId("loading").hidden = true;
-    byId("empty").hidden = windows.all.length > 0;
+    showEmptiness();
     stream = server.listen(position, {
-      window: arrived, status: notices.condition, reload: load, lost: () => notices.condition("lost"),
+      window: arrived, status: heard, reload: load, lost: () => notices.condition("lost"),
     });
   } catch (error) {
     console.warn("The windows could not be loaded:", error.message);
     notices.condition("failed");
     setTimeout(load, RETRY_MS);
   }
+}
+
+// Says that there are no windows, or that it is not known yet, as long as there is none to show.
+function showEmptiness() {
+  const some = windows.all.length > 0;
+  byId("loading").hidden = some || complete;
+  byId("empty").hidden = some || !complete;
+}
+
+function heard(condition) {
+  complete ||= condition === "ready" || condition === "no_topic";
+  showEmptiness();
+  notices.condition(condition);
 }
 
 function arrived(record) {
@@ -65,7 +78,7 @@ function draw() {
   cancelAnimationFrame(drawing);
   drawing = undefined;
   if (!shown) return;
-  byId("empty").hidden = true;
+  showEmptiness();
   byId("figures").hidden = false;
   const totals = totalsOf(shown);
   const at = windows.indexOf(totals);
