@@ -50,11 +50,11 @@ class _Browser:
         self.connection = connection
         self.after = after
         self.joined = False
-        self.waiting: deque[memoryview] = deque()
+        self.waiting: deque[bytes | memoryview] = deque()
         self.waiting_bytes = 0
 
     def queue(self, data: bytes) -> None:
-        self.waiting.append(memoryview(data))
+        self.waiting.append(data)
         self.waiting_bytes += len(data)
 
     def flush(self) -> None:
@@ -66,7 +66,7 @@ class _Browser:
                 return
             self.waiting_bytes -= sent
             if sent < len(self.waiting[0]):
-                self.waiting[0] = self.waiting[0][sent:]
+                self.waiting[0] = memoryview(self.waiting[0])[sent:]
             else:
                 self.waiting.popleft()
 

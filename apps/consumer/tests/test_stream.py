@@ -1,6 +1,7 @@
 import json
 import socket
 import threading
+import tracemalloc
 from dataclasses import dataclass
 
 import pytest
@@ -192,6 +193,24 @@ def test_what_waits_for_a_slow_browser_is_bounded(site: Site) -> None:
     assert most <= module.MAX_WAITING + 25_000
     assert not browser.waiting
     slow.close()
+
+
+def test_what_waits_for_many_browsers_is_in_memory_once(site: Site) -> None:
+    site.ready()
+    slow = [Listener(site, receive_buffer=4096) for _ in range(100)]
+    eventually(lambda: len(site.stream) == 100, 10)
+    browsers = list(site.stream._browsers)
+    tracemalloc.start()
+    for number in range(1, 381):  # 250 kB, less than may wait for one
+        site.add(number)
+    eventually(lambda: all(browser.waiting_bytes > 50_000 for browser in browsers), 10)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(site.stream) == 100, "none was dropped"
+    print(f"{sum(browser.waiting_bytes for browser in browsers) / 1e6:.0f} MB wait, {used / 1e6:.1f} MB are used")
+    assert used < 1_500_000
+    for each in slow:
+        each.close()
 
 
 def test_browsers_that_leave_are_forgotten(site: Site) -> None:
