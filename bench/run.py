@@ -1,80 +1,99 @@
-"""Runs the processor and its peers on the same events and prints one table: `make bench`, or see --help.
+"""All benchmarks one after the other, each in a process of its own, and one report at the end: `make bench`.
 
-Contestants alternate (a b c …, then again) so that a change of the machine's mood meets all of them; the table shows
-medians. Other measurements have files of their own: recovery.py, latency.py, memory.py, scaling.py, producing.py.
+What each one measures is in its own file, and so are its options: `python bench/peers.py --help`. Options that are not
+known here are those of peers.py, which then runs alone: `make bench ARGS="--peers a,b --repeat 1"`.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from cluster import running_cluster
-from contest import CONTESTANTS, Contestant, NotInstalled, Run, RunFailed, describe_records, run
-from dataset import Dataset, prepare
-from table import command, contest_table, machine
-from workspace import BENCH, PYTHON, peers_are_missing
+from workspace import BENCH, PYTHON
+
+_MACHINE_LINES = 2
+"""Lines that every script prints of the machine and the versions, behind its command line."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A script, the arguments that make it short, and a program that it cannot do without."""
+
+    name: str
+    quick: tuple[str, ...]
+    program: str = ""
+
+
+# The comparison with the peers comes last, so that its table is what one sees in the end.
+_MEASUREMENTS = (
+    Measurement("stages", ("--events", "200000")),
+    Measurement("latency", ("--windows", "5")),
+    Measurement("recovery", ("--events", "200000")),
+    Measurement("memory", ("--ids", "1000000")),
+    Measurement("scaling", ("--events", "2000000", "--replicas", "1,2")),
+    Measurement("producing", ("--seconds", "3")),
+    Measurement("collecting", ("--seconds", "3"), program="wrk"),
+    Measurement("peers", ("--quick",)),
+)
 
 
 def main() -> int:
-    """Run what the arguments say; the exit status is 1 when a contestant failed."""
-    letters = [contestant.letter for contestant in CONTESTANTS]
-    parser = argparse.ArgumentParser(description="The processor beside its peers, on the same events.")
-    parser.add_argument("--events", type=int, default=2_000_000, help="how many events (default 2000000)")
-    parser.add_argument("--compression", choices=("none", "lz4", "both"), default="both")
-    parser.add_argument("--peers", default=",".join(letters), help=f"which, of {','.join(letters)} (default all)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each (default 3)")
-    parser.add_argument("--quick", action="store_true", help="200,000 uncompressed events, once: does it work?")
-    chosen = parser.parse_args()
-    if chosen.quick:
-        chosen.events, chosen.compression, chosen.repeat = 200_000, "none", 1
-    wanted = chosen.peers.split(",")
-    if unknown := set(wanted) - set(letters):
-        parser.error(f"--peers: {','.join(sorted(unknown))} is none of {','.join(letters)}")
-    if missing := peers_are_missing():
-        parser.error(missing)
-    contestants = [contestant for contestant in CONTESTANTS if contestant.letter in wanted]
-    dataset, tenth = prepare(chosen.events), prepare(chosen.events // 10)
-    compressions = ("none", "lz4") if chosen.compression == "both" else (chosen.compression,)
-    tables, failed = [], False
-    for compression in compressions:
-        with running_cluster() as cluster:
-            topics = {each: cluster.load(each, compression) for each in (dataset, tenth)}
-            runs: dict[Contestant, list[Run]] = {contestant: [] for contestant in contestants}
-            failures: dict[Contestant, str] = {}
-            skipped: dict[Contestant, str] = {}
-            floors: dict[str, list[float]] = {}
-            for turn in range(chosen.repeat):
-                for name, rate in _floors(dataset).items():
-                    floors.setdefault(name, []).append(rate)
-                for contestant in contestants:
-                    print(f"{compression} {turn + 1}/{chosen.repeat} {contestant.name}", end=" ", flush=True)
-                    try:
-                        share = tenth if contestant.slow else dataset
-                        done = run(contestant, cluster, share, topics[share])
-                    except NotInstalled as error:
-                        skipped[contestant] = f"skipped: {error}"
-                        print(skipped[contestant])
-                        continue
-                    except RunFailed as error:
-                        failures[contestant] = str(error).splitlines()[0]
-                        print(f"failed: {error}", flush=True)
-                        continue
-                    runs[contestant].append(done)
-                    print(f"{done.rate:,.0f} events per CPU second, {done.warm_rate:,.0f} warm, {done.wall:.1f} s")
-            failed = failed or bool(failures)
-            tables.append(f"Compression: {compression}\n\n{contest_table(runs, skipped | failures, floors)}")
-    print(f"\n{command()}\n{machine()}\n{describe_records(dataset)}; median of {chosen.repeat} runs\n")
-    print("\n\n".join(tables))
+    """Run what the arguments say; the exit status is 1 when a benchmark failed."""
+    names = [measurement.name for measurement in _MEASUREMENTS]
+    parser = argparse.ArgumentParser(
+        description="The benchmarks, with peers, and one report at the end (some 35 minutes on 2 cores).",
+        epilog="Any other option is one of peers.py, which then runs alone.",
+    )
+    parser.add_argument("--only", metavar="NAMES", help=f"which, of {','.join(names)} (default all)")
+    parser.add_argument("--quick", action="store_true", help="little data: does it work?")
+    chosen, of_peers = parser.parse_known_args()
+    wanted = chosen.only.split(",") if chosen.only else ["peers"] if of_peers else names
+    if unknown := set(wanted) - set(names):
+        parser.error(f"--only: {','.join(sorted(unknown))} is none of {','.join(names)}")
+    if of_peers and "peers" not in wanted:
+        parser.error(f"{of_peers[0]} is no option of {chosen.only}; see python bench/{wanted[0]}.py --help")
+    report, failed = [], []
+    for measurement in _MEASUREMENTS:
+        if measurement.name not in wanted:
+            continue
+        print(f"-- {measurement.name}", flush=True)
+        if measurement.program and shutil.which(measurement.program) is None:
+            report.append(f"{measurement.name}: skipped, {measurement.program} is not installed")
+            continue
+        arguments = [*(measurement.quick if chosen.quick else ()), *(of_peers if measurement.name == "peers" else ())]
+        status, lines = _run(measurement.name, arguments)
+        if status:
+            failed.append(measurement.name)
+        report.append(_result(lines, machine=not report) or f"{measurement.name}: failed with status {status}")
+    print("\n-- report\n")
+    print("\n\n".join(report))
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}")
     return 1 if failed else 0
 
 
-def _floors(dataset: Dataset) -> dict[str, float]:
-    """Events per CPU second of mere decoding, by what an event becomes."""
-    asked = subprocess.run(
-        [PYTHON, BENCH / "contestants" / "decode_floor.py", dataset.lines], capture_output=True, text=True, check=True
-    )
-    lines = (line.split("\t") for line in asked.stdout.splitlines())
-    return {name: float(rate) for name, rate in lines}
+def _run(name: str, arguments: Sequence[str]) -> tuple[int, list[str]]:
+    """The script's exit status and what it printed, which is shown meanwhile."""
+    lines: list[str] = []
+    with subprocess.Popen([PYTHON, BENCH / f"{name}.py", *arguments], stdout=subprocess.PIPE, text=True) as script:
+        assert script.stdout is not None
+        try:
+            for line in script.stdout:
+                print(line, end="", flush=True)
+                lines.append(line.rstrip("\n"))
+        except BaseException:
+            script.terminate()
+            raise
+    return script.returncode, lines
+
+
+def _result(lines: Sequence[str], *, machine: bool) -> str:
+    """What the script printed from its command line on, which each prints when it has measured, `machine` or not."""
+    start = next((number for number, line in enumerate(lines) if line.startswith("python bench/")), len(lines))
+    result = lines[start:]
+    return "\n".join(result if machine else [*result[:1], *result[1 + _MACHINE_LINES :]])
 
 
 if __name__ == "__main__":

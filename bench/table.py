@@ -57,25 +57,26 @@ def contest_table(
 ) -> str:
     """The medians of all runs, or the reason why there are none.
 
-    `floors` is mere decoding, events per CPU second by what an event becomes.
+    How many times as fast (a) is: events per CPU second of the whole run, after warm-up, and the run's time on the
+    clock. `floors` is mere decoding, events per CPU second by what an event becomes.
     """
     ours = next((done for contestant, done in runs.items() if contestant is PROCESSOR), ())
     rows = [
-        "| | contestant | runs | events / CPU s | after warm-up | (a) is faster by | wall s | CPU s | peak MiB | |",
+        "| | contestant | runs | events / CPU s | warm | (a) is faster, CPU/warm/wall | wall s | CPU s | peak MiB | |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for contestant, done in runs.items():
         if not done:
             rows.append(f"| {contestant.letter} | {contestant.name} | 0 | | | | | | | {reasons[contestant]} |")
             continue
-        rate, warm = median(run.rate for run in done), median(run.warm_rate for run in done)
+        rate, warm, wall = (median(each) for each in zip(*((r.rate, r.warm_rate, r.wall) for r in done), strict=True))
         ratio = ""
         if ours:
             whole, second_half = median(run.rate for run in ours) / rate, median(run.warm_rate for run in ours) / warm
-            ratio = f"{whole:.2f} / {second_half:.2f}"
+            ratio = f"{whole:.2f} / {second_half:.2f} / {wall / median(run.wall for run in ours):.2f}"
         rows.append(
             f"| {contestant.letter} | {contestant.name} | {len(done)} | {rate:,.0f} | {warm:,.0f} "
-            f"| {ratio} | {median(run.wall for run in done):.1f} | {median(run.cpu for run in done):.1f} "
+            f"| {ratio} | {wall:.1f} | {median(run.cpu for run in done):.1f} "
             f"| {median(run.ended.peak_bytes for run in done) / 2**20:.0f} | {contestant.note}{_share(contestant)} |"
         )
     for name, rates in floors.items():
