@@ -2,7 +2,7 @@
 
 The same records go through one stage after the other, each with its own clock. Fetching reads the whole topic with the
 processor's own consumer and nothing else, with and without the check of the batches' CRCs; the other stages work on
-records in memory, in lists as the consumer hands them over. What run.py measures beyond the sum is transactions and
+records in memory, in lists as the consumer hands them over. What peers.py measures beyond the sum is transactions and
 partials, asyncio's turns, and the start.
 """
 

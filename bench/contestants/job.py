@@ -1,4 +1,4 @@
-"""What every contestant is told, and how it says how far it has come. Given in the environment by run.py."""
+"""What every contestant is told, and how it says how far it has come. Given in the environment by contest.py."""
 
 import os
 from dataclasses import dataclass
