@@ -20,6 +20,7 @@ from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings, run
+from clickstream_streams import instruments
 from clickstream_streams.clock import Clock
 from clickstream_streams.connection import check_retention, connect, wait_for_topics
 from clickstream_streams.errors import FatalError
@@ -92,6 +93,7 @@ def _main() -> int:
     )
     configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-streams")
     publish_build_info("streams")
+    instruments.WINDOW_SIZE_SECONDS.set(settings.window_size / 1000)
     health = Health()
     with HealthServer(settings.service.http_port, health):
         try:
