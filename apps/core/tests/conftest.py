@@ -1,66 +1,19 @@
 """Certificates for the tests of TLS."""
 
-import datetime
-import ipaddress
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-)
-from cryptography.x509.oid import NameOID
+
+from kit.certificates import write_certificates
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with PEM files: ca.crt, and server and client (.crt, .key) that this CA signed, valid for 127.0.0.1;
-    client-encrypted.key is the client's key behind a passphrase.
-    """
-    return _write_certificates(tmp_path_factory.mktemp("certificates"))
+    """A folder with the PEM files of `write_certificates`."""
+    return write_certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")
 def other_certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same files with other keys: the CA has the same name and signed none of the others."""
-    return _write_certificates(tmp_path_factory.mktemp("other_certificates"))
-
-
-def _write_certificates(folder: Path) -> Path:
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    (folder / "ca.crt").write_bytes(_certificate("Test CA", ca_key, ca_key, is_ca=True))
-    for name in ("server", "client"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        (folder / f"{name}.crt").write_bytes(_certificate(name, key, ca_key))
-        (folder / f"{name}.key").write_bytes(_pem(key, NoEncryption()))
-        (folder / f"{name}-encrypted.key").write_bytes(_pem(key, BestAvailableEncryption(b"passphrase")))
-    return folder
-
-
-def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer_key: ec.EllipticCurvePrivateKey, *, is_ca: bool = False
-) -> bytes:
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(issuer_key, hashes.SHA256())
-    )
-    return certificate.public_bytes(Encoding.PEM)
-
-
-def _pem(key: ec.EllipticCurvePrivateKey, encryption: KeySerializationEncryption) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    return write_certificates(tmp_path_factory.mktemp("other_certificates"))
