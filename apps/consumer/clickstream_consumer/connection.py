@@ -82,7 +82,8 @@ class Connection:
     def __init__(self, settings: ConsumerSettings, started_at: int, complaints: LibraryComplaints) -> None:
         """Connect, within a few seconds. `started_at` is the process's start in milliseconds since the epoch.
 
-        Raises KafkaAway when no broker answers and KafkaRefused when one refuses.
+        Raises KafkaAway when no broker answers, KafkaRefused when one refuses, and SettingsError while certificate
+        files are not whole.
         """
         self._topic = settings.topics.metrics_topic
         self._group = settings.group_id

@@ -1,8 +1,8 @@
 """Window results as Kafka brings them, and whether it can.
 
-`poll` never raises because of Kafka, not even at the start and not for a wrong password: whoever is to correct that
-finds it in the log and in the answer of `/readyz`, and the next attempt reads the password file again. A connection
-that was refused is given up, because kafka-python remembers the refusal and may answer with it for ever.
+`poll` never raises because of Kafka, not even at the start and not for a wrong password or half a certificate: whoever
+is to correct that finds it in the log and in the answer of `/readyz`, and the next attempt reads the files again. A
+connection that was refused is given up, because kafka-python remembers the refusal and may answer with it for ever.
 
 Trouble is logged when it begins and when it ends, not while it lasts. A connection that is lost for a moment, as when a
 broker restarts, is no trouble yet.
@@ -22,7 +22,7 @@ from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.status import Condition, Status
-from clickstream_core.errors import MalformedMetrics
+from clickstream_core.errors import MalformedMetrics, SettingsError
 from clickstream_core.window_metrics import decode_window_metrics
 
 _log = logging.getLogger(__name__)
@@ -47,8 +47,9 @@ class Connected(Protocol):
 class MetricsReader:
     """Reads the metrics topic, through one connection after another when it has to.
 
-    `connect` makes a connection or raises KafkaAway or KafkaRefused; `wait` sleeps for some seconds, less when a stop
-    was requested; `clock` gives seconds that only rise; trouble is logged at `level`.
+    `connect` makes a connection or raises KafkaAway, KafkaRefused or, for certificate files, SettingsError; `wait`
+    sleeps for some seconds, less when a stop was requested; `clock` gives seconds that only rise; trouble is logged at
+    `level`.
     """
 
     def __init__(
@@ -84,6 +85,8 @@ class MetricsReader:
         except KafkaRefused as error:
             self.close()
             self._turn_to(Status(Condition.REFUSED, f"Kafka at {self._servers} refuses: {error}"))
+        except SettingsError as error:
+            self._turn_to(Status(Condition.AWAY, f"{error}; trying again"))
         else:
             self._turn_to(self._observed(self._connected()))
             return [result for record in records if (result := self._decoded(record)) is not None]

@@ -9,6 +9,10 @@ class SettingsError(Exception):
     """
 
 
+class FilesNotWhole(SettingsError):
+    """Certificate files that look as if they were being written at this moment; whole ones are waited for."""
+
+
 class InvalidEvent(Exception):
     """A record that is not an event.
 

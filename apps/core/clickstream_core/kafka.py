@@ -1,22 +1,26 @@
 """How to reach Kafka, and which topics hold what; the same settings for kafka-python and aiokafka.
 
 Certificates and passwords are read while the settings are checked, so a missing file ends the program with one line
-before it connects. Both libraries verify the broker's certificate in the same way: host name, chain, TLS 1.2 or newer.
+before it connects; one that is being written at that moment is waited for. Both libraries verify the broker's
+certificate in the same way: host name, chain, TLS 1.2 or newer.
 """
 
+import contextlib
 import re
 import ssl
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from clickstream_core.errors import SettingsError
+from clickstream_core.errors import FilesNotWhole, SettingsError
 from clickstream_core.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
-from clickstream_core.renewed_tls import RenewedContext
+from clickstream_core.renewed_tls import RenewedContext, what_is_missing
 from clickstream_core.settings import choice, matching, path, setting, text
 
 _PLAIN = "PLAIN"
 _MECHANISMS = (_PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
+_MISMATCH = "KEY_VALUES_MISMATCH"
 _HOST_AND_PORT = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})"
 
 
@@ -107,20 +111,22 @@ class KafkaSettings:
                     f" {'neither' if self.sasl_password is None else 'both'} is set"
                 )
         if self.uses_tls:
-            self.ssl_context()
+            with contextlib.suppress(FilesNotWhole):
+                self.ssl_context()
 
     def kafka_python_config(self) -> dict[str, Any]:
         """Return the keyword arguments for KafkaProducer, KafkaConsumer and KafkaAdminClient.
 
-        They hold the certificates' file names: kafka-python reads them at each connection, so renewed ones are used.
+        Certificates that are renewed are used from the next connection on. Raises SettingsError while certificate files
+        that are being written could never be read as a whole so far: try again later.
         """
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "security_protocol": self.security_protocol,
         }
         if self.uses_tls:
-            files = {"ssl_cafile": self.ssl_cafile, "ssl_certfile": self.ssl_certfile, "ssl_keyfile": self.ssl_keyfile}
-            config |= {name: str(file) for name, file in files.items() if file is not None}
+            self._renewed_context.present()
+            config["ssl_context"] = self._renewed_context
         if self.uses_sasl:
             config |= self._sasl_config()
             reread_for_plain_in_kafka_python()
@@ -129,7 +135,8 @@ class KafkaSettings:
     def aiokafka_config(self) -> dict[str, Any]:
         """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
 
-        Certificates that are renewed are used from the next connection on.
+        Certificates that are renewed are used from the next connection on; connections fail with SSLError while files
+        that are being written could never be read as a whole so far.
 
         The backend copies text when it is constructed, which would freeze the password of a password file: give it
         `backend.sasl_plain_password = config["sasl_plain_password"]` once more afterwards.
@@ -139,7 +146,7 @@ class KafkaSettings:
             "security_protocol": self.security_protocol,
         }
         if self.uses_tls:
-            config["ssl_context"] = RenewedContext(self.ssl_context, self._certificates())
+            config["ssl_context"] = self._renewed_context
         if self.uses_sasl:
             config |= self._sasl_config()
             reread_for_plain_in_aiokafka()
@@ -148,10 +155,11 @@ class KafkaSettings:
     def ssl_context(self) -> ssl.SSLContext:
         """Return a client's TLS context with the CA and, for mTLS, the client's certificate.
 
-        Raises SettingsError that names the setting and the file that OpenSSL refuses.
+        Raises SettingsError that names the setting and the file that OpenSSL refuses, FilesNotWhole when somebody seems
+        to be writing it: it is empty or breaks off, or certificate and key, both whole, do not belong together.
         """
         # Not ssl.create_default_context: from Python 3.13 on it refuses CA certificates without an authority key
-        # identifier, which clusters that run well have; kafka-python builds its context like this one.
+        # identifier, which clusters that run well have.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ssl_cafile is None:
@@ -160,21 +168,31 @@ class KafkaSettings:
             try:
                 context.load_verify_locations(self.ssl_cafile)
             except OSError as error:
-                raise SettingsError(
-                    f"KAFKA_SSL_CAFILE={self.ssl_cafile}: expected a PEM file with CA certificates ({_reason(error)})"
+                raise _refusal(
+                    f"KAFKA_SSL_CAFILE={self.ssl_cafile}: expected a PEM file with CA certificates",
+                    error,
+                    self.ssl_cafile,
                 ) from error
-        if (self.ssl_certfile is None) != (self.ssl_keyfile is None):
+        if self.ssl_certfile is None and self.ssl_keyfile is None:
+            return context
+        if self.ssl_certfile is None or self.ssl_keyfile is None:
             missing = "KAFKA_SSL_CERTFILE" if self.ssl_certfile is None else "KAFKA_SSL_KEYFILE"
             raise SettingsError(f"{missing} is not set: a client certificate needs both the certificate and its key")
-        if self.ssl_certfile is not None:
-            try:
-                context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=_refuse_passphrase)
-            except OSError as error:
-                raise SettingsError(
-                    f"KAFKA_SSL_CERTFILE={self.ssl_certfile}, KAFKA_SSL_KEYFILE={self.ssl_keyfile}:"
-                    f" expected a PEM certificate and its PEM key without passphrase ({_reason(error)})"
-                ) from error
+        try:
+            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=_refuse_passphrase)
+        except OSError as error:
+            raise _refusal(
+                f"KAFKA_SSL_CERTFILE={self.ssl_certfile}, KAFKA_SSL_KEYFILE={self.ssl_keyfile}:"
+                " expected a PEM certificate and its PEM key without passphrase",
+                error,
+                self.ssl_certfile,
+                self.ssl_keyfile,
+            ) from error
         return context
+
+    @cached_property
+    def _renewed_context(self) -> RenewedContext:
+        return RenewedContext(self.ssl_context, self._certificates())
 
     def _certificates(self) -> list[Path]:
         return [file for file in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if file is not None]
@@ -243,5 +261,9 @@ def _refuse_passphrase() -> str:
     raise ssl.SSLError(0, "the key is encrypted")
 
 
-def _reason(error: OSError) -> str:
-    return getattr(error, "reason", None) or error.strerror or str(error)
+def _refusal(expected: str, error: OSError, *files: Path) -> SettingsError:
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    if reason == _MISMATCH:
+        return FilesNotWhole(f"{expected} (the key is another certificate's, {reason}: write both anew)")
+    missing = next(filter(None, map(what_is_missing, files)), "")
+    return FilesNotWhole(f"{expected} ({missing})") if missing else SettingsError(f"{expected} ({reason})")

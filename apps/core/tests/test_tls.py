@@ -68,10 +68,9 @@ def test_aiokafkas_context_presents_the_client_certificate(certificates: Path) -
     assert asyncio.run(answer(context, certificates)) == serial_number(certificates)
 
 
-def test_kafka_pythons_files_present_the_client_certificate(certificates: Path, tls_port: int) -> None:
+def test_kafka_pythons_context_presents_the_client_certificate(certificates: Path, tls_port: int) -> None:
     config = mutual_tls(certificates).kafka_python_config()
-    files = {name: config.get(name) for name in KafkaSSLTransport.DEFAULT_CONFIG}
-    context = KafkaSSLTransport._build_ssl_context(files | {"ssl_check_hostname": True})
+    context = KafkaSSLTransport._build_ssl_context(config)
     with (
         socket.create_connection(("127.0.0.1", tls_port), timeout=10) as connection,
         context.wrap_socket(connection, server_hostname="127.0.0.1") as encrypted,
@@ -120,11 +119,6 @@ def test_a_certificate_and_its_key_belong_together(certificates: Path, given: st
         tls_settings(**{given: certificates / "client.crt"})
 
 
-def test_a_key_of_another_certificate_is_refused(certificates: Path) -> None:
-    with pytest.raises(SettingsError, match="KAFKA_SSL_KEYFILE=.*KEY_VALUES_MISMATCH"):
-        tls_settings(KAFKA_SSL_CERTFILE=certificates / "client.crt", KAFKA_SSL_KEYFILE=certificates / "server.key")
-
-
 def test_an_encrypted_key_is_refused_instead_of_asking_the_terminal(certificates: Path) -> None:
     with pytest.raises(SettingsError, match="without passphrase .*encrypted"):
         tls_settings(
@@ -136,6 +130,72 @@ def test_an_encrypted_key_is_refused_instead_of_asking_the_terminal(certificates
 def test_a_certificate_without_tls_is_refused(certificates: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} has no effect with KAFKA_SECURITY_PROTOCOL=PLAINTEXT"):
         tls_settings(KAFKA_SECURITY_PROTOCOL="PLAINTEXT", **{name: certificates / "ca.crt"})
+
+
+def hold_in_place(folder: Path, certificates: Path, shares: dict[str, float] | None = None) -> None:
+    """Write the files as a careless person does: one after the other, and only a share of some."""
+    for name in ("ca.crt", "client.crt", "client.key"):
+        content = (certificates / name).read_bytes()
+        (folder / name).write_bytes(content[: int(len(content) * (shares or {}).get(name, 1))])
+
+
+not_whole = pytest.mark.parametrize(
+    ("shares", "complaint"),
+    [
+        ({"ca.crt": 0}, r"KAFKA_SSL_CAFILE=.*ca\.crt: .*CA certificates \(ca\.crt is empty: write it anew\)"),
+        ({"ca.crt": 0.5}, r"KAFKA_SSL_CAFILE=.*ca\.crt: .*CA certificates \(ca\.crt breaks off: write it anew\)"),
+        ({"client.crt": 0.9}, r"KAFKA_SSL_CERTFILE=.*client\.crt, .*PEM .*client\.crt breaks off"),
+        ({"client.key": 0}, r"KAFKA_SSL_KEYFILE=.*client\.key: .*PEM .*client\.key is empty"),
+    ],
+)
+
+
+@not_whole
+def test_files_that_are_not_whole_at_the_start_are_waited_for(
+    tmp_path: Path, certificates: Path, shares: dict[str, float], complaint: str
+) -> None:
+    hold_in_place(tmp_path, certificates, shares)
+    settings = mutual_tls(tmp_path)
+    context = settings.aiokafka_config()["ssl_context"]
+    for _ in range(2):
+        with pytest.raises(SettingsError, match=complaint):
+            settings.kafka_python_config()
+        with pytest.raises(ssl.SSLError, match=complaint):
+            new_connection(context)
+    hold_in_place(tmp_path, certificates)
+    assert settings.kafka_python_config()["ssl_context"] is context
+    assert asyncio.run(answer(context, certificates)) == serial_number(certificates)
+
+
+def test_a_key_of_another_certificate_is_waited_for_because_only_one_of_the_two_may_have_been_renewed(
+    tmp_path: Path, certificates: Path, other_certificates: Path
+) -> None:
+    hold_in_place(tmp_path, certificates)
+    (tmp_path / "client.crt").write_bytes((other_certificates / "client.crt").read_bytes())
+    settings = mutual_tls(tmp_path)
+    with pytest.raises(SettingsError, match=r"KAFKA_SSL_KEYFILE=.* \(the key is another .*KEY_VALUES_MISMATCH"):
+        settings.kafka_python_config()
+    hold_in_place(tmp_path, other_certificates)
+    assert settings.kafka_python_config()
+
+
+def test_kafka_python_connects_with_what_it_had_while_a_file_is_not_whole(
+    tmp_path: Path, certificates: Path, other_certificates: Path, tls_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    hold_in_place(tmp_path, certificates)
+    settings = mutual_tls(tmp_path)
+    settings.kafka_python_config()
+    hold_in_place(tmp_path, other_certificates, {"client.key": 0.5})
+    context = KafkaSSLTransport._build_ssl_context(settings.kafka_python_config())
+    with (
+        socket.create_connection(("127.0.0.1", tls_port), timeout=10) as connection,
+        context.wrap_socket(connection, server_hostname="127.0.0.1") as encrypted,
+    ):
+        assert b"client" in encrypted.recv(1000)
+    (record,) = caplog.records
+    assert re.search(r"client\.key breaks off: .*; using the certificates read before", record.getMessage())
+    hold_in_place(tmp_path, other_certificates)
+    assert asyncio.run(answer(context, other_certificates)) == serial_number(other_certificates)
 
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

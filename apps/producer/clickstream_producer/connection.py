@@ -161,6 +161,8 @@ def connect(
         try:
             producer = Producer(**settings.kafka.kafka_python_config(), **_CLIENT_CONFIG, kafka_client=network.open)
             obstacle = _obstacle(producer, settings.topic)
+        except SettingsError as error:
+            obstacle = str(error)
         except TopicAuthorizationFailedError as error:
             raise DeliveryError(explain(error, settings.topic)) from error
         except KafkaError as error:
