@@ -7,12 +7,20 @@ collectors, as one JSON object a line with timestamp, level, app, logger, messag
 LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each connection at INFO, and while Kafka is
 away they report each of their many attempts; they are heard from WARNING on, and each message of theirs once in 30 s,
 unless LOG_LEVEL is DEBUG.
+
+An output may fail. A disk that is full gets room again, and what it did not take follows then, as far as Python has kept
+it. A pipe whose reader has gone (`| head -1`) does not come back: as for any program that is a request to stop.
 """
 
 import json
 import logging
+import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -29,9 +37,11 @@ _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", 
 class _Announcements:
     json: bool = False
     app: str = ""
+    lost: bool = False
 
 
 _announcements = _Announcements()
+_log = logging.getLogger(__name__)
 
 
 def configure_logs(level: str, format: str, app: str) -> None:
@@ -53,16 +63,52 @@ def configure_logs(level: str, format: str, app: str) -> None:
 def announce(text: str, **fields: Any) -> None:
     """Tell the user `text` on standard output, at once; `fields` are added in JSON format only.
 
-    A standard output that cannot show a character (an emoji in a terminal that is not UTF-8) gets a `?` for it.
+    A standard output that cannot show a character (an emoji in a terminal that is not UTF-8) gets a `?` for it. One that
+    takes nothing is logged; one that nobody reads any more makes the process get SIGTERM.
     """
     if _announcements.json:
-        head = {
-            "timestamp": format_milliseconds(time.time_ns() // 1_000_000),
-            "level": "INFO",
-            "app": _announcements.app,
-        }
-        text = _json_line(head | {"logger": "announcements", "message": text} | fields)
-    _print(text, sys.stdout)
+        text = _json_line(_head("INFO", _announcements.app, "announcements") | {"message": text} | fields)
+    try:
+        _print(text, sys.stdout)
+    except BrokenPipeError:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except OSError as error:
+        if not _announcements.lost:
+            _announcements.lost = True
+            _log.error("Standard output takes nothing (%s); going on without what was to be said there", error.strerror)
+    else:
+        _announcements.lost = False
+
+
+def complain(text: str, app: str, logger: str, *, as_json: bool) -> None:
+    """Tell the operator on standard error why `app` ends, whether or not logs were set up."""
+    line = _json_line(_head("ERROR", app, logger) | {"message": text}) if as_json else f"{app}: {text}"
+    _print(line, sys.stderr)
+
+
+def give_up_output() -> None:
+    """Drop what standard output did not take, before Python tries again at its end, and complains."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def thread_errors_logged() -> Iterator[None]:
+    """While the block runs, an error that ends a thread becomes a log record."""
+
+    def log(ended: threading.ExceptHookArgs) -> None:
+        name = "a thread" if ended.thread is None else f"thread {ended.thread.name}"
+        _log.error("%s ended with an error", name, exc_info=ended.exc_value)
+
+    before, threading.excepthook = threading.excepthook, log
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 class _Quietened(logging.Filter):
@@ -100,17 +146,18 @@ class _JsonFormatter(logging.Formatter):
         self._app = app
 
     def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "timestamp": format_milliseconds(int(record.created * 1000)),
-            "level": record.levelname,
-            "app": self._app,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+        line = _head(record.levelname, self._app, record.name, int(record.created * 1000))
+        line |= {"message": record.getMessage()}
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _json_line(line)
+
+
+def _head(level: str, app: str, logger: str, milliseconds: int | None = None) -> dict[str, Any]:
+    """What a JSON line begins with; without a time it is that of now."""
+    moment = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+    return {"timestamp": format_milliseconds(moment), "level": level, "app": app, "logger": logger}
 
 
 def _json_line(record: dict[str, Any]) -> str:

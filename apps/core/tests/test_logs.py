@@ -3,13 +3,16 @@
 import io
 import json
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from clickstream_core.logs import announce, configure_logs
+from clickstream_core.logs import announce, configure_logs, give_up_output
+from clickstream_core.shutdown import Shutdown
 
 _own = logging.getLogger("clickstream_test")
 _library = logging.getLogger("a_library.client")
@@ -131,3 +134,61 @@ def test_a_library_that_repeats_itself_is_heard_once_in_30_seconds(capsys: pytes
         "node 1000.0",
         "node 1030.0",
     ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_logged_once_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("INFO", "text", "producer")
+    with Path("/dev/full").open("w") as full, Shutdown() as shutdown:
+        monkeypatch.setattr(sys, "stdout", full)
+        for _ in range(3):
+            announce("🚀 Generating")
+        assert not shutdown.requested.is_set()
+        give_up_output()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Standard output takes nothing (No space left on device)" in line
+
+
+def test_what_a_full_disk_did_not_take_is_written_when_there_is_room_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    configure_logs("INFO", "json", "producer")
+    output = tmp_path / "output"
+    with FullAtFirst(output) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        for number in range(3):
+            announce("sent", number=number)
+        monkeypatch.undo()
+    assert [json.loads(line)["number"] for line in output.read_text().splitlines()] == [0, 1, 2]
+
+
+class FullAtFirst(io.TextIOWrapper):
+    """A file on a disk that has no room for the first write."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.open("wb"), encoding="utf-8")
+        self.full = True
+
+    def flush(self) -> None:
+        if self.full:
+            self.full = False
+            raise OSError(28, "No space left on device")
+        super().flush()
+
+
+def test_an_output_that_nobody_reads_any_more_is_a_request_to_stop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("INFO", "text", "consumer")
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as pipe, Shutdown() as shutdown:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        announce("a block")
+        assert not shutdown.requested.is_set()
+        os.close(reader)
+        announce("a block")
+        assert shutdown.requested.is_set()
+        give_up_output()
+    assert capsys.readouterr().err == ""
