@@ -41,7 +41,13 @@ class Collector:
         self.health = Health()
         self._settings = settings
         self._delivery = Delivery(clock, wall_clock, lambda: self._connection.replace(), patience)
-        self._intake = Intake(settings, self._delivery, _secret(settings))
+        secret = settings.visitor_secret or settings.visitor_secret_file
+        self._intake = Intake(settings, self._delivery, secret.current() if secret else secrets.token_hex(32))
+        if secret is None:
+            _log.warning(
+                "VISITOR_SECRET is not set: visitors without an id of their own get another one in each process,"
+                " and after each restart"
+            )
         topics = settings.topics
         self._connection = Connection(
             settings.kafka.aiokafka_config(),
@@ -113,14 +119,3 @@ class _NotFound:
             return
         async with answering("other", send):
             raise Refused(404, "not found; there are /ingest, /pixel.gif, /clickstream.js and /openapi.json")
-
-
-def _secret(settings: CollectorSettings) -> str:
-    secret = settings.visitor_secret or settings.visitor_secret_file
-    if secret is not None:
-        return secret.current()
-    _log.warning(
-        "VISITOR_SECRET is not set: visitors without an id of their own get another one in each process,"
-        " and after each restart"
-    )
-    return secrets.token_hex(32)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from clickstream_collector.application import Collector
 from clickstream_core.errors import SettingsError
 from kit.in_process import in_process, read
 
@@ -105,3 +106,13 @@ def test_without_a_secret_visitors_are_told_apart_by_a_random_one(caplog: pytest
     with in_process(VISITOR_SECRET="") as site:
         assert site.post({"path": "/"}).status == 200
     assert "VISITOR_SECRET is not set" in caplog.text
+
+
+def test_a_wrong_country_database_is_the_only_thing_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "countries.mmdb"
+    file.write_text("no database")
+    with pytest.raises(SettingsError, match="COUNTRY_DATABASE"):
+        Collector(read(VISITOR_SECRET="", COUNTRY_DATABASE=str(file)))
+    assert caplog.text == ""
