@@ -8,8 +8,10 @@ The parent keeps what belongs to the command: signals, the HTTP port, the totals
 carries progress up, and start and stop down. A child whose pipe breaks has lost its parent, and ends.
 """
 
+import logging
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +26,8 @@ from clickstream_producer.settings import APP, ProducerSettings
 
 EVENTS_PER_PROCESS = 8_000
 """Events per second up to which one process does it."""
+
+_log = logging.getLogger(__name__)
 
 _STOP = "stop"
 _HEADROOM = 0.1
@@ -174,7 +178,11 @@ def _child(settings: ProducerSettings, share: Share, pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
-    generate(settings, share, _PipeControl(pipe))
+    try:
+        generate(settings, share, _PipeControl(pipe))
+    except Exception:
+        _log.exception("A generating process ended by an error that nobody expected")
+        sys.exit(1)
 
 
 def _exit(code: int | None) -> str:

@@ -1,5 +1,6 @@
 """The command as a whole, and its several processes at high rates, without a Kafka to reach."""
 
+import json
 import multiprocessing
 import os
 import re
@@ -123,6 +124,23 @@ def test_a_process_that_dies_ends_the_run_and_is_named(nobody: str) -> None:
     assert seen[-1].finished
     assert seen[-1].condition is Condition.CONNECTING
     assert multiprocessing_children() == []
+
+
+def test_a_process_that_fails_says_so_in_the_format_of_the_logs(
+    nobody: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": nobody, "LOG_FORMAT": "json"}
+    settings = read_settings(ProducerSettings, prog="test", description="", argv=[], environ=environ)
+    stop = StopRequest()
+    seen: list[Progress] = []
+    share_of_nothing = Share(0, 0, 1)
+
+    run_processes(settings, [share_of_nothing], stop, seen.append, connected=lambda: None)
+    stop.close()
+
+    assert seen[-1].error == "producer-1 ended unexpectedly (exit status 1)"
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "ZeroDivisionError" in json.loads(line)["exception"]
 
 
 def multiprocessing_children() -> list[int]:
