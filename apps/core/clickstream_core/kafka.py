@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_core.errors import FilesNotWhole, SettingsError
+from clickstream_core.kafka_python_connections import hear_last_words
 from clickstream_core.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
 from clickstream_core.renewed_tls import RenewedContext, what_is_missing
 from clickstream_core.settings import choice, matching, path, setting, text
@@ -130,6 +131,7 @@ class KafkaSettings:
         if self.uses_sasl:
             config |= self._sasl_config()
             reread_for_plain_in_kafka_python()
+            hear_last_words()
         return config
 
     def aiokafka_config(self) -> dict[str, Any]:

@@ -24,11 +24,13 @@ class Password(str):
 
     _file: Path | None
     _last_good: str
+    _complaint: str
 
     def __new__(cls, password: str, file: Path | None = None) -> Self:
         created = super().__new__(cls, password)
         created._file = file
         created._last_good = password
+        created._complaint = ""
         return created
 
     @classmethod
@@ -42,14 +44,18 @@ class Password(str):
     def current(self) -> str:
         """Return the password as it is in the file now.
 
-        A file that cannot be read at this moment (secret volumes are swapped under the reader) is logged, and the
+        A file that cannot be read at this moment (secret volumes are swapped under the reader) is logged once, and the
         last password that could be read is returned: at worst the broker refuses it and the client tries again.
         """
         if self._file is not None:
+            complaint = ""
             try:
                 self._last_good = _read(self._file)
             except ValueError as error:
-                _log.warning("KAFKA_SASL_PASSWORD_FILE=%s: %s; using the password read before", self._file, error)
+                complaint = str(error)
+                if complaint != self._complaint:
+                    _log.warning("KAFKA_SASL_PASSWORD_FILE=%s: %s; using the password read before", self._file, error)
+            self._complaint = complaint
         return self._last_good
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
