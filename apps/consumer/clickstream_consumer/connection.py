@@ -12,9 +12,8 @@ was called again: a crash repeats a result rather than losing it.
 Some things that kafka-python 3.0.12 does not do by itself are done here. It has no method that says whether a broker is
 connected, so the client object underneath is kept and asked. Its consumer passes `allow_auto_create_topics` to nobody
 and would create a missing topic with the broker's defaults. When connecting fails it raises a mere timeout, with the
-reason (connection refused, unknown certificate) in its log only, so that log is listened to. And a refused password is
-mostly seen as a closed connection, because the broker's last words are dropped when they arrive together with the end
-of the stream; so the message says that this may be the cause.
+reason (connection refused, unknown certificate) in its log only, so that log is listened to. And who closes a connection
+without a word may have refused a password, so the message says that this may be the cause.
 """
 
 import heapq
@@ -26,6 +25,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
     AuthorizationError,
+    GroupAuthorizationFailedError,
     IncompatibleBrokerVersion,
     KafkaError,
     KafkaTimeoutError,
@@ -33,6 +33,7 @@ from kafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
     UnsupportedSaslMechanismError,
 )
 from kafka.net.compat import KafkaNetClient
@@ -56,6 +57,8 @@ _CLOSE_MS = 2_000
 class LibraryComplaints(logging.Handler):
     """Listens to kafka-python's warnings; `last` is the newest error in them, the cause that its exceptions leave out.
 
+    A refusal stays until it is over: what follows from it, mostly broken connections, says less.
+
     While it listens, the library's records go no further: without Kafka there are several a second. LOG_LEVEL DEBUG
     shows them all.
     """
@@ -70,7 +73,9 @@ class LibraryComplaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the error that the record is about; a timeout says no more than is known."""
         for argument in record.args or ():
-            if isinstance(argument, Exception) and not isinstance(argument, KafkaTimeoutError):
+            if not isinstance(argument, Exception) or isinstance(argument, KafkaTimeoutError):
+                continue
+            if isinstance(argument, _REFUSALS) or not isinstance(self.last, _REFUSALS):
                 self.last = argument
 
 
@@ -129,6 +134,8 @@ class Connection:
             return []
         except KafkaError as error:
             raise self._explained(error) from error
+        if batches:
+            self._complaints.last = None
         return list(heapq.merge(*batches.values(), key=lambda record: record.timestamp))
 
     def answers(self) -> bool:
@@ -181,7 +188,17 @@ class Connection:
 
     def _explained(self, error: KafkaError) -> KafkaAway | KafkaRefused:
         cause = self._complaints.last if isinstance(error, KafkaTimeoutError) and self._complaints.last else error
-        return KafkaRefused(str(cause)) if isinstance(cause, _REFUSALS) else KafkaAway(self._worded(cause))
+        return KafkaRefused(self._advised(cause)) if isinstance(cause, _REFUSALS) else KafkaAway(self._worded(cause))
+
+    def _advised(self, cause: Exception) -> str:
+        rights = "the user may not do that: grant it"
+        if isinstance(cause, SaslAuthenticationFailedError):
+            return f"{cause}; check KAFKA_SASL_USERNAME and its password"
+        if isinstance(cause, GroupAuthorizationFailedError):
+            return f"{cause}; {rights} Read on group {self._group}"
+        if isinstance(cause, TopicAuthorizationFailedError):
+            return f"{cause}; {rights} Read and Describe on topic {self._topic}"
+        return str(cause)
 
     def _worded(self, cause: Exception) -> str:
         hint = "; a wrong user name or password ends like this" if self._sasl and "disconnected" in str(cause) else ""

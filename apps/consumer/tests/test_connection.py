@@ -14,6 +14,7 @@ from kafka.errors import (
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
     SaslAuthenticationFailedError,
+    TopicAuthorizationFailedError,
 )
 from kafka.structs import OffsetAndMetadata
 
@@ -168,6 +169,37 @@ def test_a_timeout_is_explained_by_what_the_library_said(connect: Connect) -> No
     logging.getLogger("kafka.net.manager").warning("Bootstrap failed: %s", KafkaConnectionError("111 ECONNREFUSED"))
     logging.getLogger("kafka.net.manager").error("Bootstrap failed: %s", KafkaTimeoutError("Unable to bootstrap"))
     with pytest.raises(KafkaAway, match="111 ECONNREFUSED"):
+        connection.poll(500)
+
+
+def test_a_refusal_counts_for_more_than_what_follows_from_it(connect: Connect) -> None:
+    connection, _ = connect(KafkaTimeoutError("Unable to bootstrap"), **SASL)
+    library = logging.getLogger("kafka.net.manager")
+    library.error("Bootstrap failed: %s", SaslAuthenticationFailedError("invalid credentials"))
+    library.warning("Bootstrap failed: %s", KafkaConnectionError("socket disconnected"))
+    with pytest.raises(KafkaRefused, match="invalid credentials; check KAFKA_SASL_USERNAME and its password"):
+        connection.poll(500)
+
+
+def test_a_refusal_is_forgotten_when_records_come_again(connect: Connect) -> None:
+    connection, _ = connect({P0: [Record(10, 0, 0)]})
+    library = logging.getLogger("kafka.net.manager")
+    library.error("Bootstrap failed: %s", SaslAuthenticationFailedError("invalid credentials"))
+    connection.poll(500)
+    library.warning("Bootstrap failed: %s", KafkaConnectionError("111 ECONNREFUSED"))
+    assert connection.trouble() == "KafkaConnectionError: 111 ECONNREFUSED"
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (GroupAuthorizationFailedError("metrics-consumer-group"), "grant it Read on group metrics-consumer-group"),
+        (TopicAuthorizationFailedError({"a"}), "grant it Read and Describe on topic clickstream-metrics"),
+    ],
+)
+def test_a_missing_right_is_named_with_what_to_do(connect: Connect, error: Exception, advice: str) -> None:
+    connection, _ = connect(error)
+    with pytest.raises(KafkaRefused, match=f"; the user may not do that: {advice}"):
         connection.poll(500)
 
 

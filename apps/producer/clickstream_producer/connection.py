@@ -151,8 +151,8 @@ def connect(
     """Return a client that is connected and may write, or None when `stopped` returned true before.
 
     `waiting` is called with what is in the way, before each further attempt; `stopped` waits up to the given seconds
-    and says whether to give up. Raises DeliveryError for what further attempts cannot change: refused credentials or
-    rights.
+    and says whether to give up. Raises DeliveryError for what further attempts cannot change: missing rights, and
+    refused credentials unless the password is read from a file, which may be corrected.
     """
     while not stopped(0):
         complaints.clear()
@@ -166,9 +166,13 @@ def connect(
         except TopicAuthorizationFailedError as error:
             raise DeliveryError(explain(error, settings.topic)) from error
         except KafkaError as error:
-            if isinstance(complaints.error or error, _HOPELESS):
-                raise DeliveryError(explain(complaints.error or error, settings.topic)) from error
-            obstacle = f"Kafka is away: {str(complaints) or _text(error)}"
+            cause = complaints.error or error
+            if isinstance(cause, _HOPELESS):
+                obstacle = explain(cause, settings.topic)
+                if settings.kafka.sasl_password_file is None:
+                    raise DeliveryError(obstacle) from error
+            else:
+                obstacle = f"Kafka is away: {str(complaints) or _text(error)}"
         if producer is None:
             network.close()
         elif obstacle:

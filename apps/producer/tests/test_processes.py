@@ -126,9 +126,7 @@ def test_a_process_that_dies_ends_the_run_and_is_named(nobody: str) -> None:
     assert multiprocessing_children() == []
 
 
-def test_a_process_that_fails_says_so_in_the_format_of_the_logs(
-    nobody: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_process_that_fails_says_so_in_the_format_of_the_logs(nobody: str, capfd: pytest.CaptureFixture[str]) -> None:
     environ = {"KAFKA_BOOTSTRAP_SERVERS": nobody, "LOG_FORMAT": "json"}
     settings = read_settings(ProducerSettings, prog="test", description="", argv=[], environ=environ)
     stop = StopRequest()
