@@ -1,4 +1,4 @@
-"""A standard output that takes nothing: the disk behind it is full, or its reader has gone. Without a Kafka to reach."""
+"""A standard output that takes nothing: its disk is full, or its reader has gone. Without a Kafka to reach."""
 
 import json
 import os

@@ -12,8 +12,8 @@ was called again: a crash repeats a result rather than losing it.
 Some things that kafka-python 3.0.12 does not do by itself are done here. It has no method that says whether a broker is
 connected, so the client object underneath is kept and asked. Its consumer passes `allow_auto_create_topics` to nobody
 and would create a missing topic with the broker's defaults. When connecting fails it raises a mere timeout, with the
-reason (connection refused, unknown certificate) in its log only, so that log is listened to. And who closes a connection
-without a word may have refused a password, so the message says that this may be the cause.
+reason (connection refused, unknown certificate) in its log only, so that log is listened to. And who closes a
+connection without a word may have refused a password, so the message says that this may be the cause.
 """
 
 import heapq

@@ -114,10 +114,10 @@ class MetricsReader:
             return Status(Condition.REFUSED, f"Kafka at {self._servers} refuses: no permission to read {self._topic}")
         # The cluster's metadata may be younger than the connection: a topic is missing only after a while.
         has_topic = connection.has_topic()
-        if not connection.is_member() or not (has_topic or self._clock() - self._connected_at > _PATIENCE_SECONDS):
-            return Status(Condition.JOINING, f"joining the consumer group {self._group}")
-        if not has_topic:
+        if not has_topic and self._clock() - self._connected_at > _PATIENCE_SECONDS:
             return Status(Condition.NO_TOPIC, f"topic {self._topic} does not exist; waiting for it")
+        if not has_topic or not connection.is_member():
+            return Status(Condition.JOINING, f"joining the consumer group {self._group}")
         return Status(Condition.READY)
 
     def _away(self, reason: str) -> str:

@@ -209,6 +209,19 @@ def test_a_missing_topic_is_named_once_the_metadata_had_time_to_come(
     assert logged() == ["topic clickstream-metrics does not exist; waiting for it"]
 
 
+def test_a_topic_that_is_deleted_is_named_though_the_group_waits_for_it_too(
+    kafka: Kafka, logged: Callable[[], list[str]]
+) -> None:
+    reader = kafka.reader()
+    reader.poll()
+    assert reader.status.ready
+    kafka.connection.topic = kafka.connection.member = False
+    kafka.now += 3.1
+    reader.poll()
+    assert reader.status.condition is Condition.NO_TOPIC
+    assert logged() == ["topic clickstream-metrics does not exist; waiting for it"]
+
+
 def test_a_forbidden_topic_is_a_refusal(kafka: Kafka) -> None:
     kafka.connection.allowed = False
     reader = kafka.reader()

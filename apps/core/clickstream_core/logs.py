@@ -8,8 +8,8 @@ LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each co
 away they report each of their many attempts; they are heard from WARNING on, and each message of theirs once in 30 s,
 unless LOG_LEVEL is DEBUG.
 
-An output may fail. A disk that is full gets room again, and what it did not take follows then, as far as Python has kept
-it. A pipe whose reader has gone (`| head -1`) does not come back: as for any program that is a request to stop.
+An output may fail. A disk that is full gets room again, and what it did not take follows then, as far as Python has
+kept it. A pipe whose reader has gone (`| head -1`) does not come back: as for any program that is a request to stop.
 """
 
 import json
@@ -63,8 +63,8 @@ def configure_logs(level: str, format: str, app: str) -> None:
 def announce(text: str, **fields: Any) -> None:
     """Tell the user `text` on standard output, at once; `fields` are added in JSON format only.
 
-    A standard output that cannot show a character (an emoji in a terminal that is not UTF-8) gets a `?` for it. One that
-    takes nothing is logged; one that nobody reads any more makes the process get SIGTERM.
+    A standard output that cannot show a character (an emoji in a terminal that is not UTF-8) gets a `?` for it. One
+    that takes nothing is logged; one that nobody reads any more makes the process get SIGTERM.
     """
     if _announcements.json:
         text = _json_line(_head("INFO", _announcements.app, "announcements") | {"message": text} | fields)
