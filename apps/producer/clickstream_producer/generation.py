@@ -18,8 +18,8 @@ from clickstream_producer.settings import ProducerSettings
 from clickstream_producer.users import Crowd
 from clickstream_producer.weblogs import WebServer, encode_web_log
 
-GRACE = 9.0
-"""Seconds after a request to stop in which Kafka may acknowledge what is in flight."""
+GRACE = 7.5
+"""Seconds after a request to stop in which Kafka may acknowledge what is in flight; all of it shall take 10 at most."""
 
 _BETWEEN_REPORTS = 0.2
 _TURNS_AFTER_THE_END = 0.5

@@ -31,7 +31,8 @@ _log = logging.getLogger(__name__)
 
 _STOP = "stop"
 _HEADROOM = 0.1
-_LAST_WORDS = GRACE + 2.0
+_LAST_WORDS = GRACE + 1.0
+_LONGEST_END = 1.0
 
 
 def process_count(rate: float) -> int:
@@ -63,8 +64,11 @@ def run_processes(
     try:
         _watch(workers, stop, watch, connected)
     finally:
+        end_by = time.monotonic() + _LONGEST_END
         for worker in workers:
-            worker.end()
+            worker.pipe.close()
+        for worker in workers:
+            worker.end(end_by - time.monotonic())
 
 
 class _Worker:
@@ -99,10 +103,9 @@ class _Worker:
             except OSError:
                 self.receive()
 
-    def end(self) -> None:
-        """See the process off."""
-        self.pipe.close()
-        self.process.join(1.0)
+    def end(self, seconds: float) -> None:
+        """See the process off: it may take so long."""
+        self.process.join(max(0.0, seconds))
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
