@@ -91,8 +91,10 @@ def read_settings(
             )
         else:
             parser.add_argument(declared.flag, dest=declared.name, help=_help(declared), metavar="VALUE")
-    flags = vars(parser.parse_args(sys.argv[1:] if argv is None else argv))
-    return _build(cls, flags, os.environ if environ is None else environ)
+    known, unknown = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    if unknown:
+        parser.error(f"unrecognized arguments: {_named(unknown)}")
+    return _build(cls, vars(known), os.environ if environ is None else environ)
 
 
 def run(main: Callable[[], int]) -> NoReturn:
@@ -228,6 +230,13 @@ def duration(*, minimum: str, maximum: str, whole_seconds: bool = False) -> Call
 class _ArgumentParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message} (--help lists what is allowed)")
+
+
+def _named(unknown: Sequence[str]) -> str:
+    """The flags among the arguments; the others are only counted, they may be the secret of a misspelt flag."""
+    named = [argument.partition("=")[0] for argument in unknown if argument.startswith("-")]
+    counted = len(unknown) - len(named)
+    return " and ".join(filter(None, [", ".join(named), f"{counted} without a flag" if counted else ""]))
 
 
 class _HelpFormatter(argparse.HelpFormatter):

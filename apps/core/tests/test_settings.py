@@ -103,6 +103,21 @@ def test_unknown_and_unfinished_arguments_are_refused(argv: list[str]) -> None:
         read(*argv)
 
 
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (["--kafka-sasl-passwords", "my secret"], "--kafka-sasl-passwords and 1 without a flag"),
+        (["--kafka-sasl-passwords=secret"], "--kafka-sasl-passwords"),
+        (["--window-size", "5m", "secret", "-x", "secret"], "-x and 2 without a flag"),
+        (["secret"], "1 without a flag"),
+    ],
+)
+def test_an_argument_that_may_be_a_misspelt_flags_secret_is_not_shown(argv: list[str], named: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read(*argv)
+    assert str(caught.value) == f"unrecognized arguments: {named} (--help lists what is allowed)"
+
+
 def test_combinations_are_validated() -> None:
     with pytest.raises(SettingsError, match="SEED=13"):
         read("--seed", "13")
