@@ -326,6 +326,23 @@ def test_a_topic_deleted_under_traffic_and_made_again_takes_events_again(own_bro
     eventually(lambda: {send(user) for user in range(20)} == {200}, 60)
 
 
+def test_it_notices_without_traffic_that_its_topic_was_deleted(
+    broker: Broker, topics: PipelineTopics, collector: Collector
+) -> None:
+    with KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers) as admin:
+        admin.delete_topics([topics.events])
+    collector.app.wait_for_output(f"topic {topics.events} does not exist any more", 60)
+    assert collector.app.get("/readyz") == (503, f"topic {topics.events} does not exist any more\n")
+    refused = post(collector.port, {"path": "/gone"})
+    assert refused.status == 503
+    assert refused.json()["error"] == f"topic {topics.events} does not exist"
+    events = clickstream_topics(topics.events, topics.metrics, topics.partials, topics.dead_letters)[:1]
+    create_missing({"bootstrap_servers": [broker.bootstrap_servers]}, events)
+    collector.app.wait_until_ready(60)
+    assert post(collector.port, {"path": "/back"}).status == 200
+    assert [found["page_url"] for found in stored(topics)] == ["/back"]
+
+
 def test_before_kafka_is_there_it_says_so_and_refuses(apps: Apps) -> None:
     port, admin_port = str(free_port()), free_port()
     ports = {"HTTP_PORT": port, "ADMIN_PORT": str(admin_port)}

@@ -1,13 +1,14 @@
-"""A password that Kafka refuses, and one that is corrected in its file, with the apps that use kafka-python."""
+"""A password that Kafka refuses, and one that is corrected in its file."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from clickstream_local.ports import free_port
 from clickstream_local.topics import clickstream_topics, create_missing
 from kit.poll import eventually
-from kit.processes import Apps
+from kit.processes import App, Apps
 from kit.secured_kafka import Right, SecuredKafka
 
 TOPICS = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
@@ -49,18 +50,23 @@ def test_a_refused_password_file_is_named_as_that_and_read_until_it_is_right(
     started.stop()
 
 
-@pytest.mark.parametrize("app", APPS)
+@pytest.mark.parametrize("app", [*APPS, "collector"])
 def test_a_password_that_changes_while_running_is_waited_for(
     kafka: SecuredKafka, apps: Apps, tmp_path: Path, app: str
 ) -> None:
     file = tmp_path / "password"
     file.write_text("old")
     kafka.add_user(f"second-{app}", "old", RIGHTS)
-    started = apps.start(f"clickstream_{app}.main", environ=settings(kafka, f"second-{app}", file))
+    admin_port = free_port()
+    environ = settings(kafka, f"second-{app}", file) | {"ADMIN_PORT": str(admin_port)}
+    started = apps.start(f"clickstream_{app}.main", environ=environ)
+    if app == "collector":
+        started = App(started.child, started.log, admin_port)
     started.wait_until_ready(60)
     kafka.add_user(f"second-{app}", "new", [])
     kafka.broker.restart()
     eventually(lambda: "invalid credentials" in started.get("/readyz")[1], 60)
+    assert started.get("/readyz")[0] == 503
     assert started.get("/healthz")[0] == 200
     file.write_text("new")
     started.wait_until_ready(60)

@@ -28,6 +28,7 @@ from clickstream_core.patience import Patience
 from clickstream_core.service import Health
 
 _AWAY_AFTER = 2.0
+_MISSING_AFTER = 3.0
 _TURN = 0.25
 _ASKED_EVERY = 5.0
 _LONGEST_START = 20.0
@@ -53,7 +54,8 @@ class Connection:
         self._producer: AIOKafkaProducer | None = None
         self._stopping: set[asyncio.Task[None]] = set()
         self._asks_at = 0.0
-        self._answered = True
+        self._silence = ""
+        self._complete_at = 0.0
 
     def replace(self) -> None:
         """Have the producer replaced: it can't go on."""
@@ -134,15 +136,13 @@ class Connection:
 
     async def _watch(self, producer: AIOKafkaProducer) -> None:
         """Keep health and partition counts true, until the producer has failed."""
-        away = False
+        said = ""
+        self._complete_at = time.monotonic()
         while not self._failed.is_set():
-            for topic in self._topics:
-                partitions = producer.client.cluster.partitions_for_topic(topic)
-                if partitions:
-                    self._delivery.set_partitions(topic, len(partitions))
-            why = await self._obstacle(producer)
-            if away != bool(why):
-                away = bool(why)
+            why = self._missing_topics(producer) or await self._obstacle(producer)
+            kind = why.partition(":")[0]  # what follows counts seconds
+            if kind != said:
+                said = kind
                 _log.warning(why or "Kafka acknowledges again")
             instruments.CONNECTED.set(not why)
             self._health.set_ready(not why, why)
@@ -155,6 +155,24 @@ class Connection:
         instruments.CONNECTED.set(0)
         self._health.set_ready(False, "the connection to Kafka is made anew")
 
+    def _missing_topics(self, producer: AIOKafkaProducer) -> str:
+        """Keep the partition counts true, and name topics that have not been there for a while."""
+        missing = []
+        for topic in self._topics:
+            partitions = producer.client.cluster.partitions_for_topic(topic)
+            if partitions:
+                self._delivery.set_partitions(topic, len(partitions))
+            else:
+                missing.append(topic)
+        now = time.monotonic()
+        if not missing:
+            self._complete_at = now
+        if now - self._complete_at <= _MISSING_AFTER:
+            return ""
+        for topic in missing:
+            self._delivery.set_partitions(topic, 0)
+        return f"topic {' and '.join(missing)} does not exist any more"
+
     async def _obstacle(self, producer: AIOKafkaProducer) -> str:
         """Say what keeps events from Kafka, an empty text for nothing: without events, Kafka is asked now and then."""
         waiting = self._delivery.waiting_for()
@@ -164,9 +182,17 @@ class Connection:
             return ""
         now = time.monotonic()
         if now >= self._asks_at:
-            self._answered = await _answers(producer)
-            self._asks_at = now + (_ASKED_EVERY if self._answered else 0.0)
-        return "" if self._answered else "Kafka is away: no answer"
+            self._silence = "" if await _answers(producer) else await self._why_silent()
+            self._asks_at = now + (0.0 if self._silence else _ASKED_EVERY)
+        return self._silence
+
+    async def _why_silent(self) -> str:
+        away = "Kafka is away: no answer"
+        try:
+            async with asyncio.timeout(_AWAY_AFTER):
+                return await why_refused(self._kafka) or away
+        except TimeoutError:
+            return away
 
 
 async def _answers(producer: AIOKafkaProducer) -> bool:
