@@ -7,6 +7,7 @@ coordinator and its sender end for good. A connection that broke is what it is, 
 And a client that can't connect says the same of all that may be the reason, so `why_refused` asks the brokers itself.
 """
 
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -55,8 +56,9 @@ def _reporting(send: Callable[..., Any]) -> Callable[..., Any]:
 async def why_refused(kafka: Mapping[str, Any]) -> str | None:
     """Ask the bootstrap servers of a client's configuration one by one.
 
-    Returns what is wrong with the password or with TLS in words, or None when it is neither.
+    Returns what is wrong with the password, with TLS or with all of the names in words, or None when it is none of them.
     """
+    unknown, reason = [], ""
     options = {name: value for name, value in kafka.items() if name not in ("bootstrap_servers", "client_id")}
     for server in kafka["bootstrap_servers"]:
         host, _, port = server.rpartition(":")
@@ -66,7 +68,13 @@ async def why_refused(kafka: Mapping[str, Any]) -> str | None:
             return f"Kafka refuses the credentials ({error}): check KAFKA_SASL_USERNAME and its password"
         except ssl.SSLError as error:
             return f"TLS with {server} does not come about ({error}): check KAFKA_SSL_CAFILE and the address"
+        except socket.gaierror as error:
+            unknown.append(server)
+            reason = str(error.strerror)
+            continue
         except (KafkaError, OSError, TimeoutError):
             continue
         connection.close()
+    if unknown == list(kafka["bootstrap_servers"]):
+        return f"no address is known for {', '.join(unknown)} ({reason}): check KAFKA_BOOTSTRAP_SERVERS"
     return None

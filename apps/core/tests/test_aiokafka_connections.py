@@ -1,6 +1,7 @@
 """What aiokafka is told of connections that break, on uvloop."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import uvloop
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 
+from clickstream_core import aiokafka_connections
 from clickstream_core.aiokafka_connections import report_closed_transports
 
 
@@ -54,3 +56,21 @@ def test_writing_to_a_connection_that_broke_is_an_error_that_aiokafka_retries(se
         return bool(connection.connected())
 
     assert not uvloop.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([], "no address is known for kafka-a:9092, kafka-b:9092 (Name or service not known): check KAFKA_BOOTSTRAP_"),
+        (["kafka-b"], None),
+    ],
+)
+def test_names_that_nobody_knows_are_named(
+    monkeypatch: pytest.MonkeyPatch, known: list[str], expected: str | None
+) -> None:
+    async def create_conn(host: str, port: int, **options: Any) -> None:
+        raise ConnectionRefusedError if host in known else socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(aiokafka_connections, "create_conn", create_conn)
+    why = asyncio.run(aiokafka_connections.why_refused({"bootstrap_servers": ["kafka-a:9092", "kafka-b:9092"]}))
+    assert why is None if expected is None else why is not None and why.startswith(expected)
