@@ -56,7 +56,7 @@ def _reporting(send: Callable[..., Any]) -> Callable[..., Any]:
 async def why_refused(kafka: Mapping[str, Any]) -> str | None:
     """Ask the bootstrap servers of a client's configuration one by one.
 
-    Returns what is wrong with the password, with TLS or with all of the names in words, or None when it is none of them.
+    Returns what is wrong with the password, with TLS or with all names in words, or None when it is none of these.
     """
     unknown, reason = [], ""
     options = {name: value for name, value in kafka.items() if name not in ("bootstrap_servers", "client_id")}
