@@ -99,18 +99,19 @@ def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int
 def continue_merge(committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules) -> MergeStart:
     """Return how the merge continues. Raises BeyondTheLog.
 
-    Without usable metadata everything that the log holds is replayed, to its end, before anything is emitted.
+    Without a commit or usable metadata everything that the log holds is replayed, to its end, before anything is
+    emitted: what a partial said before a later one replaced it was emitted long ago, or never true of the whole topic.
     """
+    everything = MergeCommit(rules=rules, replay_from=log.first)
     if committed is None:
-        return MergeStart(MergeCommit(rules=rules, replay_from=log.first), log.first)
+        return MergeStart(everything, log.end)
     _check_end(committed.offset, log)
     commit = decode_commit(committed.metadata, MergeCommit)
     if commit is None:
-        everything = MergeCommit(rules=rules, replay_from=log.first)
         return MergeStart(everything, log.end, "its commit has no metadata; replays the whole log")
     if commit.rules != rules:
-        everything = MergeCommit(rules=rules, replay_from=log.first, final_before=commit.final_before)
-        return MergeStart(everything, log.end, "the counting rules changed; results of other rules stay as they are")
+        over = msgspec.structs.replace(everything, final_before=commit.final_before)
+        return MergeStart(over, log.end, "the counting rules changed; results of other rules stay as they are")
     if commit.replay_from >= log.first:
         return MergeStart(commit, committed.offset)
     lost = f"offsets {commit.replay_from} to {log.first} are gone from the log, numbers of open windows may be short"

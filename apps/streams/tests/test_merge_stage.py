@@ -1,4 +1,4 @@
-"""What the merge says while a window waits for a partition."""
+"""What the merge says while a window waits for a partition, and what it does not say twice."""
 
 import asyncio
 import logging
@@ -28,9 +28,10 @@ async def merge_on(kafka: Kafka) -> Worker:
     return worker
 
 
-def count_one(kafka: Kafka, partition: int, window: int) -> None:
+def count_one(kafka: Kafka, partition: int, window: int, events: int = 1) -> None:
     counts = WindowCounts(0, 100)
-    counts.add([CountedEvent("2023-11-14T22:13:20.000Z", "user", "session", "click", "/", "direct", "mobile", 1)])
+    event = CountedEvent("2023-11-14T22:13:20.000Z", "user", "session", "click", "/", "direct", "mobile", 1)
+    counts.add([event] * events)
     for part in split(SETTINGS.rules, partition, window, counts.snapshot()):
         kafka.partials.append(encode_record(part), None, kafka.now)
 
@@ -96,3 +97,25 @@ def test_a_replica_whose_merge_goes_elsewhere_does_not_wait() -> None:
 
     asyncio.run(scenario())
     assert instruments.WAITING_SECONDS._value.get() == 0
+
+
+def test_a_merge_whose_group_was_deleted_does_not_emit_again_what_was_revised_since() -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        worker = await merge_on(kafka)
+        for events in (1, 2):
+            count_one(kafka, 0, WINDOW, events)
+            say_watermark(kafka, 0, WINDOW + 60_000)
+            await worker.turn()
+            await worker.commit()
+        emitted = list(kafka.metrics)
+        assert [(each.revision, each.total_events) for each in emitted] == [(0, 1), (1, 2)]
+        await worker.die()
+        kafka.commits.clear()
+        worker = await merge_on(kafka)
+        for _ in range(4):
+            await worker.turn(most=1)
+            await worker.commit()
+        assert kafka.metrics == emitted
+
+    asyncio.run(scenario())

@@ -176,9 +176,9 @@ def test_the_merges_commit_is_continued_as_it_is() -> None:
     assert continue_merge(committed(400, MERGE_COMMIT), LOG, FIVE_MINUTES) == MergeStart(MERGE_COMMIT, 400)
 
 
-def test_the_first_merge_begins_at_the_logs_start() -> None:
+def test_a_merge_without_a_commit_replays_the_whole_log_before_it_goes_on() -> None:
     start = continue_merge(None, LOG, FIVE_MINUTES)
-    assert start == MergeStart(MergeCommit(rules=FIVE_MINUTES, replay_from=100), 100)
+    assert start == MergeStart(MergeCommit(rules=FIVE_MINUTES, replay_from=100), 500)
 
 
 def test_a_merge_that_was_reset_replays_the_whole_log_before_it_goes_on() -> None:
