@@ -197,7 +197,7 @@ class EventsTask(PartitionTask):
     def _last_word(self, changes: Changes) -> OutgoingRecord:
         commit = changes.commit
         over = max(commit.final_before, commit.expired_to)
-        record = WatermarkRecord(self.settings.rules, self.partition.partition, commit.watermark, over)
+        record = WatermarkRecord(self.settings.rules, self.partition.partition, commit.watermark, over, commit.began)
         return self._internal(encode_record(record))
 
     def _internal(self, value: bytes) -> OutgoingRecord:

@@ -92,6 +92,7 @@ class Merge:
         known.final_before = max(known.final_before, record.final_before)
         known.offset = offset
         self._progress[record.partition] = known
+        self._begin(record.began)
         for pending in self._pending.pop(record.partition, []):
             end = self._rules.end_of(pending.window)
             if end <= self.final_before or len(pending.payloads) != pending.parts:
@@ -103,6 +104,12 @@ class Merge:
             window.partials[record.partition] = unite(pending.payloads)
             window.first_offsets[record.partition] = pending.first_offset
             window.changed = True
+
+    def _begin(self, began: int) -> None:
+        """Drop the windows before `began`: no partition completes them, so their results stay as they are."""
+        if began > self.final_before:
+            self.final_before = began
+            self._windows = {s: window for s, window in self._windows.items() if self._rules.end_of(s) > began}
 
     def settle(self) -> None:
         """End a restore: a window that is over everywhere and had its result needs nothing more.

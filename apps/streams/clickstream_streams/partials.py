@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from clickstream_streams.counts import PartialCounts
-from clickstream_streams.windows import CountingRules
+from clickstream_streams.windows import NEVER, CountingRules
 
 LARGEST_PART = 900_000
 """Bytes of a partial in one record: fits a broker's default limit of 1 MiB even where the topic's is not raised."""
@@ -29,12 +29,17 @@ class PartialPart(msgspec.Struct, frozen=True, tag="partial-1"):
 
 
 class WatermarkRecord(msgspec.Struct, frozen=True, tag="watermark-1"):
-    """The end of a partition's transaction: its watermark, and the time up to which its windows are over."""
+    """The end of a partition's transaction: its watermark, and the time up to which its windows are over.
+
+    `began` is the time from which on the rules count, in all partitions: what an earlier time of the same rules left
+    behind for windows before it is of no use.
+    """
 
     rules: CountingRules
     partition: int
     watermark: int
     final_before: int
+    began: int = NEVER
 
 
 InternalRecord = PartialPart | WatermarkRecord

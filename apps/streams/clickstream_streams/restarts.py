@@ -61,7 +61,7 @@ def continue_events(
     if commit is None:
         fresh = EventsCommit(rules=rules, replay_from=log.first, expired_to=began, began=began)
         return EventsStart(fresh, max(committed.offset, log.first), "its commit has no metadata; replays the whole log")
-    if commit.rules != rules:
+    if commit.rules != rules or began > commit.began:  # or others have counted by other rules in the meantime
         return _begin_anew(commit, committed.offset, log, rules, peers)
     if commit.replay_from >= log.first:
         return EventsStart(commit, committed.offset)
