@@ -34,7 +34,7 @@ WINDOW_LATENCY_SECONDS = Histogram(
     buckets=_WINDOW_LATENCIES,
 )
 WAITING_SECONDS = Gauge(
-    "clickstream_streams_window_waiting_seconds", "How long the oldest unclosed window has waited for a partition."
+    "clickstream_streams_window_waiting_seconds", "How long a window has waited for a partition, at most."
 )
 
 # Series that begin with their first count have no rate of it: these are there from the start.

@@ -46,8 +46,8 @@ class MergeTask(PartitionTask):
         self._offset = 0
         self._committed_offset = -1
         self._counted_at = self.clock.monotonic()
-        self._waiting_since: tuple[int, int] | None = None
-        self._said_at = 0
+        self._waiting_since: dict[int, int] = {}
+        self._said_at = NEVER
 
     async def start_producer(self) -> Transactions:
         return await Transactions.open(self.kafka, self.settings.merge_group_id)
@@ -135,24 +135,22 @@ class MergeTask(PartitionTask):
             _log.debug("could not count the partitions of %s: %r", self.settings.topics.events_topic, error)
 
     async def _watch(self, merge: Merge) -> None:
-        """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log."""
-        waiting, now = merge.waiting(), self.clock.monotonic()
-        if waiting is None:
-            self._waiting_since = None
-            instruments.WAITING_SECONDS.set(0)
-            return
-        window, partition, watermark = waiting
-        if self._waiting_since is None or self._waiting_since[0] != window:
-            self._waiting_since = (window, now)
+        """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log.
+
+        Each window's waiting counts for itself: a partition that always lags closes one after the other, all late.
+        """
+        now = self.clock.monotonic()
+        self._waiting_since = {window: self._waiting_since.get(window, now) for window in merge.waiting()}
+        since, window = min(((since, window) for window, since in self._waiting_since.items()), default=(now, NEVER))
+        instruments.WAITING_SECONDS.set((now - since) / 1000)
+        if now - max(since, self._said_at) >= _WORTH_SAYING:
             self._said_at = now
-        instruments.WAITING_SECONDS.set((now - self._waiting_since[1]) / 1000)
-        if now - self._said_at >= _WORTH_SAYING:
-            self._said_at = now
+            partition, watermark = merge.slowest()
             lag = await self._lag(partition)
             _log.warning(
                 "window %s has been waiting for %d s for partition %d, whose watermark is %s and whose lag is %s",
                 format_seconds(window),
-                (now - self._waiting_since[1]) // 1000,
+                (now - since) // 1000,
                 partition,
                 "not known" if watermark == NEVER else format_milliseconds(watermark),
                 "not known" if lag is None else lag,

@@ -135,15 +135,14 @@ class Merge:
     def _watermarks(self) -> dict[int, int]:
         return {partition: progress.watermark for partition, progress in self._progress.items()}
 
-    def waiting(self) -> tuple[int, int, int] | None:
-        """Return the oldest window with events that is not closed although some partition's watermark has passed it,
-        the partition it waits for, and that partition's watermark; None when there is none."""
-        watermarks = self._watermarks()
-        closed, ahead = self.watermark(), max(watermarks.values(), default=NEVER)
-        open_windows = [w for w in self._windows if closed < self._rules.end_of(w) <= ahead]
-        if not open_windows:
-            return None
-        return min(open_windows), *slowest_partition(watermarks, self.partitions)
+    def waiting(self) -> list[int]:
+        """Return the windows with events that are not closed although some partition's watermark has passed them."""
+        closed, ahead = self.watermark(), max(self._watermarks().values(), default=NEVER)
+        return [window for window in self._windows if closed < self._rules.end_of(window) <= ahead]
+
+    def slowest(self) -> tuple[int, int]:
+        """Return the partition that windows wait for, and its watermark (NEVER when not heard from)."""
+        return slowest_partition(self._watermarks(), self.partitions)
 
     @property
     def retained_windows(self) -> int:

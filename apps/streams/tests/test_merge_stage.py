@@ -67,6 +67,27 @@ def test_a_partition_that_is_waited_for_is_named_with_watermark_and_lag(caplog: 
     assert instruments.WAITING_SECONDS._value.get() == 30
 
 
+def test_windows_that_all_wait_for_a_partition_that_lags_are_noticed_though_each_closes_in_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        for second in range(0, 90_000, 10_000):  # a window each 10 s; partition 1 is 40 s behind
+            count_one(kafka, 0, WINDOW + second)
+            say_watermark(kafka, 0, WINDOW + second + 10_000)
+            say_watermark(kafka, 1, WINDOW + second - 30_000)
+            await worker.turn()
+            await worker.commit()
+            kafka.wait(10_000)
+        assert instruments.WAITING_SECONDS._value.get() == 30
+        assert len(kafka.metrics) == 5
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert ["waiting for 30 s for partition 1" in each.getMessage() for each in caplog.records] == [True] * 2
+
+
 def test_a_lag_that_kafka_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario() -> None:
         kafka = Kafka(SETTINGS, 2)

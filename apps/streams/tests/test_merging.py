@@ -297,13 +297,13 @@ def test_partials_that_retention_has_begun_to_delete_are_no_change_of_windows_th
 
 def test_a_merge_says_which_partition_a_window_waits_for(merge: Merge, write: Write) -> None:
     write(*partial(0, 0, 3), *partial(0, 10_000, 3), reached(0, 25_000), reached(1, 4_000))
-    assert merge.waiting() == (0, 1, 4_000)
+    assert (merge.waiting(), merge.slowest()) == ([0, 10_000], (1, 4_000))
     write(reached(1, 12_000))
-    assert merge.waiting() == (10_000, 1, 12_000)
+    assert (merge.waiting(), merge.slowest()) == ([10_000], (1, 12_000))
     write(reached(1, 20_000))
-    assert merge.waiting() is None
+    assert merge.waiting() == []
 
 
 def test_a_window_waits_for_a_partition_that_nobody_has_heard_from(merge: Merge, write: Write) -> None:
     write(*partial(0, 0, 3), reached(0, 25_000))
-    assert merge.waiting() == (0, 1, NEVER)
+    assert (merge.waiting(), merge.slowest()) == ([0], (1, NEVER))
