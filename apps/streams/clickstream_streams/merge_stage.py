@@ -31,6 +31,9 @@ from clickstream_streams.transactions import OutgoingRecord, Transactions
 from clickstream_streams.windows import NEVER
 
 _COUNT_INTERVAL = 5_000
+_FEWER_FOR = 30_000
+"""Milliseconds after which fewer partitions are believed: a broker may not know yet of some that were just added."""
+
 _WORTH_SAYING = 30_000
 _LONGEST_QUESTION = 2.0
 
@@ -46,6 +49,7 @@ class MergeTask(PartitionTask):
         self._offset = 0
         self._committed_offset = -1
         self._counted_at = self.clock.monotonic()
+        self._fewer_since: int | None = None
         self._waiting_since: dict[int, int] = {}
         self._said_at = NEVER
 
@@ -127,12 +131,24 @@ class MergeTask(PartitionTask):
         if now - self._counted_at < _COUNT_INTERVAL:
             return
         self._counted_at = now
+        topic = self.settings.topics.events_topic
         try:
-            merge.partitions = max(
-                merge.partitions, await partition_count(self.admin, self.settings.topics.events_topic)
-            )
+            count = await partition_count(self.admin, topic)
         except KafkaError as error:
-            _log.debug("could not count the partitions of %s: %r", self.settings.topics.events_topic, error)
+            _log.debug("could not count the partitions of %s: %r", topic, error)
+            return
+        if count >= merge.known_partitions:
+            merge.partitions, self._fewer_since = count, None
+        elif self._fewer_since is None:
+            self._fewer_since = now
+        elif now - self._fewer_since >= _FEWER_FOR:
+            _log.warning(
+                "%s was made again with %d of %d partitions: windows no longer wait for the others",
+                topic,
+                count,
+                merge.known_partitions,
+            )
+            merge.shrink(count)
 
     async def _watch(self, merge: Merge) -> None:
         """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log.

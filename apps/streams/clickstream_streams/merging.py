@@ -53,7 +53,7 @@ class Merge:
     """The state of the merge, continued from `commit`.
 
     `emitted` are the results on the metrics topic for windows that can still change, any revisions in any order.
-    `partitions` is how many partitions the events topic is known to have; it may be raised.
+    `partitions` is how many partitions the events topic is known to have; it may be raised, or lowered by `shrink`.
     """
 
     def __init__(self, commit: MergeCommit, emitted: Iterable[WindowMetrics], partitions: int) -> None:
@@ -134,6 +134,16 @@ class Merge:
 
     def _watermarks(self) -> dict[int, int]:
         return {partition: progress.watermark for partition, progress in self._progress.items()}
+
+    @property
+    def known_partitions(self) -> int:
+        """How many partitions the topic has, by all that was said and heard."""
+        return max(self.partitions, *(partition + 1 for partition in self._progress), 0)
+
+    def shrink(self, partitions: int) -> None:
+        """Let windows wait for no others than these: the topic was made again with fewer."""
+        self.partitions = partitions
+        self._progress = {p: progress for p, progress in self._progress.items() if p < partitions}
 
     def waiting(self) -> list[int]:
         """Return the windows with events that are not closed although some partition's watermark has passed them."""

@@ -28,6 +28,15 @@ async def merge_on(kafka: Kafka) -> Worker:
     return worker
 
 
+def topic_has(monkeypatch: pytest.MonkeyPatch, partitions: int) -> None:
+    """Make the brokers say so, whatever logs there are."""
+
+    async def partition_count(admin: object, topic: str) -> int:
+        return partitions
+
+    monkeypatch.setattr(merge_stage, "partition_count", partition_count)
+
+
 def count_one(kafka: Kafka, partition: int, window: int, events: int = 1) -> None:
     counts = WindowCounts(0, 100)
     event = CountedEvent("2023-11-14T22:13:20.000Z", "user", "session", "click", "/", "direct", "mobile", 1)
@@ -138,5 +147,50 @@ def test_a_merge_whose_group_was_deleted_does_not_emit_again_what_was_revised_si
             await worker.turn(most=1)
             await worker.commit()
         assert kafka.metrics == emitted
+
+    asyncio.run(scenario())
+
+
+def test_a_topic_that_is_made_again_with_fewer_partitions_holds_no_window_open(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        for partition in (0, 1):
+            say_watermark(kafka, partition, WINDOW)
+        await worker.turn()
+        topic_has(monkeypatch, 1)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        for _ in range(7):
+            assert not kafka.metrics
+            await worker.turn()
+            await worker.commit()
+            kafka.wait(5_000)
+        await worker.turn()
+        await worker.commit()
+        assert [each.total_events for each in kafka.metrics] == [1]
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert "was made again with 1 of 2 partitions" in caplog.text
+
+
+def test_a_broker_that_does_not_know_yet_of_a_new_partition_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        say_watermark(kafka, 1, WINDOW)
+        for known in (1, 1, 2, 1, 1):
+            topic_has(monkeypatch, known)
+            kafka.wait(14_000)
+            await worker.turn()
+            await worker.commit()
+        assert not kafka.metrics
 
     asyncio.run(scenario())
