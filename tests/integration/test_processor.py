@@ -1,7 +1,12 @@
 """What the processor counts: its results equal an independent offline count, and what it refuses is what it must."""
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from kafka import KafkaAdminClient, KafkaProducer
+from kafka.admin import ConfigResource
+from kafka.serializer import Serializer
 
 from kit.events import RawEvent, event_value, invalid_values, valid_values
 from kit.generate import Shape, generate
@@ -17,7 +22,7 @@ from kit.processor import (
     total_events,
     windows_announced,
 )
-from kit.topics import PipelineTopics, ToSend, lag, send
+from kit.topics import Message, PipelineTopics, ToSend, lag, read_all, send
 
 
 def test_a_disorderly_stream_is_counted_as_offline(topics: PipelineTopics, apps: Apps) -> None:
@@ -80,6 +85,46 @@ def test_malformed_records_of_every_kind_change_no_number(topics: PipelineTopics
     wrong = {names[place]: (expected.get(place), letters.get(place)) for place in expected.keys() | letters.keys()}
     assert {name: reasons for name, reasons in wrong.items() if reasons[0] != reasons[1]} == {}
     assert sum(total_events(each) for each in results.values()) == len(mixed) - 1000
+
+
+class Nothing(Serializer):  # type: ignore[misc]
+    """Makes null of every value: kafka-python too would not write a record with neither key nor value."""
+
+    def serialize(self, topic: str, headers: object, data: object) -> None:
+        """Return what Kafka calls a null value."""
+
+
+def test_records_that_clients_would_not_write_do_not_stop_the_stream(topics: PipelineTopics, apps: Apps) -> None:
+    null = KafkaProducer(bootstrap_servers=topics.bootstrap_servers, value_serializer=Nothing())
+    null.send(topics.events, value="", partition=0).get(10)
+    null.close()
+    large = KafkaProducer(
+        bootstrap_servers=topics.bootstrap_servers, compression_type="gzip", max_request_size=128 << 20
+    )
+    for size in (12 << 20, 70 << 20):  # what a broker limits is the size of the compressed batch
+        large.send(topics.events, value=b"x" * size, key=b"key", partition=0).get(30)
+    large.close()
+    noise = random.Random(30).randbytes(3 << 20)
+    with KafkaAdminClient(bootstrap_servers=topics.bootstrap_servers) as admin:
+        admin.alter_configs([ConfigResource("TOPIC", topics.dead_letters, {"max.message.bytes": 2 << 20})])
+        admin.alter_configs([ConfigResource("TOPIC", topics.events, {"max.message.bytes": 4 << 20})])
+    send(topics.bootstrap_servers, topics.events, [ToSend(noise, b"key", 0), ToSend(event_value(datetime.now(UTC)))])
+
+    start_processor(apps, topics)
+
+    def all_four() -> list[Message]:
+        found = read_all(topics.bootstrap_servers, topics.dead_letters)
+        assert len(found) == 4
+        return found
+
+    letters = eventually(all_four, 60)
+    by_offset = {int(each.header("source-offset")): each for each in letters}
+    assert {each.header("reason") for each in letters} == {"not_json"}
+    assert (by_offset[0].key, by_offset[0].value) == (None, None)
+    assert by_offset[1].value == b"x" * (12 << 20)
+    assert [by_offset[offset].value for offset in (2, 3)] == [None, None]
+    assert "its 3145728 bytes are too many" in by_offset[3].header("error")
+    eventually(lambda: sum(total_events(each) for each in read_metrics(topics).values()) == 1, 40, every=0.5)
 
 
 def test_the_last_window_closes_without_a_further_event(topics: PipelineTopics, apps: Apps) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_streams import instruments
@@ -19,15 +20,17 @@ from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
 from clickstream_streams.offsets import committed_offset, committed_offsets, log_bounds, partition_count
-from clickstream_streams.partials import WatermarkRecord, encode_record, split
+from clickstream_streams.partials import LARGEST_PART, WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, DeadLetter, Partition
 from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
 from clickstream_streams.tasks import PartitionTask, Replica
-from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_streams.transactions import LARGEST_RECORD, OutgoingRecord, Transactions
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
 
 _JOIN_PAUSE = 0.2
+_MOST_BESIDE_A_VALUE = 2 * 1024 * 1024
+"""Bytes of a dead letter's key and headers."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class EventsTask(PartitionTask):
         self._caught_up = CaughtUp()
         self._behind = 0
         self._state: Partition | None = None
+        self._longest_letter = LARGEST_RECORD - _MOST_BESIDE_A_VALUE
 
     async def start_producer(self) -> Transactions:
         return await Transactions.open(self.kafka, self.settings.transactional_id(self.partition.partition))
@@ -176,11 +180,22 @@ class EventsTask(PartitionTask):
     async def commit(self, transactions: Transactions) -> None:
         state = self._known_state()
         changes = state.changes()
-        with instruments.COMMIT_SECONDS.labels("events").time():
-            await self._write(transactions, changes)
+        try:
+            with instruments.COMMIT_SECONDS.labels("events").time():
+                await self._write(transactions, changes)
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            self._give_up_longest(changes.dead_letters)
+            raise
         state.commit(changes)
         for letter in changes.dead_letters:
             instruments.DEAD_LETTERS.labels(letter.reason).inc()
+
+    def _give_up_longest(self, letters: Sequence[DeadLetter]) -> None:
+        """Leave the longest value out when it is tried again: no record may stop the stream."""
+        sizes = [len(letter.record.value or b"") for letter in letters]
+        longest = max((size for size in sizes if size <= self._longest_letter), default=0)
+        if longest > LARGEST_PART:
+            self._longest_letter = longest - 1
 
     async def _write(self, transactions: Transactions, changes: Changes) -> int:
         """Write the changes; return the offset of the watermark record on the partials topic."""
@@ -213,7 +228,10 @@ class EventsTask(PartitionTask):
             "source-offset": str(record.offset),
             "app": "clickstream-streams",
         }
-        value = b"" if record.key is None and record.value is None else record.value
+        value = record.value
+        if value is not None and len(value) > self._longest_letter:
+            headers["error"] += f"; its {len(value)} bytes are too many for this topic, they are at its source"
+            value = None
         return OutgoingRecord(
             self.settings.topics.dead_letter_topic,
             value,

@@ -24,8 +24,12 @@ TRANSACTION_TIMEOUT = 10.0
 """Seconds after which the broker aborts a transaction: so long a paused replica holds back read_committed readers."""
 
 _LONGEST_TRANSACTION = TRANSACTION_TIMEOUT + 5
-LARGEST_RECORD = 8 * 1024 * 1024 + 64 * 1024
+LARGEST_RECORD = 64 * 1024 * 1024
+"""Bytes of a record before compression. Brokers' limits are on what is left of it, so a refused record may be large."""
+
 _LARGEST_BATCH = 1024 * 1024
+_NULL = b"null"
+"""Stands for a value that is null: aiokafka refuses a record with neither key nor value, Kafka does not."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +79,7 @@ class Transactions:
             compression_type="lz4",
             max_batch_size=_LARGEST_BATCH,
             max_request_size=LARGEST_RECORD,
+            value_serializer=lambda value: None if value is _NULL else value,
         )
         transactions = cls(producer)
         try:
@@ -108,7 +113,7 @@ class Transactions:
         sent = [
             await self._producer.send(
                 record.topic,
-                value=record.value,
+                value=_NULL if record.value is None else record.value,
                 key=record.key,
                 partition=record.partition,
                 headers=list(record.headers),
