@@ -21,6 +21,9 @@ from clickstream_streams.windows import NEVER
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 """Bytes of dead letters that are kept for the next transaction before it is due at once."""
 
+_LETTER_BYTES = 1024
+"""Bytes that a dead letter takes until it is written, beside its key and value: a small one costs hardly less."""
+
 BACKLOG = 50_000
 """Records from which on what is behind is a backlog: some tenths of a second of work."""
 
@@ -166,7 +169,7 @@ class Partition:
 
     def _refuse(self, record: Record, reason: str, error: str) -> None:
         self._dead_letters.append(DeadLetter(record, reason, error))
-        self.waiting_bytes += len(record.value or b"")
+        self.waiting_bytes += _LETTER_BYTES + len(record.key or b"") + len(record.value or b"")
 
     # -- time ---------------------------------------------------------------------------------------------------------
 

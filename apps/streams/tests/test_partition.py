@@ -279,6 +279,12 @@ def test_dead_letters_that_take_much_memory_are_urgent() -> None:
     assert state.waiting_bytes == 0
 
 
+def test_many_dead_letters_are_urgent_however_small_they_are() -> None:
+    state = partition()
+    state.process([raw(100 + number, None, 0) for number in range(5_000)], 0)
+    assert state.is_urgent(behind=BACKLOG)
+
+
 def test_in_a_backlog_results_wait_and_dead_letters_that_take_much_memory_do_not() -> None:
     state = partition()
     state.process([record(100, 2_000), record(101, 30_000)], 0)
