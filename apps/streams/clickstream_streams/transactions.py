@@ -56,7 +56,7 @@ async def start_client(client: Any) -> None:
         raise KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
 
 
-def is_known(ended: "asyncio.Future[None]") -> None:
+def is_known(ended: "asyncio.Future[Any]") -> None:
     """Look at how a future or task has ended: asyncio prints a traceback of what nobody has looked at."""
     if not ended.cancelled():
         ended.exception()
@@ -110,17 +110,22 @@ class Transactions:
         self, records: Iterable[OutgoingRecord], offsets: dict[TopicPartition, OffsetAndMetadata], group_id: str
     ) -> list[RecordMetadata]:
         await self._producer.begin_transaction()
-        sent = [
-            await self._producer.send(
-                record.topic,
-                value=_NULL if record.value is None else record.value,
-                key=record.key,
-                partition=record.partition,
-                headers=list(record.headers),
-            )
-            for record in records
-        ]
-        written = [await future for future in sent]
+        sent: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            for record in records:
+                future = await self._producer.send(
+                    record.topic,
+                    value=_NULL if record.value is None else record.value,
+                    key=record.key,
+                    partition=record.partition,
+                    headers=list(record.headers),
+                )
+                sent.append(future)
+            written = [await future for future in sent]
+        except BaseException:
+            for future in sent:
+                future.add_done_callback(is_known)
+            raise
         await self._producer.send_offsets_to_transaction(offsets, group_id)
         await self._producer.commit_transaction()
         return written

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -34,9 +35,15 @@ class FencedProducer:
             raise self._error
         self.done.append(step)
 
-    async def _acknowledgement(self) -> str:
-        self._take("acknowledge")
-        return "metadata"
+    def _acknowledgement(self) -> "asyncio.Future[str]":
+        acknowledgement: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        try:
+            self._take("acknowledge")
+        except Exception as error:
+            acknowledgement.set_exception(error)
+        else:
+            acknowledgement.set_result("metadata")
+        return acknowledgement
 
 
 def run(producer: Any, records: Iterable[OutgoingRecord]) -> list[Any]:
@@ -76,6 +83,21 @@ def test_a_producer_that_was_fenced_is_closed_without_a_traceback(closed_first: 
             await Transactions(producer).close()
         await asyncio.sleep(0)
         del producer, transaction
+        gc.collect()
+        return said
+
+    assert asyncio.run(scenario()) == []
+
+
+def test_a_transaction_that_fails_leaves_no_acknowledgement_for_asyncio_to_print() -> None:
+    async def scenario() -> list[object]:
+        said: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
+        producer: Any = FencedProducer("acknowledge", ProducerFenced())
+        records = [OutgoingRecord("partials", b"1")] * 3
+        with suppress(ProducerFenced):
+            await Transactions(producer).run(records, TopicPartition("events", 0), 7, "", "group")
+        del producer  # and with it the error, whose traceback keeps the acknowledgements
         gc.collect()
         return said
 
