@@ -4,6 +4,7 @@ import random
 import resource
 import time
 from collections.abc import Callable
+from itertools import cycle
 
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
@@ -14,6 +15,8 @@ from kit.processes import App, Apps
 from kit.topics import PipelineTopics
 
 _SESSION_TIMEOUT = 10.0
+_LONGEST_TRANSACTION = 40.0
+"""Seconds within which the broker has aborted what is over its time of 10 s: it looks every 10 s."""
 
 
 class Replicas:
@@ -67,7 +70,9 @@ class Faults:
             "freeze the broker": (2, self._freeze_broker),
             "fill the disk": (2, self._fill_disk),
             "reset the merge": (2, self._reset_merge),
+            "let a transaction time out": (2, self._time_out_a_transaction),
         }
+        self._counts = cycle((1, 3, 6, 2))
 
     def inject(self, kind: str | None = None) -> str:
         """Make a fault of the given kind, or of one drawn by weight, happen."""
@@ -109,7 +114,7 @@ class Faults:
 
     def _rescale(self) -> str:
         before = len(self._replicas.running)
-        count = self._draw.choice([each for each in (1, 2, 3, 6) if each != before])
+        count = next(each for each in self._counts if each != before)
         self._replicas.scale(count)
         return f"{before} -> {count}"
 
@@ -145,22 +150,60 @@ class Faults:
         return f"the broker ended by itself with {ended}" if ended is not None else "the broker had to be killed"
 
     def _reset_merge(self) -> str:
-        """What kafka-consumer-groups.sh --reset-offsets does: nobody may be in the group."""
+        """What kafka-consumer-groups.sh does with --reset-offsets and --delete: nobody may be in the group."""
         count = len(self._replicas.running)
         self._replicas.scale(0)
         group, partition = f"{self._topics.group_id}-merge", TopicPartition(self._topics.partials, 0)
-        offset = self._draw.choice([0, None])
+        how = self._draw.choice(["to the beginning", "to where it is", "deleted"])
         with KafkaAdminClient(bootstrap_servers=self._topics.bootstrap_servers) as admin:
-            if offset is None:
-                offset = admin.list_group_offsets(group)[group][partition].offset
+            offset = 0 if how == "to the beginning" else admin.list_group_offsets(group)[group][partition].offset
 
             def reset() -> bool:
                 try:
-                    admin.alter_group_offsets(group, {partition: OffsetAndMetadata(offset, "", -1)})
+                    if how == "deleted":
+                        assert admin.delete_groups([group])[group] == "OK"
+                    else:
+                        admin.alter_group_offsets(group, {partition: OffsetAndMetadata(offset, "", -1)})
                 except KafkaError as error:
                     raise AssertionError(f"could not reset the offsets: {error!r}") from error
                 return True
 
             eventually(reset, deadline_seconds=30, every=0.5)
         self._replicas.scale(count)
-        return f"to offset {offset}, without metadata"
+        return f"{how}, without metadata"
+
+    def _time_out_a_transaction(self) -> str:
+        """Freeze all replicas while one of them is in a transaction, until the broker has aborted it.
+
+        All, because another one would take over the partition and end the transaction as its successor.
+        """
+        held = 0.0
+        try:
+            while held < 2:  # else its commit was on its way already
+                eventually(self._frozen_in_a_transaction, deadline_seconds=60, every=0.05)
+                since = time.monotonic()
+                eventually(lambda: not self._open_transactions(), deadline_seconds=_LONGEST_TRANSACTION, every=0.2)
+                held = time.monotonic() - since
+                self._resume_all()
+        finally:
+            self._resume_all()
+        return f"after {held:.1f} s"
+
+    def _frozen_in_a_transaction(self) -> bool:
+        for app in self._replicas.running:
+            app.pause()
+        if self._open_transactions():
+            return True
+        self._resume_all()
+        return False
+
+    def _resume_all(self) -> None:
+        for app in self._replicas.running:
+            app.resume()
+
+    def _open_transactions(self) -> bool:
+        with KafkaAdminClient(bootstrap_servers=self._topics.bootstrap_servers) as admin:
+            listed = admin.list_transactions(state_filters=["Ongoing"])
+        return any(
+            each.transactional_id.startswith(self._topics.group_id) for found in listed.values() for each in found
+        )

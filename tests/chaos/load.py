@@ -21,10 +21,13 @@ _BROKEN = (b"not json", b"[]", b"{}", b'{"timestamp":7}', b"\xff\xfe", None)
 
 
 class Load:
-    """Sends `rate` events per second into random partitions until the `with` block ends."""
+    """Sends `rate` events per second into random partitions until the `with` block ends.
+
+    `malformed`, `late` and `future` count what was sent to be refused.
+    """
 
     def __init__(self, topics: PipelineTopics, partitions: int, rate: int, seed: int) -> None:
-        self.sent = 0
+        self.sent = self.malformed = self.late = self.future = 0
         self._topics = topics
         self._partitions = partitions
         self._rate = rate
@@ -85,9 +88,15 @@ class Load:
         now = time.time_ns() // 1_000_000
         kind = draw.random()
         if kind < 0.004:
+            self.malformed += 1
             return draw.choice(_BROKEN)
-        moved = -_LATE_MS if kind < 0.008 else _FUTURE_MS if kind < 0.012 else -draw.randrange(3_000)
-        return _event(now + moved, user, draw)
+        if kind < 0.008:
+            self.late += 1
+            return _event(now - _LATE_MS, user, draw)
+        if kind < 0.012:
+            self.future += 1
+            return _event(now + _FUTURE_MS, user, draw)
+        return _event(now - draw.randrange(3_000), user, draw)
 
     def _delivered(self, metadata: object) -> None:
         self._waiting -= 1

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -104,7 +105,20 @@ def live_shape(seconds: int, events_per_second: int, partitions: int = 6) -> Sha
     )
 
 
-def assert_nothing_was_refused_in_vain(topics: PipelineTopics, shape: Shape) -> None:
+class ToBeRefused(Protocol):
+    """How many records of a stream were made to be refused, by reason."""
+
+    @property
+    def late(self) -> int: ...
+
+    @property
+    def future(self) -> int: ...
+
+    @property
+    def malformed(self) -> int: ...
+
+
+def assert_nothing_was_refused_in_vain(topics: PipelineTopics, shape: ToBeRefused) -> None:
     """The dead letters must be those that the shape put into the stream on purpose.
 
     Of the late ones some may have been counted: those that were their partition's first.
