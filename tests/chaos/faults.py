@@ -101,6 +101,10 @@ class Faults:
         return self._pause(self._draw.uniform(0.5, 4))
 
     def _zombie(self) -> str:
+        """Pause one so long that another one takes over what it still believes to own."""
+        self._replicas.scale(max(2, len(self._replicas.running)))
+        for app in self._replicas.running:
+            app.wait_until_ready(120)
         return self._pause(_SESSION_TIMEOUT + self._draw.uniform(1, 6))
 
     def _pause(self, seconds: float) -> str:

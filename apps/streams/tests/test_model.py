@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -223,6 +224,16 @@ class Processor(RuleBasedStateMachine):
     @rule(lateness=st.sampled_from([0, 1000, 5000, 30_000]), disorder=st.sampled_from([0, 2000, 6000]))
     def change_what_later_starts_are_set_to(self, lateness: int, disorder: int) -> None:
         self.settings = replace(self.settings, allowed_lateness=lateness, out_of_orderness=disorder)
+
+    @rule(offset=st.sampled_from([None, 0, -1]))
+    def reset_the_merge(self, offset: int | None) -> None:
+        """Delete the merge's commit, or move it to the log's beginning or nowhere, without metadata; nobody merges."""
+        for owner in (0, 1):
+            self.run(self.killed(-1, owner))
+        place = self.settings.merge_group_id, TopicPartition(self.settings.topics.partials_topic, 0)
+        commit = self.kafka.commits.pop(place, None)
+        if commit is not None and offset is not None:
+            self.kafka.commits[place] = OffsetAndMetadata(commit.offset if offset < 0 else offset, "")
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(self.with_the_others(work))
