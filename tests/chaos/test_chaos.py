@@ -29,7 +29,7 @@ SETTINGS = {
     "IDLE_TIMEOUT": "5s",
     "EXACT_LIMIT": "100000",
 }
-SHORT = ("kill", "rescale", "kill the broker", "kill all")
+SHORT = ("kill", "rescale", "kill the broker", "kill all", "zombie")
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""Whoever takes over a partition's transactional id shuts its former owner out, at the broker and for good."""
+
+import asyncio
+import gc
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from clickstream_streams.transactions import OutgoingRecord, Transactions
+from kit.topics import PipelineTopics, committed, read_all
+
+
+def test_a_former_owner_commits_nothing_and_what_it_had_begun_is_undone(topics: PipelineTopics) -> None:
+    kafka = {"bootstrap_servers": topics.bootstrap_servers}
+    source = TopicPartition(topics.events, 0)
+
+    async def write(transactions: Transactions, value: bytes, offset: int) -> None:
+        record = OutgoingRecord(topics.partials, value, partition=0)
+        await transactions.run([record], source, offset, "", topics.group_id)
+
+    async def scenario() -> None:
+        # Of a batch that was fenced before it was sent, aiokafka leaves a future that nobody has looked at.
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        former = await Transactions.open(kafka, topics.group_id)
+        await write(former, b"while it was the owner", 1)
+        await former._producer.begin_transaction()
+        await former._producer.send_and_wait(topics.partials, b"never committed", partition=0)
+        paused = await Transactions.open(kafka, f"{topics.group_id}-idle")
+        owner = await Transactions.open(kafka, topics.group_id)
+        idle_owner = await Transactions.open(kafka, f"{topics.group_id}-idle")
+        await write(owner, b"by the new owner", 2)
+        with pytest.raises(KafkaError):
+            await former._producer.commit_transaction()
+        for zombie in (former, paused):
+            with pytest.raises(KafkaError):
+                await write(zombie, b"by a zombie", 3)
+        for each in (former, paused, owner, idle_owner):
+            await each.close()
+
+    asyncio.run(scenario())
+    gc.collect()
+
+    written = [each.value for each in read_all(topics.bootstrap_servers, topics.partials)]
+    assert written == [b"while it was the owner", b"by the new owner"]
+    assert committed(topics.bootstrap_servers, topics.group_id, topics.events) == {0: 2}
