@@ -14,6 +14,9 @@ from kafka.errors import KafkaError
 from kit.topics import PipelineTopics
 
 _TICK = 0.05
+_STRAGGLING_MS = 8_000, 20_000
+"""Behind by more than a window waits, and by less than it can change: what revisions are made of."""
+
 _LATE_MS = 600_000
 _FUTURE_MS = 300_000
 _MOST_WAITING = 20_000
@@ -96,6 +99,8 @@ class Load:
         if kind < 0.012:
             self.future += 1
             return _event(now + _FUTURE_MS, user, draw)
+        if kind < 0.014:
+            return _event(now - draw.randrange(*_STRAGGLING_MS), user, draw)
         return _event(now - draw.randrange(3_000), user, draw)
 
     def _delivered(self, metadata: object) -> None:
