@@ -108,18 +108,21 @@ def test_records_that_clients_would_not_write_do_not_stop_the_stream(topics: Pip
     with KafkaAdminClient(bootstrap_servers=topics.bootstrap_servers) as admin:
         admin.alter_configs([ConfigResource("TOPIC", topics.dead_letters, {"max.message.bytes": 2 << 20})])
         admin.alter_configs([ConfigResource("TOPIC", topics.events, {"max.message.bytes": 4 << 20})])
-    send(topics.bootstrap_servers, topics.events, [ToSend(noise, b"key", 0), ToSend(event_value(datetime.now(UTC)))])
+    event = event_value(datetime.now(UTC))
+    before_the_calendar = ToSend(event, b"key", 0, timestamp=-(10**17))
+    send(topics.bootstrap_servers, topics.events, [ToSend(noise, b"key", 0), before_the_calendar, ToSend(event)])
 
     start_processor(apps, topics)
 
-    def all_four() -> list[Message]:
+    def all_five() -> list[Message]:
         found = read_all(topics.bootstrap_servers, topics.dead_letters)
-        assert len(found) == 4
+        assert len(found) == 5
         return found
 
-    letters = eventually(all_four, 60)
+    letters = eventually(all_five, 60)
     by_offset = {int(each.header("source-offset")): each for each in letters}
-    assert {each.header("reason") for each in letters} == {"not_json"}
+    reasons = [by_offset[offset].header("reason") for offset in range(5)]
+    assert reasons == ["not_json", "not_json", "not_json", "not_json", "future"]
     assert (by_offset[0].key, by_offset[0].value) == (None, None)
     assert by_offset[1].value == b"x" * (12 << 20)
     assert [by_offset[offset].value for offset in (2, 3)] == [None, None]

@@ -139,7 +139,9 @@ class Partition:
                 rejected, time = InvalidEvent("bad_timestamp", f"timestamp {event.timestamp[:60]!r} {error}"), NEVER
             if by_arrival:
                 time = arrived
-            highest = max(highest, min(time, arrived))
+            seen = min(time, arrived)
+            if rules.end_of(rules.window_of(seen)) <= LAST:
+                highest = max(highest, seen)
             over = max(over, highest - behind)
             window = rules.window_of(time)
             end = rules.end_of(window)
@@ -252,9 +254,9 @@ def _ignore(record: Record, reason: str, error: str) -> None:
 
 
 def _ahead(time: int, arrived: int, skew: int) -> str:
-    return (
-        f"the event's time is {time - arrived} ms after its record's {format_milliseconds(arrived)}, allowed are {skew}"
-    )
+    # A record's timestamp is whatever its producer said, the years before the first one included.
+    record_time = format_milliseconds(arrived) if FIRST <= arrived < LAST else f"timestamp of {arrived} ms"
+    return f"the event's time is {time - arrived} ms after its record's {record_time}, allowed are {skew}"
 
 
 def _behind(end: int, over: int) -> str:

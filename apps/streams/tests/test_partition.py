@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clickstream_core.timestamps import format_milliseconds, parse_timestamp
+from clickstream_core.timestamps import LAST, format_milliseconds, parse_timestamp
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import PartialCounts
 from clickstream_streams.partition import BACKLOG, MOST_WAITING_BYTES, Changes, Partition
@@ -232,6 +232,23 @@ def test_by_arrival_the_records_own_timestamps_count_whatever_the_events_say() -
     assert refused(state) == [(102, "not_json")]
     assert totals(state.changes()) == {0: 2}
     assert state.watermark.value == BASE + 10_000
+
+
+@pytest.mark.parametrize("rules", [RULES, BY_ARRIVAL], ids=["event", "arrival"])
+@given(st.integers(-(2**63), 2**63 - 1))
+@example(-(10**17))
+@example(LAST - 1)
+@example(LAST)
+@example(2**63 - 1)
+def test_no_record_timestamp_stops_the_partition_or_takes_its_watermark_out_of_the_calendar(
+    rules: CountingRules, timestamp: int
+) -> None:
+    state = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
+    state.process([raw(100, json.dumps(fields(0)).encode(), timestamp - BASE), record(101, 0)], 0)
+    state.process([raw(102, b"{", timestamp - BASE), record(103, 0)], 0)
+    assert state.watermark.value <= LAST
+    if not BASE <= timestamp <= LAST:
+        assert dict(refused(state)).keys().isdisjoint({101, 103})
 
 
 # -- news -------------------------------------------------------------------------------------------------------------
