@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from clickstream_local.broker import Broker
 from kit.poll import eventually
 from kit.processes import App, Apps
-from kit.topics import PipelineTopics
+from kit.topics import PipelineTopics, committed
 
 _SESSION_TIMEOUT = 10.0
 _LONGEST_TRANSACTION = 40.0
@@ -159,8 +159,10 @@ class Faults:
         self._replicas.scale(0)
         group, partition = f"{self._topics.group_id}-merge", TopicPartition(self._topics.partials, 0)
         how = self._draw.choice(["to the beginning", "to where it is", "deleted"])
+        offset = 0
+        if how == "to where it is":
+            offset = committed(self._topics.bootstrap_servers, group, self._topics.partials)[0]
         with KafkaAdminClient(bootstrap_servers=self._topics.bootstrap_servers) as admin:
-            offset = 0 if how == "to the beginning" else admin.list_group_offsets(group)[group][partition].offset
 
             def reset() -> bool:
                 try:

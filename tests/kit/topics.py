@@ -5,7 +5,7 @@ import uuid
 from dataclasses import dataclass, replace
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import CoordinatorNotAvailableError
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from clickstream_local.topics import clickstream_topics, create_missing
 
@@ -149,8 +149,9 @@ def committed(bootstrap_servers: str, group_id: str, topic: str) -> dict[int, in
         while True:
             try:
                 offsets = admin.list_group_offsets(group_id)[group_id]
-            except CoordinatorNotAvailableError:
-                # A new broker makes the topic of all groups' commits when the first group is asked for.
+            except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
+                # A new broker makes the topic of all groups' commits when the first group is asked for, and reads it
+                # before it answers.
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(0.1)
