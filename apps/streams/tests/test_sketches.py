@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream_streams.sketches import (
+    LONGEST_NAME,
+    MOST_CHARACTERS,
     CountedNames,
     DistinctIds,
     IdsSnapshot,
@@ -87,6 +89,26 @@ def test_the_memory_of_a_sketch_does_not_grow_with_the_ids() -> None:
     assert len(many.sketch) <= len(few.sketch) * 1.01 <= 40_000
 
 
+def test_long_ids_are_counted_exactly_in_bounded_memory() -> None:
+    ids, length = DistinctIds(100_000), 8_000
+    many = 2 * MOST_CHARACTERS // length
+    for first in range(0, many, 500):
+        ids.update([f"{number:08}" * (length // 8) for number in range(first, min(first + 500, many))] * 2)
+    assert sum(map(len, ids._ids)) <= MOST_CHARACTERS
+    again = DistinctIds(100_000)
+    again.update([f"{number:08}" * (length // 8) for number in range(3)])
+    assert count_distinct([ids.snapshot(), again.snapshot()]) == (many, False)
+
+
+def test_long_ids_beyond_the_limit_are_estimated_too() -> None:
+    ids = DistinctIds(5_000)
+    for first in range(0, 10_000, 500):
+        ids.update([f"{number:08}" * 1000 for number in range(first, first + 500)])
+    estimate, approximate = count_distinct([ids.snapshot()])
+    assert approximate
+    assert estimate == pytest.approx(10_000, rel=0.02)
+
+
 def test_hashes_are_the_same_in_every_process() -> None:
     """The value of the empty text is the one that XXH3's own tests have."""
     assert list(id_hashes([""])) == [0x2D06800538D394C2]
@@ -128,6 +150,30 @@ def test_beyond_the_limit_the_largest_counts_are_off_by_no_more_than_stated() ->
     events = 3 * (100_000 + sum(1000 - 100 * number for number in range(8)))
     for number in range(5):
         assert abs(found[f"/{number}"] - 3 * (1000 - 100 * number)) <= 3.5 / 2**17 * events
+
+
+def test_long_names_take_the_sketch_before_the_limit() -> None:
+    names, length = CountedNames(100_000), 8_000
+    many = 2 * MOST_CHARACTERS // length
+    for first in range(0, many, 500):
+        names.update([f"/{number:07}" * (length // 8) for number in range(first, min(first + 500, many))])
+    assert names.approximate
+    assert len(names.snapshot().sketch) <= many * (LONGEST_NAME + 20)
+
+
+@pytest.mark.parametrize("character", ["x", "é", "€", "😀"])
+def test_a_long_name_in_a_sketch_goes_by_its_beginning_and_its_hash(character: str) -> None:
+    long, other = character * 300, character * 301
+    sketched, exact = CountedNames(1), CountedNames(100)
+    sketched.update(["/", *[long] * 5, other])
+    exact.update([long] * 2)
+    found, approximate = most_frequent([sketched.snapshot(), exact.snapshot()], 3)
+    assert approximate
+    assert list(found.values()) == [7, 1, 1]
+    name = next(iter(found))
+    assert name.startswith(character * 50)
+    assert "..." in name
+    assert len(name.encode()) <= LONGEST_NAME
 
 
 def test_an_exact_partition_and_a_sketch_are_added_up() -> None:
