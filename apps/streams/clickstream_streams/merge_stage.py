@@ -97,7 +97,7 @@ class MergeTask(PartitionTask):
         self._merge = None
 
     def hide(self) -> None:
-        self._waiting_since = None
+        self._waiting_since = {}
         instruments.WAITING_SECONDS.set(0)
 
     # -- processing ---------------------------------------------------------------------------------------------------
