@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from functools import partial
 from typing import Any
 
@@ -17,7 +16,7 @@ from kstreams.backends.kafka import Kafka
 
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
-from clickstream_core.logs import announce, configure_logs
+from clickstream_core.logs import announce, complain, configure_logs, give_up_output
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings, run
 from clickstream_streams import instruments
@@ -104,7 +103,7 @@ def _main() -> int:
             gc.set_threshold(_GARBAGE_THRESHOLD)
             return uvloop.run(_serve(settings, health))
         except FatalError as error:
-            print(f"clickstream-streams: {error}", file=sys.stderr, flush=True)
+            complain(str(error), "clickstream-streams", __name__, as_json=settings.service.log_format == "json")
             return 1
 
 
@@ -126,7 +125,7 @@ async def _serve(settings: StreamsSettings, health: Health) -> int:
 
 def _leave(status: int) -> None:
     """End the process now: libraries that wait for an absent Kafka could hold it for minutes."""
-    sys.stdout.flush()
+    give_up_output()
     logging.shutdown()
     os._exit(status)
 
