@@ -32,6 +32,9 @@ _JOIN_PAUSE = 0.2
 _MOST_BESIDE_A_VALUE = 2 * 1024 * 1024
 """Bytes of a dead letter's key and headers."""
 
+_WORTH_SAYING = 30_000
+"""Milliseconds from one line in the log about refused records of a partition to the next."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +49,8 @@ class EventsTask(PartitionTask):
         self._behind = 0
         self._state: Partition | None = None
         self._longest_letter = LARGEST_RECORD - _MOST_BESIDE_A_VALUE
+        self._refused = 0
+        self._said_at = NEVER
 
     async def start_producer(self) -> Transactions:
         return await Transactions.open(self.kafka, self.settings.transactional_id(self.partition.partition))
@@ -189,6 +194,24 @@ class EventsTask(PartitionTask):
         state.commit(changes)
         for letter in changes.dead_letters:
             instruments.DEAD_LETTERS.labels(letter.reason).inc()
+        self._say_what_was_refused(changes.dead_letters)
+
+    def _say_what_was_refused(self, letters: Sequence[DeadLetter]) -> None:
+        self._refused += len(letters)
+        if not letters or self.clock.monotonic() - self._said_at < _WORTH_SAYING:
+            return
+        last = letters[-1]
+        _log.warning(
+            "%s: refused %d records; they are on %s. The last one, at offset %d, is %s: %s",
+            self._name,
+            self._refused,
+            self.settings.topics.dead_letter_topic,
+            last.record.offset,
+            last.reason,
+            last.error,
+            extra={"partition": self.partition.partition, "offset": last.record.offset, "reason": last.reason},
+        )
+        self._refused, self._said_at = 0, self.clock.monotonic()
 
     def _give_up_longest(self, letters: Sequence[DeadLetter]) -> None:
         """Leave the longest value out when it is tried again: no record may stop the stream."""

@@ -1,0 +1,59 @@
+"""What a partition's task says of the records that it refuses."""
+
+import asyncio
+import logging
+
+import pytest
+from aiokafka import TopicPartition
+from streams_simulation import Kafka, Worker, emitted_results, simulated_settings
+
+from clickstream_streams import events_stage, merge_stage
+
+SETTINGS = simulated_settings()
+
+
+@pytest.fixture(autouse=True)
+def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
+
+
+async def joined(kafka: Kafka) -> Worker:
+    topics = SETTINGS.topics
+    merge, events = (
+        Worker(kafka, SETTINGS, TopicPartition(topic, 0)) for topic in (topics.partials_topic, topics.events_topic)
+    )
+    await merge.take()
+    await events.take()
+    while not events.idle:
+        await merge.turn()
+        await merge.commit()
+        await asyncio.sleep(0)
+        await events.settle()
+    return events
+
+
+def test_refused_records_are_told_once_in_half_a_minute_with_partition_and_offset(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        events = await joined(kafka)
+        for pause in (0, 10_000, 25_000):
+            kafka.wait(pause)
+            for value in (b"{}", b"no json"):
+                kafka.events[0].append(value, b"key", kafka.now)
+            await events.turn()
+            await events.commit()
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    said = [record for record in caplog.records if "refused" in record.getMessage()]
+    assert [record.getMessage().partition(";")[0] for record in said] == [
+        "clickstream-events[0]: refused 2 records",
+        "clickstream-events[0]: refused 4 records",
+    ]
+    assert "they are on clickstream-dead-letters. The last one, at offset" in said[0].getMessage()
+    assert "is not_json: not JSON: " in said[0].getMessage()
+    assert vars(said[1]) | {"partition": 0, "reason": "not_json"} == vars(said[1])
+    assert vars(said[1])["offset"] > vars(said[0])["offset"]
