@@ -16,7 +16,13 @@ class StreamsSettings:
     kafka: KafkaSettings
     topics: TopicSettings
     service: ServiceSettings
-    group_id: str = setting("GROUP_ID", parse=text, default="clickstream-processor", help="consumer group of stage 1")
+    group_id: str = setting(
+        "GROUP_ID",
+        parse=text,
+        default="clickstream-processor",
+        help="consumer group of stage 1; a second group needs a PARTIALS_TOPIC, METRICS_TOPIC and DEAD_LETTER_TOPIC of"
+        " its own",
+    )
     window_size: int = setting(
         "WINDOW_SIZE",
         parse=duration(minimum="1s", maximum="1d", whole_seconds=True),
