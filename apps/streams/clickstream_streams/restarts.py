@@ -61,8 +61,10 @@ def continue_events(
     if commit is None:
         fresh = EventsCommit(rules=rules, replay_from=log.first, expired_to=began, began=began)
         return EventsStart(fresh, max(committed.offset, log.first), "its commit has no metadata; replays the whole log")
-    if commit.rules != rules or began > commit.began:  # or others have counted by other rules in the meantime
+    if commit.rules != rules:
         return _begin_anew(commit, committed.offset, log, rules, peers)
+    if began > commit.began:  # others have counted by other rules in the meantime
+        commit = msgspec.structs.replace(commit, began=began, expired_to=max(commit.expired_to, began))
     if commit.replay_from >= log.first:
         return EventsStart(commit, committed.offset)
     offset = max(committed.offset, log.first)

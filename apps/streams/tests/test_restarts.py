@@ -47,6 +47,12 @@ def test_a_commit_that_fits_the_log_is_continued_as_it_is() -> None:
     assert continue_events(committed(400, COMMIT), LOG, FIVE_MINUTES, [COMMIT]) == EventsStart(COMMIT, 400)
 
 
+def test_what_was_counted_by_these_rules_is_kept_when_others_counted_by_other_rules_in_between() -> None:
+    peer = msgspec.structs.replace(COMMIT, began=1_500_000)
+    start = continue_events(committed(400, COMMIT), LOG, FIVE_MINUTES, [COMMIT, peer])
+    assert start == EventsStart(msgspec.structs.replace(COMMIT, began=1_500_000, expired_to=1_500_000), 400)
+
+
 @pytest.mark.parametrize("bounds", [LogBounds(200, 500), LogBounds(100, 400)])
 def test_a_log_that_begins_at_what_is_replayed_or_ends_at_the_commit_still_fits(bounds: LogBounds) -> None:
     assert continue_events(committed(400, COMMIT), bounds, FIVE_MINUTES, []) == EventsStart(COMMIT, 400)
