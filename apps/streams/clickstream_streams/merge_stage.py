@@ -32,7 +32,10 @@ from clickstream_streams.windows import NEVER
 
 _COUNT_INTERVAL = 5_000
 _FEWER_FOR = 30_000
-"""Milliseconds after which fewer partitions are believed: a broker may not know yet of some that were just added."""
+"""Milliseconds for which all answers must tell of fewer partitions, and no word come from the others, to be believed.
+
+A broker may not know yet of some that were just added.
+"""
 
 _WORTH_SAYING = 30_000
 _LONGEST_QUESTION = 2.0
@@ -50,6 +53,7 @@ class MergeTask(PartitionTask):
         self._committed_offset = -1
         self._counted_at = self.clock.monotonic()
         self._fewer_since: int | None = None
+        self._fewer_from = 0
         self._waiting_since: dict[int, int] = {}
         self._said_at = NEVER
 
@@ -60,6 +64,7 @@ class MergeTask(PartitionTask):
 
     async def restore(self, transactions: Transactions) -> None:
         began = self.clock.monotonic()
+        self._fewer_since = None
         settings = self.settings
         committed = await committed_offset(self.admin, settings.merge_group_id, self.partition)
         log = await log_bounds(self.consumer, self.partition, committed)
@@ -136,11 +141,12 @@ class MergeTask(PartitionTask):
             count = await partition_count(self.admin, topic)
         except KafkaError as error:
             _log.debug("could not count the partitions of %s: %r", topic, error)
+            self._fewer_since = None
             return
         if count >= merge.known_partitions:
             merge.partitions, self._fewer_since = count, None
-        elif self._fewer_since is None:
-            self._fewer_since = now
+        elif self._fewer_since is None or merge.heard_from_since(count, self._fewer_from):
+            self._fewer_since, self._fewer_from = now, self._offset
         elif now - self._fewer_since >= _FEWER_FOR:
             _log.warning(
                 "%s was made again with %d of %d partitions: windows no longer wait for the others",
@@ -149,6 +155,7 @@ class MergeTask(PartitionTask):
                 merge.known_partitions,
             )
             merge.shrink(count)
+            self._fewer_since = None
 
     async def _watch(self, merge: Merge) -> None:
         """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log.

@@ -140,6 +140,10 @@ class Merge:
         """How many partitions the topic has, by all that was said and heard."""
         return max(self.partitions, *(partition + 1 for partition in self._progress), 0)
 
+    def heard_from_since(self, partitions: int, offset: int) -> bool:
+        """Whether a partition that is none of the first `partitions` has written a record at `offset` or after it."""
+        return any(p >= partitions and progress.offset >= offset for p, progress in self._progress.items())
+
     def shrink(self, partitions: int) -> None:
         """Let windows wait for no others than these: the topic was made again with fewer."""
         self.partitions = partitions

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
 from streams_simulation import Kafka, Worker, emitted_results, simulated_settings
 
@@ -175,6 +176,46 @@ def test_a_topic_that_is_made_again_with_fewer_partitions_holds_no_window_open(
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert "was made again with 1 of 2 partitions" in caplog.text
+
+
+def test_a_partition_that_still_writes_is_there_whatever_the_brokers_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        topic_has(monkeypatch, 1)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        for _ in range(9):
+            kafka.wait(14_000)
+            say_watermark(kafka, 1, WINDOW)
+            await worker.turn()
+            await worker.commit()
+        assert not kafka.metrics
+
+    asyncio.run(scenario())
+
+
+def test_an_answer_that_does_not_come_begins_the_half_minute_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_answer(admin: object, topic: str) -> int:
+        raise KafkaConnectionError
+
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 2)
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, WINDOW)
+        say_watermark(kafka, 0, WINDOW + 60_000)
+        say_watermark(kafka, 1, WINDOW)
+        for known in (1, 1, None, 1, 1, None, 1, 1):
+            if known is None:
+                monkeypatch.setattr(merge_stage, "partition_count", no_answer)
+            else:
+                topic_has(monkeypatch, known)
+            kafka.wait(14_000)
+            await worker.turn()
+            await worker.commit()
+        assert not kafka.metrics
+
+    asyncio.run(scenario())
 
 
 def test_a_broker_that_does_not_know_yet_of_a_new_partition_changes_nothing(
