@@ -101,7 +101,8 @@ def test_records_that_clients_would_not_write_do_not_stop_the_stream(topics: Pip
     large = KafkaProducer(
         bootstrap_servers=topics.bootstrap_servers, compression_type="gzip", max_request_size=128 << 20
     )
-    for size in (12 << 20, 70 << 20):  # what a broker limits is the size of the compressed batch
+    # What a broker limits is the size of the compressed batch: these are no larger than the noise below.
+    for size in (12 << 20, 70 << 20):
         large.send(topics.events, value=b"x" * size, key=b"key", partition=0).get(30)
     large.close()
     noise = random.Random(30).randbytes(3 << 20)

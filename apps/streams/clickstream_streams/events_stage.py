@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from aiokafka import TopicPartition
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_streams import instruments
@@ -20,17 +19,17 @@ from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
 from clickstream_streams.offsets import committed_offset, committed_offsets, log_bounds, partition_count
-from clickstream_streams.partials import LARGEST_PART, WatermarkRecord, encode_record, split
+from clickstream_streams.partials import WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, DeadLetter, Partition
 from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
 from clickstream_streams.tasks import PartitionTask, Replica
-from clickstream_streams.transactions import LARGEST_RECORD, OutgoingRecord, Transactions
+from clickstream_streams.transactions import LARGEST_RECORD, OutgoingRecord, RecordsTooLarge, Transactions
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
 
 _JOIN_PAUSE = 0.2
-_MOST_BESIDE_A_VALUE = 2 * 1024 * 1024
-"""Bytes of a dead letter's key and headers."""
+_LONGEST_VALUE = LARGEST_RECORD - 2 * 1024 * 1024
+"""Bytes of a dead letter's value, whose key and headers need some too."""
 
 _WORTH_SAYING = 30_000
 """Milliseconds from one line in the log about refused records of a partition to the next."""
@@ -48,7 +47,7 @@ class EventsTask(PartitionTask):
         self._caught_up = CaughtUp()
         self._behind = 0
         self._state: Partition | None = None
-        self._longest_letter = LARGEST_RECORD - _MOST_BESIDE_A_VALUE
+        self._without_value: set[int] = set()
         self._refused = 0
         self._said_at = NEVER
 
@@ -185,12 +184,9 @@ class EventsTask(PartitionTask):
     async def commit(self, transactions: Transactions) -> None:
         state = self._known_state()
         changes = state.changes()
-        try:
-            with instruments.COMMIT_SECONDS.labels("events").time():
-                await self._write(transactions, changes)
-        except (MessageSizeTooLargeError, RecordListTooLargeError):
-            self._give_up_longest(changes.dead_letters)
-            raise
+        with instruments.COMMIT_SECONDS.labels("events").time():
+            await self._write(transactions, changes)
+        self._without_value.clear()
         state.commit(changes)
         for letter in changes.dead_letters:
             instruments.DEAD_LETTERS.labels(letter.reason).inc()
@@ -213,19 +209,24 @@ class EventsTask(PartitionTask):
         )
         self._refused, self._said_at = 0, self.clock.monotonic()
 
-    def _give_up_longest(self, letters: Sequence[DeadLetter]) -> None:
-        """Leave the longest value out when it is tried again: no record may stop the stream."""
-        sizes = [len(letter.record.value or b"") for letter in letters]
-        longest = max((size for size in sizes if size <= self._longest_letter), default=0)
-        if longest > LARGEST_PART:
-            self._longest_letter = longest - 1
-
     async def _write(self, transactions: Transactions, changes: Changes) -> int:
         """Write the changes; return the offset of the watermark record on the partials topic."""
-        records = [*self._partials(changes), *map(self._dead_letter, changes.dead_letters), self._last_word(changes)]
+        partials = list(self._partials(changes))
+        records = [*partials, *map(self._dead_letter, changes.dead_letters), self._last_word(changes)]
         metadata = encode_commit(changes.commit)
-        written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
+        try:
+            written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
+        except RecordsTooLarge as error:
+            letters = dict(enumerate(changes.dead_letters, start=len(partials)))
+            self._leave_out_a_value([letters[position].record for position in error.positions if position in letters])
+            raise
         return int(written[-1].offset)
+
+    def _leave_out_a_value(self, refused: Sequence[Record]) -> None:
+        """Write the longest of these without its value when they are tried again: no record may stop the stream."""
+        longest = max(refused, key=lambda record: len(record.value or b""), default=None)
+        if longest is not None:
+            self._without_value.add(longest.offset)
 
     def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
         for window, counts in changes.partials.items():
@@ -252,7 +253,7 @@ class EventsTask(PartitionTask):
             "app": "clickstream-streams",
         }
         value = record.value
-        if value is not None and len(value) > self._longest_letter:
+        if value is not None and (len(value) > _LONGEST_VALUE or record.offset in self._without_value):
             headers["error"] += f"; its {len(value)} bytes are too many for this topic, they are at its source"
             value = None
         return OutgoingRecord(

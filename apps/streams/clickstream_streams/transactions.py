@@ -11,13 +11,20 @@ is of no further use: the task that owns it closes it and restores from the log.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, IllegalStateError, KafkaConnectionError
+from aiokafka.errors import (
+    IllegalOperation,
+    IllegalStateError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 TRANSACTION_TIMEOUT = 10.0
@@ -31,6 +38,8 @@ _LARGEST_BATCH = 1024 * 1024
 _NULL = b"null"
 """Stands for a value that is null: aiokafka refuses a record with neither key nor value, Kafka does not."""
 
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +52,14 @@ class OutgoingRecord:
     key: bytes | None = None
     partition: int | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class RecordsTooLarge(KafkaError):  # type: ignore[misc]
+    """Records, by their positions in the transaction, are larger than their topic's `max.message.bytes` allows."""
+
+    def __init__(self, positions: Sequence[int], cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.positions = positions
 
 
 async def start_client(client: Any) -> None:
@@ -97,7 +114,8 @@ class Transactions:
 
         Returns where the records went, in their order. Raises KafkaError, or TimeoutError when Kafka has not completed
         it in time. Nothing is true then, and nothing is aborted here either: the next producer that is opened with this
-        transactional id does that, and waiting for it would take as long as Kafka is away.
+        transactional id does that, and waiting for it would take as long as Kafka is away. Raises RecordsTooLarge, a
+        KafkaError too, when that is why.
         """
         try:
             async with asyncio.timeout(_LONGEST_TRANSACTION):
@@ -121,11 +139,12 @@ class Transactions:
                     headers=list(record.headers),
                 )
                 sent.append(future)
-            written = [await future for future in sent]
+            results = await asyncio.gather(*sent, return_exceptions=True)
         except BaseException:
             for future in sent:
                 future.add_done_callback(is_known)
             raise
+        written = _all_written(results)
         await self._producer.send_offsets_to_transaction(offsets, group_id)
         await self._producer.commit_transaction()
         return written
@@ -146,3 +165,14 @@ class Transactions:
                 sender.cancel()
             with suppress(Exception):
                 await self._producer.client.close()
+
+
+def _all_written(results: Sequence[RecordMetadata | BaseException]) -> list[RecordMetadata]:
+    """Return the results when none is an error. Raises the first error, RecordsTooLarge before any other."""
+    errors = [(position, result) for position, result in enumerate(results) if isinstance(result, BaseException)]
+    too_large = [position for position, error in errors if isinstance(error, _TOO_LARGE)]
+    if too_large:
+        raise RecordsTooLarge(too_large, errors[0][1])
+    if errors:
+        raise errors[0][1]
+    return [result for result in results if not isinstance(result, BaseException)]

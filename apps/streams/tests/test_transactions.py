@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    RecordListTooLargeError,
+)
 
-from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_streams.transactions import OutgoingRecord, RecordsTooLarge, Transactions
 
 STEPS = ("begin_transaction", "send", "acknowledge", "send_offsets_to_transaction", "commit_transaction")
 
@@ -63,6 +69,21 @@ def test_whatever_aiokafka_says_of_a_transaction_that_is_over_can_be_retried(ste
     producer = FencedProducer(step, error)
     with pytest.raises(KafkaError):
         run(producer, [OutgoingRecord("partials", b"1")])
+    assert "commit_transaction" not in producer.done
+
+
+@pytest.mark.parametrize("refusal", [MessageSizeTooLargeError, RecordListTooLargeError])
+def test_records_that_are_too_large_for_their_topic_are_named(refusal: type[KafkaError]) -> None:
+    class Producer(FencedProducer):
+        def _take(self, step: str) -> None:
+            super()._take(step)
+            if step == "acknowledge" and self.done.count(step) in (2, 4):
+                raise refusal()
+
+    producer = Producer("none of them", KafkaError())
+    with pytest.raises(RecordsTooLarge) as raised:
+        run(producer, [OutgoingRecord("dead-letters", b"1")] * 5)
+    assert list(raised.value.positions) == [1, 3]
     assert "commit_transaction" not in producer.done
 
 
