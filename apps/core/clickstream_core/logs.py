@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -83,11 +83,14 @@ def announce(text: str, **fields: Any) -> None:
 def complain(text: str, app: str, logger: str, *, as_json: bool) -> None:
     """Tell the operator on standard error why `app` ends, whether or not logs were set up."""
     line = _json_line(_head("ERROR", app, logger) | {"message": text}) if as_json else f"{app}: {text}"
-    _print(line, sys.stderr)
+    with suppress(OSError):
+        _print(line, sys.stderr)
 
 
 def give_up_output() -> None:
     """Drop what standard output did not take, before Python tries again at its end, and complains."""
+    if sys.stdout is None:  # it was closed when Python started
+        return
     try:
         sys.stdout.flush()
     except OSError:
