@@ -8,8 +8,8 @@ Names are counted in a map, and beyond the limit by a frequent-items sketch (Mis
 DataSketches has it): with 2^17 slots a count is off by at most 3.5 / 2^17 = 0.003 % of all counted events.
 
 Memory is bounded by bytes too, for each id and name may have LONGEST_FIELD of them. Where ids are long their hashes are
-kept instead, which counts them just as exactly. Where names are long the sketch takes over before the limit; in it one of
-more than 256 bytes goes by its beginning and its hash.
+kept instead, which counts them just as exactly. Where names are long the sketch takes over before the limit; in it one
+of more than 256 bytes goes by its beginning and its hash.
 
 datasketches is imported when the first limit is passed: with numpy, which it brings, it takes 0.1 s and 30 MiB that
 most processors never need.
