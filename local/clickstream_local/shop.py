@@ -10,7 +10,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from clickstream_core.settings import integer, matching, read_settings, run, setting
+from clickstream_core.process import run
+from clickstream_core.settings import integer, matching, read_settings, setting
 from clickstream_core.shutdown import Shutdown
 from clickstream_local.shop_pages import LANGUAGES, Pages, read
 

@@ -23,7 +23,8 @@ from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import announce, configure_logs
-from clickstream_core.settings import read_settings, run
+from clickstream_core.process import run
+from clickstream_core.settings import read_settings
 
 _MOST_CONNECTIONS = 32_768
 _BACKLOG = 4096

@@ -23,8 +23,9 @@ from clickstream_consumer.whole_topic import WholeTopic
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.pages import Pages
+from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
-from clickstream_core.settings import read_settings, run
+from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
 
 

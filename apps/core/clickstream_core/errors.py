@@ -4,7 +4,7 @@
 class SettingsError(Exception):
     """A setting that the program cannot run with.
 
-    The message is one line that names the setting, its value and what is allowed; `clickstream_core.settings.run`
+    The message is one line that names the setting, its value and what is allowed; `clickstream_core.process.run`
     prints it and ends the program with exit status 2.
     """
 

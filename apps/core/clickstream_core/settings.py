@@ -7,11 +7,10 @@ and an empty environment variable counts as not set (Helm charts and shells prod
 through the same parser, so a default cannot be a value that a user could not have written.
 
 A value that the parser refuses ends the program before it has connected to anything: `read_settings` raises
-SettingsError with one line, and `run` turns that into exit status 2.
+SettingsError with one line, and `clickstream_core.process.run` turns that into exit status 2.
 """
 
 import argparse
-import logging
 import math
 import os
 import re
@@ -23,9 +22,6 @@ from typing import Any, NoReturn, TypeVar, cast, get_type_hints, overload
 
 from clickstream_core.durations import format_duration, parse_duration
 from clickstream_core.errors import SettingsError
-from clickstream_core.logs import complain, give_up_output, thread_errors_logged
-
-_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -95,37 +91,6 @@ def read_settings(
     if unknown:
         parser.error(f"unrecognized arguments: {_named(unknown)}")
     return _build(cls, vars(known), os.environ if environ is None else environ)
-
-
-def run(main: Callable[[], int]) -> NoReturn:
-    """Run an app's `main` and end the process with the exit status that it returns.
-
-    SettingsError becomes one line on standard error and exit status 2; Ctrl+C before the app has installed its own
-    handlers becomes status 130, as shells have it; any other error is logged with its traceback, with status 1. With
-    LOG_FORMAT=json all of these are JSON lines too.
-    """
-    with thread_errors_logged():
-        try:
-            status = main()
-        except SettingsError as error:
-            complain(str(error), Path(sys.argv[0]).name, __name__, as_json=_log_format() == "json")
-            status = 2
-        except KeyboardInterrupt:
-            status = 130
-        except Exception:
-            _log.exception("Ended by an error that nobody expected")
-            status = 1
-    give_up_output()
-    sys.exit(status)
-
-
-def _log_format() -> str:
-    """What was given for LOG_FORMAT, even when the settings as a whole were refused."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--log-format", nargs="?")
-    flags, _ = parser.parse_known_args()
-    given: str = flags.log_format or os.environ.get("LOG_FORMAT", "")
-    return given.strip().casefold()
 
 
 # -- parsers ----------------------------------------------------------------------------------------------------------

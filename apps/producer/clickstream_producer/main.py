@@ -9,8 +9,9 @@ import prometheus_client
 
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import configure_logs
+from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
-from clickstream_core.settings import read_settings, run
+from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
 from clickstream_producer.connection import assert_fast_checksums
 from clickstream_producer.generation import Share, generate
