@@ -25,8 +25,9 @@ from kit.secured_kafka import Right, SecuredKafka, rights_of
 STRIMZI = Path(__file__).parents[2] / "strimzi"
 PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-processor", "clickstream-consumer"
 COLLECTOR = "clickstream-collector"
-EVENTS, DEAD_LETTERS = "clickstream-events", "clickstream-dead-letters"
-TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", "clickstream-window-partials", DEAD_LETTERS)[:4]
+EVENTS, PARTIALS, DEAD_LETTERS = "clickstream-events", "clickstream-window-partials", "clickstream-dead-letters"
+EVENTS_PARTITIONS = 6
+TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS)[:4]
 
 
 def manifest(name: str) -> dict[str, Any]:
@@ -138,6 +139,31 @@ def test_the_processor_names_the_groups_that_its_user_may_not_join(kafka: Secure
     processor.expect_exit(1, 60)
     assert "it needs Read on the groups another and another-merge" in processor.output()
     assert "Traceback" not in processor.output()
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "said"),
+    [
+        ("transactionalId", "clickstream", r"\(partition \d: \[Error 53\] TransactionalIdAuthorizationFailed"),
+        ("topic", PARTIALS, rf"\(partition \d: \[Error 29\] TopicAuthorizationFailedError: .*{PARTIALS}"),
+    ],
+)
+def test_a_processor_that_may_not_write_says_what_and_does_not_fill_the_log(
+    resource: str, name: str, said: str, kafka: SecuredKafka, apps: Apps
+) -> None:
+    def withheld(right: Right) -> bool:
+        return right.resource == resource and right.name.startswith(name) and right.operation == "Write"
+
+    user = f"processor-without-{resource.lower()}"
+    kafka.add_user(user, password(user), [right for right in rights_of(manifest(PROCESSOR)) if not withheld(right)])
+
+    processor = start(apps, kafka, "streams", user, **SHORT_WINDOWS)
+
+    assert eventually(lambda: re.search(said, processor.get("/readyz")[1]), 60)
+    told = r"(\S+): begins again from the log"
+    assert eventually(lambda: len(re.findall(told, processor.output())) >= EVENTS_PARTITIONS, 30)
+    partitions = re.findall(told, processor.output())
+    assert len(partitions) == len(set(partitions))
 
 
 def test_a_processor_with_a_wrong_password_says_so_and_waits(kafka: SecuredKafka, apps: Apps) -> None:

@@ -17,8 +17,9 @@ from kstreams.backends.kafka import Kafka
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, complain, configure_logs, give_up_output
+from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
-from clickstream_core.settings import read_settings, run
+from clickstream_core.settings import read_settings
 from clickstream_streams import instruments
 from clickstream_streams.clock import Clock
 from clickstream_streams.connection import check_retention, connect, wait_for_topics
@@ -226,9 +227,8 @@ async def _watch(
         while not stopping.is_set():
             if all(clock.monotonic() - task.last_turn < LONGEST_TURN for s in streams for task in s.tasks.values()):
                 health.beat()
-            restoring = [s.name for s in streams if not s.is_ready()]
-            why = f"{' and '.join(restoring)}: waiting for assignment, restore or Kafka" if restoring else ""
-            health.set_ready(not restoring, why)
+            why = "; ".join(filter(None, (s.waits_for() for s in streams)))
+            health.set_ready(not why, why)
             done, _ = await asyncio.wait(
                 (stopped, *running), timeout=_WATCH_INTERVAL, return_when=asyncio.FIRST_COMPLETED
             )

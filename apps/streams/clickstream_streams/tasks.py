@@ -37,6 +37,8 @@ _LONGEST_BACKOFF = 5.0
 _PAUSE_BEFORE_JOINING = 1.0
 _PATIENCE_AT_STOP = 3.0
 _PATIENCE_AT_LEAVING = 1.0
+_SAID_AGAIN_AFTER = 30_000
+"""Milliseconds until a partition's trouble is worth a line in the log again, when it is the same as before."""
 _TRANSIENT = (KafkaError, OSError, TimeoutError)
 
 _log = logging.getLogger(__name__)
@@ -64,8 +66,12 @@ class PartitionTask(abc.ABC):
         self.admin = replica.admin
         self.clock = replica.clock
         self.ready = False
+        self.trouble = ""
+        """Why it had to begin again, until it is restored."""
         self.last_turn = self.clock.monotonic()
         self._last_commit = self.clock.monotonic()
+        self._committed = False
+        self._said, self._said_at = "", self.clock.monotonic()
         self._stopping = asyncio.Event()
 
     # -- what a stage does --------------------------------------------------------------------------------------------
@@ -120,7 +126,7 @@ class PartitionTask(abc.ABC):
                 await self._live()
             except _TRANSIENT as error:
                 self.forget()
-                if self.ready:
+                if self._committed:
                     backoff = _SHORTEST_BACKOFF
                 if self._stopping.is_set():
                     _log.warning(
@@ -130,20 +136,31 @@ class PartitionTask(abc.ABC):
                         extra={"partition": self.partition.partition},
                     )
                     return
-                _log.warning(
-                    "%s: begins again from the log in %.1f s: %s",
-                    self._name,
-                    backoff,
-                    _said(error),
-                    extra={"partition": self.partition.partition},
-                )
+                self._begins_again(_said(error), backoff)
                 self.beat()
                 await self._unless_stopping(asyncio.sleep(backoff))
                 backoff = min(2 * backoff, _LONGEST_BACKOFF)
             finally:
                 self.ready = False
 
+    def _begins_again(self, trouble: str, pause: float) -> None:
+        """Take note of the trouble for readiness, and say it in the log when it is new or was long not said."""
+        now = self.clock.monotonic()
+        repeated = trouble == self._said and now - self._said_at < _SAID_AGAIN_AFTER
+        _log.log(
+            logging.DEBUG if repeated else logging.WARNING,
+            "%s: begins again from the log in %.1f s: %s",
+            self._name,
+            pause,
+            trouble,
+            extra={"partition": self.partition.partition},
+        )
+        if not repeated:
+            self._said, self._said_at = trouble, now
+        self.trouble = trouble
+
     async def _live(self) -> None:
+        self._committed = False
         transactions = await self._unless_stopping(self.start_producer())
         if transactions is None:
             return
@@ -152,7 +169,7 @@ class PartitionTask(abc.ABC):
             if await self._unless_stopping(self._restored(transactions)) is None:
                 self.forget()
                 return
-            self.ready = True
+            self.ready, self.trouble = True, ""
             while not self._stopping.is_set():
                 await self._turn(transactions)
             if self.has_news():
@@ -174,6 +191,7 @@ class PartitionTask(abc.ABC):
         if since >= self.settings.commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
             if self.has_news():
                 await self.commit(transactions)
+                self._committed = True
             self._last_commit = self.clock.monotonic()
         await asyncio.sleep(0)
 
@@ -204,7 +222,10 @@ class PartitionTask(abc.ABC):
 
 
 def _said(error: Exception) -> str:
-    return "Kafka does not answer" if isinstance(error, TimeoutError) else f"{type(error).__name__} {error}"
+    if isinstance(error, TimeoutError):
+        return "Kafka does not answer"
+    name, text = type(error).__name__, str(error)
+    return text if name in text else f"{name}: {text}"  # aiokafka's own errors begin with their name
 
 
 MakeTask = Callable[[TopicPartition, BatchConsumer], PartitionTask]
@@ -230,6 +251,7 @@ class PartitionStream(Stream):
         self._stage = stage
         self._make_task = make_task
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._trouble = ""
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -263,15 +285,21 @@ class PartitionStream(Stream):
         except KafkaError as error:
             if not error.retriable:
                 raise
-            _log.warning("%s: cannot join the group yet: %s", self.name, _said(error))
+            self._trouble = _said(error)
+            _log.warning("%s: cannot join the group yet: %s", self.name, self._trouble)
             self.consumer = None
             await _in_time(consumer.stop())
             return False
+        self._trouble = ""
         return True
 
-    def is_ready(self) -> bool:
-        """Whether partitions were assigned, perhaps none, and all of them are restored."""
-        return self.assigned and all(task.ready for task in self.tasks.values())
+    def waits_for(self) -> str:
+        """What is missing until partitions are assigned, perhaps none, and all of them restored; "" when nothing is."""
+        if self.assigned and all(task.ready for task in self.tasks.values()):
+            return ""
+        troubles = [f"partition {p.partition}: {task.trouble}" for p, task in self.tasks.items() if task.trouble]
+        trouble = next(iter(troubles), self._trouble)
+        return f"{self.name}: waiting for assignment, restore or Kafka" + (f" ({trouble})" if trouble else "")
 
     def take(self, partitions: set[TopicPartition]) -> None:
         """Start the tasks of the partitions; one that comes back keeps its memory."""

@@ -1,14 +1,20 @@
-"""A stream that is started while Kafka is away for a moment."""
+"""A stream that is started while Kafka is away for a moment, and a partition that Kafka refuses."""
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import pytest
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
+from aiokafka import TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TransactionalIdAuthorizationFailed
 from kstreams.backends import Kafka
+from streams_simulation import simulated_settings
 
 from clickstream_streams import tasks
-from clickstream_streams.tasks import PartitionStream
+from clickstream_streams.clock import Clock
+from clickstream_streams.columns import Record
+from clickstream_streams.tasks import PartitionStream, PartitionTask, Replica
+from clickstream_streams.transactions import Transactions
 
 
 class Consumers:
@@ -49,6 +55,8 @@ class Consumer:
         """Take note of it."""
         self.stopped = True
 
+    close = stop
+
 
 def stream(monkeypatch: pytest.MonkeyPatch, consumers: Consumers) -> PartitionStream:
     """A stream with these consumers, which asks again without a pause."""
@@ -75,7 +83,7 @@ def test_a_kafka_that_goes_away_during_the_start_is_asked_again(
     asyncio.run(scenario())
     assert [consumer.stopped for consumer in consumers.made] == [True, True, True]
     refused, unnamed = [record.message for record in caplog.records]
-    assert refused == "events: cannot join the group yet: KafkaConnectionError KafkaConnectionError: refused"
+    assert refused == "events: cannot join the group yet: KafkaConnectionError: refused"
     assert unnamed.endswith("Kafka names no brokers yet (no brokers)")
 
 
@@ -102,3 +110,78 @@ def test_a_stream_that_waits_for_kafka_can_be_stopped(monkeypatch: pytest.Monkey
 
     asyncio.run(scenario())
     assert all(consumer.stopped for consumer in consumers.made)
+
+
+class RefusedTask(PartitionTask):
+    """A task whose producer is refused until `granted`, and which then has nothing to do."""
+
+    def __init__(self, partition: TopicPartition, replica: Replica) -> None:
+        super().__init__(partition, cast(Any, None), replica)
+        self.granted = False
+        self.attempts: asyncio.Queue[None] = asyncio.Queue()
+        self.polled = asyncio.Event()
+
+    async def start_producer(self) -> Transactions:
+        self.attempts.put_nowait(None)
+        if not self.granted:
+            raise TransactionalIdAuthorizationFailed()
+        return cast(Transactions, Consumer(None))
+
+    async def restore(self, transactions: Transactions) -> None:
+        """Nothing is to be restored."""
+
+    async def poll(self) -> Iterable[Sequence[Record]]:
+        self.polled.set()
+        return ()
+
+    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
+        """Nothing comes."""
+
+    def has_news(self) -> bool:
+        return False
+
+    def is_urgent(self) -> bool:
+        return False
+
+    async def commit(self, transactions: Transactions) -> None:
+        raise AssertionError("there is no news")
+
+    def forget(self) -> None:
+        """There is no memory."""
+
+    def hide(self) -> None:
+        """There are no gauges."""
+
+
+def test_a_missing_right_is_said_by_readiness_and_once_in_half_a_minute_by_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    moments = [0]
+    clock = Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1])
+    replica = Replica(simulated_settings(), {}, cast(Any, None), clock)
+    monkeypatch.setattr(tasks, "_SHORTEST_BACKOFF", 0)
+    partition = TopicPartition("events", 4)
+
+    async def scenario() -> None:
+        events = stream(monkeypatch, Consumers(None))
+        task = RefusedTask(partition, replica)
+        events.tasks, events.assigned = {partition: task}, True
+        assert events.waits_for() == "events: waiting for assignment, restore or Kafka"
+        running = task.start()
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                await task.attempts.get()
+            assert "(partition 4: [Error 53] TransactionalIdAuthorizationFailed" in events.waits_for()
+            moments.append(31_000)
+            for _ in range(3):
+                await task.attempts.get()
+            task.granted = True
+            await task.polled.wait()
+        assert events.waits_for() == ""
+        task.stop()
+        await running
+
+    asyncio.run(scenario())
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 2
+    assert said[0].startswith("events[4]: begins again from the log in 0.0 s: [Error 53] TransactionalIdAuth")
