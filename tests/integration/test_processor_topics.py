@@ -38,6 +38,20 @@ def test_a_missing_topic_is_named_and_waited_for(topics: PipelineTopics, apps: A
     app.wait_until_ready()
 
 
+def test_a_topic_that_is_deleted_while_it_runs_is_named(make_topics: Callable[..., PipelineTopics], apps: Apps) -> None:
+    topics = make_topics()
+    app = start_processor(apps, topics)
+    app.wait_until_ready()
+
+    with KafkaAdminClient(bootstrap_servers=topics.bootstrap_servers) as admin:
+        admin.delete_topics([topics.events])
+
+    assert eventually(lambda: f"topic {topics.events} does not exist" in app.get("/readyz")[1], 60)
+    assert app.get("/readyz")[0] == 503
+    create_missing({"bootstrap_servers": topics.bootstrap_servers}, [Topic(topics.events, 2)])
+    app.wait_until_ready()
+
+
 def test_too_short_a_retention_is_refused(make_topics: Callable[..., PipelineTopics], apps: Apps) -> None:
     topics = make_topics()
     short = f"{topics.events}-short"

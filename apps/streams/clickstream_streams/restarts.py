@@ -83,8 +83,10 @@ def _begin_anew(
     offset = max(offset, log.first)
     began = beginning_of(rules, [commit, *peers])
     changed = msgspec.structs.replace(commit, rules=rules, replay_from=offset, expired_to=began, began=began)
-    since = "" if began == NEVER else f" at {format_seconds(began)}"
-    return EventsStart(changed, offset, f"the counting rules changed; windows begin anew{since}")
+    notice = "the counting rules changed; windows begin anew"
+    if began != NEVER:
+        notice += f" at {format_seconds(began)}, what was counted in windows that are still open has no result"
+    return EventsStart(changed, offset, notice)
 
 
 def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int:

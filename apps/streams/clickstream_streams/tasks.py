@@ -296,10 +296,13 @@ class PartitionStream(Stream):
     def waits_for(self) -> str:
         """What is missing until partitions are assigned, perhaps none, and all of them restored; "" when nothing is."""
         if self.assigned and all(task.ready for task in self.tasks.values()):
-            return ""
+            return "" if self.tasks or self._topic_exists() else f"topic {self.name} does not exist any more"
         troubles = [f"partition {p.partition}: {task.trouble}" for p, task in self.tasks.items() if task.trouble]
         trouble = next(iter(troubles), self._trouble)
         return f"{self.name}: waiting for assignment, restore or Kafka" + (f" ({trouble})" if trouble else "")
+
+    def _topic_exists(self) -> bool:
+        return self.consumer is None or bool(self.consumer.partitions_for_topic(self.name))
 
     def take(self, partitions: set[TopicPartition]) -> None:
         """Start the tasks of the partitions; one that comes back keeps its memory."""
