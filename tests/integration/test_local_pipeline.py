@@ -24,10 +24,11 @@ from clickstream_local.main import main
 from clickstream_local.pipeline import AppCommand
 
 APP = '''
-import signal, sys, time
+import os, signal, sys, time
 name, slow = sys.argv[1], float(sys.argv[2])
 def end(*_):
-    print(name, "is asked to end", flush=True)
+    # A signal can interrupt print within print, which print then refuses.
+    os.write(1, (name + " is asked to end" + os.linesep).encode())
     time.sleep(slow)
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
