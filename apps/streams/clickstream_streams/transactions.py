@@ -11,7 +11,7 @@ is of no further use: the task that owns it closes it and restores from the log.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -151,10 +151,8 @@ class Transactions:
 
     async def close(self) -> None:
         """Stop the producer; with Kafka away, let go of it after 2 s."""
-        transaction = self._producer._txn_manager
-        for ended in (transaction.wait_for_transaction_end(), *(each[-1] for each in transaction._pending_txn_offsets)):
-            if ended is not None:
-                ended.add_done_callback(is_known)
+        for waited_for in self._futures():
+            waited_for.add_done_callback(is_known)
         try:
             async with asyncio.timeout(2):
                 await self._producer.stop()
@@ -165,6 +163,16 @@ class Transactions:
                 sender.cancel()
             with suppress(Exception):
                 await self._producer.client.close()
+
+    def _futures(self) -> Iterator["asyncio.Future[Any]"]:
+        """What aiokafka's producer has promised to whoever may wait for it; fenced, it breaks all of these promises."""
+        transaction = self._producer._txn_manager
+        ended = transaction.wait_for_transaction_end()
+        if ended is not None:
+            yield ended
+        yield from (each[-1] for each in transaction._pending_txn_offsets)
+        for batches in self._producer._message_accumulator._batches.values():
+            yield from (batch._drain_waiter for batch in batches)
 
 
 def _all_written(results: Sequence[RecordMetadata | BaseException]) -> list[RecordMetadata]:
