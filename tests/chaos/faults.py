@@ -15,6 +15,7 @@ from kit.processes import App, Apps
 from kit.topics import PipelineTopics, committed
 
 _SESSION_TIMEOUT = 10.0
+_TRANSACTIONS_TRIED = 50
 _LONGEST_TRANSACTION = 40.0
 """Seconds within which the broker has aborted what is over its time of 10 s: it looks every 10 s."""
 
@@ -183,17 +184,18 @@ class Faults:
 
         All, because another one would take over the partition and end the transaction as its successor.
         """
-        held = 0.0
         try:
-            while held < 2:  # else its commit was on its way already
+            for _ in range(_TRANSACTIONS_TRIED):
                 eventually(self._frozen_in_a_transaction, deadline_seconds=60, every=0.05)
                 since = time.monotonic()
                 eventually(lambda: not self._open_transactions(), deadline_seconds=_LONGEST_TRANSACTION, every=0.2)
                 held = time.monotonic() - since
+                if held >= 2:  # else its commit was on its way already
+                    return f"after {held:.1f} s"
                 self._resume_all()
         finally:
             self._resume_all()
-        return f"after {held:.1f} s"
+        raise AssertionError(f"each of {_TRANSACTIONS_TRIED} transactions was committed though its replica was frozen")
 
     def _frozen_in_a_transaction(self) -> bool:
         for app in self._replicas.running:
