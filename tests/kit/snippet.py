@@ -5,6 +5,7 @@ Two servers on two ports are two origins, as in production.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class Answer:
 
 @dataclass
 class Taken:
-    """A request to /ingest. `status` is what it was answered, 0 until then."""
+    """A request to /ingest. `status` is what it was answered, 0 until then; it `came` at this time.monotonic()."""
 
     path: str
     query: Mapping[str, str]
@@ -38,6 +39,7 @@ class Taken:
     body: bytes
     events: Sequence[Event]
     status: int = 0
+    came: float = field(default_factory=time.monotonic)
 
 
 @dataclass
