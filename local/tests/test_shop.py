@@ -175,6 +175,7 @@ def test_a_whole_visit(
     page.click(".row:visible [data-less] >> nth=0")
     expect(page.locator(".row:visible")).to_have_count(1)
     page.click("a[href^='/checkout']")
+    expect(page.locator("#order button")).to_be_visible()
     keep("checkout")
     page.click("#order button")
     expect(page.locator("h1")).to_have_text("Thank you!" if english else "감사합니다!")
