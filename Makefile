@@ -5,7 +5,7 @@ UV ?= uv
 # What to add to a command: make test ARGS="-k watermark", make lock ARGS=--upgrade
 ARGS ?=
 # How many tests run side by side, most of them waiting for Kafka; 0 for one after the other, as --pdb and -s need it.
-WORKERS ?= 3
+WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
