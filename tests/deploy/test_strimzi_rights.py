@@ -79,6 +79,7 @@ def post(collector: App, body: bytes) -> tuple[int, str]:
 
 
 def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: SecuredKafka, apps: Apps) -> None:
+    before = kafka.log_size()
     send_what_is_no_event(kafka)
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     producer = start(apps, kafka, "producer", PRODUCER, RATE="50")
@@ -93,7 +94,7 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: Se
     for app in (producer, processor, consumer, collector):
         app.stop()
 
-    decisions = kafka.decisions()
+    decisions = kafka.decisions(since=before)
 
     refused = {(each.user, each.right, each.request) for each in decisions if not each.allowed}
     # Which topics there are at all is asked by the clients' first request, and answered with those that may be seen.

@@ -132,10 +132,14 @@ class SecuredKafka(AbstractContextManager["SecuredKafka"]):
             "KAFKA_SASL_PASSWORD": password,
         }
 
-    def decisions(self) -> set[Decision]:
-        """What all users but the administrator have asked for so far."""
+    def log_size(self) -> int:
+        """How many bytes the audit log has, to be given to `decisions` later."""
+        return self.broker.log.stat().st_size
+
+    def decisions(self, since: int) -> set[Decision]:
+        """What all users but the administrator have asked for since the log had so many bytes."""
         found = set()
-        for match in _DECISION.finditer(self.broker.log.read_text(encoding="utf-8", errors="replace")):
+        for match in _DECISION.finditer(self.broker.log.read_bytes()[since:].decode(errors="replace")):
             resource = match["kind"][0].lower() + match["kind"][1:]
             operation = "".join(word.title() for word in match["operation"].split("_"))
             right = Right(resource, match["name"], operation)
