@@ -71,7 +71,7 @@ class PartitionTask(abc.ABC):
         self.last_turn = self.clock.monotonic()
         self._last_commit = self.clock.monotonic()
         self._committed = False
-        self._said, self._said_at = "", self.clock.monotonic()
+        self._told, self._told_at = "", self.clock.monotonic()
         self._stopping = asyncio.Event()
 
     # -- what a stage does --------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class PartitionTask(abc.ABC):
     def _begins_again(self, trouble: str, pause: float) -> None:
         """Take note of the trouble for readiness, and say it in the log when it is new or was long not said."""
         now = self.clock.monotonic()
-        repeated = trouble == self._said and now - self._said_at < _SAID_AGAIN_AFTER
+        repeated = trouble == self._told and now - self._told_at < _SAID_AGAIN_AFTER
         _log.log(
             logging.DEBUG if repeated else logging.WARNING,
             "%s: begins again from the log in %.1f s: %s",
@@ -156,7 +156,7 @@ class PartitionTask(abc.ABC):
             extra={"partition": self.partition.partition},
         )
         if not repeated:
-            self._said, self._said_at = trouble, now
+            self._told, self._told_at = trouble, now
         self.trouble = trouble
 
     async def _live(self) -> None:
