@@ -14,6 +14,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
+from clickstream_core.aiokafka_compression import compress_fast
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, complain, configure_logs, give_up_output
@@ -98,6 +99,7 @@ def _main() -> int:
     with HealthServer(settings.service.http_port, health):
         try:
             report_closed_transports()
+            compress_fast()
             give_up_silent_brokers()
             keep_freed_memory()
             gc.freeze()
