@@ -182,10 +182,7 @@ class PartitionTask(abc.ABC):
         return True
 
     async def _turn(self, transactions: Transactions) -> None:
-        fetched = await self._unless_stopping(self.poll())
-        if fetched is None:
-            return
-        await self.process(fetched)
+        await self.process(await self.poll())
         self.beat()
         since = self.clock.monotonic() - self._last_commit
         if since >= self.settings.commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
