@@ -57,3 +57,23 @@ def test_refused_records_are_told_once_in_half_a_minute_with_partition_and_offse
     assert "is not_json: not JSON: " in said[0].getMessage()
     assert vars(said[1]) | {"partition": 0, "reason": "not_json"} == vars(said[1])
     assert vars(said[1])["offset"] > vars(said[0])["offset"]
+
+
+def test_a_line_about_trouble_keeps_none_about_refused_records_from_the_log_and_the_other_way_round(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        events = await joined(kafka)
+        for _ in range(2):
+            kafka.wait(31_000)
+            events.task._begins_again("Kafka does not answer", 0.1)
+            kafka.events[0].append(b"no json", b"key", kafka.now)
+            await events.turn()
+            await events.commit()
+            events.task._begins_again("Kafka does not answer", 0.1)
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    said = [record.getMessage().partition(":")[2][:13] for record in caplog.records]
+    assert said == [" begins again", " refused 1 re"] * 2
