@@ -84,7 +84,7 @@ class MergeTask(PartitionTask):
         partitions = await partition_count(self.admin, settings.topics.events_topic)
         merge = Merge(start.commit, emitted, partitions)
         await self._replay(merge, start.commit.replay_from, start.offset)
-        merge.settle()
+        merge.settle(whole=start.commit.replay_from == 0)
         self._merge, self._offset, self._committed_offset = merge, start.offset, -1
         instruments.RESTORE_SECONDS.labels("merge").observe((self.clock.monotonic() - began) / 1000)
 

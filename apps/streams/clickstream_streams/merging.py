@@ -22,11 +22,15 @@ from clickstream_streams.windows import NEVER
 
 @dataclass
 class _Progress:
-    """What a partition said last, and at which offset."""
+    """What a partition said last, and at which offset; `first_watermark` is what was read of it first.
+
+    Partials follow their window's end: the log holds all of them for windows that end after the first watermark.
+    """
 
     watermark: int
     final_before: int
     offset: int
+    first_watermark: int
 
 
 @dataclass
@@ -87,7 +91,8 @@ class Merge:
             pending[-1].payloads.append(part.payload)
 
     def _advance(self, offset: int, record: WatermarkRecord) -> None:
-        known = self._progress.get(record.partition, _Progress(NEVER, NEVER, offset))
+        known = self._progress.get(record.partition, _Progress(NEVER, NEVER, offset, record.watermark))
+        over = max(self.final_before, known.final_before)
         known.watermark = max(known.watermark, record.watermark)
         known.final_before = max(known.final_before, record.final_before)
         known.offset = offset
@@ -95,8 +100,8 @@ class Merge:
         self._begin(record.began)
         for pending in self._pending.pop(record.partition, []):
             end = self._rules.end_of(pending.window)
-            if end <= self.final_before or len(pending.payloads) != pending.parts:
-                continue
+            if end <= max(over, self.final_before) or len(pending.payloads) != pending.parts:
+                continue  # a partition that counts again after a reset changes nothing that it has called over
             window = self._windows.get(pending.window)
             if window is None:
                 emitted = self._emitted.pop((pending.window, end), None)
@@ -111,16 +116,19 @@ class Merge:
             self.final_before = began
             self._windows = {s: window for s, window in self._windows.items() if self._rules.end_of(s) > began}
 
-    def settle(self) -> None:
-        """End a restore: a window that is over everywhere and had its result needs nothing more.
+    def settle(self, *, whole: bool) -> None:
+        """End a restore; `whole` is whether the log was read from its very beginning.
 
-        Without this, partials that retention has begun to delete would be taken for a change.
+        Windows that are over everywhere change no more, but the last revision of one may still be owed. Where retention
+        may have deleted a partial, what is left would be taken for a change, so the last result stays.
         """
-        over = self._over()
+        self.final_before = self._over()
+        firsts = [progress.first_watermark for progress in self._progress.values()]
+        cut = NEVER if whole else min(self.final_before, max(firsts, default=NEVER))
         self._windows = {
             start: window
             for start, window in self._windows.items()
-            if window.emitted is None or self._rules.end_of(start) > over
+            if window.emitted is None or self._rules.end_of(start) > cut
         }
 
     def _over(self) -> int:

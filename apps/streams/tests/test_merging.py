@@ -58,7 +58,7 @@ def restored(commit: MergeCommit, offset: int, log: Log, emitted: list[WindowMet
     merge = Merge(commit, emitted, partitions)
     for place, record in log[commit.replay_from : offset]:
         merge.apply(place, record)
-    merge.settle()
+    merge.settle(whole=commit.replay_from == 0)
     return merge
 
 
@@ -290,6 +290,49 @@ def test_partials_that_retention_has_begun_to_delete_are_no_change_of_windows_th
     emitted = complete.results()
     assert shown(emitted) == [("00", 0, 7)]
     assert restored(MergeCommit(rules=RULES, replay_from=1), len(log), log, emitted).results() == []
+
+
+def test_the_last_revision_of_a_window_that_is_over_is_owed_though_the_commit_was_lost(
+    merge: Merge, write: Write, log: Log
+) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000, 5_000), reached(1, 10_000, 5_000))
+    emitted = merge.results()
+    write(*partial(0, 0, 5), reached(0, 20_000, 15_000), reached(1, 20_000, 15_000))
+    again = restored(MergeCommit(rules=RULES, replay_from=0), len(log), log, emitted)
+    assert shown(again.results()) == [("00", 1, 5)]
+    again.commit(len(log))
+    assert again.retained_windows == 0
+
+
+def test_retention_keeps_no_revision_from_windows_whose_partials_are_all_there() -> None:
+    gone: Records = [*partial(0, 0, 3), reached(0, 20_000, 5_000)]
+    kept: Records = [reached(0, 21_000, 5_000), reached(1, 21_000, 5_000), *partial(0, 20_000, 1)]
+    kept += [reached(0, 30_000, 5_000), reached(1, 30_000, 5_000)]
+    last: Records = [*partial(1, 0, 9), *partial(1, 20_000, 2), reached(0, 50_000, 45_000), reached(1, 50_000, 45_000)]
+    log = list(enumerate([*gone, *kept, *last]))
+    emitted = restored(MergeCommit(rules=RULES, replay_from=0), len(gone) + len(kept), log, []).results()
+    assert shown(emitted) == [("00", 0, 3), ("20", 0, 1)]
+
+    again = restored(MergeCommit(rules=RULES, replay_from=len(gone)), len(log), log, emitted)
+
+    assert shown(again.results()) == [("20", 1, 3)], "of the other one partition 0 has no partial any more"
+
+
+def test_a_partition_that_counts_again_changes_nothing_that_it_has_called_over(merge: Merge, write: Write) -> None:
+    write(*partial(0, 0, 3), reached(0, 20_000, 10_000), reached(1, 20_000, 5_000))
+    assert shown(merge.results()) == [("00", 0, 3)]
+    write(reached(0, NEVER), *partial(0, 0, 1), *partial(0, 10_000, 2), reached(0, 20_000, 10_000))
+    assert shown(merge.results()) == [("10", 0, 2)]
+
+
+def test_a_restored_merge_takes_nothing_more_for_windows_that_are_over_everywhere() -> None:
+    records: Records = [*partial(0, 0, 3), reached(0, 20_000, 10_000), reached(1, 20_000, 10_000)]
+    again = restored(MergeCommit(rules=RULES, replay_from=0), len(records), list(enumerate(records)), [])
+    assert shown(again.results()) == [("00", 0, 3)]
+    later: Records = [*partial(2, 0, 1), reached(2, 20_000, 10_000)]
+    for offset, record in enumerate(later, start=len(records)):
+        again.apply(offset, record)
+    assert again.results() == []
 
 
 # -- what windows wait for --------------------------------------------------------------------------------------------

@@ -62,6 +62,9 @@ BEHIND = (0, 1000, 2000, 3000, 5000, 8000, 9999, 10_000, 12_000, 15_000, 25_000,
 SHAPES = tuple(product(BEHIND, (0, 3000), (None,) * 10 + REASONS))
 """Milliseconds by which an event's time and its arrival lie before now, and what is wrong with it."""
 
+Batch = list[tuple[int, tuple[int, int, str | None]]]
+"""Partitions and shapes."""
+
 
 def timestamp(time: int) -> str:
     return datetime.fromtimestamp(time / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -120,9 +123,10 @@ class Processor(RuleBasedStateMachine):
     places = st.integers(-1, MOST_PARTITIONS - 1)
     some: st.SearchStrategy[set[int]] = st.one_of(st.just(set()), st.sets(st.integers(-1, MOST_PARTITIONS - 1)))
     sometimes = st.integers(0, 5).map(lambda number: number == 5)
+    batches = st.lists(st.tuples(st.integers(0, MOST_PARTITIONS - 1), st.sampled_from(SHAPES)), min_size=1)
 
-    @rule(batch=st.lists(st.tuples(st.integers(0, MOST_PARTITIONS - 1), st.sampled_from(SHAPES)), min_size=1))
-    def append(self, batch: list[tuple[int, tuple[int, int, str | None]]]) -> None:
+    @rule(batch=batches)
+    def append(self, batch: Batch) -> None:
         for place, (behind, delay, malformed) in batch:
             partition, number = self.place(place), len(self.sent)
             time, arrived = self.kafka.now - behind, self.kafka.now - delay
@@ -234,6 +238,15 @@ class Processor(RuleBasedStateMachine):
         commit = self.kafka.commits.pop(place, None)
         if commit is not None and offset is not None:
             self.kafka.commits[place] = OffsetAndMetadata(commit.offset if offset < 0 else offset, "")
+
+    @rule(batch=batches, offset=st.sampled_from([None, 0, -1]))
+    def lose_the_merge_for_long(self, batch: Batch, offset: int | None) -> None:
+        """After a batch nobody merges while the others go on until windows are over; then the commit is lost too."""
+        self.append(batch)
+        self.run(self.gone_on(10, 2000))
+        self.append(batch)
+        self.run(self.gone_on(15, 2000, absent={-1}))
+        self.reset_the_merge(offset)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         self.loop.run_until_complete(self.with_the_others(work))
