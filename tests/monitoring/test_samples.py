@@ -15,7 +15,7 @@ Documented = dict[str, tuple[str, frozenset[str]]]
 # As in the recordings that samples/README.md names, the whole set of labels.
 _POD = {"namespace", "pod", "uid"}
 _PLACE = {"host_ip", "pod_ip", "node", "host_network", "priority_class"}
-_WRITTEN_BY_HAND = {
+_PUBLISHED = {
     "kube_deployment_spec_replicas": ("gauge", {"namespace", "deployment"}),
     "kube_deployment_status_replicas_ready": ("gauge", {"namespace", "deployment"}),
     "kube_pod_container_resource_limits": ("gauge", {*_POD, "container", "node", "resource", "unit"}),
@@ -59,12 +59,12 @@ def test_no_series_is_in_a_sample_twice(told: dict[str, list[Sample]]) -> None:
         assert len(set(series)) == len(series), name
 
 
-def test_what_was_written_by_hand_has_the_types_and_labels_of_recordings(families: dict[str, list[Metric]]) -> None:
-    by_hand = [*families["kube-state-metrics"], *families["kafka-exporter"], *families["strimzi-operator"]]
+def test_samples_have_the_types_and_labels_that_others_have_published(families: dict[str, list[Metric]]) -> None:
+    compared = [*families["kube-state-metrics"], *families["kafka-exporter"], *families["strimzi-operator"]]
 
     assert {
-        (sample.name, family.type, frozenset(sample.labels)) for family in by_hand for sample in family.samples
-    } == {(name, kind, frozenset(labels)) for name, (kind, labels) in _WRITTEN_BY_HAND.items()}
+        (sample.name, family.type, frozenset(sample.labels)) for family in compared for sample in family.samples
+    } == {(name, kind, frozenset(labels)) for name, (kind, labels) in _PUBLISHED.items()}
 
 
 def test_a_pod_is_ready_not_ready_or_unknown(told: dict[str, list[Sample]]) -> None:
