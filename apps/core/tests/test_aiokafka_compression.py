@@ -23,7 +23,7 @@ def batch(values: list[bytes]) -> bytes:
 
 
 def test_batches_are_compressed_by_the_fast_level_and_read_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(default_records, "lz4_encode", default_records.lz4_encode)
+    monkeypatch.setattr(default_records, "lz4_encode", default_records.lz4_encode)  # put back when the test is over
     draw = random.Random(7)
     values = [f'{{"user_id":"user_{draw.randrange(5000)}","page_url":"/p/{n % 20}"}}'.encode() for n in range(2_000)]
 

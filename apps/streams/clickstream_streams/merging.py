@@ -92,7 +92,7 @@ class Merge:
 
     def _advance(self, offset: int, record: WatermarkRecord) -> None:
         known = self._progress.get(record.partition, _Progress(NEVER, NEVER, offset, record.watermark))
-        over = max(self.final_before, known.final_before)
+        called_over = known.final_before
         known.watermark = max(known.watermark, record.watermark)
         known.final_before = max(known.final_before, record.final_before)
         known.offset = offset
@@ -100,8 +100,9 @@ class Merge:
         self._begin(record.began)
         for pending in self._pending.pop(record.partition, []):
             end = self._rules.end_of(pending.window)
-            if end <= max(over, self.final_before) or len(pending.payloads) != pending.parts:
-                continue  # a partition that counts again after a reset changes nothing that it has called over
+            # A partition that counts again after a reset changes nothing that it had called over.
+            if end <= max(called_over, self.final_before) or len(pending.payloads) != pending.parts:
+                continue
             window = self._windows.get(pending.window)
             if window is None:
                 emitted = self._emitted.pop((pending.window, end), None)
