@@ -8,7 +8,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from clickstream_streams.transactions import OutgoingRecord, Transactions
-from kit.topics import PipelineTopics, committed, read_all
+from kit.offline import assert_equal_to_offline_count
+from kit.poll import eventually
+from kit.processes import Apps
+from kit.processor import minutes_ago, regular_stream, sample, start_processor
+from kit.topics import PipelineTopics, committed, end_offsets, read_all, send
 
 
 def test_a_former_owner_commits_nothing_and_what_it_had_begun_is_undone(topics: PipelineTopics) -> None:
@@ -47,3 +51,25 @@ def test_a_former_owner_commits_nothing_and_what_it_had_begun_is_undone(topics: 
     written = [each.value for each in read_all(topics.bootstrap_servers, topics.partials)]
     assert written == [b"while it was the owner", b"by the new owner"]
     assert committed(topics.bootstrap_servers, topics.group_id, topics.events) == {0: 2}
+
+
+def test_a_merge_that_reads_its_whole_log_ends_before_a_transaction_that_is_open(
+    topics: PipelineTopics, apps: Apps
+) -> None:
+    kafka = {"bootstrap_servers": topics.bootstrap_servers}
+
+    async def scenario() -> None:
+        abandoned = await Transactions.open(kafka, f"{topics.group_id}-abandoned")
+        await abandoned._producer.begin_transaction()
+        await abandoned._producer.send_and_wait(topics.partials, b"never committed", partition=0)
+        assert end_offsets(topics.bootstrap_servers, topics.partials) == {0: 1}
+        app = start_processor(apps, topics)
+        restored = "clickstream_streams_restore_seconds_count"
+        await asyncio.to_thread(lambda: eventually(lambda: sample(app, restored, stage="merge") == 1, 20))
+        await abandoned._producer.abort_transaction()
+        await abandoned.close()
+
+    send(topics.bootstrap_servers, topics.events, regular_stream(minutes_ago(3)))
+    asyncio.run(scenario())
+
+    eventually(lambda: assert_equal_to_offline_count(topics, 5), 60, every=1)

@@ -94,10 +94,15 @@ class Log:
         self.first = max(self.first, min(first, self.end))
         self.records = [record for record in self.records if record.offset >= self.first]
 
+    @property
+    def committed_end(self) -> int:
+        """Where a reader of committed records stops: the last stable offset."""
+        opened = (record.offset for record in self.records if record.transaction and record.transaction.open)
+        return min(opened, default=self.end)
+
     def read(self, position: int, most: int) -> tuple[list[LogRecord], int]:
         """Return at most that many committed records from `position` on, and the position behind them."""
-        opened = (record.offset for record in self.records if record.transaction and record.transaction.open)
-        end = min(opened, default=self.end)
+        end = self.committed_end
         found = [record for record in self.records if position <= record.offset < end and _is_true(record)]
         if len(found) > most:
             return found[:most], found[most - 1].offset + 1
@@ -202,16 +207,19 @@ class Consumer:
         return {partition: self._kafka.log(partition).first for partition in partitions}
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return {partition: self._kafka.log(partition).end for partition in partitions}
+        return {partition: self._kafka.log(partition).committed_end for partition in partitions}
 
     async def fetched(self, partition: TopicPartition, timeout_ms: int) -> list[list[LogRecord]]:
         if not self.answers:
+            await asyncio.sleep(0)
             return []
         log = self._kafka.log(partition)
         assert self._position >= log.first, "a consumer would be reset here"
         records, self._position = log.read(self._position, self.most)
         self._end = log.end
         self._fetches += 1
+        if not records:
+            await asyncio.sleep(0)  # others go on while a consumer waits
         return [records] if records else []
 
 
