@@ -1,6 +1,7 @@
 """The fetched bytes of a partition: which records are handed over, and what is noticed of broken ones."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
@@ -42,10 +43,10 @@ def lists(fetched: bytes, offset: int = 0, *, check_crcs: bool = True) -> list[l
 
 
 @pytest.mark.parametrize("compression", [0, LZ4])
-def test_batches_are_handed_over_in_lists_of_at_least_500_records(compression: int) -> None:
+def test_batches_are_handed_over_in_lists_of_at_least_250_records(compression: int) -> None:
     fetched = b"".join(batch(first, 100, compression=compression) for first in range(0, 1_200, 100))
     handed_over = lists(fetched)
-    assert [len(records) for records in handed_over] == [500, 500, 200]
+    assert [len(records) for records in handed_over] == [300, 300, 300, 300]
     assert [record.offset for records in handed_over for record in records] == list(range(1_200))
 
 
@@ -73,3 +74,30 @@ def test_the_crc_is_that_of_aiokafka_and_of_kafka() -> None:
         assert theirs.next_batch().validate_crc()
         ours.next_batch()
     assert not ours.has_next()
+
+
+@pytest.mark.parametrize(("partitions", "mebibytes"), [(1, 8), (6, 8), (16, 4), (100, 1)])
+def test_partitions_share_the_bytes_that_are_fetched_before_they_are_taken(partitions: int, mebibytes: int) -> None:
+    assigned = [TopicPartition("events", number) for number in range(partitions)]
+    ready = SimpleNamespace(has_valid_position=True, paused=False, position=5)
+    cluster = SimpleNamespace(leader_for_partition=lambda partition: 1)
+    batch_fetcher = consumer._BatchFetcher.__new__(consumer._BatchFetcher)
+    batch_fetcher.__dict__ |= {
+        "_client": SimpleNamespace(cluster=cluster),
+        "_preferred_read_replica": {},
+        "_records": {},
+        "_in_flight": set(),
+        "_client_rack": None,
+        "_fetcher_timeout": 1,
+        "_fetch_max_wait_ms": 500,
+        "_fetch_min_bytes": 1,
+        "_fetch_max_bytes": 8 << 20,
+        "_isolation_level": READ_COMMITTED,
+    }
+    assignment = SimpleNamespace(tps=assigned, state_value=lambda partition: ready)
+
+    [(node, request)], *_ = batch_fetcher._get_actions_per_node(cast(Any, assignment))
+
+    [(topic, asked)] = request.topics
+    assert (node, topic) == (1, "events")
+    assert sorted(asked) == [(number, 5, mebibytes << 20) for number in range(partitions)]
