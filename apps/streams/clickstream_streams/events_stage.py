@@ -146,6 +146,8 @@ class EventsTask(PartitionTask):
                 raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
             with self._batch_seconds.time():
                 state.process(records, self.clock.monotonic())
+            if state.is_full:
+                break
         instruments.EVENTS.labels(self._label).inc(state.counted - counted)
         position = await self.consumer.position(self.partition)
         state.offset = max(state.offset, position)

@@ -197,12 +197,17 @@ class Partition:
         """Whether there is anything to commit."""
         return self.offset != self.committed_offset or self.is_urgent() or self._passed(self.final_before)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether dead letters take so much memory that they should be written before there are more."""
+        return self.waiting_bytes > MOST_WAITING_BYTES
+
     def is_urgent(self, behind: int = 0) -> bool:
         """Whether the watermark has passed a window's end since the last commit, or dead letters take much memory.
 
         `behind` records from the log's end, results of a backlog can wait: transactions would slow it down.
         """
-        return self.waiting_bytes > MOST_WAITING_BYTES or (
+        return self.is_full or (
             behind < BACKLOG and self._bound(self.watermark.value) > self._bound(self.committed.watermark)
         )
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from streams_simulation import Kafka, Worker, emitted_results, simulated_settings
+from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simulated_settings
 
 from clickstream_streams import events_stage, merge_stage
+from clickstream_streams.partition import MOST_WAITING_BYTES
 
 SETTINGS = simulated_settings()
 
@@ -77,3 +80,17 @@ def test_a_line_about_trouble_keeps_none_about_refused_records_from_the_log_and_
         asyncio.run(scenario())
     said = [record.getMessage().partition(":")[2][:13] for record in caplog.records]
     assert said == [" begins again", " refused 1 re"] * 2
+
+
+def test_a_turn_ends_when_refused_records_take_much_memory() -> None:
+    async def scenario() -> None:
+        events = await joined(Kafka(SETTINGS, 1))
+        large = b"x" * (MOST_WAITING_BYTES // 2)
+        lists: list[Sequence[Any]] = [[LogRecord(offset, 0, None, large)] for offset in range(4)]
+        fetched = iter(lists)
+
+        await events.task.process(fetched)
+
+        assert [records[0].offset for records in fetched] == [2, 3]
+
+    asyncio.run(scenario())
