@@ -81,7 +81,7 @@ def test_a_turn_ends_after_a_tenth_of_a_second_though_more_was_fetched(monkeypat
     batch_consumer = consumer.BatchConsumer.__new__(consumer.BatchConsumer)
     batch_consumer._batch_fetcher = SimpleNamespace(next_list=lambda partition: fetched.pop(0))
     seconds = iter([5.0, 5.04, 5.08, 5.12])
-    monkeypatch.setattr(consumer.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     taken = list(batch_consumer._lists(TopicPartition("events", 0), fetched.pop(0)))
 
