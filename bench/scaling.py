@@ -27,7 +27,7 @@ from workspace import peers_are_missing
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="CPU per event and speed by number of replicas.")
-    parser.add_argument("--events", type=int, default=5_000_000, help="how many events (default 5000000)")
+    parser.add_argument("--events", type=int, default=12_000_000, help="how many events (default 12000000)")
     parser.add_argument("--replicas", default="1,2,3,6", help="numbers of replicas (default 1,2,3,6)")
     parser.add_argument("--compression", choices=("none", "lz4"), default="lz4")
     chosen = parser.parse_args()
