@@ -12,7 +12,7 @@ have filled. So each number of replicas is measured twice: as the system shares 
 import argparse
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from clickstream_local.ports import free_port
@@ -72,7 +72,8 @@ def _measure(cluster: Cluster, dataset: Dataset, source: str, replicas: int, *, 
 def _give_long_turns(pids: list[int]) -> None:
     for pid in pids:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
+            with suppress(ProcessLookupError):  # threads that answer HTTP come and go
+                os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
 
 
 if __name__ == "__main__":
