@@ -33,6 +33,9 @@ As long as it is the turn of one partition, the sets and maps of its windows sta
 60,000 events, but far fewer records that are refused.
 """
 
+_LONGEST_ROUND = 0.5
+"""Seconds until all partitions of a replica have had a turn: heartbeats and answers have theirs in between."""
+
 _FETCH_BYTES = 8 * 1024 * 1024
 """Bytes in a broker's answer, which may be those of one partition."""
 
@@ -57,10 +60,10 @@ class BatchConsumer(Consumer):
         return self._lists(partition, first[partition][0]) if first else ()
 
     def _lists(self, partition: TopicPartition, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-        began = time.monotonic()
+        end = time.monotonic() + min(_LONGEST_TURN, _LONGEST_ROUND / max(1, len(self.assignment())))
         while records:
             yield records
-            records = self._fetcher.next_list(partition) if time.monotonic() - began < _LONGEST_TURN else ()
+            records = self._fetcher.next_list(partition) if time.monotonic() < end else ()
 
     @property
     def _fetcher(self) -> Any:

@@ -76,16 +76,20 @@ def test_the_crc_is_that_of_aiokafka_and_of_kafka() -> None:
     assert not ours.has_next()
 
 
-def test_a_turn_ends_after_a_tenth_of_a_second_though_more_was_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("partitions", "turn"), [(1, [0, 1, 2]), (5, [0, 1, 2]), (10, [0, 1])])
+def test_a_turn_ends_after_a_tenth_of_a_second_or_a_share_of_half_a_second(
+    monkeypatch: pytest.MonkeyPatch, partitions: int, turn: list[int]
+) -> None:
     fetched = [lists(batch(first, 1))[0] for first in range(5)]
     batch_consumer = consumer.BatchConsumer.__new__(consumer.BatchConsumer)
     batch_consumer._batch_fetcher = SimpleNamespace(next_list=lambda partition: fetched.pop(0))
+    monkeypatch.setattr(batch_consumer, "assignment", lambda: set(range(partitions)))
     seconds = iter([5.0, 5.04, 5.08, 5.12])
     monkeypatch.setattr(consumer, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     taken = list(batch_consumer._lists(TopicPartition("events", 0), fetched.pop(0)))
 
-    assert [records[0].offset for records in taken] == [0, 1, 2]
+    assert [records[0].offset for records in taken] == turn
 
 
 @pytest.mark.parametrize(("partitions", "mebibytes"), [(1, 8), (6, 8), (16, 4), (100, 1)])
