@@ -43,7 +43,7 @@ def main() -> int:
     """Run what the arguments say; the exit status is 1 when a benchmark failed."""
     names = [measurement.name for measurement in _MEASUREMENTS]
     parser = argparse.ArgumentParser(
-        description="The benchmarks, with peers, and one report at the end (25 to 40 minutes on 2 cores).",
+        description="The benchmarks, with peers, and one report at the end (20 to 40 minutes on 2 cores).",
         epilog="Any other option is one of peers.py, which then runs alone.",
     )
     parser.add_argument("--only", metavar="NAMES", help=f"which, of {','.join(names)} (default all)")

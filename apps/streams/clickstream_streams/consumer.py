@@ -90,7 +90,7 @@ class _BatchFetcher(Fetcher):  # type: ignore[misc]
         return records or []
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
-        share = _HELD_BYTES // len(assignment.tps) if assignment.tps else _FETCH_BYTES
+        share = _HELD_BYTES // max(1, len(assignment.tps))
         self._max_partition_fetch_bytes = min(_FETCH_BYTES, max(_LEAST_BYTES, share))
         return super()._get_actions_per_node(assignment)
 

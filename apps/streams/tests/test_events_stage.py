@@ -1,4 +1,4 @@
-"""What a partition's task says of the records that it refuses."""
+"""What a partition's task says of the records that it refuses, and how many it takes before it writes them."""
 
 import asyncio
 import logging
