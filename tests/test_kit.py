@@ -32,7 +32,7 @@ def send_three_events_and_a_dead_letter(topics: PipelineTopics) -> None:
     headers = {"source-topic": topics.events, "source-partition": partition, "source-offset": offset}
     headers |= {"reason": "not_json", "error": "no JSON", "app": "test"}
     producer = KafkaProducer(bootstrap_servers=topics.bootstrap_servers)
-    encoded = [(name, str(text).encode()) for name, text in headers.items()]
+    encoded = [*((name, str(text).encode()) for name, text in headers.items()), *topics.group_header]
     producer.send(topics.dead_letters, value=b"not json", headers=encoded).get(10)
     producer.close()
 
@@ -42,7 +42,7 @@ def send_metrics(topics: PipelineTopics, *revisions: int, **changes: object) -> 
     numbers = count_offline(topics, 60)[WINDOW]
     ends = {"window_start": WINDOW, "window_end": "2024-10-26T10:31:00Z"}
     records = [{**ends, **numbers, "revision": each, "approximate": False, **changes} for each in revisions]
-    sent = [ToSend(json.dumps(each).encode(), key=WINDOW.encode()) for each in records]
+    sent = [ToSend(json.dumps(each).encode(), key=WINDOW.encode(), headers=topics.group_header) for each in records]
     send(topics.bootstrap_servers, topics.metrics, sent)
 
 

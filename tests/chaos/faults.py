@@ -3,7 +3,7 @@
 import random
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import cycle
 
 from kafka import KafkaAdminClient, OffsetAndMetadata, TopicPartition
@@ -21,13 +21,14 @@ _LONGEST_TRANSACTION = 40.0
 
 
 class Replicas:
-    """The running replicas of the processor."""
+    """The running replicas of one group; `counts` are how many there are after one rescaling and the next."""
 
-    def __init__(self, apps: Apps, topics: PipelineTopics, settings: dict[str, str]) -> None:
-        self._apps = apps
-        self._topics = topics
-        self._settings = settings
+    def __init__(self, apps: Apps, topics: PipelineTopics, settings: dict[str, str], counts: Sequence[int]) -> None:
+        self.topics = topics
         self.running: list[App] = []
+        self._apps = apps
+        self._settings = settings
+        self._counts = cycle(counts)
 
     def scale(self, count: int) -> None:
         """Start or stop (SIGTERM, exit status 0) replicas until `count` run."""
@@ -37,8 +38,12 @@ class Replicas:
             oldest.stop()
         while len(self.running) < count:
             self.running.append(
-                self._apps.start("clickstream_streams.main", environ=self._topics.environ, **self._settings)
+                self._apps.start("clickstream_streams.main", environ=self.topics.environ, **self._settings)
             )
+
+    def rescale(self) -> None:
+        """Go on to the next count that is another one."""
+        self.scale(next(each for each in self._counts if each != len(self.running)))
 
     def replace(self, app: App) -> None:
         """Kill one (kill -9) and start another, as Kubernetes would."""
@@ -53,12 +58,15 @@ class Replicas:
 
 
 class Faults:
-    """The faults, drawn at random; `inject` makes one happen and returns what it did, in words."""
+    """The faults, drawn at random; `inject` makes one happen and returns what it did, in words.
 
-    def __init__(self, replicas: Replicas, broker: Broker, topics: PipelineTopics, draw: random.Random) -> None:
-        self._replicas = replicas
+    What happens to replicas happens to those of one group, drawn each time; the broker is everybody's.
+    """
+
+    def __init__(self, groups: Sequence[Replicas], broker: Broker, draw: random.Random) -> None:
+        self._groups = groups
+        self._replicas = groups[0]
         self._broker = broker
-        self._topics = topics
         self._draw = draw
         self.kinds: dict[str, tuple[int, Callable[[], str]]] = {
             "kill": (10, self._kill),
@@ -73,14 +81,18 @@ class Faults:
             "reset the merge": (2, self._reset_merge),
             "let a transaction time out": (2, self._time_out_a_transaction),
         }
-        self._counts = cycle((1, 3, 6, 2))
 
     def inject(self, kind: str | None = None) -> str:
         """Make a fault of the given kind, or of one drawn by weight, happen."""
         if kind is None:
             weights = [weight for weight, _ in self.kinds.values()]
             kind = self._draw.choices(list(self.kinds), weights=weights)[0]
+        self._replicas = self._draw.choice(self._groups)
         return f"{kind}: {self.kinds[kind][1]()}"
+
+    @property
+    def _topics(self) -> PipelineTopics:
+        return self._replicas.topics
 
     def _victim(self) -> App:
         return self._draw.choice(self._replicas.running)
@@ -119,9 +131,8 @@ class Faults:
 
     def _rescale(self) -> str:
         before = len(self._replicas.running)
-        count = next(each for each in self._counts if each != before)
-        self._replicas.scale(count)
-        return f"{before} -> {count}"
+        self._replicas.rescale()
+        return f"{before} -> {len(self._replicas.running)} of {self._topics.group_id}"
 
     def _restart_broker(self) -> str:
         self._broker.stop()
@@ -212,6 +223,5 @@ class Faults:
     def _open_transactions(self) -> bool:
         with KafkaAdminClient(bootstrap_servers=self._topics.bootstrap_servers) as admin:
             listed = admin.list_transactions(state_filters=["Ongoing"])
-        return any(
-            each.transactional_id.startswith(self._topics.group_id) for found in listed.values() for each in found
-        )
+        own = (f"{self._topics.group_id}-events-", f"{self._topics.group_id}-merge")
+        return any(each.transactional_id.startswith(own) for found in listed.values() for each in found)

@@ -30,6 +30,7 @@ class ClusterTopics:
     events = "clickstream-events"
     metrics = "clickstream-metrics"
     dead_letters = "clickstream-dead-letters"
+    group_id = "clickstream-processor"
 
     def __init__(self, installation: Installation) -> None:
         self.installation = installation

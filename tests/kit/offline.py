@@ -34,7 +34,7 @@ Numbers = dict[str, object]
 
 
 class RecordedTopics(Protocol):
-    """The names of three topics, and what is in them, wherever they are."""
+    """The names of three topics, and what is in them, wherever they are; and a processor that works on them."""
 
     @property
     def events(self) -> str: ...
@@ -44,6 +44,11 @@ class RecordedTopics(Protocol):
 
     @property
     def dead_letters(self) -> str: ...
+
+    @property
+    def group_id(self) -> str:
+        """The group of the processor whose results and dead letters are looked at."""
+        ...
 
     def read(self, topic: str, isolation: str) -> list[Message]:
         """The topic's records, by partition and offset."""
@@ -80,14 +85,14 @@ def count_offline(topics: RecordedTopics, window_seconds: int, by_arrival: bool 
 
 
 def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
-    """The dead letters by (source partition, source offset); the collector's have none, they were never events.
+    """The group's dead letters by (source partition, source offset); the collector's have none, they were no events.
 
     Raises AssertionError when a record is there twice, or differs from its source in value or key.
     """
     sources = {(each.partition, each.offset): each for each in topics.read(topics.events, "read_uncommitted")}
     found: dict[tuple[int, int], Message] = {}
     for letter in topics.read(topics.dead_letters, "read_committed"):
-        if letter.header("app") == "clickstream-collector":
+        if letter.header("app") == "clickstream-collector" or _group(letter) != topics.group_id:
             continue
         place = (int(letter.header("source-partition")), int(letter.header("source-offset")))
         assert letter.header("source-topic") == topics.events, f"dead letter of {place} names another topic"
@@ -102,13 +107,15 @@ def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
 
 
 def read_metrics(topics: RecordedTopics) -> dict[str, Result]:
-    """The last revision of each window, by window_start.
+    """The last revision of each window by the group's processor, by window_start.
 
     Raises AssertionError when a (window, revision) is there twice, when the revisions of a window are not 0, 1, 2, … in
     the order in which they were written, or when the key is not window_start.
     """
     revisions: dict[str, list[Result]] = defaultdict(list)
     for message in topics.read(topics.metrics, "read_committed"):
+        if _group(message) != topics.group_id:
+            continue
         record = json.loads(message.value or b"null")
         assert (message.key or b"").decode() == record["window_start"], f"key {message.key!r} of {record}"
         numbers = {name: record[name] for name in _FIELDS}
@@ -155,6 +162,12 @@ def differences_from(result: Result, numbers: Numbers) -> list[str]:
     if result.approximate:
         differences.append(f"window {result.window_start}: marked as approximate, compare it with tolerance")
     return differences
+
+
+def _group(message: Message) -> str:
+    """The group whose processor wrote the record."""
+    groups = [value.decode() for name, value in message.headers if name == "group"]
+    return groups[0] if groups else "clickstream-processor"
 
 
 def _shown(value: object) -> str:

@@ -25,7 +25,7 @@ class PipelineTopics:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The settings that make an app use them; GROUP_ID is the processor's group."""
+        """The settings that make an app use them; GROUP_ID is the processor's group, which a consumer shows."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "EVENTS_TOPIC": self.events,
@@ -33,7 +33,17 @@ class PipelineTopics:
             "PARTIALS_TOPIC": self.partials,
             "DEAD_LETTER_TOPIC": self.dead_letters,
             "GROUP_ID": self.group_id,
+            "PROCESSOR_GROUP": self.group_id,
         }
+
+    @property
+    def group_header(self) -> tuple[tuple[str, bytes], ...]:
+        """The headers of a record that the processor of this group wrote."""
+        return (("group", self.group_id.encode()),)
+
+    def of_group(self, group_id: str) -> "PipelineTopics":
+        """The same topics, for another processor that works on them."""
+        return replace(self, group_id=group_id)
 
     def read(self, topic: str, isolation: str) -> "list[Message]":
         """All records of one of the topics up to its present end."""
@@ -67,6 +77,7 @@ class ToSend:
     key: bytes | None = None
     partition: int | None = None
     timestamp: int | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def create_topics(bootstrap_servers: str, partitions: int = 6, **configs: str) -> PipelineTopics:
@@ -95,7 +106,14 @@ def send(bootstrap_servers: str, topic: str, records: list[ToSend]) -> list[tupl
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", linger_ms=5, max_request_size=8 << 20)
     try:
         futures = [
-            producer.send(topic, value=each.value, key=each.key, partition=each.partition, timestamp_ms=each.timestamp)
+            producer.send(
+                topic,
+                value=each.value,
+                key=each.key,
+                partition=each.partition,
+                timestamp_ms=each.timestamp,
+                headers=list(each.headers),
+            )
             for each in records
         ]
         producer.flush(timeout=_DEADLINE_SECONDS)

@@ -23,6 +23,7 @@ from clickstream_consumer.results import WindowResult
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.status import Condition, Status
 from clickstream_core.errors import MalformedMetrics, SettingsError
+from clickstream_core.groups import group_of
 from clickstream_core.window_metrics import decode_window_metrics
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class MetricsReader:
         self._servers = ", ".join(settings.kafka.bootstrap_servers)
         self._topic = settings.topics.metrics_topic
         self._group = settings.group_id
+        self._processor_group = settings.processor_group
         self._connect = connect
         self._instruments = instruments
         self._wait = wait
@@ -89,7 +91,8 @@ class MetricsReader:
             self._turn_to(Status(Condition.AWAY, f"{error}; trying again"))
         else:
             self._turn_to(self._observed(self._connected()))
-            return [result for record in records if (result := self._decoded(record)) is not None]
+            own = (record for record in records if group_of(record.headers) == self._processor_group)
+            return [result for record in own if (result := self._decoded(record)) is not None]
         self._wait(_RETRY_SECONDS)
         return []
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import boolean, choice, setting, text
@@ -16,6 +17,9 @@ class ConsumerSettings:
     service: ServiceSettings
     group_id: str = setting(
         "GROUP_ID", parse=text, default="metrics-consumer-group", help="consumer group whose committed offsets count"
+    )
+    processor_group: str = setting(
+        "PROCESSOR_GROUP", parse=text, default=DEFAULT_GROUP, help="GROUP_ID of the processor whose results are shown"
     )
     language: str = setting(
         "DASHBOARD_LANGUAGE",

@@ -38,7 +38,7 @@ def publish(reference: WindowMetrics) -> Publish:
             bounds = {"window_start": format_seconds(end - _HALF_MINUTE), "window_end": format_seconds(end)}
             metrics = msgspec.structs.replace(reference, **(bounds | fields))
             key = metrics.window_start.encode()
-            records.append(ToSend(encode_window_metrics(metrics), key))
+            records.append(ToSend(encode_window_metrics(metrics), key, headers=topics.group_header))
         send(topics.bootstrap_servers, topics.metrics, records)
 
     return publish

@@ -15,7 +15,7 @@ from clickstream_consumer.status import Condition
 from clickstream_core.settings import read_settings
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 
-Record = namedtuple("Record", ["value", "partition", "offset"])
+Record = namedtuple("Record", ["value", "partition", "offset", "headers"], defaults=[()])
 
 
 @dataclass
@@ -72,8 +72,9 @@ class Kafka:
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    def reader(self) -> MetricsReader:
-        settings = read_settings(ConsumerSettings, prog="test", description="", argv=[], environ={})
+    def reader(self, **environ: str) -> MetricsReader:
+        settings = read_settings(ConsumerSettings, prog="test", description="", argv=[], environ=environ)
+        self.registry = CollectorRegistry()
         return MetricsReader(settings, self.connect, Instruments(self.registry), self.wait, lambda: self.now)
 
 
@@ -100,6 +101,22 @@ def test_results_come_with_their_place_and_a_running_count(kafka: Kafka, referen
     ]
     assert results[0].metrics == reference
     assert reader.status.ready
+
+
+def test_results_of_other_groups_processors_are_passed_over(kafka: Kafka, reference: WindowMetrics) -> None:
+    value = encode_window_metrics(reference)
+    of_default, of_second = [("group", b"clickstream-processor")], [("group", b"second")]
+    kafka.connection.script = [
+        [
+            Record(value, 1, 5, of_second),
+            Record(value, 1, 6),
+            Record(value, 1, 7, of_default),
+            Record(b"?", 1, 8, of_second),
+        ]
+    ] * 2
+    assert [result.offset for result in kafka.reader().poll()] == [6, 7]
+    assert [result.offset for result in kafka.reader(PROCESSOR_GROUP="second").poll()] == [5]
+    assert kafka.registry.get_sample_value("clickstream_consumer_malformed_total") == 1
 
 
 @pytest.mark.parametrize(

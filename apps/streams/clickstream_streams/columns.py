@@ -8,7 +8,7 @@ asked of each record by itself: list comprehensions and C functions do the rest.
 `columns_of` answers None for any batch that is not like this, and the partition looks at its records one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -30,6 +30,9 @@ class Record(Protocol):
     timestamp: int
     key: bytes | None
     value: bytes | None
+
+    @property
+    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,8 @@ class EventsTask(PartitionTask):
         return self._internal(encode_record(record))
 
     def _internal(self, value: bytes) -> OutgoingRecord:
-        return OutgoingRecord(self.settings.topics.partials_topic, value, key=self._label.encode(), partition=0)
+        headers = (self.settings.group_header,)
+        return OutgoingRecord(self.settings.topics.partials_topic, value, self._label.encode(), 0, headers)
 
     def _dead_letter(self, letter: DeadLetter) -> OutgoingRecord:
         record = letter.record
@@ -262,7 +263,7 @@ class EventsTask(PartitionTask):
             self.settings.topics.dead_letter_topic,
             value,
             key=record.key,
-            headers=tuple((name, text.encode()) for name, text in headers.items()),
+            headers=(*((name, text.encode()) for name, text in headers.items()), self.settings.group_header),
         )
 
 

@@ -2,7 +2,8 @@
 
 Its owner emits the results of the whole topic; the other replicas stand by. A transaction holds the results that are
 owed, and the offset with its metadata. Before it goes on, the owner reads back what was emitted for windows that can
-still change, so that the next revision is the right one and nothing is emitted twice.
+still change, so that the next revision is the right one and nothing is emitted twice. Processors of other groups may
+write to the same topics; their records are passed over.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from clickstream_core.groups import group_of
 from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_streams import instruments
@@ -79,7 +81,7 @@ class MergeTask(PartitionTask):
             _log.warning("%s: %s", self._name, start.notice)
         metrics_partitions = await partition_count(self.admin, settings.topics.metrics_topic)
         emitted = await emitted_results(
-            self.kafka, settings.topics.metrics_topic, metrics_partitions, start.commit.final_before
+            self.kafka, settings.topics.metrics_topic, metrics_partitions, settings.group_id, start.commit.final_before
         )
         partitions = await partition_count(self.admin, settings.topics.events_topic)
         merge = Merge(start.commit, emitted, partitions)
@@ -118,6 +120,8 @@ class MergeTask(PartitionTask):
         await self._watch(merge)
 
     def _apply(self, merge: Merge, record: Record) -> None:
+        if group_of(record.headers) != self.settings.group_id:
+            return
         try:
             internal = decode_record(record.value or b"")
         except msgspec.DecodeError as error:
@@ -222,5 +226,8 @@ class MergeTask(PartitionTask):
 
     def _record(self, metrics: WindowMetrics) -> OutgoingRecord:
         return OutgoingRecord(
-            self.settings.topics.metrics_topic, encode_window_metrics(metrics), key=metrics.window_start.encode()
+            self.settings.topics.metrics_topic,
+            encode_window_metrics(metrics),
+            key=metrics.window_start.encode(),
+            headers=(self.settings.group_header,),
         )

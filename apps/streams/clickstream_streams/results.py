@@ -7,6 +7,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from clickstream_core.errors import MalformedMetrics
+from clickstream_core.groups import group_of
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
 from clickstream_streams.transactions import start_client
@@ -18,8 +19,10 @@ _MARGIN = 60 * 60 * 1000
 _log = logging.getLogger(__name__)
 
 
-async def emitted_results(kafka: Mapping[str, Any], topic: str, partitions: int, over: int) -> list[WindowMetrics]:
-    """Return all revisions emitted for windows that end after `over` (milliseconds since the epoch).
+async def emitted_results(
+    kafka: Mapping[str, Any], topic: str, partitions: int, group_id: str, over: int
+) -> list[WindowMetrics]:
+    """Return all revisions that the group emitted for windows that end after `over` (milliseconds since the epoch).
 
     Reads to the end of committed records; raises KafkaError. Records that are no metrics are skipped with a warning.
     """
@@ -37,7 +40,7 @@ async def emitted_results(kafka: Mapping[str, Any], topic: str, partitions: int,
         while any([await consumer.position(partition) < ends[partition] for partition in assigned]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [record for record in records if record.offset < ends[TopicPartition(topic, record.partition)]]
-        decoded = [_decoded(record) for record in found]
+        decoded = [_decoded(record) for record in found if group_of(record.headers) == group_id]
         return [metrics for metrics in decoded if metrics and parse_timestamp(metrics.window_end) > over]
     finally:
         await consumer.stop()

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from typing import cast
 
+from clickstream_core.errors import SettingsError
+from clickstream_core.groups import DEFAULT_GROUP, GROUP_HEADER
 from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, setting, text
 from clickstream_streams.windows import CountingRules, WindowTime
+
+_MERGE = "-merge"
 
 
 @dataclass(frozen=True)
@@ -19,9 +23,8 @@ class StreamsSettings:
     group_id: str = setting(
         "GROUP_ID",
         parse=text,
-        default="clickstream-processor",
-        help="consumer group of stage 1; a second group needs a PARTIALS_TOPIC, METRICS_TOPIC and DEAD_LETTER_TOPIC of"
-        " its own",
+        default=DEFAULT_GROUP,
+        help="consumer group of stage 1; processors of different groups count the same topics independently",
     )
     window_size: int = setting(
         "WINDOW_SIZE",
@@ -72,6 +75,13 @@ class StreamsSettings:
         help="distinct ids per window and partition that are counted exactly; a sketch counts beyond",
     )
 
+    def validate(self) -> None:
+        """Raise SettingsError for a group whose stage 1 would be in another group's stage 2."""
+        if self.group_id.endswith(_MERGE):
+            raise SettingsError(
+                f"GROUP_ID={self.group_id}: expected a name that does not end in {_MERGE}, as stage 2's groups do"
+            )
+
     @property
     def rules(self) -> CountingRules:
         """The settings that decide what is counted where."""
@@ -80,7 +90,12 @@ class StreamsSettings:
     @property
     def merge_group_id(self) -> str:
         """The consumer group of stage 2, and its transactional id."""
-        return f"{self.group_id}-merge"
+        return f"{self.group_id}{_MERGE}"
+
+    @property
+    def group_header(self) -> tuple[str, bytes]:
+        """The header of every record that is written: it says which group's processor wrote it."""
+        return GROUP_HEADER, self.group_id.encode()
 
     def transactional_id(self, partition: int) -> str:
         """The transactional id of a partition of the events topic."""

@@ -67,6 +67,7 @@ class LogRecord:
     key: bytes | None
     value: bytes | None
     transaction: _Transaction | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 @dataclass
@@ -78,10 +79,15 @@ class Log:
     records: list[LogRecord] = field(default_factory=list)
 
     def append(
-        self, value: bytes | None, key: bytes | None, timestamp: int, transaction: _Transaction | None = None
+        self,
+        value: bytes | None,
+        key: bytes | None,
+        timestamp: int,
+        transaction: _Transaction | None = None,
+        headers: tuple[tuple[str, bytes | None], ...] = (),
     ) -> int:
         """Add a record and return its offset."""
-        self.records.append(LogRecord(self.end, timestamp, key, value, transaction))
+        self.records.append(LogRecord(self.end, timestamp, key, value, transaction, headers))
         self.end += 1
         return self.end - 1
 
@@ -175,7 +181,7 @@ class Kafka:
         return [{"error_code": 0, "partitions": [None] * counts[topic]} for topic in topics]
 
 
-async def emitted_results(kafka: "Kafka", topic: str, partitions: int, over: int) -> list[WindowMetrics]:
+async def emitted_results(kafka: "Kafka", topic: str, partitions: int, group_id: str, over: int) -> list[WindowMetrics]:
     """Stand in for `results.emitted_results`."""
     return [metrics for metrics in kafka.metrics if parse_timestamp(metrics.window_end) > over]
 
@@ -264,7 +270,7 @@ class SimulatedTransactions(Transactions):
     def _send(self, record: OutgoingRecord, transaction: _Transaction) -> RecordMetadata:
         offset = -1
         if record.topic == self._kafka.topics.partials_topic:
-            offset = self._kafka.partials.append(record.value, record.key, self._kafka.now, transaction)
+            offset = self._kafka.partials.append(record.value, record.key, self._kafka.now, transaction, record.headers)
         return RecordMetadata(record.topic, 0, TopicPartition(record.topic, 0), offset, None, None, None)
 
 

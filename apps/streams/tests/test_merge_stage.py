@@ -235,3 +235,25 @@ def test_a_broker_that_does_not_know_yet_of_a_new_partition_changes_nothing(
         assert not kafka.metrics
 
     asyncio.run(scenario())
+
+
+def test_the_records_of_another_group_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, WINDOW, 2)
+        of_another = (("group", b"second"),)
+        later = encode_record(WatermarkRecord(SETTINGS.rules, 0, WINDOW + 600_000, WINDOW + 540_000))
+        kafka.partials.append(later, None, kafka.now, headers=of_another)
+        kafka.partials.append(b"of a version to come", None, kafka.now, headers=of_another)
+        await worker.turn()
+        await worker.commit()
+        assert not kafka.metrics
+        say_watermark(kafka, 0, WINDOW + 10_000)
+        await worker.turn()
+        await worker.commit()
+        assert [each.total_events for each in kafka.metrics] == [2]
+
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(scenario())
+    assert not caplog.records

@@ -31,6 +31,7 @@ class StoredRecord:
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def fields(time: int, **changes: Any) -> dict[str, Any]:

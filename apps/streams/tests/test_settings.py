@@ -72,3 +72,8 @@ def test_windows_are_from_a_second_to_a_day(size: str) -> None:
 def test_two_topics_of_the_same_name_are_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^DEAD_LETTER_TOPIC=clickstream-dead-letters: .* {name}$"):
         read(**{name: "clickstream-dead-letters"})
+
+
+def test_a_group_that_would_share_another_ones_merge_group_is_refused() -> None:
+    with pytest.raises(SettingsError, match="GROUP_ID=shop-merge"):
+        read(GROUP_ID="shop-merge")

@@ -1,4 +1,4 @@
-"""`helm test`: the consumer is ready, and has shown the newest result that the metrics topic holds.
+"""`helm test`: the consumer is ready, and has shown the newest result that its processor wrote to the metrics topic.
 
 Run with the consumer's address and its own settings: the result is read from the topic with the consumer's user, and
 what the consumer has shown is what its group has committed. Before the first window has closed there is no result;
@@ -14,6 +14,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
 from clickstream_consumer.settings import ConsumerSettings
+from clickstream_core.groups import group_of
 from clickstream_core.settings import read_settings
 from clickstream_core.window_metrics import decode_window_metrics
 
@@ -39,8 +40,9 @@ def wait_until_ready(deadline: float) -> None:
         time.sleep(1)
 
 
-def newest_result(kafka: KafkaConsumer, topic: str, deadline: float) -> ConsumerRecord:
-    """Return the newest record of the topic; wait for the first one."""
+def newest_result(kafka: KafkaConsumer, settings: ConsumerSettings, deadline: float) -> ConsumerRecord:
+    """Return the newest result of the processor; wait for the first one."""
+    topic = settings.topics.metrics_topic
     partitions = [TopicPartition(topic, number) for number in sorted(kafka.partitions_for_topic(topic) or ())]
     kafka.assign(partitions)
     for partition, end in kafka.end_offsets(partitions).items():
@@ -48,7 +50,8 @@ def newest_result(kafka: KafkaConsumer, topic: str, deadline: float) -> Consumer
     newest = None
     while newest is None and time.monotonic() < deadline:
         while found := [record for records in kafka.poll(2000).values() for record in records]:
-            newest = max([newest, *found] if newest else found, key=lambda record: record.timestamp)
+            own = [record for record in found if group_of(record.headers) == settings.processor_group]
+            newest = max([newest, *own] if newest else own, key=lambda record: record.timestamp, default=None)
     if newest is None:
         sys.exit(f"FAILED: no result on {topic} within {PATIENCE} s; with longer windows try again when one has closed")
     return newest
@@ -66,7 +69,7 @@ def main() -> None:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )
-    newest = newest_result(kafka, settings.topics.metrics_topic, deadline)
+    newest = newest_result(kafka, settings, deadline)
     metrics = decode_window_metrics(newest.value)
     print(f"newest result: {metrics.window_start} to {metrics.window_end}, {metrics.total_events} events")
     partition = TopicPartition(newest.topic, newest.partition)

@@ -3,6 +3,8 @@
   value: {{ .Values.topics.metrics | quote }}
 - name: GROUP_ID
   value: {{ .Values.groupId | quote }}
+- name: PROCESSOR_GROUP
+  value: {{ .Values.processorGroup | quote }}
 - name: DASHBOARD_LANGUAGE
   value: {{ .Values.dashboardLanguage }}
 {{- end }}
