@@ -23,6 +23,7 @@ SHORT_WINDOWS = {
     "IDLE_TIMEOUT": "3s",
     "MAX_CLOCK_SKEW": "1m",
     "COMMIT_INTERVAL": "500ms",
+    "REVISION_INTERVAL": "1s",
 }
 
 

@@ -19,10 +19,11 @@ from clickstream_streams.windows import NEVER, CountingRules
 class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     """How to restore a partition of the events topic.
 
-    `replay_from` is the smallest first offset over all retained windows; windows that end at `final_before` or before
-    are over; `seen_to` is the largest end of a window with an event; events of windows that end at `expired_to` or
-    before are `expired`, because what they need to be counted with is gone; `began` is the time from which on these
-    `rules` count. `joined` is false until stage 2 has confirmed that it knows the partition.
+    `replay_from` is the smallest first offset over all windows that the watermark has not passed: what was counted in
+    the others is on the partials topic. Windows that end at `final_before` or before are over; `seen_to` is the largest
+    end of a window with an event; events of windows that end at `expired_to` or before are `expired`, because what they
+    need to be counted with is gone; `began` is the time from which on these `rules` count. `joined` is false until
+    stage 2 has confirmed that it knows the partition.
     """
 
     rules: CountingRules

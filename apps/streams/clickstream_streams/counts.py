@@ -1,7 +1,7 @@
 """What is counted of one window: in one partition while it runs, and merged over all partitions at its end.
 
-`WindowCounts` is stage 1's, changed batch by batch. Its snapshot, `PartialCounts`, is cumulative (a later one replaces
-an earlier one) and mergeable, and `merge` makes the window's metrics of the newest partials of all partitions.
+`WindowCounts` is stage 1's, changed batch by batch. Its snapshot, `PartialCounts`, can be added up: `merge` makes the
+window's metrics of the snapshots of all partitions, several of one partition included.
 """
 
 from collections import Counter
@@ -49,13 +49,11 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
 class WindowCounts:
     """The running counts of one window in one partition.
 
-    `first_offset` is not after the offset of the first record that was counted in it; `changed` is whether something
-    was counted since the last snapshot that was committed.
+    `first_offset` is not after the offset of the first record that was counted in it.
     """
 
     def __init__(self, first_offset: int, exact_limit: int) -> None:
         self.first_offset = first_offset
-        self.changed = False
         self._total = 0
         self._duration = 0
         self._event_types = _Kinds()
@@ -67,7 +65,6 @@ class WindowCounts:
 
     def add(self, events: Sequence[CountedEvent]) -> None:
         """Count the events."""
-        self.changed = True
         self._total += len(events)
         self._duration += sum([event.duration_ms for event in events])
         self._event_types.update([event.event_type for event in events])
@@ -113,7 +110,7 @@ class _Kinds:
 
 
 def merge(window: int, end: int, partials: Sequence[PartialCounts], revision: int = 0) -> WindowMetrics:
-    """Return the metrics of the window [window, end), milliseconds, of one partial for each partition that has one."""
+    """Return the metrics of the window [window, end), milliseconds, of all its partials."""
     total = sum(partial.total_events for partial in partials)
     duration = sum(int(partial.duration_sum) for partial in partials)
     users, users_estimated = count_distinct([partial.users for partial in partials])

@@ -231,8 +231,8 @@ class EventsTask(PartitionTask):
             self._without_value.add(longest.offset)
 
     def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
-        for window, counts in changes.partials.items():
-            for part in split(self.settings.rules, self.partition.partition, window, counts):
+        for window, partial in changes.partials.items():
+            for part in split(self.settings.rules, self.partition.partition, window, partial):
                 yield self._internal(encode_record(part))
 
     def _last_word(self, changes: Changes) -> OutgoingRecord:

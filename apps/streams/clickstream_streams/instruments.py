@@ -13,7 +13,7 @@ FETCHED_BYTES = Counter(
 DEAD_LETTERS = Counter("clickstream_streams_dead_letters_total", "Records refused, by reason.", ["reason"])
 LAG = Gauge("clickstream_streams_lag_records", "Records of the partition not processed yet.", ["partition"])
 WATERMARK = Gauge("clickstream_streams_watermark_timestamp_seconds", "The partition's watermark.", ["partition"])
-OPEN_WINDOWS = Gauge("clickstream_streams_open_windows", "Windows that may still change.", ["partition"])
+OPEN_WINDOWS = Gauge("clickstream_streams_open_windows", "Windows whose events are not written yet.", ["partition"])
 APPROXIMATE_WINDOWS = Gauge(
     "clickstream_streams_approximate_windows", "Open windows counted by a sketch.", ["partition"]
 )
@@ -32,6 +32,10 @@ WINDOW_LATENCY_SECONDS = Histogram(
     "clickstream_streams_window_latency_seconds",
     "From a window's end to when its first result was committed.",
     buckets=_WINDOW_LATENCIES,
+)
+SKIPPED_INTERNAL_RECORDS = Counter(
+    "clickstream_streams_skipped_internal_records_total",
+    "Records on the partials topic that no version of the processor writes.",
 )
 WAITING_SECONDS = Gauge(
     "clickstream_streams_window_waiting_seconds", "How long a window has waited for a partition, at most."

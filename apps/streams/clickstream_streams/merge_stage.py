@@ -8,11 +8,11 @@ write to the same topics; their records are passed over.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
 
-import msgspec
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from clickstream_core.groups import group_of
 from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
@@ -22,9 +22,9 @@ from clickstream_streams.columns import Record
 from clickstream_streams.commits import encode_commit
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
-from clickstream_streams.merging import Merge
+from clickstream_streams.merging import Merge, UnreadablePartial
 from clickstream_streams.offsets import committed_offset, log_bounds, partition_count
-from clickstream_streams.partials import decode_record
+from clickstream_streams.partials import InvalidRecord, NewerFormat, PartialPart, decode_record
 from clickstream_streams.report import announce_window
 from clickstream_streams.restarts import BeyondTheLog, continue_merge
 from clickstream_streams.results import emitted_results
@@ -41,6 +41,12 @@ A broker may not know yet of some that were just added.
 
 _WORTH_SAYING = 30_000
 _LONGEST_QUESTION = 2.0
+_SEEK_FROM = 1_000
+"""Records from which on skipping them costs less than reading them."""
+
+_COUNT_AGAIN = (
+    "To count again what the topics still hold, stop all replicas and run clickstream-streams reset --to-earliest"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -84,9 +90,9 @@ class MergeTask(PartitionTask):
             self.kafka, settings.topics.metrics_topic, metrics_partitions, settings.group_id, start.commit.final_before
         )
         partitions = await partition_count(self.admin, settings.topics.events_topic)
-        merge = Merge(start.commit, emitted, partitions)
+        merge = Merge(start.commit, emitted, partitions, revision_interval=settings.revision_interval)
         await self._replay(merge, start.commit.replay_from, start.offset)
-        merge.settle(whole=start.commit.replay_from == 0)
+        merge.settle(self.clock.monotonic(), whole=start.commit.replay_from == 0)
         self._merge, self._offset, self._committed_offset = merge, start.offset, -1
         instruments.RESTORE_SECONDS.labels("merge").observe((self.clock.monotonic() - began) / 1000)
 
@@ -123,17 +129,23 @@ class MergeTask(PartitionTask):
         if group_of(record.headers) != self.settings.group_id:
             return
         try:
-            internal = decode_record(record.value or b"")
-        except msgspec.DecodeError as error:
+            merge.apply(record.offset, decode_record(record.value or b""))
+        except InvalidRecord as error:
+            instruments.SKIPPED_INTERNAL_RECORDS.inc()
             _log.warning(
-                "%s offset %d is not a record of ours: %s",
+                "%s offset %d is not a record of ours, skipped: %s",
                 self._name,
                 record.offset,
                 error,
                 extra={"partition": self.partition.partition, "offset": record.offset},
             )
-        else:
-            merge.apply(record.offset, internal)
+        except NewerFormat as error:
+            raise FatalError(
+                f"{self._name} offset {record.offset} was written by a newer version of the processor ({error}): start"
+                " that version again"
+            ) from error
+        except UnreadablePartial as error:
+            raise FatalError(f"{self._name}: can't read {error}. {_COUNT_AGAIN}") from error
 
     async def _follow_the_topic(self, merge: Merge) -> None:
         now = self.clock.monotonic()
@@ -202,14 +214,14 @@ class MergeTask(PartitionTask):
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def has_news(self) -> bool:
-        return self._offset != self._committed_offset
+        return self._offset != self._committed_offset or bool(self._known_merge().due(self.clock.monotonic()))
 
     def is_urgent(self) -> bool:
         return self._known_merge().owes()
 
     async def commit(self, transactions: Transactions) -> None:
         merge = self._known_merge()
-        results = merge.results()
+        results = await self._due_results(merge)
         records = [self._record(metrics) for metrics in results]
         metadata = encode_commit(merge.commit(self._offset))
         with instruments.COMMIT_SECONDS.labels("merge").time():
@@ -223,6 +235,38 @@ class MergeTask(PartitionTask):
                 waited = self.clock.now() - parse_timestamp(metrics.window_end)
                 instruments.WINDOW_LATENCY_SECONDS.observe(max(0, waited) / 1000)
             announce_window(metrics)
+
+    async def _due_results(self, merge: Merge) -> list[WindowMetrics]:
+        now = self.clock.monotonic()
+        results = []
+        for windows in merge.portions(merge.due(now)):
+            missing = merge.missing(windows)
+            if missing:
+                merge.read_back(windows, await self._read_again(missing))
+            results += merge.results(windows, now)
+        return results
+
+    async def _read_again(self, offsets: Sequence[int]) -> dict[int, PartialPart]:
+        """Return the partials at these offsets, which are in order, and go back to where reading goes on.
+
+        Raises OffsetOutOfRangeError when the log no longer has one of them.
+        """
+        parts: dict[int, PartialPart] = {}
+        wanted = deque(offsets)
+        while wanted:
+            if not 0 <= wanted[0] - await self.consumer.position(self.partition) < _SEEK_FROM:
+                self.consumer.seek(self.partition, wanted[0])
+            for records in await self.poll():
+                for record in records:
+                    if not wanted or record.offset < wanted[0]:
+                        continue
+                    internal = decode_record(record.value or b"") if record.offset == wanted[0] else None
+                    if not isinstance(internal, PartialPart):
+                        raise OffsetOutOfRangeError({self.partition: wanted[0]})
+                    parts[wanted.popleft()] = internal
+            self.beat()
+        self.consumer.seek(self.partition, self._offset)
+        return parts
 
     def _record(self, metrics: WindowMetrics) -> OutgoingRecord:
         return OutgoingRecord(

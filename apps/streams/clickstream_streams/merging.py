@@ -1,23 +1,32 @@
-"""Stage 2 in memory: the newest partials of all partitions, and the windows' results that they make.
+"""Stage 2 in memory: what all partitions have counted of each window, and the windows' results that it makes.
 
 Records of the partials topic are applied in order. A partition's partials wait until the watermark record of their
-transaction is read; then they replace its earlier ones. A window is owed a result when every partition's watermark has
-reached its end (`watermarks.topic_watermark`) and its merged numbers differ from those last emitted: first as revision
-0, later as the next revision. A window is forgotten when it is over in every partition. Nothing here knows Kafka.
+transaction is read; then they are added to its share of the window, or replace it. A window is owed a result when every
+partition's watermark has reached its end (`watermarks.topic_watermark`) and its merged numbers differ from those last
+emitted: first as revision 0, later as the next revision. Revisions of a window are REVISION_INTERVAL apart at least, so
+that a trickle of late events does not emit it again and again; only its last change, when it is over, does not wait. A
+window is forgotten when it is over in every partition. Nothing here knows Kafka.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
-from clickstream_core.timestamps import parse_timestamp
+from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams.commits import MergeCommit
-from clickstream_streams.counts import PartialCounts, merge
-from clickstream_streams.partials import InternalRecord, PartialPart, WatermarkRecord, unite
+from clickstream_streams.counts import merge
+from clickstream_streams.partials import InternalRecord, InvalidRecord, PartialPart, WatermarkRecord, decode_counts
+from clickstream_streams.shares import MOST_HELD_BYTES, Shares
 from clickstream_streams.watermarks import slowest_partition, topic_watermark
 from clickstream_streams.windows import NEVER
+
+_READ_BACK_BYTES = 64 * 1024 * 1024
+
+
+class UnreadablePartial(Exception):
+    """A partial of a window that may still change can't be decoded; the message says which and why."""
 
 
 @dataclass
@@ -37,20 +46,17 @@ class _Progress:
 class _Pending:
     """A partial that was read, but whose transaction's watermark record was not yet."""
 
-    window: int
-    first_offset: int
-    parts: int
+    head: PartialPart
+    offsets: list[int]
     payloads: list[bytes]
 
 
 @dataclass
 class _Window:
-    """The newest partial of each partition and its first offset, and the result last emitted; `changed` since then."""
+    """The result last emitted, and when, in milliseconds of a clock that only rises."""
 
     emitted: WindowMetrics | None
-    partials: dict[int, PartialCounts] = field(default_factory=dict)
-    first_offsets: dict[int, int] = field(default_factory=dict)
-    changed: bool = False
+    emitted_at: int = NEVER
 
 
 class Merge:
@@ -58,15 +64,27 @@ class Merge:
 
     `emitted` are the results on the metrics topic for windows that can still change, any revisions in any order.
     `partitions` is how many partitions the events topic is known to have; it may be raised, or lowered by `shrink`.
+    `revision_interval` is in milliseconds, `most_bytes` is how much of the partials is held in memory.
     """
 
-    def __init__(self, commit: MergeCommit, emitted: Iterable[WindowMetrics], partitions: int) -> None:
+    def __init__(
+        self,
+        commit: MergeCommit,
+        emitted: Iterable[WindowMetrics],
+        partitions: int,
+        *,
+        revision_interval: int = 0,
+        most_bytes: int = MOST_HELD_BYTES,
+    ) -> None:
         self.partitions = partitions
         self.final_before = commit.final_before
         self._rules = commit.rules
         self._progress: dict[int, _Progress] = {}
         self._pending: dict[int, list[_Pending]] = {}
         self._windows: dict[int, _Window] = {}
+        self._changed: set[int] = set()
+        self._shares = Shares(most_bytes)
+        self._revision_interval = revision_interval
         self._emitted: dict[tuple[int, int], WindowMetrics] = {}
         for metrics in emitted:
             bounds = parse_timestamp(metrics.window_start), parse_timestamp(metrics.window_end)
@@ -75,7 +93,7 @@ class Merge:
                 self._emitted[bounds] = metrics
 
     def apply(self, offset: int, record: InternalRecord) -> None:
-        """Take the next record of the partials topic, at `offset`."""
+        """Take the next record of the partials topic, at `offset`. Raises UnreadablePartial."""
         if record.rules != self._rules:
             return
         if isinstance(record, WatermarkRecord):
@@ -86,8 +104,9 @@ class Merge:
     def _collect(self, offset: int, part: PartialPart) -> None:
         pending = self._pending.setdefault(part.partition, [])
         if part.part == 0:
-            pending.append(_Pending(part.window, offset, part.parts, []))
+            pending.append(_Pending(part, [], []))
         if pending:  # else the log begins in the middle of a partial
+            pending[-1].offsets.append(offset)
             pending[-1].payloads.append(part.payload)
 
     def _advance(self, offset: int, record: WatermarkRecord) -> None:
@@ -99,26 +118,39 @@ class Merge:
         self._progress[record.partition] = known
         self._begin(record.began)
         for pending in self._pending.pop(record.partition, []):
-            end = self._rules.end_of(pending.window)
             # A partition that counts again after a reset changes nothing that it had called over.
-            if end <= max(called_over, self.final_before) or len(pending.payloads) != pending.parts:
-                continue
-            window = self._windows.get(pending.window)
-            if window is None:
-                emitted = self._emitted.pop((pending.window, end), None)
-                window = self._windows[pending.window] = _Window(emitted)
-            window.partials[record.partition] = unite(pending.payloads)
-            window.first_offsets[record.partition] = pending.first_offset
-            window.changed = True
+            end = self._rules.end_of(pending.head.window)
+            if end > max(called_over, self.final_before) and len(pending.payloads) == pending.head.parts:
+                self._add(pending, end)
+
+    def _add(self, pending: _Pending, end: int) -> None:
+        head, payload = pending.head, b"".join(pending.payloads)
+        try:
+            decode_counts(payload)
+        except InvalidRecord as error:
+            raise UnreadablePartial(
+                f"the partial at offset {pending.offsets[0]}, partition {head.partition}'s of the window that ends at"
+                f" {format_seconds(end)}: {error}"
+            ) from error
+        if head.window not in self._windows:
+            self._windows[head.window] = _Window(self._emitted.pop((head.window, end), None))
+        self._shares.add(head.window, head.partition, pending.offsets, payload, whole=head.whole)
+        self._changed.add(head.window)
 
     def _begin(self, began: int) -> None:
         """Drop the windows before `began`: no partition completes them, so their results stay as they are."""
         if began > self.final_before:
             self.final_before = began
-            self._windows = {s: window for s, window in self._windows.items() if self._rules.end_of(s) > began}
+            self._forget([window for window in self._windows if self._rules.end_of(window) <= began])
 
-    def settle(self, *, whole: bool) -> None:
-        """End a restore; `whole` is whether the log was read from its very beginning.
+    def _forget(self, windows: Iterable[int]) -> None:
+        for window in windows:
+            del self._windows[window]
+            self._changed.discard(window)
+            self._shares.forget(window)
+
+    def settle(self, now: int, *, whole: bool) -> None:
+        """End a restore at `now`; `whole` is whether the log was read from its very beginning.
 
         Windows that are over everywhere change no more, but the last revision of one may still be owed. Where retention
         may have deleted a partial, what is left would be taken for a change, so the last result stays.
@@ -126,11 +158,10 @@ class Merge:
         self.final_before = self._over()
         firsts = [progress.first_watermark for progress in self._progress.values()]
         cut = NEVER if whole else min(self.final_before, max(firsts, default=NEVER))
-        self._windows = {
-            start: window
-            for start, window in self._windows.items()
-            if window.emitted is None or self._rules.end_of(start) > cut
-        }
+        emitted = {start: window for start, window in self._windows.items() if window.emitted is not None}
+        for window in emitted.values():
+            window.emitted_at = now
+        self._forget(start for start in emitted if self._rules.end_of(start) <= cut)
 
     def _over(self) -> int:
         """Return the time up to which windows are closed, and over in every partition of the topic."""
@@ -176,37 +207,66 @@ class Merge:
         """Whether a closed window has had no result yet."""
         watermark = self.watermark()
         return any(
-            window.emitted is None and self._rules.end_of(start) <= watermark for start, window in self._windows.items()
+            self._windows[window].emitted is None and self._rules.end_of(window) <= watermark
+            for window in self._changed
         )
 
-    def results(self) -> list[WindowMetrics]:
-        """Return the results that are owed, oldest window first, and count them as emitted."""
-        watermark = self.watermark()
+    def due(self, now: int) -> list[int]:
+        """Return the closed windows whose result is to be made at `now`, oldest first."""
+        watermark, over = self.watermark(), self._over()
+        return [
+            window
+            for window in sorted(self._changed)
+            if (end := self._rules.end_of(window)) <= watermark
+            and (end <= over or now - self._windows[window].emitted_at >= self._revision_interval)
+        ]
+
+    def portions(self, windows: Iterable[int]) -> Iterator[list[int]]:
+        """Yield the windows in portions, so that what has to be read back for one of them fits into memory."""
+        portion: list[int] = []
+        size = 0
+        for window in windows:
+            portion.append(window)
+            size += self._shares.missing_bytes(window)
+            if size >= _READ_BACK_BYTES:
+                yield portion
+                portion, size = [], 0
+        if portion:
+            yield portion
+
+    def missing(self, windows: Iterable[int]) -> list[int]:
+        """Return the offsets of the windows' partials that are no longer in memory, in order."""
+        return sorted(offset for window in windows for offset in self._shares.missing(window))
+
+    def read_back(self, windows: Collection[int], parts: Mapping[int, PartialPart]) -> None:
+        """Take the `missing` records of the windows, by offset."""
+        self._shares.read_back(windows, parts)
+
+    def results(self, windows: Iterable[int], now: int) -> list[WindowMetrics]:
+        """Return the results of `due` windows that differ from what was emitted, and count them as emitted at `now`."""
         owed = []
-        for start, window in sorted(self._windows.items()):
-            end = self._rules.end_of(start)
-            if not window.changed or end > watermark:
+        for start in windows:
+            window = self._windows[start]
+            self._changed.discard(start)
+            known = window.emitted
+            result = merge(start, self._rules.end_of(start), self._shares.counts(start), known.revision if known else 0)
+            if result == known:
                 continue
-            window.changed = False
-            partials = [window.partials[partition] for partition in sorted(window.partials)]
-            result = merge(start, end, partials, window.emitted.revision if window.emitted else 0)
-            if result == window.emitted:
-                continue
-            if window.emitted is not None:
-                result = msgspec.structs.replace(result, revision=window.emitted.revision + 1)
-            window.emitted = result
-            owed.append(result)
+            window.emitted = result if known is None else msgspec.structs.replace(result, revision=known.revision + 1)
+            window.emitted_at = now
+            owed.append(window.emitted)
+        self._shares.trim()
         return owed
 
     def commit(self, offset: int) -> MergeCommit:
         """Forget the windows that are over everywhere and return the commit at `offset`, the next record's.
 
-        To be called when everything owed has been taken from `results`.
+        To be called when everything that is due has been taken from `results`.
         """
         self.final_before = self._over()
         self._emitted = {(s, e): m for (s, e), m in self._emitted.items() if e > self.final_before}
-        self._windows = {s: w for s, w in self._windows.items() if self._rules.end_of(s) > self.final_before}
-        needed = [offset for window in self._windows.values() for offset in window.first_offsets.values()]
-        needed += [pending.first_offset for waiting in self._pending.values() for pending in waiting]
+        self._forget([window for window in self._windows if self._rules.end_of(window) <= self.final_before])
+        needed = [self._shares.first_offset(window) for window in self._windows]
+        needed += [pending.offsets[0] for waiting in self._pending.values() for pending in waiting]
         needed += [progress.offset for progress in self._progress.values()]
         return MergeCommit(rules=self._rules, replay_from=min(needed, default=offset), final_before=self.final_before)

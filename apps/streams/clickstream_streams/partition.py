@@ -4,6 +4,9 @@ Records come in batches, in the order of their offsets. Each is counted in its w
 because it is no event, because its window is over in this partition (`late`), because its time lies ahead of its record
 timestamp (`future`), or because what its window had counted before can't be restored any more (`expired`). `changes`
 says what a transaction has to write; nothing here knows Kafka.
+
+Only what is not written yet is kept: a window's counts until the watermark has passed its end, and then what is counted
+in it later, until the next transaction.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +17,8 @@ from clickstream_core.events import CountedEvent, decode_event
 from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
 from clickstream_streams.columns import Columns, Record, columns_of
 from clickstream_streams.commits import EventsCommit
-from clickstream_streams.counts import PartialCounts, WindowCounts
+from clickstream_streams.counts import WindowCounts
+from clickstream_streams.partials import Partial
 from clickstream_streams.watermarks import PartitionWatermark, final_before
 from clickstream_streams.windows import NEVER
 
@@ -44,9 +48,9 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Changes:
-    """What one transaction writes: changed partials by window, dead letters, and the commit at `offset`."""
+    """What one transaction writes: partials by window, dead letters, and the commit at `offset`."""
 
-    partials: dict[int, PartialCounts]
+    partials: dict[int, Partial]
     dead_letters: Sequence[DeadLetter]
     offset: int
     commit: EventsCommit
@@ -86,26 +90,25 @@ class Partition:
 
     def process(self, records: Sequence[Record], monotonic: int) -> None:
         """Count the records or refuse them; `monotonic` is now, in milliseconds of a clock that only rises."""
-        highest = self._take(records, self.watermark.out_of_orderness + self._allowed_lateness, self._refuse)
+        behind = self.watermark.out_of_orderness + self._allowed_lateness
+        highest = self._take(records, self.final_before, behind, self._refuse)
         self.watermark.observe(highest, monotonic)
         self.offset = max(self.offset, records[-1].offset + 1)
 
     def restore(self, records: Sequence[Record]) -> None:
-        """Count again what was counted when these records were processed; refused ones were refused then."""
-        self._take(records, _NOTHING_IS_LATE, _ignore)
+        """Count again what these records had in windows that were not written; refused ones were refused then."""
+        self._take(records, max(self.final_before, self.committed.watermark), _NOTHING_IS_LATE, _ignore)
 
     def restored(self) -> None:
-        """End a restore: windows that the committed watermark had passed were written as they are now."""
+        """End a restore."""
         self.counted = 0
-        for window, counts in self._windows.items():
-            counts.changed = self._rules.end_of(window) > self.committed.watermark
 
-    def _take(self, records: Sequence[Record], behind: int, refuse: Refuse) -> int:
+    def _take(self, records: Sequence[Record], over: int, behind: int, refuse: Refuse) -> int:
         """Count `records`; return the largest min(event time, record timestamp) among them.
 
-        A window is over when that largest time is `behind` milliseconds past its end, or it was over before.
+        Windows that end at `over` or before are over, and those that the largest time is `behind` milliseconds past.
         """
-        highest, over = NEVER, self.final_before
+        highest = NEVER
         for first in range(0, len(records), _CHUNK):
             chunk = records[first : first + _CHUNK]
             columns = columns_of(chunk, self._rules)
@@ -113,19 +116,18 @@ class Partition:
                 highest = max(highest, columns.highest)
                 self._count(columns.windows, chunk[0].offset)
             else:
-                highest = self._take_each(chunk, highest, behind, refuse)
+                highest = self._take_each(chunk, highest, over, behind, refuse)
             over = max(over, highest - behind)
         return highest
 
     def _takes_all(self, columns: Columns, over: int) -> bool:
         """Whether every window of the batch is still counted in, and can be written as a timestamp."""
         first, last = self._rules.window_of(columns.earliest), self._rules.window_of(columns.highest)
-        return self._rules.end_of(first) > over and first >= FIRST and self._rules.end_of(last) <= LAST
+        return self._rules.end_of(first) > over and first >= FIRST and self._rules.end_of(last) < LAST
 
-    def _take_each(self, records: Sequence[Record], highest: int, behind: int, refuse: Refuse) -> int:
+    def _take_each(self, records: Sequence[Record], highest: int, over: int, behind: int, refuse: Refuse) -> int:
         """As `_take`, one by one, for what may hold a record that is refused; `highest` is the largest time before."""
         rules, by_arrival = self._rules, self._rules.window_time == "arrival"
-        over = max(self.final_before, highest - behind)
         taken: dict[int, list[CountedEvent]] = {}
         for record in records:
             arrived = record.timestamp
@@ -140,7 +142,7 @@ class Partition:
             if by_arrival:
                 time = arrived
             seen = min(time, arrived)
-            if rules.end_of(rules.window_of(seen)) <= LAST:
+            if rules.end_of(rules.window_of(seen)) < LAST:
                 highest = max(highest, seen)
             over = max(over, highest - behind)
             window = rules.window_of(time)
@@ -149,8 +151,8 @@ class Partition:
                 refuse(record, rejected.reason, str(rejected))
             elif time - arrived > rules.max_clock_skew:
                 refuse(record, "future", _ahead(time, arrived, rules.max_clock_skew))
-            elif window < FIRST or end > LAST:
-                refuse(record, "bad_timestamp", "its window begins before the year 1 or ends after the year 9999")
+            elif window < FIRST or end >= LAST:
+                refuse(record, "bad_timestamp", "its window is not within the years 1 to 9999")
             elif end > over:
                 taken.setdefault(window, []).append(event)
             elif end <= self.committed.expired_to:
@@ -183,7 +185,7 @@ class Partition:
 
     @property
     def open_windows(self) -> int:
-        """How many windows may still change."""
+        """How many windows hold events that are not written yet."""
         return len(self._windows)
 
     @property
@@ -219,14 +221,14 @@ class Partition:
 
     def changes(self) -> Changes:
         """Return what the next transaction has to write, up to the records processed so far."""
-        over = self.final_before
-        watermark = self.watermark.value
-        retained = [c.first_offset for w, c in self._windows.items() if self._rules.end_of(w) > over]
+        watermark, written = self.watermark.value, self.committed.watermark
+        ends = {window: self._rules.end_of(window) for window in sorted(self._windows)}
+        retained = [self._windows[window].first_offset for window, end in ends.items() if end > watermark]
         return Changes(
             partials={
-                window: counts.snapshot()
-                for window, counts in sorted(self._windows.items())
-                if counts.changed and self._rules.end_of(window) <= watermark
+                window: Partial(self._windows[window].snapshot(), whole=end > written)
+                for window, end in ends.items()
+                if end <= watermark
             },
             dead_letters=tuple(self._dead_letters),
             offset=self.offset,
@@ -234,7 +236,7 @@ class Partition:
                 rules=self._rules,
                 replay_from=min(retained, default=self.offset),
                 watermark=watermark,
-                final_before=over,
+                final_before=self.final_before,
                 seen_to=self._seen_to,
                 expired_to=self.committed.expired_to,
                 began=self.committed.began,
@@ -249,9 +251,7 @@ class Partition:
         self._dead_letters.clear()
         self.waiting_bytes = 0
         for window in changes.partials:
-            self._windows[window].changed = False
-        over = changes.commit.final_before
-        self._windows = {w: counts for w, counts in self._windows.items() if self._rules.end_of(w) > over}
+            del self._windows[window]
 
 
 def _ignore(record: Record, reason: str, error: str) -> None:

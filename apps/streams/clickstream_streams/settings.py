@@ -68,6 +68,12 @@ class StreamsSettings:
         default="1s",
         help="how long processed events wait for their commit",
     )
+    revision_interval: int = setting(
+        "REVISION_INTERVAL",
+        parse=duration(minimum="0s", maximum="1h"),
+        default="10s",
+        help="time between two revisions of a window, at least; its first and its last result do not wait",
+    )
     exact_limit: int = setting(
         "EXACT_LIMIT",
         parse=integer(minimum=1, maximum=10_000_000),

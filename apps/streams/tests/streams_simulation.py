@@ -39,6 +39,7 @@ def simulated_settings(**durations: str) -> StreamsSettings:
         "allowed_lateness": "5s",
         "idle_timeout": "3s",
         "max_clock_skew": "4s",
+        "revision_interval": "0s",
     }
     environ = {name.upper(): text for name, text in (values | durations).items()}
     return read_settings(StreamsSettings, prog="test", description="", argv=[], environ=environ)
@@ -137,6 +138,7 @@ class Kafka:
         self.events = [Log() for _ in range(partitions)]
         self.partials = Log()
         self.metrics: list[WindowMetrics] = []
+        self.emitted_at: list[int] = []
         self.dead_letters: list[DeadLetterCopy] = []
         self.commits: dict[tuple[str, TopicPartition], OffsetAndMetadata] = {}
         self.epochs: dict[str, int] = {}
@@ -258,6 +260,7 @@ class SimulatedTransactions(Transactions):
         self._kafka.end_transaction(self._id, committed=True)
         topics = self._kafka.topics
         self._kafka.metrics += [decode_window_metrics(r.value) for r in sending if r.topic == topics.metrics_topic]
+        self._kafka.emitted_at += [self._kafka.monotonic] * (len(self._kafka.metrics) - len(self._kafka.emitted_at))
         self._kafka.dead_letters += [_copy(r) for r in sending if r.topic == topics.dead_letter_topic]
         if outcome is Outcome.ANSWER_LOST:
             raise KafkaError("the connection broke")

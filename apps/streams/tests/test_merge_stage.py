@@ -12,7 +12,7 @@ from streams_simulation import Kafka, Worker, emitted_results, simulated_setting
 from clickstream_core.events import CountedEvent
 from clickstream_streams import instruments, merge_stage
 from clickstream_streams.counts import WindowCounts
-from clickstream_streams.partials import WatermarkRecord, encode_record, split
+from clickstream_streams.partials import Partial, WatermarkRecord, encode_record, split
 
 SETTINGS = simulated_settings()
 WINDOW = 1_700_000_000_000
@@ -42,7 +42,7 @@ def count_one(kafka: Kafka, partition: int, window: int, events: int = 1) -> Non
     counts = WindowCounts(0, 100)
     event = CountedEvent("2023-11-14T22:13:20.000Z", "user", "session", "click", "/", "direct", "mobile", 1)
     counts.add([event] * events)
-    for part in split(SETTINGS.rules, partition, window, counts.snapshot()):
+    for part in split(SETTINGS.rules, partition, window, Partial(counts.snapshot(), whole=True)):
         kafka.partials.append(encode_record(part), None, kafka.now)
 
 

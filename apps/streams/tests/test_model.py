@@ -11,7 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import product
+from functools import partial
+from itertools import pairwise, product
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulate
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams import events_stage, merge_stage, partials
 from clickstream_streams.commits import EventsCommit, decode_commit
+from clickstream_streams.merging import Merge
 
 MOST_PARTITIONS = 4
 REASONS = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp")
@@ -42,9 +44,10 @@ REASONS = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timesta
 def on_lists() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(events_stage, "_JOIN_PAUSE", 0)
-        patch.setattr(partials, "LARGEST_PART", 150)
+        patch.setattr(partials, "LARGEST_PART_BYTES", 150)
         patch.setattr(merge_stage, "announce_window", lambda metrics: None)
         patch.setattr(merge_stage, "emitted_results", emitted_results)
+        patch.setattr(merge_stage, "Merge", partial(Merge, most_bytes=1_500))
         yield
 
 
@@ -89,7 +92,7 @@ class Processor(RuleBasedStateMachine):
     """A topic, two replicas and a schedule. `only_records` leaves out all that makes the clock decide anything."""
 
     only_records = False
-    settings = simulated_settings(allowed_lateness="15s")
+    settings = simulated_settings(allowed_lateness="15s", revision_interval="4s")
 
     def __init__(self) -> None:
         super().__init__()
@@ -332,11 +335,21 @@ class Processor(RuleBasedStateMachine):
             found[metrics.window_start].append(metrics)
         for results in found.values():
             assert [metrics.revision for metrics in results] == list(range(len(results)))
+        self.check_intervals()
         counted = [sent for place, sent in self.sent.items() if place not in dead]
         last = {start: replace_revision(results[-1]) for start, results in found.items()}
         assert last == brute_force(counted, self.settings.window_size)
         assert all(self.position(partition) == log.end for partition, log in enumerate(self.kafka.events))
         assert {worker.retained_windows for worker in self.workers.values()} == {0}
+
+    def check_intervals(self) -> None:
+        """Revisions of a window are apart; only the last one, when the window is over, need not wait."""
+        times: dict[str, list[int]] = defaultdict(list)
+        for metrics, emitted_at in zip(self.kafka.metrics, self.kafka.emitted_at, strict=True):
+            times[metrics.window_start].append(emitted_at)
+        for emitted in times.values():
+            for earlier, later in pairwise(emitted[:-1]):
+                assert later - earlier >= self.settings.revision_interval
 
     def late(self) -> Iterator[tuple[int, int]]:
         """Yield the places of the events that come after their own partition's watermark has passed them."""
@@ -356,7 +369,7 @@ class ProcessorByRecords(Processor):
     """Without idleness, clock jumps, added partitions and other settings, so that no clock decides anything."""
 
     only_records = True
-    settings = simulated_settings(idle_timeout="1d")
+    settings = simulated_settings(idle_timeout="1d", revision_interval="4s")
 
 
 def milliseconds_of(instant: str) -> int:

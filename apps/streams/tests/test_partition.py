@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from clickstream_core.timestamps import LAST, format_milliseconds, parse_timestamp
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import PartialCounts
+from clickstream_streams.partials import encode_record, split
 from clickstream_streams.partition import BACKLOG, MOST_WAITING_BYTES, Changes, Partition
 from clickstream_streams.sketches import IdsSnapshot
 from clickstream_streams.watermarks import PartitionWatermark
@@ -73,9 +74,14 @@ def refused(state: Partition) -> list[tuple[int, str]]:
     return [(letter.record.offset, letter.reason) for letter in state.changes().dead_letters]
 
 
+def written_bytes(changes: Changes) -> int:
+    parts = (part for window, partial in changes.partials.items() for part in split(RULES, 0, window, partial))
+    return sum(len(encode_record(part)) for part in parts)
+
+
 def totals(changes: Changes) -> dict[int, int]:
     """Events by window, in milliseconds after BASE."""
-    return {window - BASE: partial.total_events for window, partial in changes.partials.items()}
+    return {window - BASE: partial.counts.total_events for window, partial in changes.partials.items()}
 
 
 # -- counting and partials --------------------------------------------------------------------------------------------
@@ -96,14 +102,29 @@ def test_a_partial_is_written_when_the_watermark_has_passed_its_window() -> None
     assert totals(commit(state)) == {0: 1}
 
 
-def test_a_partial_is_written_again_only_when_it_changed_and_then_holds_everything() -> None:
+def test_what_is_counted_later_is_written_as_an_addition_that_holds_nothing_else() -> None:
     state = partition()
     state.process([record(100, 0), record(101, 12_000)], 0)
-    commit(state)
+    assert [each.whole for each in commit(state).partials.values()] == [True]
     state.process([record(102, 12_001)], 0)
     assert commit(state).partials == {}
     state.process([record(103, 5_000)], 0)
-    assert totals(commit(state)) == {0: 2}
+    state.process([record(104, 5_000)], 0)
+    changes = commit(state)
+    assert totals(changes) == {0: 2}
+    assert [each.whole for each in changes.partials.values()] == [False]
+    assert commit(state).partials == {}
+
+
+def test_additions_take_bytes_for_their_events_only() -> None:
+    state = partition()
+    users = [record(100 + number, 0, user_id=f"user-{number}") for number in range(900)]
+    state.process([*users, record(20_000, 12_000)], 0)
+    whole = written_bytes(commit(state))
+    assert whole > 900 * 8
+    for offset in range(20_001, 20_061):
+        state.process([record(offset, 5_000, user_id=f"late-{offset}")], 0)
+        assert written_bytes(commit(state)) < 250
 
 
 def test_changes_can_be_taken_twice() -> None:
@@ -322,12 +343,12 @@ def test_dead_letters_are_written_once() -> None:
 # -- commits and restoring --------------------------------------------------------------------------------------------
 
 
-def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_may_change() -> None:
+def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_is_not_written() -> None:
     state = partition()
     state.process([record(100, 5_000)], 0)
     state.process([record(101, 15_000), record(102, 6_000)], 0)
     state.process([record(103, 25_000)], 0)
-    assert commit(state).commit.replay_from == 101
+    assert commit(state).commit.replay_from == 103
     state.process([raw(104, b"{", 0), record(105, 70_000)], 0)
     commit(state)
     assert (state.open_windows, state.committed.replay_from) == (1, 104)
@@ -409,7 +430,7 @@ def test_the_batches_that_records_come_in_change_nothing(
             state.process(batch, 0)
         highest = state.watermark.value
         state.watermark.value = BASE + 1_000_000
-        partials = {window: comparable(partial) for window, partial in state.changes().partials.items()}
+        partials = {window: comparable(partial.counts) for window, partial in state.changes().partials.items()}
         return highest, partials, state.changes().dead_letters, state.offset, state.changes().commit.seen_to
 
     one_by_one = [[each] for each in log]
@@ -443,8 +464,8 @@ def test_a_restored_partition_goes_on_as_if_nothing_had_happened(
         state.watermark.value = max(state.watermark.value, BASE + 1_000_000)
     left, right = survivor.changes(), again.changes()
     assert right.dead_letters == left.dead_letters
-    assert {window: comparable(partial) for window, partial in right.partials.items()} == {
-        window: comparable(partial) for window, partial in left.partials.items()
+    assert {window: (partial.whole, comparable(partial.counts)) for window, partial in right.partials.items()} == {
+        window: (partial.whole, comparable(partial.counts)) for window, partial in left.partials.items()
     }
     assert replace(right, partials={}) == replace(left, partials={})
 
@@ -464,7 +485,7 @@ def test_a_window_that_is_over_is_not_counted_again() -> None:
     state = partition()
     state.process(log, 0)
     assert totals(commit(state)) == {0: 1}
-    assert (state.committed.replay_from, state.open_windows) == (100, 1)
+    assert (state.committed.replay_from, state.open_windows) == (100, 1), "offsets of a batch begin with its first"
     again = partition(state.committed, state.committed_offset)
     again.restore(log)
     again.restored()

@@ -28,6 +28,8 @@ MAX_CLOCK_SKEW: {{ .Values.maxClockSkew | quote }}
   value: {{ .Values.idleTimeout | quote }}
 - name: COMMIT_INTERVAL
   value: {{ .Values.commitInterval | quote }}
+- name: REVISION_INTERVAL
+  value: {{ .Values.revisionInterval | quote }}
 - name: EXACT_LIMIT
   value: {{ .Values.exactLimit | int64 | quote }}
 {{- end }}
