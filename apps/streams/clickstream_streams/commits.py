@@ -23,7 +23,8 @@ class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     the others is on the partials topic. Windows that end at `final_before` or before are over; `seen_to` is the largest
     end of a window with an event; events of windows that end at `expired_to` or before are `expired`, because what they
     need to be counted with is gone; `began` is the time from which on these `rules` count. `joined` is false until
-    stage 2 has confirmed that it knows the partition.
+    stage 2 has confirmed that it knows the partition. Records before `dead_lettered_to` were processed before the group
+    was reset: what is refused again of them is in the dead letters already.
     """
 
     rules: CountingRules
@@ -34,14 +35,22 @@ class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     expired_to: int = NEVER
     began: int = NEVER
     joined: bool = False
+    dead_lettered_to: int = 0
 
 
 class MergeCommit(msgspec.Struct, frozen=True, kw_only=True):
-    """How to restore the merge: where the oldest retained partial begins, and which windows are over everywhere."""
+    """How to restore the merge: where the oldest retained partial begins, and which windows are over everywhere.
+
+    Partials before `forgotten_to` are of a count that was given up: the group was reset, or its offsets were lost. When
+    they were lost, `only_more` says that the topic may not hold all events any more that results were made of: a result
+    is replaced only by one of more events.
+    """
 
     rules: CountingRules
     replay_from: int
     final_before: int = NEVER
+    forgotten_to: int = 0
+    only_more: bool = False
 
 
 Commit = TypeVar("Commit", EventsCommit, MergeCommit)

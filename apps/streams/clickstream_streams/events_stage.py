@@ -18,7 +18,7 @@ from clickstream_streams.columns import Record
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
-from clickstream_streams.offsets import committed_offset, committed_offsets, log_bounds, partition_count
+from clickstream_streams.offsets import committed_offset, events_commits, log_bounds
 from clickstream_streams.partials import WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, DeadLetter, Partition
 from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
@@ -69,9 +69,12 @@ class EventsTask(PartitionTask):
         self._state = None
         log = await log_bounds(self.consumer, self.partition, committed)
         try:
-            start = continue_events(committed, log, self.settings.rules, await self._peers())
+            peers = await events_commits(self.admin, self.settings.group_id, self.partition.topic)
+            start = continue_events(committed, log, self.settings.rules, peers)
         except BeyondTheLog as error:
             raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error)) from error
+        if committed is None:
+            _log.info("%s: no offset is committed; counts what the log holds, from offset %d", self._name, log.first)
         if start.notice:
             _log.warning("%s: %s", self._name, start.notice, extra={"partition": self.partition.partition})
         commit = start.commit if start.commit.joined else await self._join(transactions, start)
@@ -85,13 +88,6 @@ class EventsTask(PartitionTask):
         await self._replay(state, commit.replay_from)
         self._state = self._with_fresh_silence(state)
         instruments.RESTORE_SECONDS.labels("events").observe((self.clock.monotonic() - began) / 1000)
-
-    async def _peers(self) -> list[EventsCommit]:
-        count = await partition_count(self.admin, self.partition.topic)
-        partitions = [TopicPartition(self.partition.topic, number) for number in range(count)]
-        committed = await committed_offsets(self.admin, self.settings.group_id, partitions)
-        decoded = (decode_commit(found.metadata, EventsCommit) for found in committed.values() if found is not None)
-        return [commit for commit in decoded if commit is not None]
 
     async def _join(self, transactions: Transactions, start: EventsStart) -> EventsCommit:
         empty = Changes({}, (), start.offset, start.commit)
@@ -277,6 +273,6 @@ def _is_last_commit_of(state: Partition, committed: OffsetAndMetadata | None) ->
 
 def _recreated(topic: str, group_id: str, found: object) -> str:
     return (
-        f"{topic} is not the log that was committed: {found}. Was it deleted and made again? Then reset the offsets of "
-        f"the groups {group_id} and {group_id}-merge (kafka-consumer-groups.sh --reset-offsets --to-earliest)"
+        f"{topic} is not the log that was committed: {found}. Was it deleted and made again? Then stop all replicas and"
+        f" reset the offsets of its groups: clickstream-streams reset --group-id {group_id} --to-earliest"
     )

@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from functools import partial
 from typing import Any
 
@@ -29,6 +30,7 @@ from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.memory import keep_freed_memory
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.report import announce_start
+from clickstream_streams.reset import reset
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.silent_brokers import give_up_silent_brokers
 from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
@@ -82,15 +84,24 @@ class _NoProducer:
 
 
 def main() -> None:
-    """Run the processor until SIGTERM or SIGINT."""
-    run(_main)
+    """Run the processor until SIGTERM or SIGINT, or with `reset` as first argument the command of that name."""
+    run(_reset if sys.argv[1:2] == ["reset"] else _main)
+
+
+def _reset() -> int:
+    try:
+        return reset(sys.argv[2:])
+    except FatalError as error:
+        complain(str(error), "clickstream-streams reset", __name__, as_json=False)
+        return 1
 
 
 def _main() -> int:
     settings = read_settings(
         StreamsSettings,
         prog="clickstream-streams",
-        description="Turns clickstream-events into one exact result per window on clickstream-metrics.",
+        description="Turns clickstream-events into one exact result per window on clickstream-metrics."
+        " `clickstream-streams reset --help` is about counting again.",
     )
     configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-streams")
     publish_build_info("streams")

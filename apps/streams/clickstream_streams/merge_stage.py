@@ -23,7 +23,7 @@ from clickstream_streams.commits import encode_commit
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
 from clickstream_streams.merging import Merge, UnreadablePartial
-from clickstream_streams.offsets import committed_offset, log_bounds, partition_count
+from clickstream_streams.offsets import committed_offset, events_commits, log_bounds, partition_count
 from clickstream_streams.partials import InvalidRecord, NewerFormat, PartialPart, decode_record
 from clickstream_streams.report import announce_window
 from clickstream_streams.restarts import BeyondTheLog, continue_merge
@@ -41,6 +41,7 @@ A broker may not know yet of some that were just added.
 
 _WORTH_SAYING = 30_000
 _LONGEST_QUESTION = 2.0
+_COMMIT_SEEN_AFTER_S = 0.5
 _SEEK_FROM = 1_000
 """Records from which on skipping them costs less than reading them."""
 
@@ -77,11 +78,11 @@ class MergeTask(PartitionTask):
         committed = await committed_offset(self.admin, settings.merge_group_id, self.partition)
         log = await log_bounds(self.consumer, self.partition, committed)
         try:
-            start = continue_merge(committed, log, settings.rules)
+            start = continue_merge(committed, log, settings.rules, counted=await self._has_counted())
         except BeyondTheLog as error:
             raise FatalError(
                 f"{self.partition.topic} is not the log that was committed: {error}. Was it deleted and made again? "
-                f"Then reset the offsets of the group {settings.merge_group_id}"
+                f"Then stop all replicas and run clickstream-streams reset --group-id {settings.group_id} --to-earliest"
             ) from error
         if start.notice:
             _log.warning("%s: %s", self._name, start.notice)
@@ -89,12 +90,32 @@ class MergeTask(PartitionTask):
         emitted = await emitted_results(
             self.kafka, settings.topics.metrics_topic, metrics_partitions, settings.group_id, start.commit.final_before
         )
+        if start.commit.only_more and start.offset == start.commit.forgotten_to and emitted:
+            _log.warning(
+                "%s: there are results of group %s, but no offsets: what %s still holds is counted again, and a result"
+                " is replaced only by one of more events",
+                self._name,
+                settings.group_id,
+                settings.topics.events_topic,
+            )
         partitions = await partition_count(self.admin, settings.topics.events_topic)
         merge = Merge(start.commit, emitted, partitions, revision_interval=settings.revision_interval)
         await self._replay(merge, start.commit.replay_from, start.offset)
         merge.settle(self.clock.monotonic(), whole=start.commit.replay_from == 0)
         self._merge, self._offset, self._committed_offset = merge, start.offset, -1
         instruments.RESTORE_SECONDS.labels("merge").observe((self.clock.monotonic() - began) / 1000)
+
+    async def _has_counted(self) -> bool:
+        """Whether a partition of the events topic has committed what it counted; asked after the log's end is known.
+
+        A transaction's records may be seen a moment before the offset that it commits: no is believed the second time.
+        """
+        for pause in (_COMMIT_SEEN_AFTER_S, 0):
+            commits = await events_commits(self.admin, self.settings.group_id, self.settings.topics.events_topic)
+            if any(commit.joined for commit in commits):
+                return True
+            await asyncio.sleep(pause)
+        return False
 
     async def _replay(self, merge: Merge, replay_from: int, offset: int) -> None:
         self.consumer.seek(self.partition, replay_from)

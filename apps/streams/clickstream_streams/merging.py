@@ -78,6 +78,7 @@ class Merge:
     ) -> None:
         self.partitions = partitions
         self.final_before = commit.final_before
+        self._commit = commit
         self._rules = commit.rules
         self._progress: dict[int, _Progress] = {}
         self._pending: dict[int, list[_Pending]] = {}
@@ -250,13 +251,16 @@ class Merge:
             self._changed.discard(start)
             known = window.emitted
             result = merge(start, self._rules.end_of(start), self._shares.counts(start), known.revision if known else 0)
-            if result == known:
+            if known is not None and (result == known or self._holds_less(result, known)):
                 continue
             window.emitted = result if known is None else msgspec.structs.replace(result, revision=known.revision + 1)
             window.emitted_at = now
             owed.append(window.emitted)
         self._shares.trim()
         return owed
+
+    def _holds_less(self, result: WindowMetrics, known: WindowMetrics) -> bool:
+        return self._commit.only_more and result.total_events < known.total_events
 
     def commit(self, offset: int) -> MergeCommit:
         """Forget the windows that are over everywhere and return the commit at `offset`, the next record's.
@@ -269,4 +273,7 @@ class Merge:
         needed = [self._shares.first_offset(window) for window in self._windows]
         needed += [pending.offsets[0] for waiting in self._pending.values() for pending in waiting]
         needed += [progress.offset for progress in self._progress.values()]
-        return MergeCommit(rules=self._rules, replay_from=min(needed, default=offset), final_before=self.final_before)
+        self._commit = msgspec.structs.replace(
+            self._commit, replay_from=min(needed, default=offset), final_before=self.final_before
+        )
+        return self._commit

@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
+from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.restarts import LogBounds
 
 _PATIENCE = 30.0
@@ -44,6 +45,17 @@ async def committed_offset(
 ) -> OffsetAndMetadata | None:
     """Return the group's commit of one partition, or None; as `committed_offsets`."""
     return (await committed_offsets(admin, group_id, [partition]))[partition]
+
+
+async def events_commits(admin: AIOKafkaAdminClient, group_id: str, topic: str) -> list[EventsCommit]:
+    """Return what stage 1 of the group has committed, of the topic's partitions that have a commit with metadata.
+
+    Raises TimeoutError, and KafkaError when the topic can't be described.
+    """
+    partitions = [TopicPartition(topic, number) for number in range(await partition_count(admin, topic))]
+    committed = await committed_offsets(admin, group_id, partitions)
+    decoded = (decode_commit(found.metadata, EventsCommit) for found in committed.values() if found is not None)
+    return [commit for commit in decoded if commit is not None]
 
 
 async def log_bounds(

@@ -172,6 +172,8 @@ class Partition:
             self._seen_to = max(self._seen_to, self._rules.end_of(window))
 
     def _refuse(self, record: Record, reason: str, error: str) -> None:
+        if record.offset < self.committed.dead_lettered_to:
+            return
         self._dead_letters.append(DeadLetter(record, reason, error))
         self.waiting_bytes += _LETTER_BYTES + len(record.key or b"") + len(record.value or b"")
 
@@ -241,6 +243,7 @@ class Partition:
                 expired_to=self.committed.expired_to,
                 began=self.committed.began,
                 joined=True,
+                dead_lettered_to=self.committed.dead_lettered_to,
             ),
         )
 

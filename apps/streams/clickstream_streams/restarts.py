@@ -100,19 +100,35 @@ def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int
     return max(began + [rules.round_up(time) for time in others if time != NEVER], default=NEVER)
 
 
-def continue_merge(committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules) -> MergeStart:
-    """Return how the merge continues. Raises BeyondTheLog.
+def continue_merge(
+    committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules, *, counted: bool
+) -> MergeStart:
+    """Return how the merge continues; `counted` is whether a partition of the events topic has. Raises BeyondTheLog.
+
+    Where none has, all offsets were reset or lost, or this is the first start. The partitions count again what the
+    topic holds, so the partials that are there are of no use, and no window is over.
 
     Without a commit or usable metadata everything that the log holds is replayed, to its end, before anything is
     emitted: what a partial said before a later one replaced it was emitted long ago, or never true of the whole topic.
     """
+    if committed is not None:
+        _check_end(committed.offset, log)
+    commit = None if committed is None else decode_commit(committed.metadata, MergeCommit)
+    was_reset = committed is not None and commit is not None and committed.offset == commit.forgotten_to
+    if not counted and not was_reset:
+        anew = MergeCommit(rules=rules, replay_from=log.end, forgotten_to=log.end, only_more=True)
+        return MergeStart(anew, log.end)
     everything = MergeCommit(rules=rules, replay_from=log.first)
     if committed is None:
         return MergeStart(everything, log.end)
-    _check_end(committed.offset, log)
-    commit = decode_commit(committed.metadata, MergeCommit)
     if commit is None:
         return MergeStart(everything, log.end, "its commit has no metadata; replays the whole log")
+    everything = msgspec.structs.replace(
+        everything,
+        replay_from=max(log.first, commit.forgotten_to),
+        forgotten_to=commit.forgotten_to,
+        only_more=commit.only_more,
+    )
     if commit.rules != rules:
         over = msgspec.structs.replace(everything, final_before=commit.final_before)
         return MergeStart(over, log.end, "the counting rules changed; results of other rules stay as they are")

@@ -20,6 +20,7 @@ THIRTY_SECONDS = simulated_settings(window_size="30s")
 @pytest.fixture(autouse=True)
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
     monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
 
 

@@ -18,6 +18,7 @@ SETTINGS = simulated_settings()
 @pytest.fixture(autouse=True)
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
     monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
 
 

@@ -21,6 +21,7 @@ WINDOW = 1_700_000_000_000
 @pytest.fixture(autouse=True)
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
 
 
 async def merge_on(kafka: Kafka) -> Worker:

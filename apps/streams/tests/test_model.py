@@ -47,6 +47,7 @@ def on_lists() -> Iterator[None]:
         patch.setattr(partials, "LARGEST_PART_BYTES", 150)
         patch.setattr(merge_stage, "announce_window", lambda metrics: None)
         patch.setattr(merge_stage, "emitted_results", emitted_results)
+        patch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
         patch.setattr(merge_stage, "Merge", partial(Merge, most_bytes=1_500))
         yield
 

@@ -354,6 +354,13 @@ def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_is_n
     assert (state.open_windows, state.committed.replay_from) == (1, 104)
 
 
+def test_what_was_refused_before_a_reset_is_no_second_dead_letter() -> None:
+    state = partition(EventsCommit(rules=RULES, replay_from=FIRST, dead_lettered_to=102))
+    state.process([raw(100, b"{", 0), record(101, 0), raw(102, b"{", 0)], 0)
+    assert refused(state) == [(102, "not_json")]
+    assert commit(state).commit.dead_lettered_to == 102
+
+
 def test_without_open_windows_nothing_is_replayed() -> None:
     state = partition()
     state.process([record(100, 5_000)], 0)

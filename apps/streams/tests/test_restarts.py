@@ -179,36 +179,59 @@ def test_rules_that_change_again_before_all_have_changed_over_begin_at_one_time(
 
 
 def test_the_merges_commit_is_continued_as_it_is() -> None:
-    assert continue_merge(committed(400, MERGE_COMMIT), LOG, FIVE_MINUTES) == MergeStart(MERGE_COMMIT, 400)
+    assert continue_merge(committed(400, MERGE_COMMIT), LOG, FIVE_MINUTES, counted=True) == MergeStart(
+        MERGE_COMMIT, 400
+    )
 
 
 def test_a_merge_without_a_commit_replays_the_whole_log_before_it_goes_on() -> None:
-    start = continue_merge(None, LOG, FIVE_MINUTES)
+    start = continue_merge(None, LOG, FIVE_MINUTES, counted=True)
     assert start == MergeStart(MergeCommit(rules=FIVE_MINUTES, replay_from=100), 500)
 
 
 def test_a_merge_that_was_reset_replays_the_whole_log_before_it_goes_on() -> None:
-    start = continue_merge(committed(300, None), LOG, FIVE_MINUTES)
+    start = continue_merge(committed(300, None), LOG, FIVE_MINUTES, counted=True)
     assert (start.commit, start.offset) == (MergeCommit(rules=FIVE_MINUTES, replay_from=100), 500)
     assert "no metadata" in start.notice
 
 
 def test_a_merge_under_changed_rules_keeps_the_windows_that_are_over() -> None:
-    start = continue_merge(committed(300, MERGE_COMMIT), LOG, AN_HOUR)
+    start = continue_merge(committed(300, MERGE_COMMIT), LOG, AN_HOUR, counted=True)
     assert (start.commit, start.offset) == (MergeCommit(rules=AN_HOUR, replay_from=100, final_before=900_000), 500)
     assert "rules changed" in start.notice
 
 
 def test_partials_being_gone_is_said() -> None:
-    start = continue_merge(committed(400, MERGE_COMMIT), LogBounds(300, 500), FIVE_MINUTES)
+    start = continue_merge(committed(400, MERGE_COMMIT), LogBounds(300, 500), FIVE_MINUTES, counted=True)
     assert (start.commit.replay_from, start.commit.final_before, start.offset) == (300, 900_000, 400)
     assert "offsets 200 to 300 are gone" in start.notice
 
 
 def test_a_merge_whose_own_offset_is_gone_begins_at_the_logs_start() -> None:
-    assert continue_merge(committed(250, MERGE_COMMIT), LogBounds(300, 500), FIVE_MINUTES).offset == 300
+    assert continue_merge(committed(250, MERGE_COMMIT), LogBounds(300, 500), FIVE_MINUTES, counted=True).offset == 300
 
 
 def test_a_merge_offset_beyond_the_log_is_not_the_log_that_was_committed() -> None:
     with pytest.raises(BeyondTheLog, match="501"):
-        continue_merge(committed(501, MERGE_COMMIT), LOG, FIVE_MINUTES)
+        continue_merge(committed(501, MERGE_COMMIT), LOG, FIVE_MINUTES, counted=True)
+
+
+def test_a_merge_forgets_everything_where_no_partition_has_counted() -> None:
+    """The first start, and offsets that were lost or reset: the partitions count again what the topic holds."""
+    anew = MergeCommit(rules=FIVE_MINUTES, replay_from=500, forgotten_to=500, only_more=True)
+    for found in (None, committed(300, None), committed(400, MERGE_COMMIT)):
+        assert continue_merge(found, LOG, FIVE_MINUTES, counted=False) == MergeStart(anew, 500)
+
+
+def test_a_merge_that_was_told_from_when_on_windows_count_again_keeps_to_it() -> None:
+    told = MergeCommit(rules=FIVE_MINUTES, replay_from=400, forgotten_to=400, final_before=600_000)
+    assert continue_merge(committed(400, told), LOG, FIVE_MINUTES, counted=False) == MergeStart(told, 400)
+
+
+@pytest.mark.parametrize("rules", [FIVE_MINUTES, AN_HOUR])
+def test_what_a_merge_has_forgotten_is_not_replayed_later(rules: CountingRules) -> None:
+    told = MergeCommit(rules=FIVE_MINUTES, replay_from=450, forgotten_to=400, final_before=600_000, only_more=True)
+    start = continue_merge(committed(480, told), LOG, rules, counted=True)
+    assert start.commit.forgotten_to == 400
+    assert start.commit.replay_from >= 400
+    assert (start.commit.final_before, start.commit.only_more) == (600_000, True)
