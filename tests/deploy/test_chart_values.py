@@ -113,6 +113,7 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("collector", "siteLimit=true", "at '/siteLimit': 'not' failed"),
         ("collector", "trustedProxies={cdn}", "at '/trustedProxies/0': 'cdn' does not match pattern"),
         ("collector", "bots=flag", "at '/bots': value must be one of 'exclude', 'include'"),
+        ("collector", "keptQueryParameters={a=b}", "at '/keptQueryParameters/0': 'a=b' does not match pattern"),
         ("collector", "visitorSecret.value=abc", "at '/visitorSecret': additional properties 'value' not allowed"),
         ("collector", "countryDatabase.path=country.mmdb", "at '/countryDatabase/path': 'country.mmdb' does not match"),
         ("collector", "countryDatabase.volume.emptyDir.medium=Memory", "volume is mounted on /country: name the file"),
@@ -147,3 +148,13 @@ def test_a_wrong_value_is_refused_with_its_name(charts: Charts, app: str, option
 )
 def test_a_limit_is_written_as_the_collector_reads_it(charts: Charts, option: str, given: str) -> None:
     assert environment(container(charts, "collector", "--set-json", option.replace("off", '"off"')))["LIMIT"] == given
+
+
+def test_query_parameters_that_are_kept_are_given_to_the_collector(charts: Charts) -> None:
+    option = "keptQueryParameters={gclid,utm_*}"
+    given = environment(container(charts, "collector", "--set", option))
+    assert given["KEPT_QUERY_PARAMETERS"] == "gclid,utm_*"
+    chosen = read_settings(
+        CollectorSettings, prog="", description="", argv=[], environ={**given, "VISITOR_SECRET_FILE": ""}
+    )
+    assert chosen.kept_query_parameters == ("gclid", "utm_*")

@@ -9,6 +9,7 @@ clock is off by receive time - sent_at, and the event happened at timestamp + re
 Snowplow calls the derived timestamp. An event can't be later than its arrival, so that is the latest it may be.
 """
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ import msgspec
 
 from clickstream_collector.devices import Device
 from clickstream_collector.errors import NotAnEvent
+from clickstream_collector.page_urls import NONE, KeptParameters, cut
 from clickstream_collector.visits import Visit, page_of
 from clickstream_core.events import LONGEST_FIELD, Event, shown
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
@@ -25,6 +27,7 @@ DIRECT = "direct"
 
 _CANONICAL = len("2024-10-26T10:30:45.123Z")
 _MOST_MILLISECONDS = 2**63 - 1
+_WITHOUT_SCHEME = re.compile(r"//|www\.|[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?::[0-9]+)?/", re.IGNORECASE)
 
 
 class ClientEvent(msgspec.Struct):
@@ -83,13 +86,21 @@ def read_event(candidate: Any) -> ClientEvent:
 
 
 def collected(
-    event: ClientEvent, visit: Visit, device: Device, country: str, user_id: str, session_id: str
+    event: ClientEvent,
+    visit: Visit,
+    device: Device,
+    country: str,
+    user_id: str,
+    session_id: str,
+    kept: KeptParameters = NONE,
 ) -> CollectedEvent:
-    """Return the record of an event. The last four arguments are what the request tells, for what the event does not.
+    """Return the record of an event. `device` to `session_id` are what the request tells, for what the event does not;
+    `kept` are the parameters that stay in page_url.
 
     Raises NotAnEvent for a time that is none, and when neither event nor request names a page.
     """
-    page = event.page_url or event.path or visit.path
+    given = event.page_url or event.path or ""
+    page = cut(given, kept) or visit.path + kept.of(visit.query) or ("/" if given else "")
     if not page:
         raise NotAnEvent("missing_field", "page_url (or path) is missing")
     timestamp = happened_at(event, visit)
@@ -101,7 +112,7 @@ def collected(
         event_type=event.event_type or ("click" if event.tag or event.id else "page_view"),
         page_url=page,
         page_category=event.page_category or "",
-        referrer=referrer_of(event.referrer, page_of(page)[0] or visit.host),
+        referrer=referrer_of(event.referrer, page_of(given)[0] or visit.host),
         device_type=event.device_type or device.kind,
         country=event.country or country,
         duration_ms=int(event.duration_ms or 0),
@@ -132,13 +143,17 @@ def happened_at(event: ClientEvent, visit: Visit) -> str:
 
 
 def referrer_of(referrer: str | None, own_host: str) -> str:
-    """Return the host of a referring URL, `direct` for the own host and for none; a name that is no URL stays."""
+    """Return the host of a referring URL, `direct` for the own host and for none; a name that is no URL stays.
+
+    A URL may lack its scheme, as in //host/path and www.example.com/path; what has no host is cut as a page's is.
+    """
     if not referrer:
         return DIRECT
-    host, _ = page_of(referrer)
+    without_user = cut(referrer)
+    host, _ = page_of(f"https://{without_user.lstrip('/')}" if _WITHOUT_SCHEME.match(without_user) else referrer)
     if host:
         return DIRECT if host == own_host else host
-    return referrer
+    return without_user or DIRECT
 
 
 def check_lengths(event: CollectedEvent) -> None:

@@ -18,6 +18,7 @@ from clickstream_collector.errors import KafkaRefused, NotAnEvent, Refused, TryA
 from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
 from clickstream_collector.limits import RateLimit
 from clickstream_collector.origins import Origins
+from clickstream_collector.page_urls import KeptParameters
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_collector.visitors import VisitorIds
 from clickstream_collector.visits import Proxies, Visit, limited_network, visit
@@ -60,6 +61,7 @@ class Intake:
         self._dead_letter_topic = settings.topics.dead_letter_topic
         self._site_keys = frozenset(settings.site_keys or ())
         self._excludes_bots = settings.bots == "exclude"
+        self._kept_parameters = KeptParameters(settings.kept_query_parameters)
         self._proxies = Proxies(settings.trusted_proxies)
         self._countries = Countries(settings.country_headers, settings.country_database)
         self._visitor_ids = VisitorIds(secret)
@@ -117,7 +119,7 @@ class Intake:
             session_id = event.session_id or self._visitor_ids.session_id(
                 visit.address, visit.user_agent, visit.received_at
             )
-            collected_event = collected(event, visit, device, country, user_id, session_id)
+            collected_event = collected(event, visit, device, country, user_id, session_id, self._kept_parameters)
             value = _encoded(collected_event)
             if len(value) > LONGEST_FIELD:
                 check_lengths(collected_event)

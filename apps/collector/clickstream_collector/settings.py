@@ -129,6 +129,12 @@ class CollectorSettings:
         default="exclude",
         help="events of crawlers: exclude (not stored), or include (stored with bot: true)",
     )
+    kept_query_parameters: tuple[str, ...] = setting(
+        "KEPT_QUERY_PARAMETERS",
+        parse=words(r"[A-Za-z0-9._*-]{1,64}", "none, or names of parameters such as gclid or utm_*"),
+        default="none",
+        help="parameters that stay in page_url, as in gclid,utm_*; all else of its query is cut off",
+    )
     visitor_secret: Password | None = setting(
         "VISITOR_SECRET",
         parse=Password,

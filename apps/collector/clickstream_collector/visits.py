@@ -21,9 +21,9 @@ _LONGEST_URL = 2048
 class Visit:
     """One request's circumstances; `received_at` and `sent_at` are milliseconds since the epoch.
 
-    `received` is `received_at` as text. `sent_at` is the sender's clock when it sent, None when it did not say. `host`
-    and `path` are those of the page that sent, as far as the browser tells: empty otherwise. `objects` is whether the
-    visitor wants to be left alone.
+    `received` is `received_at` as text. `sent_at` is the sender's clock when it sent, None when it did not say. `host`,
+    `path` and `query` are those of the page that sent, as far as the browser tells: empty otherwise. `objects` is
+    whether the visitor wants to be left alone.
     """
 
     address: str
@@ -35,6 +35,7 @@ class Visit:
     received: str
     sent_at: int | None = None
     objects: bool = False
+    query: str = ""
 
 
 class Proxies:
@@ -89,6 +90,7 @@ def visit(
         received=format_milliseconds(received_at),
         sent_at=sent_at,
         objects=headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1",
+        query=page[:_LONGEST_URL].partition("#")[0].partition("?")[2] if path else "",
     )
 
 

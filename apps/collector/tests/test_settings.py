@@ -17,6 +17,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert settings.allowed_origins == ("*",)
     assert settings.limits == (100.0, 5000.0)
     assert settings.bots == "exclude"
+    assert settings.kept_query_parameters == ()
     assert settings.country_headers[0] == "CF-IPCountry"
     unset = (settings.site_keys, settings.country_database, settings.visitor_secret, settings.visitor_secret_file)
     assert unset == (None,) * 4
@@ -76,6 +77,8 @@ def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
         ("TRUSTED_PROXIES", "proxy", "expected none, or networks"),
         ("COUNTRY_HEADERS", "X Country", "expected header names"),
         ("BOTS", "maybe", "expected exclude or include"),
+        ("KEPT_QUERY_PARAMETERS", "utm_source,", "expected none, or names of parameters"),
+        ("KEPT_QUERY_PARAMETERS", "q=1", "expected none, or names of parameters"),
         ("HTTP_PORT", "0", "expected"),
         ("HTTP_PORT", "65536", "expected"),
         ("VISITOR_SECRET", "short", "expected at least 16 characters"),

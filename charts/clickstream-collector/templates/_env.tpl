@@ -21,6 +21,10 @@
   value: {{ join "," .Values.countryHeaders | quote }}
 - name: BOTS
   value: {{ .Values.bots }}
+{{- with .Values.keptQueryParameters }}
+- name: KEPT_QUERY_PARAMETERS
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* A number without an exponent, or off, which YAML reads as false. */}}
