@@ -1,13 +1,20 @@
 """What clickstream.js records: page views, clicks, time on page, and what the page itself tells it."""
 
 import gzip
+import json
 import re
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 
+import msgspec
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from clickstream_collector.devices import device_of
+from clickstream_collector.events import collected, read_event
+from clickstream_collector.page_urls import KeptParameters, cut
+from clickstream_collector.visits import Visit
 from clickstream_core.timestamps import parse_timestamp
 from kit.poll import eventually
 from kit.snippet import SNIPPET, Event, FakeCollector, WebSite
@@ -188,20 +195,189 @@ def test_single_page_navigation_is_a_page_view_with_the_time_before(
     assert [each["page_url"] for each in leaves] == ["/first", "/second", "/third"]
 
 
-def test_two_navigations_at_once_are_two_page_views(collector: FakeCollector, open_page: OpenPage) -> None:
+def test_a_page_that_nobody_saw_is_no_page_view_and_leaves_its_referrer(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage
+) -> None:
+    site.body = """<script>addEventListener("DOMContentLoaded", () => {
+        if (location.pathname !== "/") return;
+        history.replaceState({}, "", "/login");
+        history.pushState({}, "", "/home");
+    })</script>"""
+    page = open_page("/", referer="https://search.example/")
+    the(collector, "page_view")
+    page.evaluate("""() => {
+        history.pushState({}, "", "/a");
+        setTimeout(() => history.replaceState({}, "", "/b"), 30);
+        setTimeout(() => history.replaceState({}, "", "/c"), 60);
+    }""")
+    views = the(collector, "page_view", 2)
+    page.goto("about:blank")
+
+    assert [(each["page_url"], each["referrer"]) for each in views] == [
+        ("/home", "https://search.example/"),
+        ("/c", ""),
+    ]
+    assert [each["page_url"] for each in the(collector, "page_leave", 2)] == ["/home", "/c"]
+
+
+def test_a_page_on_which_something_happened_was_seen(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage
+) -> None:
     page = open_page("/a")
-    page.evaluate("() => { history.pushState({}, '', '/b'); history.pushState({}, '', '/c'); }")
+    the(collector, "page_view")
+    page.evaluate("""() => {
+        history.pushState({}, "", "/b");
+        clickstream.track("search", {});
+        history.pushState({}, "", "/c");
+    }""")
 
     assert [each["page_url"] for each in the(collector, "page_view", 3)] == ["/a", "/b", "/c"]
+    assert [each["page_url"] for each in the(collector, "page_leave", 2)] == ["/a", "/b"]
 
 
 def test_only_the_hashes_of_hash_routers_are_pages(collector: FakeCollector, open_page: OpenPage) -> None:
     page = open_page("/app#top")
-    for each in ("#chapter", "#/cart?coupon=1", "#/cart?coupon=2", "#!/legacy"):
+    the(collector, "page_view")
+    for number, each in enumerate(("#chapter", "#/cart?coupon=1", "#/cart?coupon=2#access_token=3", "#!/legacy")):
         page.evaluate("hash => { location.hash = hash; }", each)
+        the(collector, "page_view", (1, 2, 2, 3)[number])
     views = the(collector, "page_view", 3)
 
     assert [each["page_url"] for each in views] == ["/app", "/app#/cart", "/app#!/legacy"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/a?token=1&utm_source=x&gclid=7&utm_medium=#top",
+        "/a?utm_medium=y$&gclid&UTM_SOURCE=z&my_gclid=1&gclid2=1",
+        "/a?gclid=1#/cart?gclid=2",
+        "/app?token=1#!/legacy#access_token=1",
+        "/a?",
+    ],
+)
+def test_of_a_query_only_the_named_parameters_are_kept_as_the_collector_keeps_them(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage, address: str
+) -> None:
+    site.attributes = 'data-kept-parameters="gclid, utm_*"'
+    page = open_page(address)
+    (view,) = the(collector, "page_view")
+    page.evaluate("() => { history.replaceState({}, '', location.pathname + '?gclid=8' + location.hash); }")
+    page.evaluate("clickstream.track('search')")
+    (search,) = the(collector, "search")
+
+    assert (
+        view["page_url"]
+        == search["page_url"]
+        == cut(site.url + address, KeptParameters(["gclid", "utm_*"]))[len(site.url) :]
+    )
+    assert len(collector.sent("page_view")) == 1, "another query is no other page"
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"), [("(", "/a"), ("a.b,", "/a?a.b=1"), ("c b[", "/a?b=2"), ("none", "/a"), ("", "/a")]
+)
+def test_names_of_parameters_that_are_none_do_no_harm(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage, names: str, kept: str
+) -> None:
+    site.attributes = f'data-kept-parameters="{names}"'
+    open_page("/a?a.b=1&b=2")
+
+    assert the(collector, "page_view")[0]["page_url"] == kept
+
+
+def test_of_a_file_only_its_name_is_kept(
+    site: WebSite, collector: FakeCollector, visitor: BrowserContext, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a folder of anna"
+    folder.mkdir()
+    (folder / "my shop.html").write_bytes(site.page(""))
+    page = visitor.new_page()
+    page.goto((folder / "my shop.html").as_uri() + "?q=1#/cart?q=2")
+
+    (view,) = the(collector, "page_view")
+    assert view["page_url"] == "file:///my%20shop.html#/cart" == cut(page.url)
+    assert "anna" not in str(collector.sent())
+
+
+_TOUCH = """(([points, platform, coarse]) => {
+    Object.defineProperty(Navigator.prototype, "maxTouchPoints", { get: () => points });
+    Object.defineProperty(Navigator.prototype, "platform", { get: () => platform });
+    const matchMedia = window.matchMedia;
+    window.matchMedia = (query) => query === "(pointer:coarse)" ? { matches: coarse } : matchMedia(query);
+})(%s)"""
+_MAC = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Safari/605"
+)
+_LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) {}Chrome/121.0.0.0 Safari/537.36"
+_WINDOWS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
+)
+_CHROME_OS = (
+    "Mozilla/5.0 (X11; CrOS aarch64 14541.0.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
+)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "touch", "screen", "said", "stored"),
+    [
+        (_MAC, (5, "MacIntel", True), (1024, 1366), "tablet", "tablet"),
+        (_MAC, (5, "MacIntel", True), (744, 1133), "tablet", "tablet"),
+        (_MAC, (5, "MacIntel", True), (393, 852), "mobile", "mobile"),
+        (_MAC, (0, "MacIntel", False), (1440, 900), None, "desktop"),
+        (_LINUX.format("SamsungBrowser/25.0 "), (5, "Linux armv8l", True), (800, 1280), "tablet", "tablet"),
+        (_LINUX.format("SamsungBrowser/25.0 "), (5, "Linux armv8l", True), (412, 915), "mobile", "mobile"),
+        (_LINUX.format(""), (10, "Linux x86_64", False), (1920, 1080), None, "desktop"),
+        (_WINDOWS, (10, "Win32", True), (1920, 1080), None, "desktop"),
+        (_CHROME_OS, (10, "Linux aarch64", True), (1366, 768), None, "desktop"),
+    ],
+)
+def test_the_browser_tells_which_device_its_user_agent_hides(
+    browser: Browser,
+    site: WebSite,
+    collector: FakeCollector,
+    user_agent: str,
+    touch: tuple[int, str, bool],
+    screen: tuple[int, int],
+    said: str | None,
+    stored: str,
+) -> None:
+    size = {"width": screen[0], "height": screen[1]}
+    context = browser.new_context(user_agent=user_agent, viewport=size, screen=size)  # type: ignore[arg-type]
+    context.add_init_script(_TOUCH % json.dumps(touch))
+    context.new_page().goto(site.url)
+    (view,) = the(collector, "page_view")
+    context.close()
+
+    assert view.get("device_type") == said
+    visit = Visit("203.0.113.7", user_agent, "", "", "", 0, "1970-01-01T00:00:00.000Z")
+    assert collected(read_event(view), visit, device_of(user_agent), "ZZ", "", "").device_type == stored
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage
+) -> None:
+    left = '{"event_id":"e","event_type":"left","timestamp":"2024-10-26T10:30:45.123Z","tag":"\\\\ud83d"}'
+    page = open_page(
+        script=f"""if (location.protocol === "http:") localStorage["clickstream:deadbeef:0"] = '{left}';"""
+    )
+    page.evaluate(r"""() => {
+        const button = document.body.appendChild(document.createElement("button"));
+        button.dataset.track = "Great 😀".slice(0, 7);
+        button.click();
+        clickstream.track("search", {
+            tag: "😀 \ude00 \ud83d\ud83d\ude00", page_category: "\\ud83d \\\ud83d", ["name \udfff"]: 1,
+        });
+    }""")
+
+    assert the(collector, "click")[0]["tag"] == "Great \ufffd"
+    (search,) = the(collector, "search")
+    assert search["tag"] == "😀 \ufffd \ufffd😀"
+    assert search["page_category"] == "\\ud83d \\\ufffd"
+    assert search["name \ufffd"] == 1
+    assert the(collector, "left")[0]["tag"] == "\ufffd"
+    for request in collector.requests:
+        msgspec.json.decode(request.body)  # which is strict
 
 
 def test_the_page_keeps_what_history_gives_and_throws(collector: FakeCollector, open_page: OpenPage) -> None:

@@ -8,10 +8,10 @@
   const SOURCE = '[src*="/clickstream.js"]';
   const SESSION_MS = 18e5;
   const LEASE_MS = 6e4;
-  const REPEAT_MS = 3e5; // for so long the collector knows an event again
+  const REPEAT_MS = 3e5;
   const MOST_EVENTS = 1000;
   const BATCH_EVENTS = 50;
-  const BATCH_LENGTH = 2e4; // of up to 3 bytes each; keepalive allows 64 KiB
+  const BATCH_LENGTH = 2e4;
 
   // The page must not notice what goes wrong here.
   const safe = (f) => (...given) => {
@@ -24,7 +24,6 @@
     : "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (digit) =>
       (digit ^ crypto.getRandomValues(new Uint8Array(1))[0] & 15 >> digit / 4).toString(16));
 
-  // Where nothing can be stored, the collector makes the ids.
   let local = Object.freeze({});
   safe(() => { local = window.localStorage || local; })();
   const write = (key, value) => {
@@ -46,7 +45,6 @@
   let running = false;
   let gone = false; // between pagehide and pageshow
 
-  // The queue: `mine`, stored as <tab>:<number> too. Once the time stored at <tab>, its lease, is over any tab takes it.
   const tab = PREFIX + uuid().slice(0, 8);
   const mine = new Map();
   const flying = new Set(); // under way in requests that outlive the page
@@ -65,8 +63,9 @@
     mine.delete(key);
     erase(key);
   };
-  const put = (json) => {
+  const put = (given) => {
     const key = tab + ":" + number++;
+    const json = given.replace(/\\(\\|ud[89a-f]..)/g, (escape, kind) => kind[1] ? "\ufffd" : escape);
     mine.set(key, { json, kept: write(key, json) });
     if (mine.size > MOST_EVENTS) done(mine.keys().next().value);
   };
@@ -74,7 +73,6 @@
   const adopt = () => {
     const now = Date.now();
     let others = false;
-    // Reversed, so that a tab's events come before its lease.
     for (const key of Object.keys(local).sort().reverse()) {
       const [, owner, event] = key.match(/^(clickstream:[\da-f]{8})(:\d+)?$/) || [];
       if (!owner || owner === tab) continue;
@@ -85,7 +83,6 @@
       const json = local[key];
       erase(key);
       safe(() => {
-        // Nobody reads the answer to the last page_leave; without a lease nothing was amiss when it was sent.
         const { event_type, timestamp } = event ? JSON.parse(json) : {};
         const over = event_type === "page_leave" && !(owner in local) && now - Date.parse(timestamp) > REPEAT_MS;
         if (event_type && !over) put(json);
@@ -149,9 +146,20 @@
     })();
   };
 
-  let url, page, since, settling, session;
+  let url, page, at, since, settling, session, device;
 
-  const path = () => location.pathname + (/^#[/!]/.test(location.hash) ? location.hash.split("?")[0] : "");
+  safe(() => {
+    const { maxTouchPoints, platform, userAgent } = navigator;
+    const hidden = platform === "MacIntel" || /X11; L/.test(userAgent) && matchMedia("(pointer:coarse)").matches;
+    if (maxTouchPoints > 1 && hidden) device = Math.min(screen.width, screen.height) < 600 ? "mobile" : "tablet";
+  })();
+  const names = (options.keptParameters || "").replace(/[^\w.*-]+/g, "|").replace(/\*/g, "[^=&]*");
+  const kept = names && RegExp(`[?&](${names})(?![^=&])[^&]*`, "g");
+  const path = (query = "") => {
+    const { protocol, pathname, hash } = location;
+    return (protocol === "file:" ? pathname.replace(/.*\//, "file:///") : pathname) + query
+      + (hash.match(/^#[/!][^?#]*/) || "");
+  };
   const record = (type, fields) => {
     if (!running) return;
     settle();
@@ -165,7 +173,7 @@
     own(0);
     put(JSON.stringify({
       event_id: uuid(), timestamp: new Date(now).toISOString(), user_id: local[VISITOR], session_id: session,
-      event_type: type, ...page, ...fields,
+      event_type: type, ...page, device_type: device, ...fields,
     }));
     wake(0);
   };
@@ -178,7 +186,9 @@
     record("page_view");
   };
   const arrive = (referrer) => {
-    page = { page_url: path(), referrer };
+    at = path();
+    page = { page_url: path((kept && location.search.match(kept) || []).join("").replace(/^&/, "?")), referrer };
+    clearTimeout(settling);
     settling = setTimeout(safe(settle), 50);
     resume();
   };
@@ -189,9 +199,11 @@
     since = -1;
   };
   const moved = safe(() => {
-    if (!running || path() === page.page_url) return;
-    rest();
-    arrive("");
+    if (!running || path() === at) return;
+    let referrer = "";
+    if (settling) ({ referrer } = page); // a page that nobody saw
+    else rest();
+    arrive(referrer);
   });
   const click = (event) => {
     if (event.type === "auxclick" && event.button !== 1) return;
@@ -259,7 +271,6 @@
     rest();
     flush(true);
     gone = true;
-    // The next page takes the unanswered.
     lease = 0;
     erase(tab);
     if (running && (tries || !navigator.onLine)) write(tab, 0);
@@ -272,7 +283,6 @@
     tries = notBefore = 0;
     flush();
   });
-  // Consent was withdrawn in another tab.
   on(window, "storage", ({ key, newValue }) => {
     if (key === VISITOR && !newValue && running) {
       wanted = false;
