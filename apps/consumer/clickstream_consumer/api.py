@@ -80,9 +80,13 @@ class Api:
         return Response(_as_json(windows, position, totals=fields == "totals"), _JSON, headers=_NOT_STORED)
 
     def _csv(self, request: Request) -> Response:
-        windows = self._selected(_Query(request, "from", "to", "limit"), MAX_WINDOWS)
+        query = _Query(request, "from", "to", "limit", "bom")
+        marked = query.value("bom", choice("1"), None) is not None
+        windows = self._selected(query, MAX_WINDOWS)
         name = {"Content-Disposition": 'attachment; filename="clickstream-windows.csv"'}
-        return Response(as_csv(windows), "text/csv; charset=utf-8; header=present", headers=_NOT_STORED | name)
+        return Response(
+            as_csv(windows, marked=marked), "text/csv; charset=utf-8; header=present", headers=_NOT_STORED | name
+        )
 
     def _events(self, request: Request) -> Response:
         query = _Query(request, "after")

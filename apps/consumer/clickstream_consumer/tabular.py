@@ -4,6 +4,7 @@ The numbers have columns of their own. Names come from the internet and stand on
 columns, which begin with a brace: no spreadsheet takes such a cell for a formula.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,8 +37,13 @@ COLUMNS = (
 )
 
 
-def as_csv(windows: Iterable[Kept]) -> Iterator[bytes]:
-    """Return the header and one row per window, in parts of some rows."""
+def as_csv(windows: Iterable[Kept], *, marked: bool = False) -> Iterator[bytes]:
+    """Return the header and one row per window, in parts of some rows.
+
+    `marked` puts a byte order mark first: without it Excel reads the text in the encoding of its country.
+    """
+    if marked:
+        yield codecs.BOM_UTF8
     yield _lines([COLUMNS])
     remaining = iter(windows)
     while rows := [_row(decode_window_metrics(kept.json)) for kept in islice(remaining, _ROWS_AT_ONCE)]:

@@ -1,3 +1,4 @@
+import codecs
 import csv
 import gzip
 import io
@@ -98,6 +99,25 @@ def test_csv_has_a_row_per_window_and_names_only_inside_json(site: Site) -> None
     assert (newest["events_page_view"], newest["events_other"], newest["events_purchase"]) == ("10", "5", "0")
     assert json.loads(newest["top_pages"]) == {'=HYPERLINK("x")': 3}
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_csv_begins_with_a_byte_order_mark_when_that_is_asked_for(site: Site) -> None:
+    site.fill(500)
+    plain = site.ask("/api/windows.csv?limit=400")[2]
+    status, headers, marked = site.ask("/api/windows.csv?limit=400&bom=1")
+    assert (status, headers["content-type"]) == (200, "text/csv; charset=utf-8; header=present")
+    assert not plain.startswith(codecs.BOM_UTF8)
+    assert marked == codecs.BOM_UTF8 + plain
+    compressed = site.ask("/api/windows.csv?limit=400&bom=1", headers={"Accept-Encoding": "gzip"})[2]
+    assert gzip.decompress(compressed) == marked
+
+
+@pytest.mark.parametrize("value", ["0", "true", "", "2", "01"])
+def test_another_byte_order_mark_is_a_400(site: Site, value: str) -> None:
+    status, _, body = site.ask(f"/api/windows.csv?bom={value}")
+    assert status == 400
+    assert json.loads(body) == {"error": f"bom={value}: expected 1", "parameter": "bom", "value": value}
+    assert b"bom=1: not a parameter; expected from, to, limit, fields" in site.ask("/api/windows?bom=1")[2]
 
 
 def test_countries_are_answered_where_the_results_have_them(site: Site) -> None:

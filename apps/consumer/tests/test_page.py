@@ -1,5 +1,6 @@
 """The page in a real browser. PAGE_SCREENSHOTS=folder keeps the pictures, to be looked at."""
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
 from kit.chromium import chromium
 from kit.page import Site, served_page
@@ -28,12 +30,14 @@ def open_page(browser: Browser, site: Site) -> Iterator[OpenPage]:
     complaints: list[str] = []
     contexts = []
 
-    def open_page(width: int = 1280, scheme: str = "light", locale: str = "en-US", path: str = "") -> Page:
+    def open_page(
+        width: int = 1280, scheme: str = "light", locale: str = "en-US", path: str = "", zone: str = "Asia/Seoul"
+    ) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 800},
             color_scheme="dark" if scheme == "dark" else "light",
             locale=locale,
-            timezone_id="Asia/Seoul",
+            timezone_id=zone,
         )
         contexts.append(context)
         page = context.new_page()
@@ -259,6 +263,113 @@ def test_a_point_of_the_history_can_be_chosen(site: Site, open_page: OpenPage) -
     expect(page.locator("#window-label")).to_have_text("Window")
 
 
+def add_from(site: Site, start: str, windows: int, seconds: int) -> None:
+    """Add so many windows of so many seconds, the first one beginning at `start`, as 2026-10-25T00:00:00Z."""
+    first = parse_timestamp(start)
+    for number in range(windows):
+        begin = first + number * seconds * 1000
+        site.add(0, window_start=format_seconds(begin), window_end=format_seconds(begin + seconds * 1000))
+
+
+@pytest.mark.parametrize(
+    ("zone", "locale", "start", "named"),
+    [
+        ("Europe/London", "en-US", "2026-11-26T12:00:00Z", "Times in Greenwich Mean Time"),
+        ("Europe/London", "en-US", "2026-07-26T12:00:00Z", "Times in British Summer Time"),
+        ("America/New_York", "en-US", "2026-07-26T12:00:00Z", "Times in Eastern Daylight Time"),
+        ("America/New_York", "en-US", "2026-01-26T12:00:00Z", "Times in Eastern Standard Time"),
+        ("Europe/London", "en-US", "2026-10-25T00:56:00Z", "Times in British Summer Time and Greenwich Mean Time"),
+        ("Europe/London", "ko-KR", "2026-11-26T12:00:00Z", "시간대: 그리니치 표준시"),
+        ("Asia/Seoul", "ko-KR", "2026-07-26T12:00:00Z", "시간대: 한국 표준시"),
+    ],
+)
+def test_the_zone_that_is_named_is_that_of_the_times_that_are_shown(
+    site: Site, open_page: OpenPage, zone: str, locale: str, start: str, named: str
+) -> None:
+    add_from(site, start, windows=10, seconds=60)
+    site.ready()
+    page = open_page(zone=zone, locale=locale)
+
+    expect(page.locator("#zone")).to_have_text(named)
+
+
+@pytest.mark.parametrize(
+    ("width", "locale", "zone", "start"),
+    [
+        (1280, "en-US", "Europe/London", "2026-10-24T20:30:00Z"),
+        (360, "ko-KR", "Europe/London", "2026-10-24T20:30:00Z"),
+        (360, "en-US", "America/New_York", "2026-11-01T01:30:00Z"),
+        (1280, "en-US", "Australia/Lord_Howe", "2026-04-04T10:30:00Z"),
+    ],
+)
+def test_times_that_the_clocks_show_twice_are_told_apart(
+    site: Site, open_page: OpenPage, keep: Keep, width: int, locale: str, zone: str, start: str
+) -> None:
+    add_from(site, start, windows=72, seconds=300)
+    site.ready()
+    page = open_page(width, locale=locale, zone=zone)
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    page.locator("input[name=range][value='6']").check(force=True)
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    expect(page.locator("#history-table tbody tr")).to_have_count(72)
+
+    texts = page.locator("#history-table tbody th").all_text_contents()
+    assert len(set(texts)) == 72
+    assert 12 <= len([text for text in texts if "GMT" in text or "E" in text]) <= 27, "elsewhere they only disturb"
+    labels = page.evaluate(_AXIS_LABELS)
+    assert len(set(labels)) == len(labels) > 2
+    assert page.evaluate(_FITS)
+    keep(page, f"clocks-turned-back-{zone.split('/')[1]}-{width}")
+
+
+def test_a_window_in_the_hour_that_comes_twice_says_which(site: Site, open_page: OpenPage) -> None:
+    add_from(site, "2026-10-25T00:30:00Z", windows=13, seconds=300)
+    site.ready()
+    page = open_page(zone="Europe/London")
+    expect(page.locator("#period")).to_have_text("Oct 25 01:30 – 01:35 GMT")
+    for _ in range(6):
+        page.locator("#earlier").click()
+    expect(page.locator("#period")).to_have_text("Oct 25 01:00 – 01:05 GMT")
+    page.locator("#earlier").click()
+    expect(page.locator("#period")).to_have_text("Oct 25 01:55 GMT+1 – 01:00 GMT")
+    for _ in range(5):
+        page.locator("#earlier").click()
+    expect(page.locator("#period")).to_have_text("Oct 25 01:30 – 01:35 GMT+1")
+    expect(page.locator("#news")).to_have_text("Showing window Oct 25 01:30 – 01:35 GMT+1.", use_inner_text=False)
+
+
+def test_two_days_in_one_chart_have_their_dates(site: Site, open_page: OpenPage, keep: Keep) -> None:
+    add_from(site, "2026-09-20T00:00:00Z", windows=44, seconds=3600)
+    site.ready()
+    page = open_page()
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    page.locator("input[name=range][value='168']").check(force=True)
+    labels = page.evaluate(_AXIS_LABELS)
+    keep(page, "two-days")
+
+    assert len(set(labels)) == len(labels) > 2
+
+
+def test_a_window_of_a_day_ends_on_the_next(site: Site, open_page: OpenPage) -> None:
+    add_from(site, "2026-09-20T00:00:00Z", windows=2, seconds=86400)
+    site.ready()
+    expect(open_page().locator("#period")).to_have_text("Sep 21 09:00 – Sep 22 09:00")
+
+
+def test_the_csv_of_the_page_begins_with_a_byte_order_mark(site: Site, open_page: OpenPage) -> None:
+    site.add(0, top_pages={"/상품/노트북": 3})
+    site.ready()
+    page = open_page(locale="ko-KR")
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="CSV").click()
+
+    assert downloading.value.suggested_filename == "clickstream-windows.csv"
+    content = downloading.value.path().read_bytes()
+    assert content == codecs.BOM_UTF8 + site.ask("/api/windows.csv")[2]
+    assert "/상품/노트북" in content.decode("utf-8-sig")
+
+
 def test_figures_ranges_and_tables_are_reached_with_the_keyboard(site: Site, open_page: OpenPage) -> None:
     site.fill(300)
     site.ready()
@@ -454,6 +565,10 @@ new MutationObserver(() => { changes += 1; }).observe(document.getElementById("t
 _AXIS_LENGTH = """
 (([from, to]) => to - from)(echarts.getInstanceByDom(document.getElementById("history-chart"))
   .getModel().getComponent("xAxis").axis.scale.getExtent())
+"""
+_AXIS_LABELS = """
+echarts.getInstanceByDom(document.getElementById("history-chart"))
+  .getModel().getComponent("xAxis").axis.getViewLabels().map((label) => label.formattedLabel)
 """
 _LINES = """
 [...document.querySelectorAll(".totals b")].map((b) => b.offsetHeight / parseFloat(getComputedStyle(b).lineHeight))

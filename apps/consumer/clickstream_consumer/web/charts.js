@@ -8,6 +8,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = new Map();
 const ROW = 46;
+const DAY_MS = 24 * 3600000;
 const TOOLTIP_LINE = 22; // as ECharts has it
 const pen = document.createElement("canvas").getContext("2d");
 
@@ -131,15 +132,16 @@ export function line(element, points, { chosen, figure, onChoose, summary }) {
     data.push([point.start, point.value, index]);
   });
   const span = points.length ? points.at(-1).start - points[0].start : 0;
+  const label = span > 2 * DAY_MS ? format.day : span > DAY_MS ? format.moment : format.minute;
   const single = points.length === 1 ? points[0] : undefined; // has no axis by itself
   const chart = draw(element, (look, width) => ({
     grid: { left: 4, right: 12, top: 16, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: {
-      type: "time", min: single ? 2 * single.start - single.end : null, max: single?.end ?? null, splitNumber: Math.max(2, Math.floor(width / 150)), minInterval: span > 2 * 86400000 ? 86400000 : 60000,
+      type: "time", min: single ? 2 * single.start - single.end : null, max: single?.end ?? null, splitNumber: Math.max(2, Math.floor(width / 150)), minInterval: span > 2 * DAY_MS ? DAY_MS : 60000,
       axisLine: { lineStyle: { color: look.line } }, axisTick: { show: false },
       axisLabel: {
         color: look.muted, hideOverlap: true, fontSize: 12, showMinLabel: false, showMaxLabel: false,
-        formatter: (value) => (span > 2 * 86400000 ? format.day(value) : format.minute(value)),
+        formatter: (value) => label(value),
       },
     },
     yAxis: {

@@ -14,25 +14,57 @@ const days = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" 
 const minutes = new Intl.DateTimeFormat(language, time);
 const seconds = new Intl.DateTimeFormat(language, { ...time, second: "2-digit" });
 const regions = new Intl.DisplayNames(language, { type: "region" });
-const zone = new Intl.DateTimeFormat(language, { timeZoneName: "long" });
+const zones = new Intl.DateTimeFormat(language, { timeZoneName: "long" });
+const offsets = new Intl.DateTimeFormat(language, { timeZoneName: "short" });
+const list = new Intl.ListFormat(language);
+const DAY_MS = 24 * 3600000;
+const SIX_HOURS_MS = 6 * 3600000; // further than a clock is ever turned
 
 export const count = (value) => numbers.format(value);
 export const short = (value) => compact.format(value);
 export const share = (part, whole) => shares.format(whole ? part / whole : 0);
 export const change = (now, before) => changes.format((now - before) / before);
 export const day = (milliseconds) => days.format(milliseconds);
-export const minute = (milliseconds) => minutes.format(milliseconds);
-export const zoneName = () => zone.formatToParts(0).find((part) => part.type === "timeZoneName").value;
 
-const clock = (milliseconds) => (milliseconds % 60000 ? seconds : minutes).format(milliseconds);
+const nameIn = (format, milliseconds) => format.formatToParts(milliseconds).find(({ type }) => type === "timeZoneName").value;
+const minutesWest = (milliseconds) => new Date(milliseconds).getTimezoneOffset();
 
-// Both bounds with seconds when one of them has some, so that they read alike.
-export function period(start, end) {
-  const format = start % 60000 || end % 60000 ? seconds : minutes;
-  return `${days.format(start)} ${format.format(start)} – ${format.format(end)}`;
+// Whether the clocks show this time twice, because they are turned back: then there is another moment, as far away as
+// they are turned, at which they are already, or still, those of the other side.
+function isTwice(milliseconds) {
+  return [-1, 1].some((side) => {
+    const west = minutesWest(milliseconds + side * SIX_HOURS_MS);
+    const turned = side * (west - minutesWest(milliseconds));
+    return turned > 0 && minutesWest(milliseconds + side * turned * 60000) === west;
+  });
 }
 
-export const moment = (milliseconds) => `${days.format(milliseconds)} ${clock(milliseconds)}`;
+const withOffset = (text, milliseconds) => (isTwice(milliseconds) ? `${text} ${nameIn(offsets, milliseconds)}` : text);
+
+export const minute = (milliseconds) => withOffset(minutes.format(milliseconds), milliseconds);
+
+export const moment = (milliseconds) => withOffset(
+  `${days.format(milliseconds)} ${(milliseconds % 60000 ? seconds : minutes).format(milliseconds)}`, milliseconds,
+);
+
+// Both bounds with seconds when one of them has some, so that they read alike; with their offset from UTC where they
+// would be mistaken without.
+export function period(start, end) {
+  const format = start % 60000 || end % 60000 ? seconds : minutes;
+  const bounds = [start, end].map((each) => format.format(each));
+  if (end - start >= DAY_MS || days.format(start) !== days.format(end - 1)) bounds[1] = `${days.format(end)} ${bounds[1]}`;
+  if (isTwice(start) || isTwice(end) || minutesWest(start) !== minutesWest(end)) {
+    const [from, to] = [start, end].map((each) => nameIn(offsets, each));
+    if (from !== to) bounds[0] += ` ${from}`;
+    bounds[1] += ` ${to}`;
+  }
+  return `${days.format(start)} ${bounds.join(" – ")}`;
+}
+
+// The zone of these times, in their order; around a change of the clocks it has two names.
+export function zoneName(...times) {
+  return list.format(new Set((times.length ? times : [Date.now()]).map((each) => nameIn(zones, each))));
+}
 
 // Names come from the internet: what cannot be printed, text direction overrides above all, is shown as its code.
 export const printable = (name) => name.replace(

@@ -15,7 +15,6 @@ export class Timeline {
     this.windows = windows;
     this.onChoose = onChoose;
     this.chosen = undefined;
-    byId("zone").textContent = word("time_zone", { zone: format.zoneName() });
     for (const name of ["figure", "range"]) byId(name).addEventListener("change", () => this.draw());
     byId("history-details").addEventListener("toggle", () => this.#table());
   }
@@ -29,6 +28,7 @@ export class Timeline {
     const figure = chosenOf("figure");
     const name = figure === "avg_duration_ms" ? `${word("avg_duration")} (${word("milliseconds")})` : word(figure);
     const windows = this.windows.lastHours(Number(chosenOf("range")));
+    this.#zone([this.chosen, windows[0], windows.at(-1)]);
     const points = windows.map(({ start, end, [figure]: value }) => ({ start, end, value }));
     const values = points.map((point) => point.value);
     line(byId("history-chart"), points, {
@@ -42,6 +42,11 @@ export class Timeline {
       }),
     });
     this.#table();
+  }
+
+  #zone(shown) {
+    const times = shown.filter(Boolean).flatMap(({ start, end }) => [start, end]).sort((a, b) => a - b);
+    if (times.length) byId("zone").textContent = word("time_zone", { zone: format.zoneName(...times) });
   }
 
   #table() {
