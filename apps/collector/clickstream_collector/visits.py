@@ -85,12 +85,12 @@ def visit(
         user_agent=_text(headers, b"user-agent")[:_LONGEST_USER_AGENT],
         host=page_of(origin)[0] if origin else host,
         path=path,
+        query=page[:_LONGEST_URL].partition("#")[0].partition("?")[2] if path else "",
         site_key=site_key,
         received_at=received_at,
         received=format_milliseconds(received_at),
         sent_at=sent_at,
         objects=headers.get(b"dnt") == b"1" or headers.get(b"sec-gpc") == b"1",
-        query=page[:_LONGEST_URL].partition("#")[0].partition("?")[2] if path else "",
     )
 
 
