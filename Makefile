@@ -80,6 +80,10 @@ $(INSTALLED): $(LOCKS) $(PROJECTS:%=%/pyproject.toml)
 		"or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Clickstream needs Python 3.11 or newer," \
 		"but $(PYTHON) is $$($(PYTHON) -V 2>&1); say which to use: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@case $$(pwd -P) in *:*) echo "Python can't make $(VENV) in a folder with a colon in its path ($$(pwd -P)):" \
+		"move this checkout to another" >&2; exit 1 ;; esac
+	@test -w . || { echo "$$(pwd -P) can't be written to, but $(VENV) is made there: move this checkout to a folder of" \
+		"your own" >&2; exit 1; }
 	@echo "Preparing $(VENV) with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) -m venv failed;" \
 		"on Debian and Ubuntu the package python3-venv has it" >&2; exit 1; }

@@ -1,13 +1,18 @@
 """A real Apache Kafka broker on this machine: one node, KRaft, 127.0.0.1 only.
 
-The broker's folder holds `data` (the log segments), `server.properties` and `log4j2.properties`. The data is formatted
-once (`kafka.tools.StorageTool format --standalone`); after that `kafka.Kafka` is started on it again and again, with a
-new controller port each time. A small heap, the serial collector and only the first compiler tier let it take records
-two to three seconds after it was started, with some 170 MiB.
+The broker's folder holds `data` (the log segments), `server.properties`, `log4j2.properties` and links to the jars.
+The data is formatted once (`kafka.tools.StorageTool format --standalone`); after that `kafka.Kafka` is started on it
+again and again, with a new controller port each time. A small heap, the serial collector and only the first compiler
+tier let it take records two to three seconds after it was started, with some 170 MiB.
+
+Java and Kafka run in that folder and know everything below it by relative names, so the folder may be called anything:
+Java splits a class path at colons, Kafka splits log.dirs at commas, and neither has an escape for them.
 
 The listener's port stays the same for the life of a Broker object, so that clients find it again after a restart.
 """
 
+import locale
+import os
 import shutil
 import signal
 import socket
@@ -24,8 +29,14 @@ from clickstream_local.children import Child
 from clickstream_local.errors import BrokerFailed
 from clickstream_local.jars import KAFKA_VERSION
 from clickstream_local.ports import describe_holder, free_port, is_free
+from clickstream_local.properties import format_properties
 
 _STOP_GRACE = 30.0
+_LONGEST_NAME_BYTES = 320
+"""Of a file below the data: a topic's name, its partition, a mark while it is deleted, a segment's name."""
+_SERVER_PROPERTIES = "server.properties"
+_LOG4J2_PROPERTIES = "log4j2.properties"
+_CLASS_PATH = "class-path"
 _JVM_OPTIONS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
 _LOG4J2 = """\
@@ -94,11 +105,13 @@ class Broker:
         another version of Kafka.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._refuse_long_paths()
         if not is_free(self.port):
             raise BrokerFailed(f"port {self.port} is held by {describe_holder(self.port)}: stop it or choose another")
+        self._link_jars()
         self._write_configuration()
         self._format_once()
-        self._child = Child("Kafka", self._command("kafka.Kafka", str(self._server_properties)), log=self.log)
+        self._child = self._java_program("Kafka", "kafka.Kafka", _SERVER_PROPERTIES)
         try:
             self._wait_until_ready(self._child, time.monotonic() + deadline_seconds)
         except BaseException:
@@ -131,14 +144,39 @@ class Broker:
     def _data(self) -> Path:
         return self.directory / "data"
 
-    @property
-    def _server_properties(self) -> Path:
-        return self.directory / "server.properties"
+    def _refuse_long_paths(self) -> None:
+        """Raise BrokerFailed when files of a topic could not be opened: the system limits the length of a path."""
+        longest = os.pathconf(self.directory, "PC_PATH_MAX")
+        length = len(os.fsencode(self._data)) + _LONGEST_NAME_BYTES
+        if length > longest:
+            raise BrokerFailed(
+                f"the path of {self._data} is too long by {length - longest} bytes for Kafka's files: "
+                f"choose a folder with a shorter one (--local-directory)"
+            )
 
-    def _command(self, main_class: str, *arguments: str) -> list[str | Path]:
-        logging = f"-Dlog4j2.configurationFile={(self.directory / 'log4j2.properties').as_uri()}"
-        class_path = ":".join(str(jar) for jar in self._jars)
-        return [self._java, *_JVM_OPTIONS, logging, "-cp", class_path, main_class, *arguments]
+    def _java_program(self, name: str, main_class: str, *arguments: str) -> Child:
+        """Start a class of Kafka's jars in the broker's folder, with file names as Java reads them in UTF-8."""
+        environ = dict(os.environ)
+        if locale.nl_langinfo(locale.CODESET) != "UTF-8":
+            environ["LC_ALL"] = "C.UTF-8"
+        command: list[str | Path] = [
+            self._java.absolute(),
+            *_JVM_OPTIONS,
+            f"-Dclickstream.folder={self.directory}",  # for who looks at the processes
+            f"-Dlog4j2.configurationFile={_LOG4J2_PROPERTIES}",
+            "-cp",
+            ":".join(f"{_CLASS_PATH}/{jar.name}" for jar in self._jars),
+            main_class,
+            *arguments,
+        ]
+        return Child(name, command, log=self.log, environ=environ, directory=self.directory)
+
+    def _link_jars(self) -> None:
+        links = self.directory / _CLASS_PATH
+        shutil.rmtree(links, ignore_errors=True)
+        links.mkdir()
+        for jar in self._jars:
+            (links / jar.name).symlink_to(jar.absolute())
 
     def _write_configuration(self) -> None:
         controller = free_port()
@@ -151,7 +189,7 @@ class Broker:
             "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-            "log.dirs": str(self._data),
+            "log.dirs": self._data.name,
             # A topic is made on purpose, with its partitions and limits, never by a mistyped name.
             "auto.create.topics.enable": "false",
             # One node: nothing to replicate to.
@@ -173,9 +211,8 @@ class Broker:
             "group.initial.rebalance.delay.ms": "0",
             **self._properties,
         }
-        lines = [f"{name}={value.replace(chr(92), chr(92) * 2)}\n" for name, value in properties.items()]
-        self._server_properties.write_text("".join(lines), encoding="utf-8")
-        (self.directory / "log4j2.properties").write_text(_LOG4J2, encoding="utf-8")
+        (self.directory / _SERVER_PROPERTIES).write_bytes(format_properties(properties))
+        (self.directory / _LOG4J2_PROPERTIES).write_text(_LOG4J2, encoding="utf-8")
 
     def _format_once(self) -> None:
         version = self._data / "kafka-version"
@@ -189,8 +226,8 @@ class Broker:
         if self._data.exists():
             shutil.rmtree(self._data)  # formatting was interrupted: nothing can be in it yet
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        arguments = ("format", "--standalone", f"--cluster-id={cluster_id}", "--config", str(self._server_properties))
-        formatting = Child("format", self._command("kafka.tools.StorageTool", *arguments), log=self.log)
+        arguments = ("format", "--standalone", f"--cluster-id={cluster_id}", "--config", _SERVER_PROPERTIES)
+        formatting = self._java_program("format", "kafka.tools.StorageTool", *arguments)
         try:
             status = formatting.wait(60.0)
         finally:

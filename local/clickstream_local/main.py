@@ -21,6 +21,7 @@ from clickstream_core.settings import read_settings
 from clickstream_local.broker import Broker
 from clickstream_local.children import Child
 from clickstream_local.errors import LocalError
+from clickstream_local.folder import prepare_folder
 from clickstream_local.interruption import Interrupted, StopSignals
 from clickstream_local.jars import KAFKA_VERSION, kafka_jars
 from clickstream_local.java import find_java
@@ -67,6 +68,11 @@ def main(commands: Commands = app_commands) -> int:
     except LocalError as error:
         screen.line(f"✗ {error}")
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        screen.line(f"✗ {os.fsdecode(error.filename)}: {error.strerror}")
+        return 1
     return 0
 
 
@@ -87,8 +93,7 @@ def launch(
         refuse_fresh_elsewhere(settings, environ["KAFKA_BOOTSTRAP_SERVERS"])
     kafka = read_settings(KafkaSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
     names = (topics.events_topic, topics.metrics_topic, topics.partials_topic, topics.dead_letter_topic)
-    logs = settings.directory / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    logs = prepare_folder(settings.directory)
     with only_one(settings.directory):
         check_ports(settings, embedded, with_prometheus=executable is not None)
         for log in logs.glob("*.log"):

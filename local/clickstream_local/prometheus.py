@@ -1,7 +1,9 @@
 """Prometheus on this machine, for `--monitoring`: it asks the apps for their metrics and evaluates the alert rules.
 
-It is used where it is installed, and not fetched. Its configuration is written as JSON, which YAML contains. The rules
-are those of monitoring/alerts.yaml, a resource of the Prometheus operator, whose spec is a rule file.
+It is used where it is installed, and not fetched. Its configuration is written as JSON, which YAML contains. It runs in
+its folder and knows its files by relative names, so the folder may be called anything: in rule_files, signs of a path
+make a pattern. The rules are those of monitoring/alerts.yaml, a resource of the Prometheus operator, whose spec is a
+rule file.
 """
 
 import json
@@ -87,15 +89,16 @@ class Prometheus:
         self._child = Child(
             "Prometheus",
             [
-                self._executable,
-                f"--config.file={configuration}",
-                f"--storage.tsdb.path={self._directory / 'data'}",
+                self._executable.absolute(),
+                f"--config.file={configuration.name}",
+                "--storage.tsdb.path=data",
                 "--storage.tsdb.retention.time=7d",
                 "--storage.tsdb.retention.size=1GB",
                 f"--web.listen-address=127.0.0.1:{self._port}",
                 "--log.level=warn",
             ],
             log=self._log,
+            directory=self._directory,
         )
         try:
             self._wait_until_ready(self._child)
@@ -111,7 +114,7 @@ class Prometheus:
     def _configuration(self, rules: Path) -> dict[str, object]:
         return {
             "global": {"scrape_interval": self._interval, "evaluation_interval": self._interval},
-            "rule_files": [str(rules)],
+            "rule_files": [rules.name],
             "scrape_configs": [
                 {
                     "job_name": job,

@@ -83,7 +83,7 @@ def test_the_apps_are_targets_and_the_rules_are_loaded(make: Make, tmp_path: Pat
     assert job["job_name"] == "clickstream-consumer"
     assert job["static_configs"] == [{"targets": ["localhost:8080"], "labels": {"namespace": "local"}}]
     (rules,) = configuration["rule_files"]
-    assert Path(rules).read_text() == "groups: []\n"
+    assert (tmp_path / "data" / rules).read_text() == "groups: []\n", "as seen from the configuration"
 
 
 def test_it_is_stopped_and_its_port_is_free_again(make: Make) -> None:

@@ -1,6 +1,9 @@
 """Strimzi's manifests: valid under Strimzi's own v1 schemas, and what docs and contract say they are."""
 
+import os
 import re
+import shlex
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -357,3 +360,31 @@ def test_the_overlays_are_kafka_topics_and_users_together(kustomize: Kustomize) 
             for directory in (f"overlays/{overlay}/kafka", f"overlays/{overlay}/topics", "base/users")
         ]
         assert resources(kustomize, f"overlays/{overlay}") == {key: part[key] for part in parts for key in part}
+
+
+@pytest.mark.parametrize("name", ["on", "123", "1e3", "null", "own"])
+def test_a_cluster_of_any_name_stays_text(kustomize: Kustomize, name: str) -> None:
+    kubectl = f'kubectl() {{ {shlex.join(map(str, kustomize))} "${{@:2}}"; }}'
+    script = (
+        f". {shlex.quote(str(ROOT / 'deploy/manifests.sh'))}; {kubectl}; manifest overlays/dev; manifest base/users"
+    )
+    variables = {"ROOT": str(ROOT), "CLUSTER_NAME": name, "PATH": os.environ["PATH"]}
+    made = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=True).stdout
+    documents = load_documents(made.replace("\napiVersion:", "\n---\napiVersion:"))
+
+    clusters = {each["metadata"].get("labels", {}).get("strimzi.io/cluster", name) for each in documents}
+    assert clusters == {name}
+    assert [each["metadata"]["name"] for each in documents if each["kind"] == "Kafka"] == [name]
+    assert CLUSTER not in made
+
+
+def test_the_command_lines_password_may_have_any_sign(tmp_path: Path) -> None:
+    (pod,) = load_documents((STRIMZI / "cli/kafka-cli-pod.yaml").read_text(encoding="utf-8"))
+    jaas = r'org.example.Module required username="kafka-cli" password="a\\b\"$HOME `c` #";'
+    (tmp_path / "sasl.jaas.config").write_text(jaas)
+    (script,) = pod["spec"]["containers"][0]["args"]
+    script = script.replace("exec sleep infinity", "").replace("/etc/kafka-user", str(tmp_path))
+    subprocess.run(["bash", "-c", script.replace("/tmp/client", f"{tmp_path}/client")], check=True)
+
+    lines = (tmp_path / "client.properties").read_text().splitlines()
+    assert lines[-1] == "sasl.jaas.config=" + jaas.replace("\\", "\\\\"), "as java.util.Properties reads it"
