@@ -35,7 +35,7 @@ COPY apps/${APP} apps/${APP}
 COPY deploy/image/sitecustomize.py .
 RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /packages apps/core "apps/${APP}" \
     && pip --python /app/bin/python install --quiet --no-compile --no-index --no-deps --prefix /own /packages/*.whl \
-    && cp sitecustomize.py /own/lib/python3*/site-packages/ \
+    && install -m 644 sitecustomize.py /own/lib/python3*/site-packages/ \
     && python -m compileall -q --invalidation-mode unchecked-hash /own/lib
 
 # Bytecode is made here, because the file system is read-only later; without it each start would compile hundreds of

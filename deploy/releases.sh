@@ -90,14 +90,18 @@ describe_release() {
 
 # check_charts: they are complete, and take the values; ends otherwise
 check_charts() {
-    local release chart output
+    local release chart output version
     write_values
+    version=$(kube get --raw=/version 2>/dev/null | sed -n 's/.*"gitVersion": *"\([^"]*\)".*/\1/p') || version=
     for release in "${RELEASES[@]}"; do
         chart=$ROOT/charts/$(chart_of "$release")
         output=$(helm dependency build --skip-refresh "$chart" 2>&1) ||
             fail "chart $chart can't be completed ($(last_line "$output")): is the folder writable?"
         describe_release "$release"
-        output=$(helm template "${HELM_ARGUMENTS[@]}" --no-hooks 2>&1 >"$WORK/rendered-$release") || {
+        output=$(helm template "${HELM_ARGUMENTS[@]}" ${version:+--kube-version "$version"} --no-hooks \
+            2>&1 >"$WORK/rendered-$release") || {
+            [[ $output != *"requires kubeVersion"* ]] ||
+                fail "this cluster's Kubernetes is too old for $release ($(last_line "$output"))"
             indent <<<"$output" >&2
             fail "the values for $release are refused: see above (charts/$(chart_of "$release")/values.yaml explains them)"
         }

@@ -109,6 +109,17 @@ def test_an_app_reaches_dns_and_kafka_and_is_reached_on_its_ports(charts: Charts
     ]
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_the_ports_of_dns_and_kafka_can_be_others(charts: Charts, app: str) -> None:
+    openshift = ("--set", "networkPolicy.dnsPorts={53,5353},networkPolicy.kafkaPorts={30092,30093}")
+    policies = of_kind(rendered(charts, app, *openshift), "NetworkPolicy")
+    assert len(policies) == 2, "that of helm test too"
+    for policy in policies:
+        dns, kafka = policy["spec"]["egress"][:2]
+        assert dns["ports"] == [{"port": port, "protocol": kind} for port in (53, 5353) for kind in ("UDP", "TCP")]
+        assert kafka["ports"] == [{"port": 30092}, {"port": 30093}]
+
+
 @pytest.mark.parametrize(("app", "namespace"), [("consumer", "monitoring"), ("collector", "ingress-nginx")])
 def test_who_may_come_in_and_where_kafka_is_can_be_narrowed(charts: Charts, app: str, namespace: str) -> None:
     everything = str(SOURCE / chart(app) / "ci/03-everything-values.yaml")

@@ -194,6 +194,17 @@ def test_missing_rights_are_named_before_anything_is_made(cluster: FakeCluster) 
     assert changes(finished) == []
 
 
+def test_a_cluster_that_is_too_old_for_the_charts_is_named_before_anything_is_made(cluster: FakeCluster) -> None:
+    cluster.answer("get --raw=/version", '{\n  "gitVersion": "v1.29.3-eks-1",\n  "minor": "29"\n}\n')
+    refusal = "Error: chart requires kubeVersion: >=1.30.0-0 which is incompatible with Kubernetes v1.29.3-eks-1"
+    cluster.answer("helm template .* --kube-version v1.29.3-eks-1", error=f"{refusal}\n", status=1)
+    finished = cluster.run("setup.sh")
+
+    assert finished.status == 1
+    assert f"this cluster's Kubernetes is too old for clickstream-consumer ({refusal})" in finished.error
+    assert finished.called("apply|create|helm upgrade") == []
+
+
 def test_values_that_a_chart_refuses_are_shown_before_anything_is_made(cluster: FakeCluster) -> None:
     cluster.answer("helm template clickstream-producer", error="Error: at '/rate': got string, want number\n", status=1)
     finished = cluster.run("setup.sh")

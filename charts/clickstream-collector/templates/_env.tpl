@@ -1,4 +1,4 @@
-{{- define "clickstream.env" -}}
+{{- define "clickstream-collector.env" -}}
 - name: EVENTS_TOPIC
   value: {{ .Values.topics.events | quote }}
 - name: DEAD_LETTER_TOPIC
@@ -10,9 +10,9 @@
   value: {{ join "," . | quote }}
 {{- end }}
 - name: LIMIT
-  value: {{ include "collector.limit" .Values.limit | quote }}
+  value: {{ include "clickstream-collector.limit" .Values.limit | quote }}
 - name: SITE_LIMIT
-  value: {{ include "collector.limit" .Values.siteLimit | quote }}
+  value: {{ include "clickstream-collector.limit" .Values.siteLimit | quote }}
 {{- with .Values.trustedProxies }}
 - name: TRUSTED_PROXIES
   value: {{ join "," . | quote }}
@@ -20,7 +20,7 @@
 - name: COUNTRY_HEADERS
   value: {{ join "," .Values.countryHeaders | quote }}
 - name: BOTS
-  value: {{ .Values.bots }}
+  value: {{ .Values.bots | quote }}
 {{- with .Values.keptQueryParameters }}
 - name: KEPT_QUERY_PARAMETERS
   value: {{ join "," . | quote }}
@@ -28,7 +28,7 @@
 {{- end }}
 
 {{/* A number without an exponent, or off, which YAML reads as false. */}}
-{{- define "collector.limit" -}}
+{{- define "clickstream-collector.limit" -}}
 {{- if has (toString .) (list "off" "false") }}off
 {{- else if eq (float64 .) (int64 . | float64) }}{{ int64 . }}
 {{- else }}{{ . }}

@@ -1,4 +1,4 @@
-{{- define "clickstream.env" -}}
+{{- define "clickstream-consumer.env" -}}
 - name: METRICS_TOPIC
   value: {{ .Values.topics.metrics | quote }}
 - name: GROUP_ID
@@ -6,5 +6,5 @@
 - name: PROCESSOR_GROUP
   value: {{ .Values.processorGroup | quote }}
 - name: DASHBOARD_LANGUAGE
-  value: {{ .Values.dashboardLanguage }}
+  value: {{ .Values.dashboardLanguage | quote }}
 {{- end }}

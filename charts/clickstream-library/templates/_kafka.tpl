@@ -2,7 +2,7 @@
 How a pod reaches Kafka: settings in the environment, secrets as files. Files, because the kubelet replaces them when
 Strimzi rotates a password or renews a certificate, and the apps read them again at each new connection.
 */}}
-{{- define "clickstream.kafkaEnv" -}}
+{{- define "clickstream-library.kafkaEnv" -}}
 {{- $kafka := .Values.kafka -}}
 {{- $auth := $kafka.authentication -}}
 {{- if and (eq $auth.type "tls") (not $kafka.tls.enabled) }}
@@ -12,12 +12,12 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 - name: KAFKA_BOOTSTRAP_SERVERS
   value: {{ $kafka.bootstrapServers | quote }}
 - name: KAFKA_SECURITY_PROTOCOL
-  value: {{ include "clickstream.kafkaSecurityProtocol" . }}
+  value: {{ include "clickstream-library.kafkaSecurityProtocol" . }}
 {{- if eq $auth.type "scram-sha-512" }}
 - name: KAFKA_SASL_MECHANISM
   value: SCRAM-SHA-512
 - name: KAFKA_SASL_USERNAME
-  value: {{ $auth.username | default (include "clickstream.kafkaUserSecret" .) | quote }}
+  value: {{ $auth.username | default (include "clickstream-library.kafkaUserSecret" .) | quote }}
 - name: KAFKA_SASL_PASSWORD_FILE
   value: /etc/kafka/user/password
 {{- else if eq $auth.type "tls" }}
@@ -32,7 +32,7 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 {{- end }}
 {{- end }}
 
-{{- define "clickstream.kafkaSecurityProtocol" -}}
+{{- define "clickstream-library.kafkaSecurityProtocol" -}}
 {{- if eq .Values.kafka.authentication.type "scram-sha-512" -}}
 {{ ternary "SASL_SSL" "SASL_PLAINTEXT" .Values.kafka.tls.enabled }}
 {{- else -}}
@@ -41,11 +41,12 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 {{- end }}
 
 {{/* The Secret that Strimzi makes for a KafkaUser has the user's name, and the users are named like the releases. */}}
-{{- define "clickstream.kafkaUserSecret" -}}
-{{- .Values.kafka.authentication.secret | default (include "clickstream.fullname" .) -}}
+{{- define "clickstream-library.kafkaUserSecret" -}}
+{{- $own := ternary .Release.Name (include "clickstream-library.fullname" .) .Chart.IsRoot -}}
+{{- .Values.kafka.authentication.secret | default $own -}}
 {{- end }}
 
-{{- define "clickstream.kafkaVolumeMounts" -}}
+{{- define "clickstream-library.kafkaVolumeMounts" -}}
 {{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
 - name: kafka-ca
   mountPath: /etc/kafka/ca
@@ -59,11 +60,11 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 {{- end }}
 
 {{/* Only the keys that are needed; 0440 with the pod's fsGroup lets the app read them and nobody else. */}}
-{{- define "clickstream.kafkaVolumes" -}}
+{{- define "clickstream-library.kafkaVolumes" -}}
 {{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
 - name: kafka-ca
   secret:
-    secretName: {{ .Values.kafka.tls.caSecret }}
+    secretName: {{ .Values.kafka.tls.caSecret | quote }}
     defaultMode: 0440
     items:
       - key: ca.crt
@@ -72,7 +73,7 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 {{- if ne .Values.kafka.authentication.type "none" }}
 - name: kafka-user
   secret:
-    secretName: {{ include "clickstream.kafkaUserSecret" . }}
+    secretName: {{ include "clickstream-library.kafkaUserSecret" . | quote }}
     defaultMode: 0440
     items:
       {{- $scram := eq .Values.kafka.authentication.type "scram-sha-512" }}
@@ -88,15 +89,15 @@ Sums of the certificates that the pods have read, so that `helm upgrade` replace
 certificate from before its renewal. A password is left out: it is read again without a restart. `lookup` sees the
 cluster; without one (helm template, Argo CD) there is nothing to sum up.
 */}}
-{{- define "clickstream.kafkaChecksums" -}}
+{{- define "clickstream-library.kafkaChecksums" -}}
 {{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
 {{- with lookup "v1" "Secret" .Release.Namespace .Values.kafka.tls.caSecret }}
-checksum/kafka-ca: {{ index (.data | default dict) "ca.crt" | default "" | sha256sum }}
+checksum/kafka-ca: {{ index (.data | default dict) "ca.crt" | default "" | sha256sum | quote }}
 {{- end }}
 {{- end }}
 {{- if eq .Values.kafka.authentication.type "tls" }}
-{{- with lookup "v1" "Secret" .Release.Namespace (include "clickstream.kafkaUserSecret" .) }}
-checksum/kafka-user: {{ index (.data | default dict) "user.crt" | default "" | sha256sum }}
+{{- with lookup "v1" "Secret" .Release.Namespace (include "clickstream-library.kafkaUserSecret" .) }}
+checksum/kafka-user: {{ index (.data | default dict) "user.crt" | default "" | sha256sum | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

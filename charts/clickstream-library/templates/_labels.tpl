@@ -1,13 +1,13 @@
 {{/* What never changes in a release: a Deployment's selector cannot. */}}
-{{- define "clickstream.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- define "clickstream-library.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "clickstream-library.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{- define "clickstream.labels" -}}
-{{ include "clickstream.selectorLabels" . }}
+{{- define "clickstream-library.labels" -}}
+{{ include "clickstream-library.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: clickstream
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | quote }}
 {{- end }}

@@ -1,46 +1,65 @@
-{{/*
-In: the app's ports. Out: DNS and Kafka. Brokers listen on the port of their bootstrap address, so its ports are Kafka's.
-*/}}
-{{- define "clickstream.networkPolicy" -}}
-{{- if .Values.networkPolicy.enabled -}}
+{{/* In: the app's ports. Out: DNS and Kafka. Takes context and app. */}}
+{{- define "clickstream-library.networkPolicy" -}}
+{{- $context := .context -}}
+{{- if $context.Values.networkPolicy.enabled -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ include "clickstream.fullname" . }}
+  name: {{ include "clickstream-library.fullname" $context | quote }}
   labels:
-    {{- include "clickstream.labels" . | nindent 4 }}
+    {{- include "clickstream-library.labels" $context | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
-      {{- include "clickstream.selectorLabels" . | nindent 6 }}
+      {{- include "clickstream-library.selectorLabels" $context | nindent 6 }}
   policyTypes: [Ingress, Egress]
   ingress:
-    {{- include "clickstream.ingressRules" . | nindent 4 }}
+    - ports:
+        - port: {{ .app.ports.http }}
+      {{- include "clickstream-library.admitted" $context | nindent 6 }}
+    {{- if ne .app.adminPort "http" }}
+    - ports:
+        - port: {{ get .app.ports .app.adminPort }}
+      {{- with $context.Values.networkPolicy.adminFrom }}
+      from:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+    {{- end }}
   egress:
-    {{- include "clickstream.kafkaEgress" . | nindent 4 }}
+    {{- include "clickstream-library.kafkaEgress" $context | nindent 4 }}
 {{- end }}
 {{- end }}
 
 {{/* Who may reach the HTTP port: everyone, or those in networkPolicy.from and the pod of `helm test`. */}}
-{{- define "clickstream.admitted" -}}
+{{- define "clickstream-library.admitted" -}}
 {{- with .Values.networkPolicy.from -}}
 from:
   {{- toYaml . | nindent 2 }}
   - podSelector:
       matchLabels:
-        {{- include "clickstream.testLabels" $ | nindent 8 }}
+        {{- include "clickstream-library.testLabels" $ | nindent 8 }}
 {{- end }}
 {{- end }}
 
-{{- define "clickstream.kafkaEgress" -}}
+{{/*
+The ports of pods, not those of the Services in front of them. Brokers mostly listen on the port of their bootstrap
+address, so its ports are Kafka's unless others are given.
+*/}}
+{{- define "clickstream-library.kafkaEgress" -}}
 - ports:
-    - port: 53
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - port: {{ int . }}
       protocol: UDP
-    - port: 53
+    - port: {{ int . }}
       protocol: TCP
+    {{- end }}
+{{- $ports := .Values.networkPolicy.kafkaPorts }}
+{{- range ternary (list) (splitList "," .Values.kafka.bootstrapServers) (not (empty $ports)) }}
+{{- $ports = append $ports (splitList ":" . | last) }}
+{{- end }}
 - ports:
-    {{- range splitList "," .Values.kafka.bootstrapServers }}
-    - port: {{ splitList ":" . | last | int }}
+    {{- range $ports }}
+    - port: {{ int . }}
     {{- end }}
   {{- with .Values.networkPolicy.kafka }}
   to:

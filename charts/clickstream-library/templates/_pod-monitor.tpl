@@ -1,22 +1,23 @@
-{{/* For the Prometheus operator; pods and not the Service, so that each replica is scraped. */}}
-{{- define "clickstream.podMonitor" -}}
-{{- if .Values.podMonitor.enabled -}}
+{{/* For the Prometheus operator; pods and not the Service, so that each replica is scraped. Takes context and app. */}}
+{{- define "clickstream-library.podMonitor" -}}
+{{- $context := .context -}}
+{{- if $context.Values.podMonitor.enabled -}}
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
-  name: {{ include "clickstream.fullname" . }}
+  name: {{ include "clickstream-library.fullname" $context | quote }}
   labels:
-    {{- include "clickstream.labels" . | nindent 4 }}
-    {{- with .Values.podMonitor.labels }}
+    {{- include "clickstream-library.labels" $context | nindent 4 }}
+    {{- with $context.Values.podMonitor.labels }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
   selector:
     matchLabels:
-      {{- include "clickstream.selectorLabels" . | nindent 6 }}
+      {{- include "clickstream-library.selectorLabels" $context | nindent 6 }}
   podMetricsEndpoints:
-    - port: {{ include "clickstream.adminPort" . }}
+    - port: {{ .app.adminPort }}
       path: /metrics
-      interval: {{ .Values.podMonitor.interval }}
+      interval: {{ $context.Values.podMonitor.interval | quote }}
 {{- end }}
 {{- end }}

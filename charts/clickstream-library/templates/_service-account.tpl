@@ -1,12 +1,12 @@
 {{/* An account of its own, without rights and without a token: the apps never talk to Kubernetes. */}}
-{{- define "clickstream.serviceAccount" -}}
+{{- define "clickstream-library.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ include "clickstream.serviceAccountName" . }}
+  name: {{ include "clickstream-library.serviceAccountName" . | quote }}
   labels:
-    {{- include "clickstream.labels" . | nindent 4 }}
+    {{- include "clickstream-library.labels" . | nindent 4 }}
   {{- with .Values.serviceAccount.annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}

@@ -1,14 +1,14 @@
 {{/* The app's HTTP port. */}}
-{{- define "clickstream.service" -}}
+{{- define "clickstream-library.service" -}}
 apiVersion: v1
 kind: Service
 metadata:
-  name: {{ include "clickstream.fullname" . }}
+  name: {{ include "clickstream-library.fullname" . | quote }}
   labels:
-    {{- include "clickstream.labels" . | nindent 4 }}
+    {{- include "clickstream-library.labels" . | nindent 4 }}
 spec:
   selector:
-    {{- include "clickstream.selectorLabels" . | nindent 4 }}
+    {{- include "clickstream-library.selectorLabels" . | nindent 4 }}
   ports:
     - name: http
       port: 8080

@@ -1,35 +1,38 @@
 {{/*
 The pod of `helm test`: the app's own image, security and way to Kafka, running the check in files/check.py. Its own
-labels keep it out of the Service, and where NetworkPolicies are on, it gets one of its own for as long as it runs.
+labels keep it out of the Service, and where NetworkPolicies are on, it gets one of its own for as long as it runs. Takes
+context and app.
 */}}
-{{- define "clickstream.testPod" -}}
-{{- $name := printf "%s-test" (include "clickstream.fullname" .) -}}
+{{- define "clickstream-library.testPod" -}}
+{{- $context := .context -}}
+{{- $values := .context.Values -}}
+{{- $app := include "clickstream-library.fullname" $context -}}
 apiVersion: v1
 kind: Pod
 metadata:
-  name: {{ $name }}
+  name: {{ printf "%s-test" $app | quote }}
   labels:
-    {{- include "clickstream.testLabels" . | nindent 4 }}
+    {{- include "clickstream-library.testLabels" $context | nindent 4 }}
   annotations:
     helm.sh/hook: test
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   restartPolicy: Never
-  {{- include "clickstream.podSecurity" . | nindent 2 }}
+  {{- include "clickstream-library.podSecurity" . | nindent 2 }}
   containers:
     - name: check
-      image: {{ include "clickstream.image" . }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      image: {{ include "clickstream-library.image" $context | quote }}
+      imagePullPolicy: {{ $values.image.pullPolicy }}
       securityContext:
-        {{- include "clickstream.containerSecurityContext" . | nindent 8 }}
+        {{- include "clickstream-library.containerSecurityContext" . | nindent 8 }}
       command: [python, -c]
       args:
-        - {{ .Files.Get "files/check.py" | toJson }}
-        - http://{{ include "clickstream.fullname" . }}:8080
+        - {{ $context.Files.Get "files/check.py" | toJson }}
+        - {{ printf "http://%s:8080" $app | quote }}
       env:
-        {{- include "clickstream.kafkaEnv" . | nindent 8 }}
-        {{- include "clickstream.env" . | nindent 8 }}
-        {{- with .Values.extraEnv }}
+        {{- include "clickstream-library.kafkaEnv" $context | nindent 8 }}
+        {{- toYaml .app.env | nindent 8 }}
+        {{- with $values.extraEnv }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
       resources:
@@ -38,22 +41,22 @@ spec:
           memory: 64Mi
         limits:
           memory: 256Mi
-      {{- with include "clickstream.kafkaVolumeMounts" . }}
+      {{- with include "clickstream-library.kafkaVolumeMounts" $context }}
       volumeMounts:
         {{- trim . | nindent 8 }}
       {{- end }}
-  {{- with include "clickstream.kafkaVolumes" . }}
+  {{- with include "clickstream-library.kafkaVolumes" $context }}
   volumes:
     {{- trim . | nindent 4 }}
   {{- end }}
-{{- if .Values.networkPolicy.enabled }}
+{{- if $values.networkPolicy.enabled }}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ $name }}
+  name: {{ printf "%s-test" $app | quote }}
   labels:
-    {{- include "clickstream.testLabels" . | nindent 4 }}
+    {{- include "clickstream-library.testLabels" $context | nindent 4 }}
   annotations:
     helm.sh/hook: test
     helm.sh/hook-weight: "-1"
@@ -61,21 +64,21 @@ metadata:
 spec:
   podSelector:
     matchLabels:
-      {{- include "clickstream.testLabels" . | nindent 6 }}
+      {{- include "clickstream-library.testLabels" $context | nindent 6 }}
   policyTypes: [Ingress, Egress]
   egress:
-    {{- include "clickstream.kafkaEgress" . | nindent 4 }}
+    {{- include "clickstream-library.kafkaEgress" $context | nindent 4 }}
     - ports:
         - port: 8080
       to:
         - podSelector:
             matchLabels:
-              {{- include "clickstream.selectorLabels" . | nindent 14 }}
+              {{- include "clickstream-library.selectorLabels" $context | nindent 14 }}
 {{- end }}
 {{- end }}
 
-{{- define "clickstream.testLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{- define "clickstream-library.testLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-test" (include "clickstream-library.name" .) | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/part-of: clickstream
 {{- end }}

@@ -1,4 +1,4 @@
-{{- define "clickstream.env" -}}
+{{- define "clickstream-producer.env" -}}
 - name: EVENTS_TOPIC
   value: {{ .Values.topics.events | quote }}
 - name: RATE

@@ -1,11 +1,11 @@
 {{/* The settings that decide what is counted where: replicas that differ in them must not run side by side. */}}
-{{- define "clickstream.countingRules" -}}
+{{- define "clickstream-streams.countingRules" -}}
 WINDOW_SIZE: {{ .Values.windowSize | quote }}
 WINDOW_TIME: {{ .Values.windowTime | quote }}
 MAX_CLOCK_SKEW: {{ .Values.maxClockSkew | quote }}
 {{- end }}
 
-{{- define "clickstream.env" -}}
+{{- define "clickstream-streams.env" -}}
 - name: EVENTS_TOPIC
   value: {{ .Values.topics.events | quote }}
 - name: METRICS_TOPIC
@@ -16,8 +16,8 @@ MAX_CLOCK_SKEW: {{ .Values.maxClockSkew | quote }}
   value: {{ .Values.topics.deadLetters | quote }}
 - name: GROUP_ID
   value: {{ .Values.groupId | quote }}
-{{- range $name, $value := include "clickstream.countingRules" . | fromYaml }}
-- name: {{ $name }}
+{{- range $name, $value := include "clickstream-streams.countingRules" . | fromYaml }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 - name: OUT_OF_ORDERNESS

@@ -1,7 +1,7 @@
 {{/* What KEDA needs to ask Kafka for the lag: the processor's own credentials, if Kafka asks for any. */}}
-{{- define "streams.kedaCredentials" -}}
+{{- define "clickstream-streams.kedaCredentials" -}}
 {{- $kafka := .Values.kafka -}}
-{{- $user := include "clickstream.kafkaUserSecret" . -}}
+{{- $user := include "clickstream-library.kafkaUserSecret" . -}}
 {{- $secrets := list -}}
 {{- if and $kafka.tls.enabled $kafka.tls.caSecret }}
 {{- $secrets = append $secrets (dict "parameter" "ca" "name" $kafka.tls.caSecret "key" "ca.crt") }}
@@ -21,6 +21,6 @@ secretTargetRef:
 env:
   - parameter: username
     name: KAFKA_SASL_USERNAME
-    containerName: {{ include "clickstream.name" . }}
+    containerName: streams
 {{- end }}
 {{- end }}

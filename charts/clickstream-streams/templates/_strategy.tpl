@@ -3,12 +3,12 @@ Replicas with different counting rules do not run side by side: such a change re
 is in the environment of the live Deployment. Where the cluster cannot be asked (helm template, Argo CD) and at the
 first install it is not known, and recreating is always right.
 */}}
-{{- define "streams.strategy" -}}
+{{- define "clickstream-streams.strategy" -}}
 {{- $strategy := .Values.strategy }}
 {{- if eq $strategy "auto" }}
 {{- $strategy = "Recreate" }}
-{{- with lookup "apps/v1" "Deployment" .Release.Namespace (include "clickstream.fullname" .) }}
-{{- $rules := include "clickstream.countingRules" $ | fromYaml }}
+{{- with lookup "apps/v1" "Deployment" .Release.Namespace (include "clickstream-library.fullname" .) }}
+{{- $rules := include "clickstream-streams.countingRules" $ | fromYaml }}
 {{- $unchanged := dict }}
 {{- range (index .spec.template.spec.containers 0).env }}
 {{- if and (hasKey $rules .name) (eq (.value | default "") (get $rules .name)) }}
