@@ -8,9 +8,13 @@ TOPICS=kafkatopics.$STRIMZI_API
 USERS=kafkausers.$STRIMZI_API
 
 # manifest FOLDER: what kustomize makes of strimzi/FOLDER; data-on-eks is nothing but the cluster's name there
-# (in quotes where it is the whole value: YAML would take a name such as on or 123 for something else)
 manifest() {
-    kubectl kustomize "$ROOT/strimzi/$1" | sed -e "s/: data-on-eks$/: \"$CLUSTER_NAME\"/" -e "s/data-on-eks/$CLUSTER_NAME/g"
+    local alone=$CLUSTER_NAME
+    case $CLUSTER_NAME in
+        # What YAML would take for a number or a word of its own
+        [0-9]* | y | n | yes | no | on | off | true | false | null) alone=\"$CLUSTER_NAME\" ;;
+    esac
+    kubectl kustomize "$ROOT/strimzi/$1" | sed -e "s/: data-on-eks$/: $alone/" -e "s/data-on-eks/$CLUSTER_NAME/g"
 }
 
 # names KIND: the names of that kind among the manifests on standard input, one per line

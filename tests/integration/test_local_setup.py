@@ -1,6 +1,7 @@
 """./setup.sh itself: `--local` from its start to Ctrl+C, with the real apps in a pseudo-terminal."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ PLAIN_ENVIRONMENT = {
 @pytest.fixture
 def start(tmp_path: Path, jars: tuple[Path, ...]) -> Iterator[Callable[..., Terminal]]:
     """Starts `setup.sh --local` from another folder, on free ports, with Kafka's jars at hand."""
-    folder = tmp_path / "with space" / ".local"
+    folder = tmp_path / '클릭 Köln, it\'s #1 = 100%: \\n $HOME "!"' / ".local"
     (folder / "kafka").mkdir(parents=True)
     (folder / "kafka" / jars[0].parent.name).symlink_to(jars[0].parent)
     terminals: list[Terminal] = []
@@ -86,3 +87,18 @@ def test_an_unknown_argument_is_named() -> None:
 
     assert answer.returncode == 2
     assert "--lokal" in answer.stderr
+
+
+def test_a_checkout_in_which_python_can_make_no_environment_is_named(tmp_path: Path) -> None:
+    checkout = tmp_path / "a:b"
+    needed = ("setup.sh", "Makefile", "*.lock", "deploy/*.sh", "apps/*/*.toml", "local/*.toml")
+    for file in (each for pattern in needed for each in ROOT.glob(pattern)):
+        copy = checkout / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    command = [str(checkout / "setup.sh"), "--local"]
+    answer = subprocess.run(command, capture_output=True, text=True, env=PLAIN_ENVIRONMENT, timeout=60, check=False)
+
+    assert answer.returncode == 2
+    assert f"a folder with a colon in its path ({checkout}): move this checkout" in answer.stderr
+    assert not (checkout / ".venv").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clickstream_local.ports import free_port, holder_of, is_free
-from clickstream_local.prometheus import Prometheus
+from clickstream_local.prometheus import ALERTS, Prometheus, rule_file
 from kit.poll import eventually
 from kit.processes import processes_naming
 from kit.prometheus import ask, monitoring_tool
@@ -53,6 +53,24 @@ def test_the_targets_are_up_and_nothing_is_left_behind(start: Callable[..., Term
     assert processes_naming(tmp_path, environment=True) == {}
     for each in (kafka_port, http_port, http_port + 1, http_port + 2, port):
         assert is_free(each), f"port {each} is held by {holder_of(each)}"
+
+
+def test_prometheus_finds_its_rules_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / '클릭 [a-c]* Köln, it\'s #1: \\n $HOME "!" 😀?'
+    prometheus = Prometheus(
+        folder,
+        executable=monitoring_tool("prometheus"),
+        port=free_port(),
+        targets={"clickstream-consumer": "localhost:1"},
+        rules=rule_file(ALERTS.read_text(encoding="utf-8")),
+        log=tmp_path / "prometheus.log",
+    )
+    try:
+        prometheus.start()
+        assert len(ask(prometheus, "rules")["groups"]) == 5
+    finally:
+        prometheus.stop()
+    assert {each.name for each in folder.iterdir()} == {"data", "prometheus.json", "rules.yaml"}
 
 
 def test_where_prometheus_is_not_installed_that_is_said_and_the_rest_runs(
