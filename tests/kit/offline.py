@@ -25,8 +25,9 @@ _FIELDS = (
     "avg_duration_ms",
 )
 _RFC_3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):(\d\d))", flags=re.ASCII
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:[Zz]|([+-])(\d\d):?(\d\d))", flags=re.ASCII
 )
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
 
 Numbers = dict[str, object]
@@ -185,7 +186,10 @@ def _event(message: Message) -> tuple[dict[str, object], int]:
     assert isinstance(event, dict), f"{where} it is no object"
     for name in ("timestamp", "user_id", "session_id", "event_type", "page_url", "referrer", "device_type"):
         assert isinstance(event.get(name), str), f"{where} {name} is {event.get(name)!r:.100}"
+        event[name] = _HALF_A_PAIR.sub("\ufffd", event[name])
     duration = event.get("duration_ms")
+    if isinstance(duration, float) and duration.is_integer():
+        duration = event["duration_ms"] = int(duration)
     assert type(duration) is int, f"{where} duration_ms is {duration!r:.100}"
     assert duration >= 0, f"{where} duration_ms is negative: {duration}"
     return event, _seconds(event["timestamp"])

@@ -135,7 +135,7 @@ def happened_at(event: ClientEvent, visit: Visit) -> str:
     if client + skew >= visit.received_at:
         return visit.received
     if skew == 0 and len(event.timestamp) == _CANONICAL and event.timestamp.endswith("Z"):
-        return event.timestamp.upper()
+        return event.timestamp.upper().replace(" ", "T")
     try:
         return format_milliseconds(client + skew)
     except ValueError as error:

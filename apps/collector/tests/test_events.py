@@ -173,7 +173,14 @@ def test_an_event_is_never_later_than_its_arrival(timestamp: int, sent_at: int |
 
 
 @pytest.mark.parametrize(
-    "text", ["2024-10-26t10:30:00.123z", "2024-10-26T12:30:00.1239+02:00", "2024-10-26T10:30:00.123Z"]
+    "text",
+    [
+        "2024-10-26t10:30:00.123z",
+        "2024-10-26T12:30:00.1239+02:00",
+        "2024-10-26T10:30:00.123Z",
+        "2024-10-26 10:30:00.123Z",
+        "2024-10-26 19:30:00.123+0900",
+    ],
 )
 def test_times_are_stored_in_one_form_and_the_clients_text_beside_it(text: str) -> None:
     event = record({"path": "/", "timestamp": text})

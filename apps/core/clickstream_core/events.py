@@ -3,9 +3,15 @@
 Producers write all eleven fields of `Event`. The processor reads `CountedEvent`, the eight that it counts; the others
 may be missing, and unknown ones are ignored. The fast path only has to notice that a record is no such event; why
 not is found out slowly and exactly, because the record goes to the dead letters with the reason.
+
+Two spellings that senders can't help are taken as what they mean. A whole number may be written `5.0` or `1e3`, as
+Spark, pandas and JavaScript do; a number with a fraction or an exponent is read as a double. And half a surrogate pair,
+which is left when a text is cut inside an emoji, counts as U+FFFD, the replacement character, as in WHATWG's
+`toWellFormed`: the JSON around it is sound, and no text that is counted can hold it.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -18,6 +24,11 @@ LONGEST_FIELD = 8192
 """Bytes in UTF-8 that a counted name or id may have: results and memory have to stay bounded."""
 
 _MOST_MILLISECONDS = 2**63 - 1
+
+_PAIR_OR_HALF = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""Any escape in a JSON string, and a surrogate pair as one; the group is half a pair."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -56,10 +67,20 @@ class _UsualEvent(CountedEvent, gc=False):
     device_type: Literal["mobile", "desktop", "tablet"]
 
 
+class _LooseEvent(CountedEvent, gc=False):
+    """A counted event whose duration may be written as a double, until `_make_whole` has seen it."""
+
+    duration_ms: (  # type: ignore[assignment]  # wider than what it is when it leaves this module
+        Annotated[int, msgspec.Meta(ge=0, le=_MOST_MILLISECONDS)]
+        | Annotated[float, msgspec.Meta(ge=0, lt=_MOST_MILLISECONDS + 1)]
+    )
+
+
 encode_event = msgspec.json.Encoder().encode
 """Return the UTF-8 JSON object of an `Event`."""
 
 _decode = msgspec.json.Decoder(CountedEvent).decode
+_decode_loosely = msgspec.json.Decoder(_LooseEvent).decode
 _decode_usual = msgspec.json.Decoder(_UsualEvent).decode
 
 
@@ -71,11 +92,11 @@ def decode_event(value: bytes | None) -> CountedEvent:
     if value is None:
         raise InvalidEvent("not_json", "the record has no value")
     try:
-        event = _decode(value)
+        event = _decode_one(value)
         if not value.isascii():
             value.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        event = _decode_exactly(value, error)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event = _decode_exactly(value)
     if len(value) > LONGEST_FIELD:
         _check_lengths(event)
     return event
@@ -87,8 +108,14 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
     For many values at once this takes three quarters of the time of `decode_event`.
     """
     try:
-        events = _decoded(values)
-        if not b"".join(values).isascii():  # type: ignore[arg-type]
+        joined = b"".join(values)  # type: ignore[arg-type]  # None raises TypeError
+        try:
+            events = _decoded(values)  # type: ignore[arg-type]
+        except msgspec.DecodeError:
+            if b"\\ud" not in joined and b"\\uD" not in joined:
+                return None
+            events = _decoded([_with_whole_pairs(value) for value in values])  # type: ignore[arg-type]
+        if not joined.isascii():
             for value in values:
                 str(value, "utf-8")  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
@@ -96,19 +123,45 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
     return events if max(map(len, values), default=0) <= LONGEST_FIELD else None  # type: ignore[arg-type]
 
 
-def _decoded(values: Sequence[bytes | None]) -> list[CountedEvent]:
+def _decoded(values: Sequence[bytes]) -> list[CountedEvent]:
+    """Decode all values, from the first that a decoder refuses on with the next one, which takes more."""
+    events: list[CountedEvent] = []
+    for decode in (_decode_usual, _decode):
+        try:
+            events.extend(map(decode, values[len(events) :]))  # what was decoded before it raises stays in the list
+            return events
+        except msgspec.ValidationError:
+            pass
+    return events + [_make_whole(_decode_loosely(value)) for value in values[len(events) :]]
+
+
+def _decode_one(value: bytes) -> CountedEvent:
     try:
-        return [_decode_usual(value) for value in values]  # type: ignore[arg-type]  # None raises TypeError
+        return _decode(value)
     except msgspec.ValidationError:
-        return [_decode(value) for value in values]  # type: ignore[arg-type]
+        return _make_whole(_decode_loosely(value))
 
 
-def _decode_exactly(value: bytes, cause: Exception) -> CountedEvent:
+def _make_whole(event: CountedEvent) -> CountedEvent:
+    """Turn the duration 5.0 of the event into 5. Raises msgspec.ValidationError for 5.5."""
+    whole = int(event.duration_ms)
+    if whole != event.duration_ms:
+        raise msgspec.ValidationError("a fraction of a millisecond")
+    event.duration_ms = whole
+    return event
+
+
+def _with_whole_pairs(value: bytes) -> bytes:
+    """Return the JSON text with U+FFFD for each half of a surrogate pair."""
+    return _PAIR_OR_HALF.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], value)
+
+
+def _decode_exactly(value: bytes) -> CountedEvent:
     """Find out why the decoder stopped at `value`, by the whole of it and not by the first thing that is wrong.
 
-    When nothing is (a field was repeated, and the last one counts), the event is returned.
+    When nothing is (a field was repeated and the last one counts, or half a surrogate pair), the event is returned.
     """
-    fields = _object(value)
+    fields = _object(_with_whole_pairs(value))
     timestamp = _usable_timestamp(fields)
     for name in CountedEvent.__struct_fields__:
         if name not in fields:
@@ -117,19 +170,8 @@ def _decode_exactly(value: bytes, cause: Exception) -> CountedEvent:
         expected = _expected_instead(name, fields[name])
         if expected:
             raise InvalidEvent("wrong_type", f"{name} must be {expected}, not {shown(fields[name])}", timestamp)
-    values = [fields[name] for name in CountedEvent.__struct_fields__]
-    if not isinstance(cause, msgspec.ValidationError) or not _is_unicode("".join(values[:-1])):
-        raise InvalidEvent("not_json", f"not strict JSON: {cause}", timestamp) from cause
-    return CountedEvent(*values)
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether the text can be written as UTF-8: the standard library takes half of a surrogate pair for a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    fields["duration_ms"] = int(fields["duration_ms"])
+    return CountedEvent(*(fields[name] for name in CountedEvent.__struct_fields__))
 
 
 def _object(value: bytes) -> dict[str, Any]:
@@ -154,7 +196,8 @@ def _expected_instead(name: str, value: object) -> str | None:
     """Return what was expected of the field in words, or None when its value is fine."""
     if name != "duration_ms":
         return None if isinstance(value, str) else "a string"
-    fine = type(value) is int and 0 <= value <= _MOST_MILLISECONDS
+    whole = type(value) is int or (isinstance(value, float) and value.is_integer())
+    fine = whole and 0 <= value <= _MOST_MILLISECONDS  # type: ignore[operator]  # a number, which mypy does not see
     return None if fine else f"an integer from 0 to {_MOST_MILLISECONDS}"
 
 

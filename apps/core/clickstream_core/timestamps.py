@@ -2,7 +2,8 @@
 
 Producers of events write one shape nearly always, `2024-10-26T10:30:45.123Z`. Its first sixteen characters are a
 minute, and a stream brings the same few minutes again and again, so the calendar is asked once a minute and the rest is
-two small integers. Every other shape takes the grammar of RFC 3339, section 5.6, in full.
+two small integers. Every other shape takes the grammar of RFC 3339, section 5.6, in full, with two more spellings that
+leave no doubt: a space instead of the `T`, which the section allows to applications, and an offset without its colon.
 """
 
 import re
@@ -10,11 +11,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 _RFC_3339 = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-    r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})"
 )
+_NO_SUCH_TIME = "names a time of day that does not exist"
 _MINUTE = 60_000
-_DAY_MINUTES = 24 * 60
+_DAY = 24 * 60 * _MINUTE
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
 FIRST = -62_135_596_800_000
 """0001-01-01T00:00:00Z, the first time that can be written."""
@@ -29,8 +31,9 @@ _MILLISECONDS = {f"{milliseconds:03}": milliseconds for milliseconds in range(10
 def parse_timestamp(text: str) -> int:
     """Return the milliseconds since the epoch of an RFC 3339 date-time; digits beyond milliseconds are cut off.
 
-    Any UTC offset is taken. A leap second (23:59:60 UTC) is the first second of the next day, as in POSIX time.
-    Raises ValueError that says what is wrong: no offset, not the grammar, no such day, before year 1.
+    Any UTC offset is taken, `+0900` too, and a space instead of the `T`. A leap second (23:59:60 UTC) is the first
+    second of the next day, as in POSIX time. Raises ValueError that says what is wrong: no offset, not the grammar, no
+    such day, before year 1.
     """
     if len(text) == 24 and text[23] == "Z" and text[16] == ":" and text[19] == ".":
         minute = _minute(text[:16])
@@ -55,25 +58,35 @@ def _parse_any(text: str) -> int:
         if _RFC_3339.fullmatch(text + "Z") is not None:
             raise ValueError("has no UTC offset, expected Z or +hh:mm at its end")
         raise ValueError("is not an RFC 3339 date-time such as 2024-10-26T10:30:45.123Z")
-    year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
-    fraction, sign, offset_hour, offset_minute = match.group(7, 8, 9, 10)
-    offset = 0
-    if sign:
-        if int(offset_hour) > 23 or int(offset_minute) > 59:
-            raise ValueError("has a UTC offset out of range")
-        offset = (int(offset_hour) * 60 + int(offset_minute)) * (-1 if sign == "-" else 1)
-    try:
-        days = datetime(year, month, day).toordinal() - _EPOCH_DAY
-    except ValueError as error:
-        raise ValueError(f"names a day that does not exist ({error})") from error
-    minutes = days * _DAY_MINUTES + hour * 60 + minute - offset
-    leap_second = second == 60 and minutes % _DAY_MINUTES == _DAY_MINUTES - 1
-    if hour > 23 or minute > 59 or (second > 59 and not leap_second):
-        raise ValueError("names a time of day that does not exist")
-    milliseconds = minutes * _MINUTE + second * 1000 + int((fraction or "0")[:3].ljust(3, "0"))
+    day, clock, second, fraction, zone = match.groups()
+    start = _minute_in_zone(day, clock, zone)
+    if second > "59" and not (second == "60" and start % _DAY == _DAY - _MINUTE):
+        raise ValueError(_NO_SUCH_TIME)
+    milliseconds = start + int(second) * 1000
+    if fraction:
+        milliseconds += int(fraction[:3].ljust(3, "0"))
     if milliseconds < FIRST:
         raise ValueError("is before year 1 in UTC")
     return milliseconds
+
+
+@lru_cache(maxsize=4096)
+def _minute_in_zone(day: str, clock: str, zone: str) -> int:
+    """Return the start of the minute `10:30` of `2024-10-26` at the offset `+09:00`. Raises ValueError."""
+    offset = 0
+    if zone not in "Zz":
+        offset_hour, offset_minute = int(zone[1:3]), int(zone[-2:])
+        if offset_hour > 23 or offset_minute > 59:
+            raise ValueError("has a UTC offset out of range")
+        offset = (offset_hour * 60 + offset_minute) * (-1 if zone[0] == "-" else 1)
+    try:
+        days = datetime(int(day[:4]), int(day[5:7]), int(day[8:])).toordinal() - _EPOCH_DAY
+    except ValueError as error:
+        raise ValueError(f"names a day that does not exist ({error})") from error
+    hour, minute = int(clock[:2]), int(clock[3:])
+    if hour > 23 or minute > 59:
+        raise ValueError(_NO_SUCH_TIME)
+    return days * _DAY + (hour * 60 + minute - offset) * _MINUTE
 
 
 def format_milliseconds(milliseconds: int) -> str:

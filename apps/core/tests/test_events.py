@@ -1,10 +1,11 @@
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from clickstream_core.errors import InvalidEvent
-from clickstream_core.events import LONGEST_FIELD, Event, decode_event, encode_event
+from clickstream_core.events import LONGEST_FIELD, CountedEvent, Event, decode_event, decode_events, encode_event
 from clickstream_core.timestamps import parse_timestamp
 from kit.events import RawEvent, event_value, invalid_values, valid_values
 
@@ -23,9 +24,7 @@ def by_name(raw: RawEvent) -> str:
 def test_a_valid_event_is_decoded(raw: RawEvent) -> None:
     event = decode_event(raw.value)
     expected = json.loads((raw.value or b"").decode())
-    assert {name: getattr(event, name) for name in event.__struct_fields__} == {
-        name: expected[name] for name in event.__struct_fields__
-    }
+    assert as_dict(event) == {name: well_formed(expected[name]) for name in event.__struct_fields__}
     assert abs(parse_timestamp(event.timestamp) - AT_MS) < 1000
 
 
@@ -60,12 +59,81 @@ def test_a_counted_field_is_bounded_in_bytes(length: int, fine: bool) -> None:
     assert (refusal.value.reason, refusal.value.timestamp) == ("wrong_type", AT_MS)
 
 
+WRITTEN = [
+    ("5", 5),
+    ("5.0", 5),
+    ("1e3", 1000),
+    ("5.00E+2", 500),
+    ("-0.0", 0),
+    ("9223372036854775807", 2**63 - 1),
+    ("9.2e18", 9_200_000_000_000_000_000),
+    ("9007199254740993.0", 2**53),  # a double: a number that is written with a fraction is one
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WRITTEN)
 @pytest.mark.parametrize("before", [b"", b'"duration_ms":"first",'])
-def test_half_a_surrogate_pair_is_not_strict_json(before: bytes) -> None:
-    value = b"{" + before + event_value(AT).replace(b"user_42", b"\\ud800")[1:]
-    with pytest.raises(InvalidEvent) as refusal:
-        decode_event(value)
-    assert refusal.value.reason == "not_json"
+def test_a_whole_number_is_an_integer_however_it_is_written(text: str, expected: int, before: bytes) -> None:
+    value = b"{" + before + event_value(AT).replace(b"2500", text.encode())[1:]
+    duration = decode_event(value).duration_ms
+    assert (type(duration), duration) == (int, expected)
+
+
+@pytest.mark.parametrize(
+    "text", ["5.5", "-1.0", "1e-1", "9223372036854775807.0", "9223372036854775808", "1e19", "1e400"]
+)
+def test_what_is_no_whole_number_up_to_64_bits_is_refused(text: str) -> None:
+    with pytest.raises(InvalidEvent, match="duration_ms must be an integer from 0 to") as refusal:
+        decode_event(event_value(AT).replace(b"2500", text.encode()))
+    assert refusal.value.reason == "wrong_type"
+
+
+HALVES = [
+    (rb"user\ud83d", "user\ufffd"),
+    (rb"\uDE00\ud83d", "\ufffd\ufffd"),
+    (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+    (rb"\ud83d\u0041", "\ufffdA"),
+    (rb"\\ud83d", r"\ud83d"),
+    (rb"\\\ud83d", "\\\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("escaped", "expected"), HALVES)
+@pytest.mark.parametrize("before", [b"", b'"duration_ms":"first",'])
+def test_half_a_surrogate_pair_in_a_counted_name_is_the_replacement_character(
+    escaped: bytes, expected: str, before: bytes
+) -> None:
+    value = b"{" + before + event_value(AT).replace(b"user_42", escaped)[1:]
+    assert decode_event(value).user_id == expected
+
+
+@pytest.mark.parametrize("ignored", [rb'"\ud83d"', rb'{"deep":["\udE00"]}', rb'{"\ud83d":1}', b"1e400", b"9" * 5000])
+def test_what_is_ignored_need_not_be_text_that_can_be_written_nor_a_number_that_fits(ignored: bytes) -> None:
+    assert decode_event(event_value(AT)[:-1] + b',"extra":' + ignored + b"}") == decode_event(event_value(AT))
+
+
+def test_a_batch_is_decoded_as_its_values_are_one_by_one() -> None:
+    values = [
+        event_value(AT),
+        event_value(AT, event_type="refund"),
+        event_value(AT, duration_ms=5.0),
+        event_value(AT).replace(b"user_42", rb"\ud83d"),
+        event_value(AT, page_url="/caf\u00e9"),
+    ]
+    for batch in (values, values[::-1], values[2:3] * 3, values[3:4] * 3):
+        decoded = decode_events(batch)
+        assert decoded is not None
+        assert [as_dict(event) for event in decoded] == [as_dict(decode_event(value)) for value in batch]
+    for wrong in (event_value(AT, duration_ms=5.5), b"{", None, values[3][:-1], event_value(AT, user_id="x" * 9000)):
+        assert decode_events([*values, wrong]) is None
+
+
+def well_formed(value: object) -> object:
+    return re.sub("[\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+
+
+def as_dict(event: CountedEvent) -> dict[str, object]:
+    return {name: getattr(event, name) for name in event.__struct_fields__}
 
 
 def test_what_a_producer_encodes_has_the_fields_of_the_contract_in_order() -> None:
