@@ -3,7 +3,8 @@
 Nearly every batch holds nothing but valid events whose timestamps are written alike, `2024-10-26T10:30:45.123Z`. Text
 of that shape sorts as time does, so the smallest and the largest of the texts bound all times of the batch, and the
 window of an event follows from the second that its text begins with, of which a batch has few. Nothing needs to be
-asked of each record by itself: list comprehensions and C functions do the rest.
+asked of each record by itself: list comprehensions and C functions do the rest. A batch of valid events whose
+timestamps are written in another way, or run ahead of a clock, is taken by the times of its events.
 
 `columns_of` answers None for any batch that is not like this, and the partition looks at its records one by one.
 """
@@ -11,11 +12,12 @@ asked of each record by itself: list comprehensions and C functions do the rest.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import sub
 from typing import Protocol
 
 from clickstream_core.events import CountedEvent, decode_events
 from clickstream_core.timestamps import parse_timestamp
-from clickstream_streams.windows import CountingRules
+from clickstream_streams.windows import NEVER, CountingRules
 
 _SHAPE = "0000-00-00T00:00:00.000Z"
 _DIGITS_TO_0 = str.maketrans("123456789", "000000000")
@@ -39,42 +41,63 @@ class Record(Protocol):
 class Columns:
     """Valid events, none of them ahead of its record's timestamp by more than allowed.
 
-    `earliest` is the smallest time that decides on a window, `highest` the largest min(event time, record timestamp),
-    both in milliseconds since the epoch; `windows` are the events by window.
+    `earliest` and `latest` are the smallest and the largest time that decides on a window; `highest` is the largest
+    min(event time, record timestamp) that is believed, NEVER when none is, and `ahead` whether there was one that is
+    not. All are in milliseconds since the epoch; `windows` are the events by window.
     """
 
     earliest: int
+    latest: int
     highest: int
+    ahead: bool
     windows: dict[int, list[CountedEvent]]
 
 
-def columns_of(records: Sequence[Record], rules: CountingRules) -> Columns | None:
-    """Return the records as columns, or None when they must be looked at one by one."""
+def columns_of(records: Sequence[Record], rules: CountingRules, believed_to: int) -> Columns | None:
+    """Return the records as columns, or None when they must be looked at one by one.
+
+    Times after `believed_to` (milliseconds since the epoch) lie too far ahead of the clock to be believed.
+    """
     events = decode_events([record.value for record in records])
     if events is None:
         return None
     texts = [event.timestamp for event in events]
-    if "".join(texts).translate(_DIGITS_TO_0) != _SHAPE * len(texts):
-        return None
-    first, last = min(texts), max(texts)
-    seconds = {first[:_SECOND], last[:_SECOND]}
-    if first[:_MINUTE] != last[:_MINUTE]:
-        seconds = {text[:_SECOND] for text in texts}  # what lies between two times need not be one: 10:30:75
+    arrivals = [record.timestamp for record in records]
+    starts = _starts(texts)
+    if starts is not None and rules.window_time == "event":
+        first, last = min(texts), max(texts)
+        earliest, latest = starts[first[:_SECOND]] + int(first[-4:-1]), starts[last[:_SECOND]] + int(last[-4:-1])
+        # `latest` is the largest of the smaller times when its own record arrived after it.
+        if latest <= arrivals[texts.index(last)] and latest <= min(believed_to, min(arrivals) + rules.max_clock_skew):
+            if rules.window_of(earliest) == rules.window_of(latest):
+                windows = {rules.window_of(latest): events}
+            else:
+                windows = _by_window(events, [rules.window_of(_start(text[:_SECOND])) for text in texts])
+            return Columns(earliest, latest, latest, ahead=False, windows=windows)
+    by_arrival = rules.window_time == "arrival"
     try:
-        starts = {second: _start(second) for second in seconds}
+        times = arrivals if by_arrival and starts is not None else [parse_timestamp(text) for text in texts]
     except ValueError:
         return None
-    earliest, latest = starts[first[:_SECOND]] + int(first[-4:-1]), starts[last[:_SECOND]] + int(last[-4:-1])
-    arrivals = [record.timestamp for record in records]
-    if rules.window_time == "arrival":
-        return Columns(min(arrivals), max(arrivals), _by_window(events, [rules.window_of(time) for time in arrivals]))
-    if latest > arrivals[texts.index(last)] or latest - min(arrivals) > rules.max_clock_skew:
+    return _by_time(events, arrivals if by_arrival else times, arrivals, rules, believed_to)
+
+
+def _by_time(
+    events: Sequence[CountedEvent],
+    times: Sequence[int],
+    arrivals: Sequence[int],
+    rules: CountingRules,
+    believed_to: int,
+) -> Columns | None:
+    if max(map(sub, times, arrivals)) > rules.max_clock_skew:
         return None
-    if rules.window_of(earliest) == rules.window_of(latest):
-        windows = {rules.window_of(latest): events}
-    else:
-        windows = _by_window(events, [rules.window_of(_start(text[:_SECOND])) for text in texts])
-    return Columns(earliest, latest, windows)
+    seen = list(map(min, times, arrivals))
+    highest = max(seen)
+    ahead = highest > believed_to
+    if ahead:
+        highest = max((time for time in seen if time <= believed_to), default=NEVER)
+    windows = _by_window(events, [rules.window_of(time) for time in times])
+    return Columns(min(times), max(times), highest, ahead, windows)
 
 
 def _by_window(events: Sequence[CountedEvent], windows: Sequence[int]) -> dict[int, list[CountedEvent]]:
@@ -82,6 +105,23 @@ def _by_window(events: Sequence[CountedEvent], windows: Sequence[int]) -> dict[i
     for event, window in zip(events, windows, strict=True):
         grouped[window].append(event)
     return grouped
+
+
+def _starts(texts: Sequence[str]) -> dict[str, int] | None:
+    """Return the start of each second that the texts begin with, when all have the usual shape and are times.
+
+    When all lie in one minute, of the first and the last text alone: what lies between is a time as well.
+    """
+    if "".join(texts).translate(_DIGITS_TO_0) != _SHAPE * len(texts):
+        return None
+    first, last = min(texts), max(texts)
+    seconds = {first[:_SECOND], last[:_SECOND]}
+    if first[:_MINUTE] != last[:_MINUTE]:
+        seconds = {text[:_SECOND] for text in texts}  # what lies between two times need not be one: 10:30:75
+    try:
+        return {second: _start(second) for second in seconds}
+    except ValueError:
+        return None
 
 
 @lru_cache(maxsize=4096)

@@ -141,7 +141,7 @@ class EventsTask(PartitionTask):
                 error = f"offset {records[0].offset} follows {state.offset - 1}"
                 raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
             with self._batch_seconds.time():
-                state.process(records, self.clock.monotonic())
+                state.process(records, clock=self.clock.now(), monotonic=self.clock.monotonic())
             if state.is_full:
                 break
         instruments.EVENTS.labels(self._label).inc(state.counted - counted)

@@ -31,7 +31,10 @@ _LETTER_BYTES = 1024
 BACKLOG = 50_000
 """Records from which on what is behind is a backlog: some tenths of a second of work."""
 
-_NOTHING_IS_LATE = 10**16
+_FIRST_KAFKA = 1_293_840_000_000
+"""2011-01-01, the year of Kafka's first release: a record that claims to be older has no timestamp to speak of."""
+
+_FOREVER = 10**16
 _CHUNK = 1_000
 
 Refuse = Callable[[Record, str, str], None]
@@ -88,46 +91,57 @@ class Partition:
 
     # -- records ------------------------------------------------------------------------------------------------------
 
-    def process(self, records: Sequence[Record], monotonic: int) -> None:
-        """Count the records or refuse them; `monotonic` is now, in milliseconds of a clock that only rises."""
+    def process(self, records: Sequence[Record], *, clock: int, monotonic: int) -> None:
+        """Count the records or refuse them.
+
+        Now is `clock` in milliseconds since the epoch, and `monotonic` in milliseconds of a clock that only rises.
+        """
         behind = self.watermark.out_of_orderness + self._allowed_lateness
-        highest = self._take(records, self.final_before, behind, self._refuse)
-        self.watermark.observe(highest, monotonic)
+        believed_to = clock + self._rules.max_clock_skew
+        highest, ahead = self._take(records, self.final_before, behind, self._refuse, believed_to)
+        self.watermark.observe(highest, ahead=ahead, monotonic=monotonic)
         self.offset = max(self.offset, records[-1].offset + 1)
 
     def restore(self, records: Sequence[Record]) -> None:
         """Count again what these records had in windows that were not written; refused ones were refused then."""
-        self._take(records, max(self.final_before, self.committed.watermark), _NOTHING_IS_LATE, _ignore)
+        self._take(records, max(self.final_before, self.committed.watermark), _FOREVER, _ignore, believed_to=_FOREVER)
 
     def restored(self) -> None:
         """End a restore."""
         self.counted = 0
 
-    def _take(self, records: Sequence[Record], over: int, behind: int, refuse: Refuse) -> int:
-        """Count `records`; return the largest min(event time, record timestamp) among them.
+    def _take(
+        self, records: Sequence[Record], over: int, behind: int, refuse: Refuse, believed_to: int
+    ) -> tuple[int, bool]:
+        """Count `records`; return the largest min(event time, record timestamp) among them, up to `believed_to`.
 
-        Windows that end at `over` or before are over, and those that the largest time is `behind` milliseconds past.
+        And whether one was later than that. Windows that end at `over` or before are over, and those that the largest
+        time is `behind` milliseconds past.
         """
-        highest = NEVER
+        highest, any_ahead = NEVER, False
         for first in range(0, len(records), _CHUNK):
             chunk = records[first : first + _CHUNK]
-            columns = columns_of(chunk, self._rules)
+            columns = columns_of(chunk, self._rules, believed_to)
             if columns is not None and self._takes_all(columns, max(over, columns.highest - behind)):
-                highest = max(highest, columns.highest)
+                highest, ahead = max(highest, columns.highest), columns.ahead
                 self._count(columns.windows, chunk[0].offset)
             else:
-                highest = self._take_each(chunk, highest, over, behind, refuse)
+                highest, ahead = self._take_each(chunk, highest, over, behind, refuse, believed_to)
             over = max(over, highest - behind)
-        return highest
+            any_ahead = any_ahead or ahead
+        return highest, any_ahead
 
     def _takes_all(self, columns: Columns, over: int) -> bool:
         """Whether every window of the batch is still counted in, and can be written as a timestamp."""
-        first, last = self._rules.window_of(columns.earliest), self._rules.window_of(columns.highest)
+        first, last = self._rules.window_of(columns.earliest), self._rules.window_of(columns.latest)
         return self._rules.end_of(first) > over and first >= FIRST and self._rules.end_of(last) < LAST
 
-    def _take_each(self, records: Sequence[Record], highest: int, over: int, behind: int, refuse: Refuse) -> int:
+    def _take_each(
+        self, records: Sequence[Record], highest: int, over: int, behind: int, refuse: Refuse, believed_to: int
+    ) -> tuple[int, bool]:
         """As `_take`, one by one, for what may hold a record that is refused; `highest` is the largest time before."""
         rules, by_arrival = self._rules, self._rules.window_time == "arrival"
+        ahead = False
         taken: dict[int, list[CountedEvent]] = {}
         for record in records:
             arrived = record.timestamp
@@ -142,7 +156,9 @@ class Partition:
             if by_arrival:
                 time = arrived
             seen = min(time, arrived)
-            if rules.end_of(rules.window_of(seen)) < LAST:
+            if seen > believed_to:
+                ahead = True
+            elif rules.end_of(rules.window_of(seen)) < LAST:
                 highest = max(highest, seen)
             over = max(over, highest - behind)
             window = rules.window_of(time)
@@ -160,7 +176,7 @@ class Partition:
             else:
                 refuse(record, "late", _behind(end, over))
         self._count(taken, records[0].offset)
-        return highest
+        return highest, ahead
 
     def _count(self, windows: dict[int, list[CountedEvent]], first_offset: int) -> None:
         for window, events in windows.items():
@@ -263,8 +279,19 @@ def _ignore(record: Record, reason: str, error: str) -> None:
 
 def _ahead(time: int, arrived: int, skew: int) -> str:
     # A record's timestamp is whatever its producer said, the years before the first one included.
-    record_time = format_milliseconds(arrived) if FIRST <= arrived < LAST else f"timestamp of {arrived} ms"
-    return f"the event's time is {time - arrived} ms after its record's {record_time}, allowed are {skew}"
+    if arrived >= _FIRST_KAFKA:
+        record_time = format_milliseconds(arrived) if arrived < LAST else f"timestamp of {arrived} ms"
+        return f"the event's time is {time - arrived} ms after its record's {record_time}, allowed are {skew}"
+    if arrived == -1:
+        meaning = "-1, so none was set"
+    elif arrived < FIRST:
+        meaning = f"{arrived} ms, before the year 1"
+    else:
+        meaning = f"{arrived} ms, which is {format_milliseconds(arrived)}, before there was Kafka"
+    return (
+        f"the record's own timestamp is nonsense: {meaning}. Its producer must set milliseconds since 1970, or leave "
+        f"that to its library; an event's time may be {skew} ms after its record's"
+    )
 
 
 def _behind(end: int, over: int) -> str:

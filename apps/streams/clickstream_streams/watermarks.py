@@ -8,6 +8,14 @@ follows the clock, minus OUT_OF_ORDERNESS. Caught up is only what fetches have c
 the loop or of the fetches the count begins anew, so a partition that lags is never taken for idle. A watermark never
 falls.
 
+A topic may let in records whose own timestamps run ahead: a machine whose clock is forty minutes fast would make the
+events of all others late for so long. What lies more than MAX_CLOCK_SKEW after the clock is therefore not believed and
+raises nothing, so no watermark rises above the clock + MAX_CLOCK_SKEW. Nor is it remembered until the clock gets there:
+it says nothing about the events of others. Where a partition gets nothing else (the clock that is wrong may be ours),
+such records still show that it is not silent, and would hold its windows open: so when it is caught up, and nothing has
+raised the watermark for IDLE_TIMEOUT, one of them counts as a record of now. What the clock decides is decided once:
+the watermark is part of the commit, and a replay takes it from there.
+
 A window closes when the watermarks of all the topic's partitions have reached its end (`topic_watermark`); a partition
 that nobody has heard from holds every window open. A partition's window is over, and its further events are late, when
 that partition's own watermark has passed the window's end by ALLOWED_LATENESS (`final_before`).
@@ -33,13 +41,17 @@ class PartitionWatermark:
         self.out_of_orderness = out_of_orderness
         self._idle_timeout = idle_timeout
         self._quiet_since = monotonic
+        self._raised_at = monotonic
         self._last_turn = monotonic
+        self._ahead = False
 
-    def observe(self, highest: int, monotonic: int) -> None:
-        """Take note of records whose largest min(event time, record timestamp) is `highest`."""
-        if highest - self.out_of_orderness > self.value:
-            self.value = highest - self.out_of_orderness
-            self._quiet_since = monotonic
+    def observe(self, highest: int, *, ahead: bool, monotonic: int) -> None:
+        """Take note of records whose largest min(event time, record timestamp) is `highest`.
+
+        `ahead` is whether there were others too far ahead of the clock to be believed.
+        """
+        self._raise(highest, monotonic)
+        self._ahead = self._ahead or ahead
 
     def turn(self, *, caught_up: bool, clock: int, monotonic: int) -> None:
         """Let the watermark follow `clock` (milliseconds since the epoch) if the partition has been idle long enough.
@@ -50,8 +62,16 @@ class PartitionWatermark:
         if not caught_up or monotonic - self._last_turn > LONGEST_GAP:
             self._quiet_since = monotonic
         self._last_turn = monotonic
+        if self._ahead and caught_up and monotonic - self._raised_at >= self._idle_timeout:
+            self._raise(clock, monotonic)
         if monotonic - self._quiet_since >= self._idle_timeout:
             self.value = max(self.value, clock - self.out_of_orderness)
+
+    def _raise(self, time: int, monotonic: int) -> None:
+        if time - self.out_of_orderness > self.value:
+            self.value = time - self.out_of_orderness
+            self._quiet_since = self._raised_at = monotonic
+            self._ahead = False
 
 
 class CaughtUp:

@@ -105,6 +105,7 @@ class Processor(RuleBasedStateMachine):
         self.watermarks: dict[int, int] = {}
         self.over: dict[int, int] = {}
         self.latest = 0
+        self.latest_clock = 0
 
     @initialize(partitions=st.integers(1, MOST_PARTITIONS - 1), taken=st.booleans())
     def begin(self, partitions: int, taken: bool) -> None:
@@ -150,6 +151,13 @@ class Processor(RuleBasedStateMachine):
             if number % 11 == 10:
                 self.kafka.events[partition].mark()
         self.latest = max(self.latest, self.kafka.now + 20_000)
+
+    @precondition(lambda self: not self.only_records)
+    @rule(batch=batches, ahead=st.sampled_from([4001, 60_000]))
+    def append_by_a_clock_that_is_ahead(self, batch: Batch, ahead: int) -> None:
+        self.kafka.now += ahead
+        self.append(batch)
+        self.kafka.now -= ahead
 
     @rule(place=places, owner=st.integers(0, 1))
     def take(self, place: int, owner: int) -> None:
@@ -270,6 +278,12 @@ class Processor(RuleBasedStateMachine):
                 assert commit.watermark >= self.watermarks.get(partition, commit.watermark)
                 assert commit.final_before >= self.over.get(partition, commit.final_before)
                 self.watermarks[partition], self.over[partition] = commit.watermark, commit.final_before
+
+    @invariant()
+    def no_watermark_rises_above_the_clock_and_the_allowed_skew(self) -> None:
+        self.latest_clock = max(self.latest_clock, self.kafka.now)
+        for watermark in self.watermarks.values():
+            assert watermark <= self.latest_clock + self.settings.max_clock_skew
 
     @invariant()
     def every_new_result_is_of_a_window_that_all_partitions_have_passed(self) -> None:

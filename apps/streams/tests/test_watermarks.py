@@ -29,13 +29,13 @@ def turn_until(watermark: PartitionWatermark, end: int, *, start: int = 0, clock
 
 
 def test_records_raise_the_watermark_to_the_largest_time_minus_the_disorder(watermark: PartitionWatermark) -> None:
-    watermark.observe(100_000, 0)
-    watermark.observe(90_000, 1)
+    watermark.observe(100_000, ahead=False, monotonic=0)
+    watermark.observe(90_000, ahead=False, monotonic=1)
     assert watermark.value == 95_000
 
 
 def test_a_silent_partition_follows_the_clock(watermark: PartitionWatermark) -> None:
-    watermark.observe(100_000, 0)
+    watermark.observe(100_000, ahead=False, monotonic=0)
     turn_until(watermark, 9_500)
     assert watermark.value == 95_000
     turn_until(watermark, 10_000, start=10_000)
@@ -51,7 +51,7 @@ def test_a_partition_that_never_had_a_record_follows_the_clock(watermark: Partit
 
 def test_a_record_that_raises_the_watermark_begins_the_silence_anew(watermark: PartitionWatermark) -> None:
     turn_until(watermark, 9_500)
-    watermark.observe(100_000, 9_500)
+    watermark.observe(100_000, ahead=False, monotonic=9_500)
     turn_until(watermark, 19_000, start=10_000)
     assert watermark.value == 95_000
     turn_until(watermark, 19_500, start=19_500)
@@ -59,9 +59,9 @@ def test_a_record_that_raises_the_watermark_begins_the_silence_anew(watermark: P
 
 
 def test_a_record_that_does_not_raise_the_watermark_does_not_end_the_silence(watermark: PartitionWatermark) -> None:
-    watermark.observe(100_000, 0)
+    watermark.observe(100_000, ahead=False, monotonic=0)
     turn_until(watermark, 9_500)
-    watermark.observe(99_000, 9_500)
+    watermark.observe(99_000, ahead=False, monotonic=9_500)
     turn_until(watermark, 10_000, start=10_000)
     assert watermark.value == 1_005_000
 
@@ -104,7 +104,9 @@ def test_a_clock_that_was_set_back_does_not_lower_the_watermark(watermark: Parti
 @given(
     st.lists(
         st.one_of(
-            st.integers(-10_000, 100_000).map(lambda time: lambda w, m: w.observe(time, m)),
+            st.tuples(st.integers(-10_000, 100_000), st.booleans()).map(
+                lambda each: lambda w, m: w.observe(each[0], ahead=each[1], monotonic=m)
+            ),
             st.tuples(st.booleans(), st.integers(-100_000, 200_000)).map(
                 lambda each: lambda w, m: w.turn(caught_up=each[0], clock=each[1], monotonic=m)
             ),
@@ -119,6 +121,34 @@ def test_a_watermark_never_falls(steps: list[tuple[Callable[[PartitionWatermark,
         step(watermark, monotonic)
         values.append(watermark.value)
     assert values == sorted(values)
+
+
+def test_records_too_far_ahead_of_the_clock_raise_nothing_as_long_as_others_do(watermark: PartitionWatermark) -> None:
+    for monotonic in range(0, 60_000, TURN):
+        watermark.observe(900_000 + monotonic, ahead=True, monotonic=monotonic)
+        watermark.turn(caught_up=True, clock=1_000_000 + monotonic, monotonic=monotonic)
+        assert watermark.value == 900_000 + monotonic - 5_000
+
+
+@pytest.mark.parametrize("caught_up_every", [1, 7])
+def test_a_partition_with_nothing_but_records_too_far_ahead_does_not_hold_windows_open(
+    watermark: PartitionWatermark, caught_up_every: int
+) -> None:
+    watermark.observe(900_000, ahead=False, monotonic=0)
+    for turn in range(1, 121):
+        watermark.observe(NEVER, ahead=True, monotonic=turn * TURN)
+        watermark.turn(caught_up=turn % caught_up_every == 0, clock=1_000_000 + turn * TURN, monotonic=turn * TURN)
+        assert watermark.value <= 1_000_000 + turn * TURN - 5_000
+        if turn * TURN < 10_000:
+            assert watermark.value == 895_000
+    assert watermark.value >= 1_060_000 - 5_000 - 10_000 - caught_up_every * TURN
+
+
+def test_records_too_far_ahead_do_not_close_windows_of_a_partition_that_lags(watermark: PartitionWatermark) -> None:
+    for monotonic in range(0, 60_000, TURN):
+        watermark.observe(NEVER, ahead=True, monotonic=monotonic)
+        watermark.turn(caught_up=False, clock=1_000_000 + monotonic, monotonic=monotonic)
+    assert watermark.value == NEVER
 
 
 # -- caught up --------------------------------------------------------------------------------------------------------
