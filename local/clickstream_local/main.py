@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clickstream_core.durations import describe_duration
+from clickstream_core.durations import describe_duration, format_duration
 from clickstream_core.errors import SettingsError
 from clickstream_core.kafka import KafkaSettings, TopicSettings
+from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import read_settings
 from clickstream_local.broker import Broker
 from clickstream_local.children import Child
@@ -36,15 +37,9 @@ from clickstream_local.settings import (
     refuse_fresh_elsewhere,
     refuse_monitoring_of_nothing,
 )
-from clickstream_local.topics import clickstream_topics, create_missing
+from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough
 
 _PROGRAM = "./setup.sh --local"
-_OUT_OF_ORDERNESS_SECONDS = 5
-"""The processor's default: a window is shown so much after its end."""
-
-_IDLE_SECONDS = 10
-"""The processor's default: a partition without events is waited for so much longer."""
-
 Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
 
 
@@ -81,6 +76,8 @@ def launch(
 ) -> None:
     """Start everything, watch it and stop it. Returns when the user has stopped it; raises LocalError otherwise."""
     topics = read_settings(TopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
+    window_size = {"WINDOW_SIZE": format_duration(settings.window_size)}
+    times = read_settings(ProcessorTimes, prog=_PROGRAM, description="", argv=[], environ={**environ, **window_size})
     refuse_monitoring_of_nothing(settings)
     refuse_collecting_on_no_port(settings)
     executable = find_prometheus() if settings.monitoring else None
@@ -102,11 +99,16 @@ def launch(
             broker = stack.enter_context(_embedded_kafka(settings, logs, screen, signals)) if embedded else []
             with signals.interrupting():
                 screen.progress("Creating the topics")
-                create_missing(kafka.kafka_python_config(), clickstream_topics(*names))
+                wanted = clickstream_topics(*names, times=times)
+                created = create_missing(kafka.kafka_python_config(), wanted)
+                own = [topic.name for topic in wanted] if embedded else created
+                raised = keep_long_enough(kafka.kafka_python_config(), wanted, times, own)
+            if raised:
+                screen.line(f"✓ {raised}")
             prometheus = stack.enter_context(_monitoring(settings, executable, logs, screen, signals))
             apps: list[Child] = []
             try:
-                _tell_what_to_expect(settings, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
+                _tell_what_to_expect(settings, times, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
                 for command in commands(settings, environ):
                     apps.append(start(command, logs))  # noqa: PERF401 - the started ones must be known if one fails
                 watch([*broker, *prometheus, *apps], signals.requested)
@@ -198,15 +200,13 @@ def _monitoring(
         prometheus.stop()
 
 
-def _tell_what_to_expect(settings: LocalSettings, bootstrap_servers: str, logs: Path, screen: Screen) -> None:
-    size = settings.window_size / 1000
-    first = (
-        f"The first window's result comes in about {math.ceil(size - time.time() % size + _OUT_OF_ORDERNESS_SECONDS)} s"
-    )
+def _tell_what_to_expect(
+    settings: LocalSettings, times: ProcessorTimes, bootstrap_servers: str, logs: Path, screen: Screen
+) -> None:
+    size, disorder = times.window_size / 1000, times.out_of_orderness / 1000
+    first = f"The first window's result comes in about {math.ceil(size - time.time() % size + disorder)} s"
     if not settings.rate:
-        first = (
-            f"A window with events gives its result some {_OUT_OF_ORDERNESS_SECONDS + _IDLE_SECONDS} s after its end"
-        )
+        first = f"A window with events gives its result some {disorder + times.idle_timeout / 1000:g} s after its end"
     ports = ", ".join(f"{app} http://localhost:{port}" for app, port in settings.http_ports().items() if port)
     screen.line(f"✓ Topics on {bootstrap_servers}")
     simulated = f"{settings.rate:g} events/second" if settings.rate else "No simulated users"

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.settings import boolean, choice, duration, integer, number, setting
+from clickstream_core.processor_times import window_size
+from clickstream_core.settings import boolean, choice, integer, number, setting
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,7 @@ class LocalSettings:
     )
     users: int = setting("USERS", parse=integer(minimum=1, maximum=10_000_000), default="100", help="simulated users")
     seed: int | None = setting("SEED", parse=integer(), help="same seed, same events but for ids and times")
-    window_size: int = setting(
-        "WINDOW_SIZE",
-        parse=duration(minimum="1s", maximum="1d", whole_seconds=True),
-        default="30s",
-        help="length of a window",
-    )
+    window_size: int = window_size(default="30s")
     language: str = setting(
         "DASHBOARD_LANGUAGE",
         parse=choice("en", "ko"),

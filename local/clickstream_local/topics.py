@@ -1,41 +1,62 @@
 """The topics that the pipeline needs, and their creation on whatever cluster it runs on.
 
 Partitions and limits are those of production. The replication factor is left to the cluster's default, which is 1 on
-the embedded broker. A topic that exists is left as it is.
+the embedded broker. Each topic keeps its records for as long as the processor's settings need them. A topic that exists
+is left as it is, but for one of our own that keeps less than that: its retention is raised, and never lowered.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from clickstream_core.durations import format_duration
+from clickstream_core.processor_times import (
+    DAY_MS,
+    ProcessorTimes,
+    mending_command,
+    what_falls_short,
+    why_too_little,
+)
 from clickstream_local.errors import TopicsFailed
 
-_DAY_MS = 24 * 60 * 60 * 1000
 _CONNECT_MS = 10_000
 _EIGHT_MIB = str(8 * 1024 * 1024)
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic to be created; `configs` are Kafka's topic settings, all as text."""
+    """A topic to be created; `configs` are Kafka's topic settings, all as text.
+
+    `replayed` is whether the processor reads it again after a restart.
+    """
 
     name: str
     partitions: int
     configs: Mapping[str, str] = field(default_factory=dict)
+    replayed: bool = False
 
 
-def clickstream_topics(events: str, metrics: str, partials: str, dead_letters: str) -> tuple[Topic, ...]:
-    """The pipeline's topics under the given names, and web_logs, to which the producer's other kind of record goes."""
-    day, week = {"retention.ms": str(_DAY_MS)}, {"retention.ms": str(7 * _DAY_MS)}
+def clickstream_topics(
+    events: str, metrics: str, partials: str, dead_letters: str, *, times: ProcessorTimes | None = None
+) -> tuple[Topic, ...]:
+    """The pipeline's topics under the given names, and web_logs, to which the producer's other kind of record goes.
+
+    Dead letters are kept for as long as the events: who counts again leaves out what lies there.
+    """
+    kept = (times or ProcessorTimes()).kept_ms
+    day, needed = {"retention.ms": str(DAY_MS)}, {"retention.ms": str(kept)}
+    week = {"retention.ms": str(max(7 * DAY_MS, kept))}
+    large = {"max.message.bytes": _EIGHT_MIB}
     return (
         # Arrival is a clock as well: a record that claims to arrive later than a minute from now is refused.
-        Topic(events, 6, {"cleanup.policy": "delete", "message.timestamp.after.max.ms": "60000", **day}),
-        Topic(metrics, 3, {"cleanup.policy": "delete", **week}),
-        Topic(partials, 1, {"cleanup.policy": "delete", "max.message.bytes": _EIGHT_MIB, **day}),
-        Topic(dead_letters, 3, {"cleanup.policy": "delete", "max.message.bytes": _EIGHT_MIB, **week}),
+        Topic(events, 6, {"cleanup.policy": "delete", "message.timestamp.after.max.ms": "60000", **needed}, True),
+        Topic(metrics, 3, {"cleanup.policy": "delete", **week}, True),
+        Topic(partials, 1, {"cleanup.policy": "delete", **large, **needed}, True),
+        Topic(dead_letters, 3, {"cleanup.policy": "delete", **large, **week}),
         Topic("web_logs", 3, {"cleanup.policy": "delete", **day}),
     )
 
@@ -66,3 +87,56 @@ def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> 
             f"Check that Kafka runs there and lets this user create topics"
         ) from error
     return tuple(created)
+
+
+def keep_long_enough(
+    kafka_config: Mapping[str, Any], topics: Collection[Topic], times: ProcessorTimes, own: Collection[str]
+) -> str:
+    """Raise the retention of those of the `own` topics that keep less than in `topics`; return what was done in a line.
+
+    Raises TopicsFailed, with the command that mends it, for others that may lose what the processor reads again.
+    """
+    servers = kafka_config["bootstrap_servers"]
+    raised, refused = [], []
+    try:
+        with KafkaAdminClient(**{"bootstrap_timeout_ms": _CONNECT_MS, **kafka_config}) as admin:
+            for topic in topics:
+                config = _settings_of(admin, topic.name)
+                if topic.name in own:
+                    least = int(topic.configs["retention.ms"])
+                    changes = what_falls_short(config, least, least)
+                    if changes:
+                        _change(admin, topic.name, changes)
+                        raised.append(f"{topic.name} {_kept({**config, **changes})} (was {_kept(config)})")
+                elif topic.replayed and (why := why_too_little(topic.name, config, times)):
+                    changes = what_falls_short(config, times.longest_needed_ms, times.kept_ms)
+                    secured = kafka_config["security_protocol"] != "PLAINTEXT"
+                    refused.append(
+                        f"{why}: lower these, or {mending_command(topic.name, changes, servers, secured=secured)}"
+                    )
+    except (KafkaError, TimeoutError) as error:
+        raise TopicsFailed(f"could not see to the topics' retention on {', '.join(servers)}: {error}") from error
+    if refused:
+        raise TopicsFailed("; ".join(refused))
+    need = format_duration(times.needed_ms)
+    return f"Topics keep their records for longer: {', '.join(raised)}; a restart needs {need}" if raised else ""
+
+
+def _settings_of(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
+    """The topic's settings; none where this user may not look at them."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    found = admin.describe_configs([resource], config_filter="all")["topic"][topic]
+    return {name: entry["value"] for name, entry in found.items() if entry["value"] is not None}
+
+
+def _change(admin: KafkaAdminClient, topic: str, changes: Mapping[str, str]) -> None:
+    answer = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(changes))])["topic"][topic]
+    if answer != "OK":
+        raise TopicsFailed(f"could not raise the retention of {topic}: {answer}")
+
+
+def _kept(config: Mapping[str, str]) -> str:
+    age, size = int(config.get("retention.ms", "-1")), int(config.get("retention.bytes", "-1"))
+    limits = [format_duration(age)] if age >= 0 else []
+    limits += [f"{size} bytes"] if size >= 0 else []
+    return " and ".join(limits) or "for ever"

@@ -279,3 +279,28 @@ def test_data_of_another_kafka_version_is_explained(launch: Callable[..., Launch
     assert again.terminal.wait_for_exit(30) == 1
     assert "was made by Kafka 3.9.1, this is 4.3.1" in again.terminal.output()
     assert "--fresh" in again.terminal.output()
+
+
+def test_any_window_and_lateness_that_the_settings_offer_works_also_on_topics_of_an_earlier_run(
+    launch: Callable[..., Launch],
+) -> None:
+    run = launch()
+    run.wait_until_up()
+    run.terminal.press_ctrl_c()
+    assert run.terminal.wait_for_exit(30) == 0
+
+    again = launch("--window-size", "1d", ALLOWED_LATENESS="7d", OUT_OF_ORDERNESS="1d")
+
+    again.wait_until_up()
+    assert "clickstream-events 10d (was 1d), clickstream-metrics 10d (was 7d)" in again.terminal.output()
+    again.terminal.press_ctrl_c()
+    assert again.terminal.wait_for_exit(30) == 0
+
+
+def test_a_wrong_setting_of_the_processor_ends_the_launcher_before_it_starts_anything(
+    launch: Callable[..., Launch],
+) -> None:
+    run = launch(ALLOWED_LATENESS="8d")
+
+    assert run.terminal.wait_for_exit(30) == 2
+    assert "ALLOWED_LATENESS=8d: expected a duration" in run.terminal.output()

@@ -1,8 +1,10 @@
 """The processor and what operators do to its topics, offsets and settings."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -52,15 +54,47 @@ def test_a_topic_that_is_deleted_while_it_runs_is_named(make_topics: Callable[..
     app.wait_until_ready()
 
 
-def test_too_short_a_retention_is_refused(make_topics: Callable[..., PipelineTopics], apps: Apps) -> None:
+@pytest.mark.parametrize("limit", [{"retention.ms": "27999"}, {"retention.ms": "-1", "retention.bytes": "1048576"}])
+def test_a_topic_that_may_forget_what_a_restart_needs_is_refused_with_the_command_that_mends_it(
+    make_topics: Callable[..., PipelineTopics], apps: Apps, java: Path, jars: tuple[Path, ...], limit: dict[str, str]
+) -> None:
     topics = make_topics()
     short = f"{topics.events}-short"
-    create_missing({"bootstrap_servers": topics.bootstrap_servers}, [Topic(short, 1, {"retention.ms": "20000"})])
+    create_missing({"bootstrap_servers": topics.bootstrap_servers}, [Topic(short, 1, limit)])
     app = start_processor(apps, topics, EVENTS_TOPIC=short)
 
     app.expect_exit(1, 30)
 
-    assert f"{short} keeps events for 20s, a restart must replay 25s" in last_line(app)
+    line = last_line(app)
+    assert f"{short} keeps" in line
+    assert "a restart must replay 28s (WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS)" in line
+    _, command, arguments = line.partition("kafka-configs.sh ")
+    assert command
+    class_path = ":".join(map(str, jars))
+    subprocess.run([java, "-cp", class_path, "kafka.admin.ConfigCommand", *arguments.split()], check=True, timeout=60)
+    start_processor(apps, topics, EVENTS_TOPIC=short).wait_until_ready()
+
+
+def test_a_machine_whose_clock_is_ahead_makes_no_event_of_others_late_where_the_topic_lets_it_in(
+    make_topics: Callable[..., PipelineTopics], apps: Apps
+) -> None:
+    topics = make_topics(message_timestamp_after_max_ms="3600000")
+    app = start_processor(apps, topics, ALLOWED_LATENESS="0s")
+    named = app.wait_for_output("MAX_CLOCK_SKEW is 1m")
+    assert f"{topics.events} lets in records whose timestamps are up to 1h ahead of the clock" in named
+    assert "--add-config message.timestamp.after.max.ms=60000" in named
+    app.wait_until_ready()
+    ahead = datetime.now(UTC) + timedelta(minutes=40)
+    fast = [ToSend(event_value(ahead), partition=p, timestamp=int(ahead.timestamp() * 1000)) for p in range(6)]
+    send(topics.bootstrap_servers, topics.events, fast)
+
+    for _ in range(10):
+        send(topics.bootstrap_servers, topics.events, [ToSend(event_value(datetime.now(UTC))) for _ in range(10)])
+        time.sleep(0.2)  # events of two seconds
+
+    assert eventually(lambda: sum(map(total_events, read_metrics(topics).values())) == 100, 60)
+    wait_until_all_is_committed(topics)
+    assert not read_dead_letters(topics)
 
 
 def test_two_partitions_of_partials_are_refused(topics: PipelineTopics, apps: Apps) -> None:

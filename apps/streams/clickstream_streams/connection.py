@@ -1,4 +1,4 @@
-"""The way to a running Kafka: waiting for the brokers and the topics, and what the topics must be like."""
+"""The way to a running Kafka: waiting for the brokers and the topics."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,11 +8,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
 from clickstream_core.aiokafka_connections import why_refused
-from clickstream_core.durations import format_duration
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
 from clickstream_streams.errors import FatalError
-from clickstream_streams.offsets import partition_count, topic_retention
+from clickstream_streams.offsets import partition_count
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.transactions import start_client
 
@@ -53,14 +52,3 @@ async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings,
                 break
         if topic == topics.partials_topic and count != 1:
             raise FatalError(f"PARTIALS_TOPIC={topic} has {count} partitions; it must have exactly one")
-
-
-async def check_retention(admin: AIOKafkaAdminClient, settings: StreamsSettings) -> None:
-    """Raise FatalError when the events topic forgets events that a restart must replay."""
-    retention = await topic_retention(admin, settings.topics.events_topic)
-    needed = settings.window_size + settings.allowed_lateness
-    if retention is not None and retention < needed:
-        raise FatalError(
-            f"{settings.topics.events_topic} keeps events for {format_duration(retention)}, a restart must replay "
-            f"{format_duration(needed)} (WINDOW_SIZE + ALLOWED_LATENESS): raise retention.ms or lower these"
-        )

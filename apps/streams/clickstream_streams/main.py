@@ -24,7 +24,7 @@ from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_streams import instruments
 from clickstream_streams.clock import Clock
-from clickstream_streams.connection import check_retention, connect, wait_for_topics
+from clickstream_streams.connection import connect, wait_for_topics
 from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.memory import keep_freed_memory
@@ -34,6 +34,7 @@ from clickstream_streams.reset import reset
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.silent_brokers import give_up_silent_brokers
 from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
+from clickstream_streams.topic_checks import check_topics
 from clickstream_streams.transactions import is_known
 
 LONGEST_TURN = 60_000
@@ -186,7 +187,7 @@ async def _unless(stopping: asyncio.Event, work: Any) -> Any:
 
 async def _prepared(admin: Any, settings: StreamsSettings, health: Health) -> bool:
     await wait_for_topics(admin, settings, health)
-    await check_retention(admin, settings)
+    await check_topics(admin, settings)
     return True
 
 

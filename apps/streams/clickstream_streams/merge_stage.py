@@ -88,7 +88,12 @@ class MergeTask(PartitionTask):
             _log.warning("%s: %s", self._name, start.notice)
         metrics_partitions = await partition_count(self.admin, settings.topics.metrics_topic)
         emitted = await emitted_results(
-            self.kafka, settings.topics.metrics_topic, metrics_partitions, settings.group_id, start.commit.final_before
+            self.kafka,
+            settings.topics.metrics_topic,
+            metrics_partitions,
+            settings.group_id,
+            start.commit.final_before,
+            settings.max_clock_skew,
         )
         if start.commit.only_more and start.offset == start.commit.forgotten_to and emitted:
             _log.warning(

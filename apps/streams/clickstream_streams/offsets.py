@@ -3,11 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Collection
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
@@ -82,25 +80,3 @@ async def partition_count(admin: AIOKafkaAdminClient, topic: str) -> int:
     if described["error_code"]:
         raise for_code(described["error_code"])(topic)
     return len(described["partitions"])
-
-
-async def topic_retention(admin: AIOKafkaAdminClient, topic: str) -> int | None:
-    """Return the topic's retention.ms; None where it is unlimited or may not be looked at."""
-    try:
-        responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-        values = _config_values(responses)
-    except KafkaError as error:
-        _log.warning("can't check whether the retention of %s is long enough: %s", topic, error)
-        return None
-    retention = int(values.get("retention.ms", "-1"))
-    return None if retention < 0 else retention
-
-
-def _config_values(responses: Collection[Any]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for response in responses:
-        for error_code, _, _, topic, entries in response.resources:
-            if error_code:
-                raise for_code(error_code)(topic)
-            values |= {entry[0]: entry[1] for entry in entries if entry[1] is not None}
-    return values

@@ -14,16 +14,17 @@ from clickstream_streams.transactions import start_client
 from clickstream_streams.windows import NEVER
 
 _MARGIN = 60 * 60 * 1000
-"""Milliseconds that brokers', producers' and our own clocks may differ: a result is written after its window's end."""
+"""Milliseconds that brokers' and our own clocks may differ."""
 
 _log = logging.getLogger(__name__)
 
 
 async def emitted_results(
-    kafka: Mapping[str, Any], topic: str, partitions: int, group_id: str, over: int
+    kafka: Mapping[str, Any], topic: str, partitions: int, group_id: str, over: int, max_clock_skew: int
 ) -> list[WindowMetrics]:
     """Return all revisions that the group emitted for windows that end after `over` (milliseconds since the epoch).
 
+    A result is written up to `max_clock_skew` milliseconds before its window's end, as watermarks may be so far ahead.
     Reads to the end of committed records; raises KafkaError. Records that are no metrics are skipped with a warning.
     """
     consumer = AIOKafkaConsumer(
@@ -34,7 +35,7 @@ async def emitted_results(
         assigned = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(assigned)
         ends = await consumer.end_offsets(assigned)
-        for partition, offset in (await _starts(consumer, assigned, over)).items():
+        for partition, offset in (await _starts(consumer, assigned, over, max_clock_skew)).items():
             consumer.seek(partition, ends[partition] if offset is None else offset)
         found = []
         while any([await consumer.position(partition) < ends[partition] for partition in assigned]):
@@ -47,11 +48,11 @@ async def emitted_results(
 
 
 async def _starts(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], over: int
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], over: int, max_clock_skew: int
 ) -> dict[TopicPartition, int | None]:
     if over == NEVER:
         return dict(await consumer.beginning_offsets(partitions))
-    since = max(0, over - _MARGIN)
+    since = max(0, over - max_clock_skew - _MARGIN)
     found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
     return {partition: place.offset if place else None for partition, place in found.items()}
 

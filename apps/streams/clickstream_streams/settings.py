@@ -6,6 +6,14 @@ from typing import cast
 from clickstream_core.errors import SettingsError
 from clickstream_core.groups import DEFAULT_GROUP, GROUP_HEADER
 from clickstream_core.kafka import KafkaSettings, TopicSettings
+from clickstream_core.processor_times import (
+    ProcessorTimes,
+    allowed_lateness,
+    idle_timeout,
+    max_clock_skew,
+    out_of_orderness,
+    window_size,
+)
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, setting, text
 from clickstream_streams.windows import CountingRules, WindowTime
@@ -26,42 +34,17 @@ class StreamsSettings:
         default=DEFAULT_GROUP,
         help="consumer group of stage 1; processors of different groups count the same topics independently",
     )
-    window_size: int = setting(
-        "WINDOW_SIZE",
-        parse=duration(minimum="1s", maximum="1d", whole_seconds=True),
-        default="5m",
-        help="length of the tumbling windows",
-    )
+    window_size: int = window_size(default="5m")
     window_time: str = setting(
         "WINDOW_TIME",
         parse=choice("event", "arrival"),
         default="event",
         help="what puts an event into a window: event, its timestamp, or arrival, the Kafka record's",
     )
-    out_of_orderness: int = setting(
-        "OUT_OF_ORDERNESS",
-        parse=duration(minimum="0s", maximum="1d"),
-        default="5s",
-        help="how long a window waits for events that arrive out of order",
-    )
-    allowed_lateness: int = setting(
-        "ALLOWED_LATENESS",
-        parse=duration(minimum="0s", maximum="7d"),
-        default="1m",
-        help="how long after that an event still changes its window's result",
-    )
-    idle_timeout: int = setting(
-        "IDLE_TIMEOUT",
-        parse=duration(minimum="1s", maximum="1d"),
-        default="10s",
-        help="silence after which a partition that is caught up follows the clock",
-    )
-    max_clock_skew: int = setting(
-        "MAX_CLOCK_SKEW",
-        parse=duration(minimum="0s", maximum="1d"),
-        default="1m",
-        help="how far an event's time may lie ahead of its record's timestamp",
-    )
+    out_of_orderness: int = out_of_orderness()
+    allowed_lateness: int = allowed_lateness()
+    idle_timeout: int = idle_timeout()
+    max_clock_skew: int = max_clock_skew()
     commit_interval: int = setting(
         "COMMIT_INTERVAL",
         parse=duration(minimum="100ms", maximum="1m"),
@@ -92,6 +75,13 @@ class StreamsSettings:
     def rules(self) -> CountingRules:
         """The settings that decide what is counted where."""
         return CountingRules(self.window_size, cast(WindowTime, self.window_time), self.max_clock_skew)
+
+    @property
+    def times(self) -> ProcessorTimes:
+        """The settings that decide how long the topics must keep their records."""
+        return ProcessorTimes(
+            self.window_size, self.out_of_orderness, self.allowed_lateness, self.idle_timeout, self.max_clock_skew
+        )
 
     @property
     def merge_group_id(self) -> str:

@@ -183,7 +183,9 @@ class Kafka:
         return [{"error_code": 0, "partitions": [None] * counts[topic]} for topic in topics]
 
 
-async def emitted_results(kafka: "Kafka", topic: str, partitions: int, group_id: str, over: int) -> list[WindowMetrics]:
+async def emitted_results(
+    kafka: "Kafka", topic: str, partitions: int, group_id: str, over: int, max_clock_skew: int
+) -> list[WindowMetrics]:
     """Stand in for `results.emitted_results`."""
     return [metrics for metrics in kafka.metrics if parse_timestamp(metrics.window_end) > over]
 

@@ -1,0 +1,138 @@
+"""The processor's durations, and how long Kafka must keep records for them.
+
+They are declared here because whoever makes the topics needs them too. A restart reads again what a window that can
+still change was counted from, back to its first event: the events, the partials, and the results emitted so far. So a
+record is needed for WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS, and a topic that keeps less is refused.
+
+In the worst case it is needed for longer: an event may lie MAX_CLOCK_SKEW ahead of its record, and a silent partition
+lets its windows end after IDLE_TIMEOUT. Topics that the product makes keep that, and MARGIN_MS at least in which a
+processor that is down misses nothing, rounded up to whole days. All times are in milliseconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from clickstream_core.durations import format_duration
+from clickstream_core.settings import duration, setting
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+MARGIN_MS = DAY_MS // 2
+"""How long a processor may be down at least before topics that the product made have lost something."""
+
+_NEEDED = "WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS"
+
+
+def window_size(default: str) -> int:
+    """Declare WINDOW_SIZE."""
+    return setting(
+        "WINDOW_SIZE",
+        parse=duration(minimum="1s", maximum="1d", whole_seconds=True),
+        default=default,
+        help="length of the tumbling windows",
+    )
+
+
+def out_of_orderness() -> int:
+    """Declare OUT_OF_ORDERNESS."""
+    return setting(
+        "OUT_OF_ORDERNESS",
+        parse=duration(minimum="0s", maximum="1d"),
+        default="5s",
+        help="how long a window waits for events that arrive out of order",
+    )
+
+
+def allowed_lateness() -> int:
+    """Declare ALLOWED_LATENESS."""
+    return setting(
+        "ALLOWED_LATENESS",
+        parse=duration(minimum="0s", maximum="7d"),
+        default="1m",
+        help="how long after that an event still changes its window's result",
+    )
+
+
+def idle_timeout() -> int:
+    """Declare IDLE_TIMEOUT."""
+    return setting(
+        "IDLE_TIMEOUT",
+        parse=duration(minimum="1s", maximum="1d"),
+        default="10s",
+        help="silence after which a partition that is caught up follows the clock",
+    )
+
+
+def max_clock_skew() -> int:
+    """Declare MAX_CLOCK_SKEW."""
+    return setting(
+        "MAX_CLOCK_SKEW",
+        parse=duration(minimum="0s", maximum="1d"),
+        default="1m",
+        help="how far an event's time may lie ahead of its record's timestamp",
+    )
+
+
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """The durations that decide how long records are needed."""
+
+    window_size: int = window_size(default="5m")
+    out_of_orderness: int = out_of_orderness()
+    allowed_lateness: int = allowed_lateness()
+    idle_timeout: int = idle_timeout()
+    max_clock_skew: int = max_clock_skew()
+
+    @property
+    def needed_ms(self) -> int:
+        """How long a restart needs records at least."""
+        return self.window_size + self.out_of_orderness + self.allowed_lateness
+
+    @property
+    def longest_needed_ms(self) -> int:
+        """How long a restart needs records in the worst case."""
+        return self.needed_ms + self.max_clock_skew + self.idle_timeout
+
+    @property
+    def kept_ms(self) -> int:
+        """How long a topic that the product makes keeps them: whole days."""
+        return -(-(self.longest_needed_ms + MARGIN_MS) // DAY_MS) * DAY_MS
+
+
+def what_falls_short(config: Mapping[str, str], least_ms: int, kept_ms: int) -> dict[str, str]:
+    """Return what has to be changed in a topic's settings so that it keeps records for `least_ms`; {} for nothing.
+
+    It is to keep them for `kept_ms` then. `config` are the topic's settings as Kafka has them, all as text. A limit of
+    bytes says nothing about time, so there must be none. A topic that is only compacted deletes nothing for its age.
+    """
+    if "delete" not in config.get("cleanup.policy", "delete"):
+        return {}
+    changes = {}
+    if 0 <= int(config.get("retention.ms", "-1")) < least_ms:
+        changes["retention.ms"] = str(kept_ms)
+    if int(config.get("retention.bytes", "-1")) >= 0:
+        changes["retention.bytes"] = "-1"
+    return changes
+
+
+def why_too_little(topic: str, config: Mapping[str, str], times: ProcessorTimes, *, at_worst: bool = False) -> str:
+    """Return in words why the topic may lose what a restart needs, or needs at worst; "" when it does not."""
+    least = times.longest_needed_ms if at_worst else times.needed_ms
+    changes = what_falls_short(config, least, times.kept_ms)
+    found = []
+    if "retention.ms" in changes:
+        found.append(f"keeps records for {format_duration(int(config['retention.ms']))}")
+    if "retention.bytes" in changes:
+        found.append(f"keeps at most {config['retention.bytes']} bytes of a partition, however new (retention.bytes)")
+    names = _NEEDED + (" + MAX_CLOCK_SKEW + IDLE_TIMEOUT" if at_worst else "")
+    return f"{topic} {' and '.join(found)}, a restart must replay {format_duration(least)} ({names})" if found else ""
+
+
+def mending_command(topic: str, changes: Mapping[str, str], bootstrap_servers: Sequence[str], *, secured: bool) -> str:
+    """Return Kafka's command that makes these changes to the topic's settings."""
+    login = " --command-config client.properties" if secured else ""
+    config = ",".join(f"{name}={value}" for name, value in changes.items())
+    return (
+        f"kafka-configs.sh --bootstrap-server {','.join(bootstrap_servers)}{login} --alter --entity-type topics"
+        f" --entity-name {topic} --add-config {config}"
+    )

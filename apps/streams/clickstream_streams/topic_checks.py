@@ -1,0 +1,104 @@
+"""What the topics' settings must be like, checked at the start: somebody else may have made them.
+
+A topic that may forget what a restart must read again is refused, with the command that mends it; so is one that keeps
+bytes and not time, for nobody knows how long they last. An events topic that lets in records from clocks that run ahead
+is only named: what they say about time is not believed (`watermarks`), but only while the processor keeps up.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from clickstream_core.durations import format_duration
+from clickstream_core.processor_times import mending_command, what_falls_short, why_too_little
+from clickstream_streams.errors import FatalError
+from clickstream_streams.settings import StreamsSettings
+
+_AFTER, _DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"
+_ANY = 2**63 - 1
+"""The value of both that stands for no limit."""
+
+_LEAST_LIMIT_MS = 1_000
+"""No topic is asked to be stricter than that: it would refuse batches of clocks that are right."""
+
+_log = logging.getLogger(__name__)
+
+
+async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) -> None:
+    """Raise FatalError for topics that may lose what a restart needs; warn of those that may at worst.
+
+    And of an events topic that lets in records from clocks that run ahead.
+    """
+    topics, times = settings.topics, settings.times
+    refused = []
+    for topic in (topics.events_topic, topics.partials_topic, topics.metrics_topic):
+        config = await topic_config(admin, topic)
+        command = _command(settings, topic, what_falls_short(config, times.longest_needed_ms, times.kept_ms))
+        if why := why_too_little(topic, config, times):
+            refused.append(f"{why}: lower these, or {command}")
+        elif why := why_too_little(topic, config, times, at_worst=True):
+            _log.warning("%s at worst: lower these, or %s", why, command)
+        if topic == topics.events_topic:
+            _warn_of_clocks_ahead(settings, config)
+    if refused:
+        raise FatalError("; ".join(refused))
+
+
+def _warn_of_clocks_ahead(settings: StreamsSettings, config: Mapping[str, str]) -> None:
+    changes = how_to_refuse_clocks_ahead(config, settings.max_clock_skew)
+    if changes:
+        _log.warning(
+            "%s lets in records whose timestamps are %s ahead of the clock, MAX_CLOCK_SKEW is %s: a machine whose "
+            "clock is fast opens windows ahead of their time, and makes events of others late when the processor was "
+            "away for as long. To refuse its records: %s",
+            settings.topics.events_topic,
+            _up_to(allowed_ahead(config)),
+            format_duration(settings.max_clock_skew),
+            _command(settings, settings.topics.events_topic, changes),
+        )
+
+
+def _command(settings: StreamsSettings, topic: str, changes: Mapping[str, str]) -> str:
+    kafka = settings.kafka
+    return mending_command(topic, changes, kafka.bootstrap_servers, secured=kafka.uses_sasl or kafka.uses_tls)
+
+
+async def topic_config(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    """Return the topic's settings by name, those that come from the brokers too; {} where they may not be looked at."""
+    try:
+        config: dict[str, str] = {}
+        for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]):
+            for error_code, _, _, name, entries in response.resources:
+                if error_code:
+                    raise for_code(error_code)(name)
+                config |= {entry[0]: entry[1] for entry in entries if entry[1] is not None}
+    except KafkaError as error:
+        _log.warning("can't check whether the retention of %s is long enough: %s", topic, error)
+        return {}
+    return config
+
+
+def allowed_ahead(config: Mapping[str, str]) -> int:
+    """Return how many milliseconds after the broker's clock a record's timestamp may lie.
+
+    Brokers before 3.6 have one limit for both directions; later ones before 4.0 use it where the other is not set.
+    """
+    if config.get("message.timestamp.type") == "LogAppendTime":
+        return 0
+    limits = [int(config[name]) for name in (_AFTER, _DIFFERENCE) if name in config]
+    return next((limit for limit in limits if limit != _ANY), max(limits, default=0))
+
+
+def how_to_refuse_clocks_ahead(config: Mapping[str, str], max_clock_skew: int) -> dict[str, str]:
+    """Return the topic setting that lets in no record further ahead than that; {} where it is so already."""
+    limit = max(max_clock_skew, _LEAST_LIMIT_MS)
+    if allowed_ahead(config) <= limit:
+        return {}
+    return {_AFTER if _AFTER in config else _DIFFERENCE: str(limit)}
+
+
+def _up_to(milliseconds: int) -> str:
+    return "any time" if milliseconds == _ANY else f"up to {format_duration(milliseconds)}"
