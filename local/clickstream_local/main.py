@@ -204,7 +204,7 @@ def _tell_what_to_expect(
     settings: LocalSettings, times: ProcessorTimes, bootstrap_servers: str, logs: Path, screen: Screen
 ) -> None:
     size, disorder = times.window_size / 1000, times.out_of_orderness / 1000
-    first = f"The first window's result comes in about {math.ceil(size - time.time() % size + disorder)} s"
+    first = f"The first window's result comes in about {_in_words(math.ceil(size - time.time() % size + disorder))}"
     if not settings.rate:
         first = f"A window with events gives its result some {disorder + times.idle_timeout / 1000:g} s after its end"
     ports = ", ".join(f"{app} http://localhost:{port}" for app, port in settings.http_ports().items() if port)
@@ -220,3 +220,9 @@ def _tell_what_to_expect(
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
     screen.line(f"  {first}. Ctrl+C stops everything.\n")
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 600:
+        return f"{seconds} s"
+    return f"{seconds // 60} minutes" if seconds < 7200 else f"{seconds / 3600:.0f} hours"

@@ -100,7 +100,7 @@ def test_events_are_counted_in_their_windows() -> None:
 
 def test_a_partial_is_written_when_the_watermark_has_passed_its_window() -> None:
     state = partition()
-    state.process([record(100, clock=NOW, monotonic=0), record(101, 11_999)], clock=NOW, monotonic=0)
+    state.process([record(100, 0), record(101, 11_999)], clock=NOW, monotonic=0)
     assert commit(state).partials == {}
     state.process([record(102, 12_000)], clock=NOW, monotonic=0)
     assert totals(commit(state)) == {0: 1}
@@ -108,7 +108,7 @@ def test_a_partial_is_written_when_the_watermark_has_passed_its_window() -> None
 
 def test_what_is_counted_later_is_written_as_an_addition_that_holds_nothing_else() -> None:
     state = partition()
-    state.process([record(100, clock=NOW, monotonic=0), record(101, 12_000)], 0)
+    state.process([record(100, 0), record(101, 12_000)], clock=NOW, monotonic=0)
     assert [each.whole for each in commit(state).partials.values()] == [True]
     state.process([record(102, 12_001)], clock=NOW, monotonic=0)
     assert commit(state).partials == {}
@@ -134,7 +134,7 @@ def test_additions_take_bytes_for_their_events_only() -> None:
 def test_changes_can_be_taken_twice() -> None:
     """A transaction may fail; the next one has to write the same."""
     state = partition()
-    state.process([record(100, clock=NOW, monotonic=0), raw(101, b"{", 0), record(102, 12_000)], clock=NOW, monotonic=0)
+    state.process([record(100, 0), raw(101, b"{", 0), record(102, 12_000)], clock=NOW, monotonic=0)
     assert state.changes() == state.changes()
 
 
@@ -157,7 +157,7 @@ def test_changes_can_be_taken_twice() -> None:
 )
 def test_a_record_that_is_no_event_is_refused_with_the_reason(value: bytes | None, reason: str) -> None:
     state = partition()
-    state.process([record(100, clock=NOW, monotonic=0), raw(101, value, 0), record(102, 0)], clock=NOW, monotonic=0)
+    state.process([record(100, 0), raw(101, value, 0), record(102, 0)], clock=NOW, monotonic=0)
     (letter,) = state.changes().dead_letters
     assert (letter.record.offset, letter.record.value, letter.reason) == (101, value, reason)
     assert letter.error
@@ -189,7 +189,7 @@ def test_an_event_is_future_when_it_is_ahead_of_its_record_by_more_than_allowed(
 
 def test_the_error_says_what_was_found() -> None:
     state = partition()
-    state.process([record(100, 60_000), record(101, clock=NOW, monotonic=0), record(102, 70_000, 60_000)], clock=NOW, monotonic=0)
+    state.process([record(100, 60_000), record(101, 0), record(102, 70_000, 60_000)], clock=NOW, monotonic=0)
     late, future = state.changes().dead_letters
     assert "ended at 2024-10-26T10:30:10Z" in late.error
     assert "over up to 2024-10-26T10:30:53.000Z" in late.error
@@ -216,7 +216,7 @@ def test_a_record_timestamp_that_is_nonsense_is_called_so(timestamp: int, meanin
 def test_events_of_windows_whose_counts_are_gone_are_expired() -> None:
     lost = EventsCommit(rules=RULES, replay_from=FIRST, expired_to=BASE + 20_000, joined=True)
     state = partition(lost)
-    state.process([record(100, clock=NOW, monotonic=0), record(101, 19_999), record(102, 20_000)], clock=NOW, monotonic=0)
+    state.process([record(100, 0), record(101, 19_999), record(102, 20_000)], clock=NOW, monotonic=0)
     assert refused(state) == [(100, "expired"), (101, "expired")]
     assert state.counted == 1
 
@@ -232,7 +232,7 @@ def test_a_malformed_record_is_refused_for_what_it_is_even_when_it_is_late_or_ah
 def test_an_event_ahead_of_its_record_is_future_even_when_its_window_is_over() -> None:
     state = partition()
     state.process([record(100, 60_000)], clock=NOW, monotonic=0)
-    state.process([record(101, 20_000, clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process([record(101, 20_000, 0)], clock=NOW, monotonic=0)
     assert refused(state) == [(101, "future")]
 
 
@@ -318,8 +318,12 @@ def test_no_record_timestamp_stops_the_partition_or_takes_its_watermark_out_of_t
     rules: CountingRules, timestamp: int
 ) -> None:
     state = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
-    state.process([raw(100, json.dumps(fields(0)).encode(), timestamp - BASE), record(101, clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
-    state.process([raw(102, b"{", timestamp - BASE), record(103, clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process(
+        [raw(100, json.dumps(fields(0)).encode(), timestamp - BASE), record(101, 0)],
+        clock=NOW,
+        monotonic=0,
+    )
+    state.process([raw(102, b"{", timestamp - BASE), record(103, 0)], clock=NOW, monotonic=0)
     assert state.watermark.value <= LAST
     if not BASE <= timestamp <= LAST:
         assert dict(refused(state)).keys().isdisjoint({101, 103})
@@ -331,7 +335,7 @@ def test_no_record_timestamp_stops_the_partition_or_takes_its_watermark_out_of_t
 def test_a_record_is_news_and_a_commit_ends_it() -> None:
     state = partition()
     assert not state.has_news()
-    state.process([record(100, clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process([record(100, 0)], clock=NOW, monotonic=0)
     commit(state)
     state.process([record(101, 1)], clock=NOW, monotonic=0)
     assert state.has_news()
@@ -363,7 +367,7 @@ def test_a_window_that_the_clock_has_ended_for_good_is_news() -> None:
 
 def test_dead_letters_that_take_much_memory_are_urgent() -> None:
     state = partition()
-    state.process([raw(100, b"x" * (MOST_WAITING_BYTES + 1), clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process([raw(100, b"x" * (MOST_WAITING_BYTES + 1), 0)], clock=NOW, monotonic=0)
     assert state.is_urgent()
     commit(state)
     assert not state.is_urgent()
@@ -372,7 +376,7 @@ def test_dead_letters_that_take_much_memory_are_urgent() -> None:
 
 def test_many_dead_letters_are_urgent_however_small_they_are() -> None:
     state = partition()
-    state.process([raw(100 + number, None, clock=NOW, monotonic=0) for number in range(5_000)], clock=NOW, monotonic=0)
+    state.process([raw(100 + number, None, 0) for number in range(5_000)], clock=NOW, monotonic=0)
     assert state.is_urgent(behind=BACKLOG)
 
 
@@ -381,13 +385,13 @@ def test_in_a_backlog_results_wait_and_dead_letters_that_take_much_memory_do_not
     state.process([record(100, 2_000), record(101, 30_000)], clock=NOW, monotonic=0)
     assert state.is_urgent(behind=BACKLOG - 1)
     assert not state.is_urgent(behind=BACKLOG)
-    state.process([raw(102, b"x" * (MOST_WAITING_BYTES + 1), clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process([raw(102, b"x" * (MOST_WAITING_BYTES + 1), 0)], clock=NOW, monotonic=0)
     assert state.is_urgent(behind=BACKLOG)
 
 
 def test_dead_letters_are_written_once() -> None:
     state = partition()
-    state.process([raw(100, b"{", clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process([raw(100, b"{", 0)], clock=NOW, monotonic=0)
     assert len(commit(state).dead_letters) == 1
     assert commit(state).dead_letters == ()
 
@@ -401,14 +405,14 @@ def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_is_n
     state.process([record(101, 15_000), record(102, 6_000)], clock=NOW, monotonic=0)
     state.process([record(103, 25_000)], clock=NOW, monotonic=0)
     assert commit(state).commit.replay_from == 103
-    state.process([raw(104, b"{", clock=NOW, monotonic=0), record(105, 70_000)], 0)
+    state.process([raw(104, b"{", 0), record(105, 70_000)], clock=NOW, monotonic=0)
     commit(state)
     assert (state.open_windows, state.committed.replay_from) == (1, 104)
 
 
 def test_what_was_refused_before_a_reset_is_no_second_dead_letter() -> None:
     state = partition(EventsCommit(rules=RULES, replay_from=FIRST, dead_lettered_to=102))
-    state.process([raw(100, b"{", clock=NOW, monotonic=0), record(101, 0), raw(102, b"{", 0)], 0)
+    state.process([raw(100, b"{", 0), record(101, 0), raw(102, b"{", 0)], clock=NOW, monotonic=0)
     assert refused(state) == [(102, "not_json")]
     assert commit(state).commit.dead_lettered_to == 102
 
@@ -538,7 +542,7 @@ def test_a_restored_partition_goes_on_as_if_nothing_had_happened(
 
 def test_restoring_says_nothing_of_what_was_written() -> None:
     state = partition()
-    state.process([record(100, clock=NOW, monotonic=0), record(101, 12_000)], clock=NOW, monotonic=0)
+    state.process([record(100, 0), record(101, 12_000)], clock=NOW, monotonic=0)
     commit(state)
     again = partition(state.committed, state.committed_offset)
     again.restore([record(100, 0), record(101, 12_000)])
@@ -565,7 +569,7 @@ def test_a_window_that_is_over_is_not_counted_again() -> None:
 def test_an_event_whose_window_can_not_be_written_is_refused(text: str) -> None:
     rules = CountingRules(7 * 60_000, "event", SKEW)  # no divisor of a day: the first window begins before the year 1
     state = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
-    state.process([record(100, 0, timestamp=text), record(101, clock=NOW, monotonic=0)], clock=NOW, monotonic=0)
+    state.process([record(100, 0, timestamp=text), record(101, 0)], clock=NOW, monotonic=0)
     assert refused(state) == [(100, "bad_timestamp")]
     assert state.counted == 1
 

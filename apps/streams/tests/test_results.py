@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_local.broker import Broker
@@ -28,5 +29,5 @@ def test_a_result_that_was_written_before_its_windows_end_is_found(
     send(broker.bootstrap_servers, topic, [ToSend(encode_window_metrics(result), timestamp=WRITTEN)])
 
     kafka = {"bootstrap_servers": broker.bootstrap_servers}
-    assert asyncio.run(emitted_results(kafka, topic, 1, end - 1, max_clock_skew)) == [result]
-    assert asyncio.run(emitted_results(kafka, topic, 1, end, max_clock_skew)) == []
+    assert asyncio.run(emitted_results(kafka, topic, 1, DEFAULT_GROUP, end - 1, max_clock_skew)) == [result]
+    assert asyncio.run(emitted_results(kafka, topic, 1, DEFAULT_GROUP, end, max_clock_skew)) == []
