@@ -103,8 +103,8 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("collector", "allowedOrigins={shop.example.com}", "at '/allowedOrigins/0': 'shop.example.com' does not match"),
         (
             "collector",
-            "allowedOrigins={https://shop.example.com/}",
-            "at '/allowedOrigins/0': 'https://shop.example.com/'",
+            "allowedOrigins={https://shop.example.com/cart}",
+            "at '/allowedOrigins/0': 'https://shop.example.com/cart'",
         ),
         ("collector", "allowedOrigins=https://a.example", "at '/allowedOrigins': got string, want array"),
         ("collector", "siteKeys={two words}", "at '/siteKeys/0': 'two words' does not match pattern"),

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from clickstream_collector import instruments
-from clickstream_collector.answers import answering
+from clickstream_collector.answers import Answer, answering
 from clickstream_collector.connection import Connection
 from clickstream_collector.delivery import Delivery
 from clickstream_collector.errors import Refused
@@ -25,6 +25,8 @@ from clickstream_core.service import Health, HealthServer
 
 _LONGEST_DRAIN = 5.0
 _AN_HOUR = 3600
+_HERE = b"clickstream-collector: events go to /ingest, /openapi.json describes it\n"
+_PLAIN_TEXT = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Collector:
         """Return the ASGI application, which starts and stops the collector with its lifespan."""
         application = Starlette(
             routes=[
+                Route("/", _Root()),
                 Route("/ingest", Ingest(self._intake)),
                 Route("/pixel.gif", Pixel(self._intake)),
                 Route("/clickstream.js", File("clickstream.js", "text/javascript; charset=utf-8", "script", _AN_HOUR)),
@@ -110,6 +113,16 @@ class Collector:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
             _log.error("The connection to Kafka ended, which it never should", exc_info=task.exception())
+
+
+class _Root:
+    """What load balancers ask when nobody told them otherwise, and people who wonder what this is."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with answering("other", send) as answer:
+            if scope["method"] not in ("GET", "HEAD"):
+                raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
+            await answer(Answer(200, b"" if scope["method"] == "HEAD" else _HERE, _PLAIN_TEXT))
 
 
 class _NotFound:

@@ -7,12 +7,12 @@ slow ones together could hold much, what has arrived of unfinished bodies is bou
 
 import asyncio
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import Receive
 
 from clickstream_collector.errors import Refused, TryAgain
+from clickstream_collector.headers import Headers, elements, single
 
 LARGEST_BODY = 1_000_000
 """Bytes, as sent and as unpacked."""
@@ -35,29 +35,27 @@ class Arriving:
     size: int = 0
 
 
-def check_type(headers: Mapping[bytes, bytes]) -> None:
+def check_type(headers: Headers) -> None:
     """Raise Refused (415) for a content type or charset that is not JSON in UTF-8; none at all is taken for it."""
-    declared = headers.get(b"content-type", b"").decode("latin-1")
+    declared = single(headers, b"content-type")
     kind, *parameters = (part.strip().lower() for part in declared.split(";"))
     if kind and kind not in _JSON_TYPES:
         raise Refused(415, f"the content type is {declared[:100]!r}; expected application/json or text/plain")
     for parameter in parameters:
         name, _, value = parameter.partition("=")
-        if name == "charset" and value.strip('"') not in ("utf-8", "utf8", "us-ascii"):
+        if name.rstrip() == "charset" and value.lstrip().strip('"') not in ("utf-8", "utf8", "us-ascii"):
             raise Refused(415, f"the charset is {value[:100]!r}; expected utf-8")
 
 
-async def read_body(
-    headers: Mapping[bytes, bytes], receive: Receive, arriving: Arriving, slowest: float = SLOWEST
-) -> bytes:
+async def read_body(headers: Headers, receive: Receive, arriving: Arriving, slowest: float = SLOWEST) -> bytes:
     """Return the body, unpacked. `slowest` is in seconds.
 
     Raises Refused: 415 for an encoding other than gzip, 413 when it is too large, 408 when it is too slow, 400 when it
     is not what its encoding says, or breaks off, and 503 when too much is arriving.
     """
-    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if encoding not in (b"identity", b"gzip", b"x-gzip", b""):
-        raise Refused(415, f"the content encoding is {encoding[:100].decode('latin-1')!r}; expected gzip or none")
+    encodings = [each for each in elements(headers, b"content-encoding") if each.lower() != "identity"]
+    if len(encodings) > 1 or (encodings and encodings[0].lower() not in ("gzip", "x-gzip")):
+        raise Refused(415, f"the content encoding is {', '.join(encodings)[:100]!r}; expected gzip or none")
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and (len(length) > 15 or int(length) > LARGEST_BODY):
         raise _too_large()
@@ -66,7 +64,7 @@ async def read_body(
             body = await _received(receive, arriving)
     except TimeoutError as error:
         raise Refused(408, f"the body did not arrive within {slowest:g} s", {"Connection": "close"}) from error
-    return _unpacked(body) if encoding.endswith(b"gzip") else body
+    return _unpacked(body) if encodings else body
 
 
 async def _received(receive: Receive, arriving: Arriving) -> bytes:

@@ -1,12 +1,13 @@
 """The visitor's country: from the CDN's header, else from a database of addresses, else unknown."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import maxminddb
 
+from clickstream_collector.headers import Headers, elements
 from clickstream_core.errors import SettingsError
 
 UNKNOWN = "ZZ"
@@ -31,11 +32,11 @@ class Countries:
             except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
                 raise SettingsError(f"COUNTRY_DATABASE={database}: expected a MaxMind DB file ({error})") from error
 
-    def country(self, headers: Mapping[bytes, bytes], address: str) -> str:
+    def country(self, headers: Headers, address: str) -> str:
         """Return the country of a request's visitor, UNKNOWN when nobody knows."""
         for header in self._headers:
-            if header in headers:
-                code = headers[header].decode("latin-1").strip().upper()
+            for element in reversed(elements(headers, header)):  # the last one is the nearest proxy's
+                code = element.upper()
                 if _CODE.fullmatch(code) and code not in _NOWHERE:
                     return code
         return UNKNOWN if self._database is None else _iso_code(self._database, address)

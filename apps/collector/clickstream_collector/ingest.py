@@ -1,7 +1,6 @@
 """POST /ingest: one event, or an array of them."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,13 +10,17 @@ from clickstream_collector.answers import Answer, answering, json_answer
 from clickstream_collector.bodies import Arriving, check_type, read_body
 from clickstream_collector.delivery import Record
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
-from clickstream_collector.intake import Intake, LeftOut
-from clickstream_collector.origins import PREFLIGHT
-from clickstream_collector.payloads import LARGEST_EVENT, decode_element, parse, too_large
+from clickstream_collector.headers import Headers, fields, single
+from clickstream_collector.intake import CONSENT, Intake, LeftOut
+from clickstream_collector.origins import preflight
+from clickstream_collector.payloads import LARGEST_EVENT, decode_element, mended, parse, text_of, too_large
 from clickstream_collector.visits import Visit
 
-_TURN = 100
-"""Events of an array that are looked at before other requests have their turn."""
+_TURN_BYTES = 64_000
+"""Bytes of an array that are looked at before other requests have their turn."""
+
+_EVENT_BYTES = 640
+"""Bytes that an event counts as beside its own: a small one takes hardly less time."""
 
 _PREFIX, _SUFFIX = b'{"status":"ok","received":', b"}"
 
@@ -31,8 +34,8 @@ class Ingest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = dict(scope["headers"])
-        origin = headers.get(b"origin", b"")
+        headers = fields(scope["headers"])
+        origin = single(headers, b"origin").encode("latin-1")
         async with answering("ingest", send, self._intake.origins.headers(origin)) as answer:
             match scope["method"]:
                 case "POST":
@@ -40,30 +43,29 @@ class Ingest:
                 case "OPTIONS":
                     if not self._intake.origins.allow(origin):
                         raise Refused(403, "pages of this origin may not send here (ALLOWED_ORIGINS)")
-                    await answer(Answer(204, headers=PREFLIGHT))
+                    await answer(Answer(204, headers=preflight(headers)))
                 case method:
                     raise Refused(405, f"{method} is not allowed here; POST is", {"Allow": "POST, OPTIONS"})
 
-    async def _post(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Answer:
+    async def _post(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
         peer = scope["client"][0] if scope.get("client") else ""
         visit = self._intake.visit(headers, peer, scope["query_string"])
         self._intake.admit(visit, 0)  # what would be refused anyway is not read
         check_type(headers)
         body = await read_body(headers, receive, self._arriving)
+        if not text_of(body):
+            raise Refused(400, "the body is empty; expected one event or an array of events, as JSON")
         try:
             value = parse(body)
         except NotJson as error:
             self._intake.admit(visit, 1)
             return await self._raw(body, str(error), visit)
         self._intake.admit(visit, max(1, len(value)) if isinstance(value, list) else 1)
-        if not isinstance(value, list):
-            return await self._single(value, body, visit, headers)
-        try:
+        if isinstance(value, list):
             return await self._array(value, visit, headers)
-        except NotJson as error:
-            return await self._raw(body, str(error), visit)
+        return await self._single(value, body, visit, headers)
 
-    async def _single(self, value: Any, body: bytes, visit: Visit, headers: Mapping[bytes, bytes]) -> Answer:
+    async def _single(self, value: Any, body: bytes, visit: Visit, headers: Headers) -> Answer:
         try:
             if len(body) > LARGEST_EVENT:
                 raise Refused(413, str(too_large(len(body))))
@@ -73,20 +75,31 @@ class Ingest:
         except LeftOut:
             return Answer(204)
         await self._intake.deliver([record])
-        return json_answer(200, _PREFIX + body.strip() + _SUFFIX)
+        return json_answer(200, _PREFIX + mended(text_of(body)) + _SUFFIX)
 
-    async def _array(self, elements: list[msgspec.Raw], visit: Visit, headers: Mapping[bytes, bytes]) -> Answer:
+    async def _array(self, elements: list[msgspec.Raw], visit: Visit, headers: Headers) -> Answer:
         records: list[Record] = []
+        letters: list[Record] = []
         rejected: list[dict[str, Any]] = []
+        looked_at = 0
         for index, element in enumerate(elements):
-            if index % _TURN == _TURN - 1:
+            looked_at += len(memoryview(element)) + _EVENT_BYTES
+            if looked_at > _TURN_BYTES:
+                looked_at = 0
                 await asyncio.sleep(0)
             try:
                 records.append(self._intake.record(decode_element(element), visit, headers))
+                continue
             except (NotAnEvent, LeftOut) as error:
-                rejected.append({"index": index, "error": str(error)})
-        if records:
-            await self._intake.deliver(records)
+                why = str(error)
+            except NotJson as error:
+                why = CONSENT if visit.objects else str(error)
+                if not visit.objects:
+                    place = f"element {index} of an array of {len(elements)}"
+                    letters.append(self._intake.dead_letter(bytes(element), f"{error} ({place})"))
+            rejected.append({"index": index, "error": why})
+        if records or letters:
+            await self._intake.deliver([*records, *letters])
         answer = {"status": "ok", "accepted": len(records), "rejected": rejected}
         return json_answer(200, msgspec.json.encode(answer))
 

@@ -13,8 +13,13 @@ ACCEPTED = Counter(f"{_PREFIX}_events_accepted_total", "Events handed to the Kaf
 ACKNOWLEDGED = Counter(f"{_PREFIX}_events_acknowledged_total", "Events that Kafka has.")
 REJECTED = Counter(f"{_PREFIX}_events_rejected_total", "Objects that are no events, by reason.", ["reason"])
 LEFT_OUT = Counter(f"{_PREFIX}_events_left_out_total", "Events not stored: crawlers, visitors who object.", ["reason"])
-DEAD_LETTERS = Counter(f"{_PREFIX}_dead_letters_total", "Bodies kept as dead letters, by reason.", ["reason"])
+DEAD_LETTERS = Counter(
+    f"{_PREFIX}_dead_letters_total", "Bodies and elements kept as dead letters, by reason.", ["reason"]
+)
 LIMITED = Counter(f"{_PREFIX}_events_limited_total", "Events refused by a rate limit.", ["limit"])
+UNTRUSTED_FORWARDS = Counter(
+    f"{_PREFIX}_untrusted_forwards_total", "Requests whose X-Forwarded-For came from outside TRUSTED_PROXIES."
+)
 JOINED = Counter(f"{_PREFIX}_events_joined_total", "Events sent again while they were on their way, or just delivered.")
 IN_FLIGHT = Gauge(f"{_PREFIX}_events_in_flight", "Events accepted, neither acknowledged nor refused by Kafka.")
 IN_FLIGHT_BOUND = Gauge(f"{_PREFIX}_events_in_flight_bound", "In flight, from here on requests get 503.")

@@ -6,24 +6,26 @@ Here all that a request must pass comes together: limits, the event's form, the 
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
 from clickstream_collector import instruments
+from clickstream_collector.addresses import Proxies, limited_network
 from clickstream_collector.countries import Countries
 from clickstream_collector.delivery import Delivery, Record
 from clickstream_collector.devices import device_of
 from clickstream_collector.errors import KafkaRefused, NotAnEvent, Refused, TryAgain, Unavailable
 from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
+from clickstream_collector.headers import Headers, single
 from clickstream_collector.limits import RateLimit
 from clickstream_collector.origins import Origins
 from clickstream_collector.page_urls import KeptParameters
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_collector.visitors import VisitorIds
-from clickstream_collector.visits import Proxies, Visit, limited_network, visit
+from clickstream_collector.visits import Visit, visit
 from clickstream_core.events import LONGEST_FIELD
-from clickstream_core.timestamps import parse_timestamp
+from clickstream_core.timestamps import parse_timestamp, with_plus
 
 LONGEST_WAIT = 1.5
 """Seconds that a request waits for Kafka before it is told to come again."""
@@ -72,11 +74,11 @@ class Intake:
         self._now = now
         self.origins = Origins(settings.allowed_origins)
 
-    def visit(self, headers: Mapping[bytes, bytes], peer: str, query: bytes) -> Visit:
+    def visit(self, headers: Headers, peer: str, query: bytes) -> Visit:
         """Return the request's circumstances. Raises Refused for an origin, a key or a sent_at that won't do."""
-        origin = headers.get(b"origin", b"")
-        if not self.origins.allow(origin):
-            raise Refused(403, f"pages of {origin[:200].decode('latin-1')} may not send here (ALLOWED_ORIGINS)")
+        origin = single(headers, b"origin")
+        if not self.origins.allow(origin.encode("latin-1")):
+            raise Refused(403, f"pages of {origin[:200]} may not send here (ALLOWED_ORIGINS)")
         key, sent_at = "", None
         if query:
             asked = parse_qs(query.decode("latin-1"))
@@ -105,7 +107,7 @@ class Intake:
                 instruments.LIMITED.labels(kind).inc(max(1, events))
                 raise TryAgain(429, f"too many events of this {kind}; come again in {seconds} s", seconds)
 
-    def record(self, candidate: Any, visit: Visit, headers: Mapping[bytes, bytes]) -> Record:
+    def record(self, candidate: Any, visit: Visit, headers: Headers) -> Record:
         """Return the record of a JSON value. Raises NotAnEvent and LeftOut."""
         try:
             event = read_event(candidate)
@@ -145,7 +147,7 @@ class Intake:
         )
 
     def dead_letter(self, body: bytes, error: str) -> Record:
-        """Return the record that keeps a body that is not JSON, its bytes unchanged."""
+        """Return the record that keeps a body, or an element of one, that is not JSON, its bytes unchanged."""
         instruments.DEAD_LETTERS.labels("not_json").inc()
         headers = (("reason", b"not_json"), ("error", error.encode()), ("app", APP.encode()))
         return Record(topic=self._dead_letter_topic, value=body, headers=headers)
@@ -166,7 +168,7 @@ class Intake:
 
 def _sent_at(text: str) -> int:
     try:
-        return parse_timestamp(text.replace(" ", "+"))  # an offset's plus that was not escaped
+        return parse_timestamp(with_plus(text))
     except ValueError as error:
         raise Refused(400, f"sent_at {text[:60]!a} {error}") from error
 

@@ -138,5 +138,7 @@ class _Prefixed:
         self._application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        prefix = scope["path"].rpartition("/")[0]
+        prefix, _, name = scope["path"].rpartition("/")
+        if not name:
+            prefix = ""
         await self._application({**scope, "root_path": prefix}, receive, send)

@@ -4,16 +4,15 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from clickstream_collector.settings import ANY_ORIGIN
+from clickstream_collector.headers import Headers as RequestHeaders
+from clickstream_collector.headers import elements
+from clickstream_collector.settings import ANY_ORIGIN, canonical_origin
 
 _A_DAY = b"86400"
 _LONGEST_ORIGIN = 300  # a host name has at most 253 characters
-PREFLIGHT = (
-    (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"content-type, content-encoding"),
-    (b"access-control-max-age", _A_DAY),
-)
-"""What the answer to OPTIONS says beside `Origins.headers`."""
+_LONGEST_ASKED = 2000
+_REQUEST_HEADERS = ("content-type", "content-encoding")
+_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
 _EXPOSED = (b"access-control-expose-headers", b"retry-after")
 
@@ -25,9 +24,7 @@ class Origins:
 
     def __init__(self, allowed: Sequence[str]) -> None:
         self._any = ANY_ORIGIN in allowed
-        self._patterns = [
-            re.compile(re.escape(origin).replace(r"\*\.", r"([a-z0-9-]+\.)+"), re.IGNORECASE) for origin in allowed
-        ]
+        self._patterns = [re.compile(re.escape(origin).replace(r"\*\.", r"([a-z0-9_-]+\.)+")) for origin in allowed]
         self._is_allowed = lru_cache(maxsize=4096)(self._matches)
 
     def allow(self, origin: bytes) -> bool:
@@ -44,5 +41,24 @@ class Origins:
         return [(b"access-control-allow-origin", origin), _EXPOSED, vary]
 
     def _matches(self, origin: bytes) -> bool:
-        text = origin.decode("latin-1")
+        try:
+            text = canonical_origin(origin.decode("ascii"))
+        except ValueError:
+            return False
         return any(pattern.fullmatch(text) for pattern in self._patterns)
+
+
+def preflight(headers: RequestHeaders) -> Headers:
+    """Return what the answer to OPTIONS says beside `Origins.headers`: the headers that are asked for are allowed.
+
+    Libraries for tracing add theirs to every request of a page (`traceparent`, `x-datadog-…`). None decides anything
+    here, so there is no reason to refuse one, and a list would never be whole.
+    """
+    asked = ",".join(elements(headers, b"access-control-request-headers")).lower()[:_LONGEST_ASKED].split(",")
+    names = dict.fromkeys((*_REQUEST_HEADERS, *filter(_NAME.fullmatch, asked)))
+    return [
+        (b"access-control-allow-methods", b"POST"),
+        (b"access-control-allow-headers", ", ".join(names).encode()),
+        (b"access-control-max-age", _A_DAY),
+        (b"vary", b"access-control-request-headers"),
+    ]

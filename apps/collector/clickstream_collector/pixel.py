@@ -12,7 +12,9 @@ from starlette.types import Receive, Scope, Send
 from clickstream_collector.answers import Answer, answering
 from clickstream_collector.errors import NotAnEvent, Refused
 from clickstream_collector.events import ClientEvent
+from clickstream_collector.headers import fields
 from clickstream_collector.intake import Intake, LeftOut
+from clickstream_core.timestamps import with_plus
 
 _GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _IMAGE = Answer(200, _GIF, [(b"content-type", b"image/gif"), (b"cache-control", b"no-store, private")])
@@ -29,7 +31,7 @@ class Pixel:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. What is not stored by its visitor's wish gets the image all the same."""
-        headers = dict(scope["headers"])
+        headers = fields(scope["headers"])
         async with answering("pixel", send) as answer:
             if scope["method"] not in ("GET", "HEAD"):
                 raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
@@ -60,6 +62,9 @@ def _candidate(query: bytes) -> dict[str, Any]:
         raise Refused(400, f"the query is not UTF-8 percent-encoded: {error}") from error
     candidate: dict[str, Any] = {"event_type": "page_view"}
     candidate |= {name: value for name, value in reversed(pairs) if name in _FIELDS}
+    for name in ("timestamp", "sent_at"):
+        if name in candidate:
+            candidate[name] = with_plus(candidate[name])
     if "duration_ms" in candidate:
         candidate["duration_ms"] = _number(candidate["duration_ms"])
     if "consent" in candidate:

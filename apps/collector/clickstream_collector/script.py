@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from clickstream_collector.answers import Answer, answering
 from clickstream_collector.errors import Refused
+from clickstream_collector.headers import Headers, elements, fields
 
 
 class File:
@@ -28,14 +29,28 @@ class File:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = dict(scope["headers"])
+        headers = fields(scope["headers"])
         async with answering(self._endpoint, send) as answer:
             if scope["method"] not in ("GET", "HEAD"):
                 raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
-            if self._etag in headers.get(b"if-none-match", b""):
+            known = elements(headers, b"if-none-match")
+            if "*" in known or self._etag in (tag.removeprefix("W/").encode("latin-1") for tag in known):
                 await answer(Answer(304, headers=self._headers))
                 return
             body, encoding = self._content, []
-            if b"gzip" in headers.get(b"accept-encoding", b""):
+            if _takes_gzip(headers):
                 body, encoding = self._compressed, [(b"content-encoding", b"gzip")]
             await answer(Answer(200, b"" if scope["method"] == "HEAD" else body, [*self._headers, *encoding]))
+
+
+def _takes_gzip(headers: Headers) -> bool:
+    """Whether the client takes gzip: it is listed, or a `*` is, with a weight that is not 0 (RFC 9110, 12.5.3)."""
+    weights: dict[str, float] = {}
+    for element in elements(headers, b"accept-encoding"):
+        coding, _, parameter = element.lower().partition(";")
+        name, _, value = parameter.partition("=")
+        try:
+            weights[coding.strip()] = float(value) if name.strip() == "q" else 1.0
+        except ValueError:
+            continue
+    return max(weights.get("gzip", weights.get("*", 0.0)), weights.get("x-gzip", 0.0)) > 0

@@ -3,6 +3,7 @@
 import ipaddress
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,62 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANY_ORIGIN = "*"
 _SHORTEST_SECRET = 16
-_PRIVATE = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+_PRIVATE = (
+    "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    ",100.64.0.0/10,169.254.0.0/16,fe80::/10"  # RFC 6598, where EKS has pods; link-local, which no router passes on
+)
 _COUNTRY_HEADERS = "CF-IPCountry,CloudFront-Viewer-Country,X-Vercel-IP-Country,X-AppEngine-Country,X-Country-Code"
-_ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.ASCII)
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<any>\*\.)?(?P<host>[^\s/?#@:*\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?",
+    re.IGNORECASE,
+)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DOTS = re.compile("[\u3002\uff0e\uff61]")  # which IDNA (RFC 3490, 3.1) takes for one
 
 
 def origins(value: str) -> tuple[str, ...]:
     """`*`, or origins separated by commas; a host may begin with `*.` for all its subdomains."""
-    listed = tuple(origin.strip().lower().removesuffix("/") for origin in value.split(","))
-    for origin in listed:
-        if origin != ANY_ORIGIN and _ORIGIN.fullmatch(origin) is None:
-            raise ValueError(
-                "expected * or origins separated by commas, such as https://shop.example.com,https://*.example.com"
-            )
-    return listed
+    try:
+        return tuple(
+            each.strip() if each.strip() == ANY_ORIGIN else canonical_origin(each.strip().removesuffix("/"))
+            for each in value.split(",")
+        )
+    except ValueError as error:
+        raise ValueError(
+            "expected * or origins separated by commas, such as https://shop.example.com,https://*.example.com"
+        ) from error
+
+
+def canonical_origin(origin: str) -> str:
+    """Return an origin as browsers write it (RFC 6454, 6.2), without the dot at a host's end. Raises ValueError.
+
+    Small letters, no default port, IPv6 as RFC 5952 writes it, and names of other alphabets as Punycode.
+    """
+    match = _ORIGIN.fullmatch(origin)
+    if match is None:
+        raise ValueError("not an origin")
+    scheme, host, port = match["scheme"].lower(), match["host"], int(match["port"] or 0)
+    if port > 65535:
+        raise ValueError("no such port")
+    if host.startswith("["):
+        host = f"[{ipaddress.IPv6Address(host[1:-1])}]"
+    else:
+        host = _host(host)
+        if _HOST.fullmatch(host) is None:
+            raise ValueError("not a host")
+    suffix = "" if port in (0, _DEFAULT_PORTS[scheme]) else f":{port}"
+    return f"{scheme}://{match['any'] or ''}{host}{suffix}"
+
+
+def _host(name: str) -> str:
+    """Return a host's name in ASCII, as browsers do (UTS 46, which unlike Python's codec `idna` keeps an ß)."""
+    if not name.isascii():
+        name = _DOTS.sub(".", unicodedata.normalize("NFKC", name.lower()))
+        name = ".".join(
+            label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in name.split(".")
+        )
+    return name.lower().removesuffix(".")
 
 
 def words(pattern: str, description: str) -> Callable[[str], tuple[str, ...]]:
@@ -54,9 +97,18 @@ def networks(value: str) -> tuple[Network, ...]:
     if value.strip().lower() == "none":
         return ()
     try:
-        return tuple(ipaddress.ip_network(network.strip()) for network in value.split(","))
+        return tuple(_network(network.strip()) for network in value.split(","))
     except ValueError as error:
         raise ValueError("expected none, or networks separated by commas, such as 10.0.0.0/8,fd00::/8") from error
+
+
+def _network(text: str) -> Network:
+    """Return a network; IPv4 ones written as IPv6 (`::ffff:10.0.0.0/104`) are IPv4, as addresses are."""
+    network = ipaddress.ip_network(text)
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    return (
+        network if mapped is None or network.prefixlen < 96 else ipaddress.ip_network((mapped, network.prefixlen - 96))
+    )
 
 
 def events_per_second(value: str) -> float:

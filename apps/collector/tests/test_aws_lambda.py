@@ -265,7 +265,7 @@ def test_the_stage_or_whatever_leads_to_it_is_no_part_of_the_path(
     assert len(kafka.records) == 1
 
 
-@pytest.mark.parametrize("path", ["/dev/favicon.ico", "/dev", "/dev/", "/", "", "/ingest/", "/dev/ingest/x", "//"])
+@pytest.mark.parametrize("path", ["/dev/favicon.ico", "/dev", "/dev/", "/ingest/", "/dev/ingest/x", "//"])
 def test_another_path_is_not_found(function: Invocations, path: str) -> None:
     event = gateway_event("get-missing", rawPath=path)
     event["requestContext"]["http"]["path"] = path
@@ -287,6 +287,27 @@ def test_the_visitor_is_who_the_gateway_saw(function: Invocations, kafka: Kafka)
 
     first, same, other = (each["user_id"] for each in kafka.values())
     assert first == same != other
+
+
+def test_the_root_is_there_for_whoever_asks_whether_the_collector_is(function: Invocations) -> None:
+    for path in ("/", ""):
+        event = gateway_event("get-missing", rawPath=path)
+        event["requestContext"]["http"]["path"] = path
+        assert function(event, None)["statusCode"] == 200
+
+
+def test_lines_that_the_gateway_joined_by_commas_are_read_as_lists(function: Invocations, kafka: Kafka) -> None:
+    headers = {"content-type": "application/json,application/json", "origin": "https://a.example,https://a.example"}
+    assert function(anonymous(headers=headers), None)["statusCode"] == 200
+    for name in ("dnt", "sec-gpc"):
+        assert function(anonymous(headers={name: "1,1"}), None)["statusCode"] == 204
+    assert len(kafka.values()) == 1
+
+
+def test_the_visitor_is_the_same_however_the_gateway_writes_the_address(function: Invocations, kafka: Kafka) -> None:
+    for source in ("203.0.113.7", "::ffff:203.0.113.7", "203.0.113.7:4711"):
+        function(anonymous(source=source), None)
+    assert len({each["user_id"] for each in kafka.values()}) == 1
 
 
 def test_behind_a_trusted_cdn_the_visitor_is_who_the_cdn_saw(make_function: MakeFunction, kafka: Kafka) -> None:

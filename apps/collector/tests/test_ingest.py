@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from clickstream_collector import bodies, intake
 from clickstream_core.timestamps import format_milliseconds
-from kit.in_process import BROWSER, DEAD_LETTERS, InProcess, in_process
+from kit.in_process import BROWSER, DEAD_LETTERS, InProcess, Reply, in_process
 
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 SHOP = "https://shop.example.com"
@@ -55,7 +55,9 @@ def test_an_array_may_be_as_long_as_allowed(site: InProcess) -> None:
     assert site.post([{"path": "/"}] * 10_001).status == 413
 
 
-@pytest.mark.parametrize("body", [b"path=/test", b"", b"[1,", b"\xff\xfe", b'[{"path":"/"},1e999]', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"path=/test", b"[1,", b"\xff\xfe", b'{"path":"/","duration_ms":NaN}', b"[" * 100_000]
+)
 def test_what_is_not_json_goes_to_the_dead_letters_unchanged(site: InProcess, body: bytes) -> None:
     before = count("dead_letters_total", reason="not_json")
     reply = site.post(body)
@@ -105,8 +107,126 @@ def test_sizes_are_bounded(site: InProcess) -> None:
     assert site.post({"path": "x" * 8193}).status == 400
 
 
-def test_half_a_surrogate_pair_is_no_json(site: InProcess) -> None:
-    assert site.post(b'{"path":"\\ud800"}').json() == {"status": "ok", "received": {"raw": '{"path":"\\ud800"}'}}
+def test_half_a_surrogate_pair_is_the_replacement_character(site: InProcess) -> None:
+    reply = site.post(b'{"path":"/\\ud800","tag":"\\ud83d\\ude00"}')
+    assert reply.json() == {"status": "ok", "received": {"path": "/\ufffd", "tag": "😀"}}
+    # JSON.stringify("Great 😀".slice(0, 7))
+    batch = b'[{"event_id":"1","path":"/good1"},{"event_id":"2","path":"/s","tag":"Great \\ud83d"},{"path":"/good2"}]'
+    assert site.post(batch).json() == {"status": "ok", "accepted": 3, "rejected": []}
+    assert [event.get("tag") for event in site.producer.events()] == ["😀", None, "Great \ufffd", None]
+    assert site.producer.written(DEAD_LETTERS) == []
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        *(b'{"path":"/","duration_ms":NaN}', b'{"path":"/\xff"}', b'{"path":"/\\x41"}', b"1e999", b"{'path':'/'}"),
+        *(b'{"path":"/","x":' + b"[" * 5000 + b"]" * 5000 + b"}", b'{"path":}', b'{"path":"/"} {}'),
+    ],
+    ids=lambda element: repr(element[:30]),
+)
+def test_an_element_that_is_not_json_is_rejected_and_kept_by_itself(site: InProcess, element: bytes) -> None:
+    before = count("dead_letters_total", reason="not_json")
+    answer = site.post(b'[{"path":"/a"},' + element + b',{"path":"/b"},{"tag":"no page"}]').json()
+    assert (answer["status"], answer["accepted"]) == ("ok", 2)
+    assert [each["index"] for each in answer["rejected"]] == [1, 3]
+    assert answer["rejected"][0]["error"].startswith("not JSON: ")
+    assert [event["page_url"] for event in site.producer.events()] == ["/a", "/b"]
+    (letter,) = site.producer.written(DEAD_LETTERS)
+    headers = dict(letter.headers)
+    assert (letter.value, headers["reason"]) == (element, b"not_json")
+    assert headers["error"].startswith(b"not JSON: ")
+    assert headers["error"].endswith(b" (element 1 of an array of 4)")
+    assert count("dead_letters_total", reason="not_json") == before + 1
+
+
+def test_an_array_of_nothing_but_elements_that_are_not_json_is_kept_too(site: InProcess) -> None:
+    answer = site.post(b"[NaN,tru]").json()
+    assert (answer["accepted"], [each["index"] for each in answer["rejected"]]) == (0, [0, 1])
+    assert sorted(letter.value for letter in site.producer.written(DEAD_LETTERS)) == [b"NaN", b"tru"]
+    site.disconnect()
+    assert site.post(b"[NaN,tru]").status == 503
+
+
+def test_of_visitors_who_object_no_element_is_kept_either(site: InProcess) -> None:
+    assert site.post(b"[NaN]", dnt="1").json()["rejected"] == [{"index": 0, "error": "consent"}]
+    assert site.producer.batches == []
+
+
+def test_a_byte_order_mark_is_no_part_of_the_body(site: InProcess) -> None:
+    for body in (b'\xef\xbb\xbf{"path":"/"}', gzip.compress(b'\xef\xbb\xbf{"path":"/"} ')):
+        encoding = {} if body[:1] == b"\xef" else {"content_encoding": "gzip"}
+        assert site.post(body, **encoding).json() == {"status": "ok", "received": {"path": "/"}}
+    assert site.post(b'\xef\xbb\xbf[{"path":"/"}]').json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n", b"\xef\xbb\xbf"])
+def test_an_empty_body_is_refused(site: InProcess, body: bytes) -> None:
+    reply = site.post(body)
+    assert (reply.status, reply.error()[:17]) == (400, "the body is empty")
+    assert site.post(gzip.compress(body), content_encoding="gzip").status == 400
+    assert site.producer.batches == []
+
+
+def lines(site: InProcess, *headers: tuple[str, str], body: bytes = b'{"path":"/"}') -> Reply:
+    """POST with these header lines, in this order."""
+    return site.ask_raw("POST", "/ingest", [body], [(name.encode(), value.encode()) for name, value in headers])
+
+
+def test_header_lines_of_one_name_are_one_list(site: InProcess) -> None:
+    for addresses in (["203.0.113.7", "10.0.0.2"], ["203.0.113.7, 10.0.0.2"], ["1.1.1.1", "203.0.113.7,10.0.0.2"]):
+        assert lines(site, *(("x-forwarded-for", each) for each in addresses)).status == 200
+    assert lines(site, ("x-forwarded-for", "10.0.0.2"), ("x-forwarded-for", "198.51.100.1")).status == 200
+    users = [event["user_id"] for event in site.producer.events()]
+    assert (len(set(users[:3])), len(set(users))) == (1, 2)
+
+
+def test_repeated_lines_of_one_value_are_one(site: InProcess) -> None:
+    for name, value in (("content-type", "text/plain"), ("origin", SHOP), ("cf-ipcountry", "KR"), ("user-agent", "a")):
+        assert lines(site, (name, value), (name, value)).status == 200
+    assert lines(site, ("cf-ipcountry", "XX"), ("cf-ipcountry", "KR")).status == 200
+    assert [event["country"] for event in site.producer.events()] == ["ZZ", "ZZ", "KR", "ZZ", "KR"]
+    with in_process(ALLOWED_ORIGINS=SHOP) as shop:
+        assert lines(shop, ("origin", SHOP), ("origin", SHOP)).headers["access-control-allow-origin"] == SHOP
+        assert lines(shop, ("origin", SHOP), ("origin", "https://evil.example")).status == 403
+
+
+def test_an_objection_counts_in_whichever_line_it_stands(site: InProcess) -> None:
+    for name in ("dnt", "sec-gpc"):
+        for values in ("01", "10", "11"):
+            assert lines(site, *((name, value) for value in values)).status == 204
+    assert site.producer.batches == []
+
+
+def test_different_types_and_several_encodings_are_refused(site: InProcess) -> None:
+    assert lines(site, ("content-type", "text/plain"), ("content-type", "text/html")).status == 415
+    gzipped = gzip.compress(b'{"path":"/"}')
+    twice = (("content-encoding", "gzip"), ("content-encoding", "gzip"))
+    assert lines(site, *twice, body=gzipped).status == 415
+    assert lines(site, ("content-encoding", "identity"), twice[0], body=gzipped).status == 200
+
+
+IPV4_FORMS = ("203.0.113.7", "::ffff:203.0.113.7", "::FFFF:cb00:7107", "203.0.113.7:50312", "[::ffff:203.0.113.7]:1")
+IPV6_FORMS = ("2001:db8::1", "2001:DB8:0:0::1", "[2001:db8::1]:50312", "2001:0db8:0000:0000:0000:0000:0000:0001")
+
+
+@pytest.mark.parametrize("forms", [IPV4_FORMS, IPV6_FORMS])
+def test_a_visitor_has_one_id_and_one_limit_however_the_address_is_written(forms: tuple[str, ...]) -> None:
+    with in_process(LIMIT="0.4") as site:
+        statuses = [site.post({"path": "/"}, x_forwarded_for=form).status for form in forms * 2]
+        site.peer = forms[1]
+        assert (statuses[:4], statuses[-1]) == ([200] * 4, 429)
+        assert site.post({"path": "/"}).status == 429
+        assert len({event["user_id"] for event in site.producer.events()}) == 1
+
+
+def test_visitors_whose_ipv4_addresses_come_as_ipv6_have_a_limit_each() -> None:
+    with in_process(LIMIT="0.01") as site:
+        for number in range(5):
+            site.peer = f"::ffff:203.0.113.{number}"
+            assert [site.post({"path": "/"}).status for _ in range(3)][::2] == [200, 429]
+            site.peer = "::ffff:10.0.0.1"
+            assert site.post({"path": "/"}, x_forwarded_for=f"::ffff:198.51.100.{number}").status == 200
 
 
 def test_a_slow_body_is_told_so(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +297,8 @@ def test_the_skew_of_the_clients_clock_is_taken_off_all_events(
 
 
 def test_an_offset_whose_plus_was_not_escaped_is_understood(site: InProcess) -> None:
-    assert site.post({"path": "/"}, "/ingest?sent_at=2024-10-26T10:30:45+09:00").status == 200
+    for offset in ("+09:00", "%2B09:00", "+00:00", "%2000:00", "Z"):
+        assert site.post({"path": "/"}, f"/ingest?sent_at=2024-10-26T10:30:45.1{offset}").status == 200
     reply = site.post({"path": "/"}, "/ingest?sent_at=now")
     assert (reply.status, reply.error().split(" ")[0]) == (400, "sent_at")
 
@@ -298,6 +419,31 @@ def test_browsers_ask_before(site: InProcess) -> None:
     assert "content-type" in reply.headers["access-control-allow-headers"]
     assert "content-encoding" in reply.headers["access-control-allow-headers"]
     assert reply.headers["access-control-max-age"] == "86400"
+
+
+@pytest.mark.parametrize("allowed", ["*", SHOP])
+def test_headers_that_libraries_add_to_every_request_of_a_page_are_allowed(allowed: str) -> None:
+    added = "content-type,traceparent,tracestate,baggage,x-datadog-trace-id,sentry-trace,b3,x-b3-traceid,newrelic"
+    with in_process(ALLOWED_ORIGINS=allowed) as site:
+        asked = [(b"origin", SHOP.encode()), (b"access-control-request-method", b"POST")]
+        name = b"access-control-request-headers"
+        for asking in ([(name, added.encode())], [(name, each.encode()) for each in added.split(",")]):
+            reply = site.ask_raw("OPTIONS", "/ingest", [b""], asked + asking)
+            names = reply.headers["access-control-allow-headers"].split(", ")
+            assert {*added.split(","), "content-encoding"} == set(names)
+            assert len(names) == len(set(names))
+        assert (
+            site.post({"path": "/"}, origin=SHOP, traceparent="00-0af7651916cd43dd8448eb211c80319c-00-01").status == 200
+        )
+
+
+def test_what_is_no_header_name_is_not_repeated_in_an_answer(site: InProcess) -> None:
+    reply = site.ask(
+        "OPTIONS", "/ingest", origin=SHOP, access_control_request_headers="a b,c\r\nset-cookie: x,\xe9,x-y"
+    )
+    assert reply.headers["access-control-allow-headers"] == "content-type, content-encoding, x-y"
+    reply = site.ask("OPTIONS", "/ingest", origin=SHOP, access_control_request_headers="x," * 30_000)
+    assert len(reply.headers["access-control-allow-headers"]) < 3000
 
 
 def test_pages_of_other_origins_may_not_send() -> None:

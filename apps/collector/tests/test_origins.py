@@ -1,6 +1,7 @@
 import pytest
 
 from clickstream_collector.origins import Origins
+from kit.in_process import read
 
 SHOP = b"https://shop.example.com"
 
@@ -60,3 +61,22 @@ def test_what_is_remembered_is_small() -> None:
     for number in range(10):
         assert not origins.allow(b"https://%d" % number + b"x" * 60_000)
     assert origins._is_allowed.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin"),
+    [
+        ("https://shop.example.com:443", b"https://shop.example.com"),
+        ("https://shop.example.com.", b"https://shop.example.com"),
+        ("https://shop.example.com", b"https://shop.example.com."),
+        ("https://shop.example.com", b"https://shop.example.com:443"),
+        ("http://*.example.com:80", b"http://a.example.com"),
+        ("https://*.example.com", b"https://my_shop.example.com"),
+        ("https://b\u00fccher.example", b"https://xn--bcher-kva.example"),
+        ("http://[::1]:8080", b"http://[::1]:8080"),
+    ],
+)
+def test_an_origin_is_the_same_however_it_is_written(allowed: str, origin: bytes) -> None:
+    origins = Origins(read(ALLOWED_ORIGINS=allowed).allowed_origins)
+    assert dict(origins.headers(origin))[b"access-control-allow-origin"] == origin
+    assert not origins.allow(b"https://other.example:8443")

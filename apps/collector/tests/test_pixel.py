@@ -61,6 +61,28 @@ def test_an_address_has_a_largest_length(site: InProcess) -> None:
     assert site.ask("GET", "/pixel.gif?path=/&tag=" + "x" * 16_384).status == 414
 
 
+@pytest.mark.parametrize("name", ["timestamp", "sent_at"])
+def test_a_plus_that_was_not_escaped_is_one(site: InProcess, name: str) -> None:
+    for offset in ("+00:00", "%2B00:00", "Z", "+09:00"):
+        times = f"timestamp=2024-10-26T10:30:45.5Z&{name}=2024-10-26T10:30:45.5{offset}"
+        query = times if name == "sent_at" else times.partition("&")[2]
+        assert site.ask("GET", f"/pixel.gif?path=/&{query}").status == 200
+    assert len(site.producer.events()) == 4
+
+
+def test_header_lines_of_one_name_are_one_list_here_too(site: InProcess) -> None:
+    lines = [
+        (b"x-forwarded-for", b"203.0.113.7"),
+        (b"x-forwarded-for", b"10.0.0.2"),
+        (b"sec-gpc", b"1"),
+        (b"sec-gpc", b"1"),
+    ]
+    for headers in (lines[:2], lines[:1], lines):
+        assert site.ask_raw("GET", "/pixel.gif?path=/", [b""], headers).status == 200
+    first, second = site.producer.events()
+    assert first["user_id"] == second["user_id"]
+
+
 @pytest.mark.parametrize("consent", ["0", "false", "no", "DENIED"])
 def test_without_consent_there_is_the_image_and_nothing_is_stored(site: InProcess, consent: str) -> None:
     assert pixel(site, path="/", consent=consent) == 200

@@ -22,7 +22,7 @@ def test_the_defaults_are_the_contracts() -> None:
     unset = (settings.site_keys, settings.country_database, settings.visitor_secret, settings.visitor_secret_file)
     assert unset == (None,) * 4
     trusted = settings.trusted_proxies
-    for address in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd00::1"):
+    for address in ("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "::1", "fd00::1", "100.64.0.1", "fe80::1"):
         assert any(ipaddress.ip_address(address) in network for network in trusted)
     assert not any(ipaddress.ip_address("203.0.113.7") in network for network in trusted)
 
@@ -42,6 +42,38 @@ def test_lists_may_have_spaces_and_a_closing_slash() -> None:
     settings = read(ALLOWED_ORIGINS="https://Shop.example.com/, https://*.example.org:8443", SITE_KEYS="shop, blog")
     assert settings.allowed_origins == ("https://shop.example.com", "https://*.example.org:8443")
     assert settings.site_keys == ("shop", "blog")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        *(
+            (each, "https://shop.example.com")
+            for each in (
+                *("https://shop.example.com", "HTTPS://Shop.Example.COM", "https://shop.example.com:443"),
+                *("https://shop.example.com/", "https://shop.example.com:443/", "https://shop.example.com."),
+                *("https://shop.example.com.:443", "https://shop.example.com:", "https://shop.example.com:00443"),
+            )
+        ),
+        *((each, "http://shop.example.com") for each in ("http://shop.example.com:80", "http://shop.example.com")),
+        *(
+            (each, each)
+            for each in ("http://shop.example.com:443", "https://shop.example.com:80", "http://my_shop:8080")
+        ),
+        *((each, "https://*.example.com") for each in ("https://*.example.com:443", "https://*.EXAMPLE.com./")),
+        *(
+            (each, "https://xn--bcher-kva.example")
+            for each in ("https://bücher.example", "https://BÜCHER。example:443")
+        ),
+        ("https://XN--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("https://straße.example", "https://xn--strae-oqa.example"),
+        ("https://*.사이트.example", "https://*.xn--vf4b27jhrk.example"),
+        *((each, "http://[::1]:8080") for each in ("http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080/")),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+    ],
+)
+def test_an_origin_has_one_form_however_it_is_written(written: str, expected: str) -> None:
+    assert read(ALLOWED_ORIGINS=written).allowed_origins == (expected,)
 
 
 def test_no_proxy_needs_to_be_trusted() -> None:
@@ -66,6 +98,10 @@ def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
         ("ALLOWED_ORIGINS", "https://shop.example.com/path", "expected \\* or origins"),
         ("ALLOWED_ORIGINS", "https://sh*p.example.com", "expected \\* or origins"),
         ("ALLOWED_ORIGINS", "https://a.example,", "expected \\* or origins"),
+        ("ALLOWED_ORIGINS", "https://a.example:65536", "expected \\* or origins"),
+        ("ALLOWED_ORIGINS", "https://user@a.example", "expected \\* or origins"),
+        ("ALLOWED_ORIGINS", "https://[::g]", "expected \\* or origins"),
+        ("ALLOWED_ORIGINS", "https://a.example?b", "expected \\* or origins"),
         ("SITE_KEYS", "a key", "expected keys of up to 64 letters"),
         ("SITE_KEYS", "a,,b", "expected keys"),
         ("SITE_KEYS", "k" * 65, "expected keys"),

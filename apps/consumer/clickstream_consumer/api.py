@@ -15,7 +15,7 @@ from clickstream_consumer.stream import EventStream
 from clickstream_consumer.tabular import as_csv
 from clickstream_core.pages import Request, Response
 from clickstream_core.settings import choice, integer
-from clickstream_core.timestamps import parse_timestamp
+from clickstream_core.timestamps import parse_timestamp, with_plus
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -141,7 +141,7 @@ class _Query:
 
 def _time(text: str) -> int:
     try:
-        return parse_timestamp(text)
+        return parse_timestamp(with_plus(text))
     except ValueError as error:
         raise ValueError(f"{error}; expected a time such as 2024-10-26T10:30:00Z") from error
 

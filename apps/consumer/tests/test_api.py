@@ -46,6 +46,8 @@ def test_ranges_and_limits_choose_among_the_windows(site: Site) -> None:
     assert len(windows(site, "?limit=20160")) == 450
     chosen = windows(site, "?from=2026-09-21T14:12:00Z&to=2026-09-21T23:13:00%2B09:00")
     assert [each["window_start"] for each in chosen] == ["2026-09-21T14:12:00Z", "2026-09-21T14:12:30Z"]
+    unescaped = "?from=2026-09-21T14:12:00+00:00&to=2026-09-21T23:13:00+09:00"
+    assert windows(site, unescaped) == chosen
     assert windows(site, "?from=2027-01-01T00:00:00Z") == []
 
 

@@ -193,7 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             self.send_error(HTTPStatus.BAD_REQUEST, "the address cannot be read")
             return
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers: dict[str, str] = {}
+        for name, value in self.headers.items():  # lines of one name are one list: RFC 9110, 5.3
+            headers[name.lower()] = ", ".join(filter(None, (headers.get(name.lower()), value)))
         response = self.server.pages.answer(Request(url.path, url.query, headers))
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)

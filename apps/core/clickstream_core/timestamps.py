@@ -15,6 +15,7 @@ _RFC_3339 = re.compile(
     r"([Zz]|[+-][0-9]{2}:?[0-9]{2})"
 )
 _NO_SUCH_TIME = "names a time of day that does not exist"
+_LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
 _MINUTE = 60_000
 _DAY = 24 * 60 * _MINUTE
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
@@ -87,6 +88,11 @@ def _minute_in_zone(day: str, clock: str, zone: str) -> int:
     if hour > 23 or minute > 59:
         raise ValueError(_NO_SUCH_TIME)
     return days * _DAY + (hour * 60 + minute - offset) * _MINUTE
+
+
+def with_plus(text: str) -> str:
+    """Return a timestamp out of a query with the plus of its UTC offset, which a query that did not escape it loses."""
+    return _LOST_PLUS.sub("+", text)
 
 
 def format_milliseconds(milliseconds: int) -> str:

@@ -201,6 +201,16 @@ def test_an_apps_own_pages_stand_beside_the_three(port: int, health: Health) -> 
         assert ask(port, "/other") == (404, "not found; there are /, /healthz, /readyz and /metrics\n")
 
 
+def test_header_lines_of_one_name_are_one_list(port: int, health: Health) -> None:
+    def pages(request: Request) -> Response:
+        return Response(request.header("Accept-Encoding").encode())
+
+    with HealthServer(port, health, CollectorRegistry(), pages=pages):
+        for lines in ("Accept-Encoding: br\r\naccept-encoding: gzip, x", "Accept-Encoding: br, gzip, x"):
+            answer = exchange(port, f"GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{lines}\r\n\r\n".encode())
+            assert answer.endswith("\r\n\r\nbr, gzip, x")
+
+
 def test_a_page_that_fails_is_a_500_and_says_why_in_the_log(
     port: int, health: Health, caplog: pytest.LogCaptureFixture
 ) -> None:

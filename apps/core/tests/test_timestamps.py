@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
+from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp, with_plus
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 milliseconds = st.integers(-62_135_596_800_000, 253_402_300_799_999)
@@ -77,3 +77,19 @@ def test_known_times(text: str, expected: int) -> None:
 def test_what_is_no_timestamp_says_why(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse_timestamp(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-01T00:00:00 00:00", "2026-01-01T00:00:00+00:00"),
+        ("2026-01-01T00:00:00.123 09:00", "2026-01-01T00:00:00.123+09:00"),
+        ("2026-01-01 00:00:00 0900", "2026-01-01 00:00:00+0900"),
+        *(
+            (each, each)
+            for each in ("2026-01-01 00:00:00Z", "2026-01-01 00:00:00-09:00", "2026-01-01T00:00:00+09:00", "")
+        ),
+    ],
+)
+def test_a_plus_that_a_query_lost_is_put_back(text: str, expected: str) -> None:
+    assert with_plus(text) == expected

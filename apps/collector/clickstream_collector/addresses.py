@@ -1,0 +1,122 @@
+"""The visitor's address: who asked, behind whatever proxies, in one form however it is written.
+
+Limits, ids and countries go by the address, so it is made canonical here, where it is taken, and nowhere else: IPv6 as
+RFC 5952 writes it, an IPv4 address that comes as IPv6 (`::ffff:203.0.113.7`, RFC 4291, section 2.5.5.2) as IPv4.
+"""
+
+import ipaddress
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+from clickstream_collector import instruments
+from clickstream_collector.settings import Network
+
+WARN_AFTER = 5
+"""Requests with X-Forwarded-For from a network that is not trusted, after which the log says so."""
+
+_LONGEST_FORWARDED_FOR = 2048
+_LONGEST_ADDRESS = 80  # as IPv6, with brackets and port; a zone is not counted
+_MOST_NETWORKS = 1000
+
+_log = logging.getLogger(__name__)
+
+
+class Proxies:
+    """The networks whose X-Forwarded-For is believed."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = trusted
+        self._is_trusted = lru_cache(maxsize=4096)(self._contain)
+        self._doubted: Counter[str] = Counter()
+        self._warned = False
+
+    def visitor_address(self, peer: str, forwarded_for: str) -> str:
+        """Return the address nearest to this server that is no trusted proxy's, in its canonical form.
+
+        Each proxy adds whom it was asked by at the right end of the header, so what an untrusted one claims further
+        to the left does not count. Without such an address it is the leftmost proxy's, as inside a private network.
+        A `peer` that is no address stays as it is.
+        """
+        address = canonical(peer) or peer
+        if not forwarded_for:
+            return address
+        if not self._is_trusted(address):
+            self._doubt(address)
+            return address
+        for hop in reversed(forwarded_for[-_LONGEST_FORWARDED_FOR:].split(",")):
+            if not hop.strip():
+                continue
+            claimed = canonical(hop)
+            if claimed is None:
+                break
+            address = claimed
+            if not self._is_trusted(address):
+                break
+        return address
+
+    def _contain(self, text: str) -> bool:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return any(address in network for network in self._trusted)
+
+    def _doubt(self, address: str) -> None:
+        """Count a header that is not believed; say once that one network keeps sending it, without a whole address."""
+        instruments.UNTRUSTED_FORWARDS.inc()
+        if self._warned:
+            return
+        network = _network(address)
+        self._doubted[network] += 1
+        if self._doubted[network] >= WARN_AFTER:
+            self._warned = True
+            self._doubted.clear()
+            _log.warning(
+                "X-Forwarded-For keeps coming from %s, which is not in TRUSTED_PROXIES: all visitors behind it count as"
+                " one, with one rate limit and one id. If that is a proxy of yours, add its network to TRUSTED_PROXIES",
+                network or "a peer without an address",
+            )
+        elif len(self._doubted) > _MOST_NETWORKS:
+            self._doubted.clear()
+
+
+def canonical(text: str) -> str | None:
+    """Return the canonical form of an address as peers and proxies write it, None for what is none.
+
+    A port is left out (`203.0.113.7:50312`, `[2001:db8::1]:50312`), and so is a zone (`fe80::1%eth0`), which means
+    something only on the machine that wrote it.
+    """
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    text = text.partition("%")[0]
+    return _canonical(text) if len(text) <= _LONGEST_ADDRESS else None
+
+
+@lru_cache(maxsize=4096)
+def _canonical(text: str) -> str | None:
+    host, _, _ = text.rpartition(":")
+    if "." in host:  # what follows an IPv4 address, or an IPv6 one that ends like one, is a port
+        text = host
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+@lru_cache(maxsize=4096)
+def limited_network(address: str) -> str:
+    """Return what a rate limit counts as one visitor: an IPv4 address, or an IPv6 one's /64, which a line has whole."""
+    return _network(address) if ":" in address else address
+
+
+def _network(address: str) -> str:
+    """Return the /24 of an IPv4 address or the /64 of an IPv6 one; what is no address stays."""
+    try:
+        return str(ipaddress.ip_network(f"{address}/{64 if ':' in address else 24}", strict=False))
+    except ValueError:
+        return address

@@ -1,0 +1,35 @@
+"""A request's header fields: lines of one name are one list, in their order (RFC 9110, section 5.3).
+
+Proxies add lines as well as elements, and gateways join lines by commas, so all of these are the same. `fields` reads
+the lines once for each request; everybody else asks its mapping, by `elements` for a list and by `single` for a value.
+"""
+
+from collections.abc import Iterable, Mapping
+
+Headers = Mapping[bytes, bytes]
+
+_FIRST_LINE_COUNTS = frozenset((b"user-agent", b"referer"))  # their values may have commas of their own
+
+
+def fields(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the values of a request's header lines by name, each the list that the lines of that name make."""
+    found: dict[bytes, bytes] = {}
+    for name, value in lines:
+        if name not in found:
+            found[name] = value
+        elif name not in _FIRST_LINE_COUNTS:
+            found[name] += b", " + value
+    return found
+
+
+def elements(headers: Headers, name: bytes) -> list[str]:
+    """Return the elements of a list, none for a field that is missing; empty ones do not count."""
+    value = headers.get(name)
+    if not value:
+        return []
+    return [element for part in value.decode("latin-1").split(",") if (element := part.strip())]
+
+
+def single(headers: Headers, name: bytes) -> str:
+    """Return a field's only value, empty when it is missing. Repeated it is one, but different ones stay a list."""
+    return ", ".join(dict.fromkeys(elements(headers, name)))
