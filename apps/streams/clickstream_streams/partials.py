@@ -31,6 +31,7 @@ MOST_PARTS = 1_000
 
 _TAG = re.compile(r"(partial|watermark)-([0-9]{1,9})")
 _NEWEST = {"partial": 2, "watermark": 1}
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class InvalidRecord(ValueError):
@@ -107,7 +108,7 @@ def decode_record(value: bytes) -> InternalRecord:
     """
     try:
         record: PartialPart | _FirstPartialPart | WatermarkRecord = _record_decoder.decode(value)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         _refuse_newer_format(value)
         raise InvalidRecord(str(error)) from error
     if isinstance(record, _FirstPartialPart):
@@ -120,7 +121,7 @@ def decode_record(value: bytes) -> InternalRecord:
 def _refuse_newer_format(value: bytes) -> None:
     try:
         head = msgspec.msgpack.decode(value)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except _UNDECODABLE:
         return
     tag = head.get("type") if isinstance(head, dict) else None
     match = _TAG.fullmatch(tag) if isinstance(tag, str) else None
@@ -157,6 +158,6 @@ def decode_counts(payload: bytes) -> PartialCounts:
     """Return the counts that the parts' payloads, joined in order, hold. Raises InvalidRecord when they hold none."""
     try:
         counts: PartialCounts = _counts_decoder.decode(payload)
-    except msgspec.DecodeError as error:
+    except _UNDECODABLE as error:
         raise InvalidRecord(f"its payload can't be decoded: {error}") from error
     return counts

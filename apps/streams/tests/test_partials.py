@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clickstream_core.timestamps import FIRST, LAST
@@ -95,6 +95,7 @@ def test_a_partial_is_the_same_whatever_its_parts_are(partial: PartialCounts, la
 
 
 @given(st.binary())
+@example(b"\x81\xa4type\xa1\xff")
 def test_foreign_bytes_are_an_error_of_their_own(value: bytes) -> None:
     with pytest.raises(InvalidRecord):
         decode_record(value)
