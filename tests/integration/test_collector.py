@@ -3,10 +3,12 @@
 COLLECTOR_OUTAGE_SECONDS=60 makes the outage of Kafka as long as the one that was promised to be survived.
 """
 
+import base64
 import gzip
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -87,6 +89,53 @@ def stored(topics: PipelineTopics) -> list[dict[str, Any]]:
 def metric(collector: Collector, name: str) -> float:
     lines = collector.app.get("/metrics")[1].splitlines()
     return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"clickstream_collector_{name}"))
+
+
+def test_one_bad_event_of_a_batch_costs_no_other_one(apps: Apps, broker: Broker) -> None:
+    topics = create_topics(broker.bootstrap_servers, max_message_bytes="15000")
+    collector = start_collector(apps, topics, LIMIT="off", VISITOR_SECRET="a secret of the tests")
+    noise = base64.b64encode(random.Random(7).randbytes(12_000)).decode()
+    large = {"event_id": "2", "path": "/large", "tag": noise[:8000], "id": noise[8000:], "user_id": "u"}
+    good = [{"event_id": f"good-{number}", "path": "/good", "user_id": "u"} for number in range(20)]
+    half = b'{"event_id":"1","path":"/search","tag":"Great \\ud83d","user_id":"u"}'
+    elements = [
+        *(json.dumps(each).encode() for each in [*good[:10], large, *good[10:]]),
+        half,
+        b'{"path":"/","duration_ms":NaN}',
+    ]
+    body = b"[" + b",".join(elements) + b"]"
+
+    answer = eventually(lambda: next((a for a in [post(collector.port, body)] if a.status == 200), None), 30)
+    assert answer.json()["accepted"] == 21
+    assert [each["index"] for each in answer.json()["rejected"]] == [10, 22]
+    found = stored(topics)
+    assert sorted(each["event_id"] for each in found) == sorted([*(each["event_id"] for each in good), "1"])
+    assert next(each["tag"] for each in found if each["event_id"] == "1") == "Great \ufffd"
+    letters = {letter.value for letter in topics.read(topics.dead_letters, "read_committed")}
+    assert letters == {b'{"path":"/","duration_ms":NaN}'}
+    assert post(collector.port, large).status == 413
+    eventually(lambda: post(collector.port, {"path": "/after"}).status == 200, 10)
+
+
+def test_the_visitor_behind_two_proxies_is_one_however_they_write_it(
+    collector: Collector, topics: PipelineTopics
+) -> None:
+    def send(*lines: str) -> None:
+        head = "".join(f"X-Forwarded-For: {line}\r\n" for line in lines)
+        with socket.create_connection(("127.0.0.1", collector.port), timeout=10) as client:
+            head = f"Host: a\r\nConnection: close\r\nContent-Length: 12\r\n{head}"
+            client.sendall(f'POST /ingest HTTP/1.1\r\n{head}\r\n{{"path":"/"}}'.encode())
+            assert client.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+    for lines in (
+        ["203.0.113.7, 10.0.0.2"],
+        ["203.0.113.7", "10.0.0.2"],
+        ["::ffff:203.0.113.7", "[::ffff:10.0.0.2]:80"],
+    ):
+        send(*lines)
+    send("203.0.113.8", "10.0.0.2")
+    users = Counter(each["user_id"] for each in stored(topics))
+    assert sorted(users.values()) == [1, 3]
 
 
 class Visitors:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from clickstream_collector.application import Collector
@@ -55,6 +56,9 @@ class FakeBuilder:
         """Whether it takes no more."""
         return bool(self._builder.closed())
 
+    def _build(self) -> bytes:
+        return bytes(self._builder._build())
+
 
 @dataclass
 class Sent:
@@ -70,13 +74,15 @@ class Sent:
 class FakeProducer:
     """Takes batches, and acknowledges them at once while `answers`.
 
-    `errors` are raised by the next sends, one by each; `refusal` is what Kafka answers instead of an acknowledgement.
+    `errors` are raised by the next sends, one by each; `refusal` is what Kafka answers instead of an acknowledgement;
+    batches of more than `max_message_bytes` are too large for the topic.
     """
 
     answers: bool = True
     errors: list[Exception] = field(default_factory=list)
     refusal: Exception | None = None
     batch_bytes: int = _BATCH_BYTES
+    max_message_bytes: int = 2**30
     batches: list[Sent] = field(default_factory=list)
 
     def create_batch(self) -> FakeBuilder:
@@ -88,6 +94,9 @@ class FakeProducer:
         if self.errors:
             raise self.errors.pop(0)
         sent = Sent(topic, partition, builder.records, asyncio.get_running_loop().create_future())
+        if len(builder._build()) > self.max_message_bytes:
+            sent.acknowledged.set_exception(MessageSizeTooLargeError())
+            return sent.acknowledged
         self.batches.append(sent)
         if self.refusal is not None:
             sent.acknowledged.set_exception(self.refusal)

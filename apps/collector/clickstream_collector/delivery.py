@@ -9,6 +9,10 @@ the broker knows a repeat by its sequence number. So a batch is delivered once, 
 flight stays until then. It is bounded, in events and in bytes: at the bound, and while a lane's oldest event waits for
 longer than `STUCK`, new events are refused instead of kept. An event that is sent again while it is on its way joins
 the one that is; see `retries` for what comes later.
+
+A batch that is too large for its topic (`max.message.bytes` is the operator's) is halved until it passes, or until the
+one record that never will is alone: its promise names it, and nobody else's events are held up by it. Later batches of
+that topic stay as small.
 """
 
 import asyncio
@@ -18,12 +22,13 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from aiokafka.partitioner import murmur2
+from aiokafka.record.memory_records import MemoryRecords
 from msgspec import Struct
 
 from clickstream_collector import instruments
-from clickstream_collector.errors import KafkaRefused, Unavailable
+from clickstream_collector.errors import KafkaRefused, TooLargeForKafka, Unavailable
 from clickstream_collector.retries import Delivered
 
 LINGER = 0.005
@@ -33,6 +38,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 _OVERHEAD = 200
 _RETRY_PAUSE = 0.2
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _USUAL_KEY = 64  # bytes; a longer key is hashed each time, or the keys remembered could be half a gigabyte
 
 _log = logging.getLogger(__name__)
@@ -55,19 +61,22 @@ class Record(Struct, frozen=True, gc=False):
 
 
 class Promise:
-    """What a request waits for: `kept` is done when Kafka has all its records, or with KafkaRefused."""
+    """What a request waits for: `kept` is done when Kafka has its records, or with KafkaRefused.
 
-    __slots__ = ("_waits_for", "kept")
+    The result of `kept` are the records, by their place in the request, that are too large for their topic.
+    """
+
+    __slots__ = ("_too_large", "_waits_for", "kept")
 
     def __init__(self) -> None:
-        self.kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.kept: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self._waits_for: set[Batch] = set()
+        self._too_large: list[int] = []
 
-    def wait_for(self, batch: "Batch") -> None:
-        """Add a batch."""
-        if batch not in self._waits_for:
-            self._waits_for.add(batch)
-            batch.promises.append(self)
+    def wait_for(self, batch: "Batch", position: int, place: int) -> None:
+        """Wait for the record at `position` in a batch; `place` is its place in the request."""
+        self._waits_for.add(batch)
+        batch.waiting.append((position, self, place))
 
     def batch_done(self, batch: "Batch", error: KafkaRefused | None) -> None:
         """Take note of a batch's end."""
@@ -76,21 +85,28 @@ class Promise:
             self.kept.set_exception(error)
         self.check()
 
+    def leave_out(self, place: int) -> None:
+        """Take note that a record is too large for Kafka."""
+        self._too_large.append(place)
+
     def check(self) -> None:
         """Keep the promise if nothing is waited for."""
         if not self._waits_for and not self.kept.done():
-            self.kept.set_result(None)
+            self.kept.set_result(self._too_large)
 
 
 class Batch:
-    """The records of one partition that travel together, and who waits for them."""
+    """The records of one partition that travel together, and who waits for them.
+
+    `waiting` are a record's position here, the promise that waits for it, and its place in the promise's request.
+    """
 
     def __init__(self, builder: Any, now: float) -> None:
         self.builder = builder
         self.begun = now
         self.records: list[int] = []
         self.bytes = 0
-        self.promises: list[Promise] = []
+        self.waiting: list[tuple[int, Promise, int]] = []
 
     def append(self, record: Record, now_ms: int) -> bool:
         """Add a record, unless the batch is full."""
@@ -100,6 +116,27 @@ class Batch:
         self.records.append(record.fingerprint)
         self.bytes += len(record.value) + _OVERHEAD
         return True
+
+    def halves(self, make_builder: Callable[[], Any]) -> tuple["Batch", "Batch"]:
+        """Return two batches with the records of this one, in their order; the promises wait for those from now on."""
+        written = MemoryRecords(bytes(self.builder._build())).next_batch()
+        middle = len(self.records) // 2
+        halves = (Batch(make_builder(), self.begun), Batch(make_builder(), self.begun))
+        for position, (fingerprint, each) in enumerate(zip(self.records, written, strict=True)):
+            record = Record("", each.value, each.key, tuple(each.headers), fingerprint)
+            halves[position >= middle].append(record, each.timestamp)
+        for half in halves:
+            half.builder.close()
+        for position, promise, place in self.waiting:
+            second = position >= middle
+            promise.wait_for(halves[second], position - middle if second else position, place)
+        for promise in self.promises():
+            promise.batch_done(self, None)
+        return halves
+
+    def promises(self) -> set[Promise]:
+        """Return who waits for a record of this batch."""
+        return {promise for _, promise, _ in self.waiting}
 
 
 class Lane:
@@ -142,7 +179,8 @@ class Delivery:
         self._partitions: dict[str, int] = {}
         self._lanes: dict[tuple[str, int], Lane] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._on_their_way: dict[int, Batch] = {}
+        self._on_their_way: dict[int, tuple[Batch, int]] = {}
+        self._most_batch_bytes: dict[str, int] = {}
         self._delivered = Delivered(clock)
         self._turn = 0
         self._events = 0
@@ -191,18 +229,18 @@ class Delivery:
         for lane in lanes:
             if now - lane.oldest() > STUCK:
                 raise Unavailable(f"Kafka is slow: nothing acknowledged for {now - lane.oldest():.1f} s")
-        for record, lane in zip(records, lanes, strict=True):
+        for place, (record, lane) in enumerate(zip(records, lanes, strict=True)):
             if record.fingerprint:
-                batch = self._on_their_way.get(record.fingerprint)
-                if batch is not None:
+                on_its_way = self._on_their_way.get(record.fingerprint)
+                if on_its_way is not None:
                     instruments.JOINED.inc()
-                    promise.wait_for(batch)
+                    promise.wait_for(*on_its_way, place)
                     continue
                 if record.fingerprint in self._delivered:
                     instruments.JOINED.inc()
                     continue
             batch = self._append(lane, record, now, now_ms)
-            promise.wait_for(batch)
+            promise.wait_for(batch, len(batch.records) - 1, place)
         instruments.ACCEPTED.inc(self._events - before)
         instruments.IN_FLIGHT.set(self._events)
         promise.check()
@@ -254,17 +292,21 @@ class Delivery:
 
     def _append(self, lane: Lane, record: Record, now: float, now_ms: int) -> Batch:
         batch = lane.batches[-1] if lane.batches else None
-        if batch is None or batch.builder.closed() or not batch.append(record, now_ms):
+        if batch is None or self._is_full(lane, batch, record) or not batch.append(record, now_ms):
             batch = Batch(self._producer.create_batch(), now)
             if not batch.append(record, now_ms):
                 raise ValueError(f"a record of {len(record.value)} bytes fits no batch")
             lane.batches.append(batch)
             lane.filled.set()
         if record.fingerprint:
-            self._on_their_way[record.fingerprint] = batch
+            self._on_their_way[record.fingerprint] = (batch, len(batch.records) - 1)
         self._events += 1
         self._bytes += len(record.value) + _OVERHEAD
         return batch
+
+    def _is_full(self, lane: Lane, batch: Batch, record: Record) -> bool:
+        most = self._most_batch_bytes.get(lane.topic)
+        return bool(batch.builder.closed()) or (most is not None and batch.bytes + len(record.value) > most)
 
     async def _run(self, lane: Lane) -> None:
         while True:
@@ -275,9 +317,25 @@ class Delivery:
                     await asyncio.sleep(max(0.0, batch.begun + LINGER - self._clock()))
                 batch.builder.close()
                 error = await self._send(lane, batch)
+                halves = await self._halved(lane, batch) if isinstance(error, TooLargeForKafka) else ()
                 lane.batches.popleft()
-                self._settle(batch, error)
+                lane.batches.extendleft(reversed(halves))
+                if not halves:
+                    self._settle(batch, error)
             lane.filled.clear()
+
+    async def _halved(self, lane: Lane, batch: Batch) -> Sequence[Batch]:
+        """Return the two halves of a batch that is too large, nothing when it has only one record."""
+        if len(batch.records) == 1:
+            return ()
+        self._most_batch_bytes[lane.topic] = batch.bytes // 2
+        await self._connected.wait()
+        halves = batch.halves(self._producer.create_batch)
+        for half in halves:
+            for position, fingerprint in enumerate(half.records):
+                if fingerprint:
+                    self._on_their_way[fingerprint] = (half, position)
+        return halves
 
     async def _send(self, lane: Lane, batch: Batch) -> KafkaRefused | None:
         """Deliver a batch, however long it takes; return the error when Kafka refuses it for good."""
@@ -302,7 +360,8 @@ class Delivery:
             except KafkaError as error:
                 self._replace(producer)
                 _log.error("Kafka refused %d records for %s: %r", len(batch.records), lane.topic, error)
-                return KafkaRefused(f"Kafka refuses records for topic {lane.topic}: {error!r}")
+                kind = TooLargeForKafka if isinstance(error, _TOO_LARGE) else KafkaRefused
+                return kind(f"Kafka refuses records for topic {lane.topic}: {error!r}")
             return None
 
     def _replace(self, producer: Any) -> None:
@@ -323,8 +382,11 @@ class Delivery:
             instruments.ACKNOWLEDGED.inc(len(batch.records))
             instruments.DELIVERY_SECONDS.observe(self._clock() - batch.begun)
         instruments.IN_FLIGHT.set(self._events)
-        for promise in batch.promises:
-            promise.batch_done(batch, error)
+        too_large = isinstance(error, TooLargeForKafka)  # only a record that is alone in its batch
+        for _, promise, place in batch.waiting if too_large else ():
+            promise.leave_out(place)
+        for promise in batch.promises():
+            promise.batch_done(batch, None if too_large else error)
 
 
 def _hash(key: bytes) -> int:

@@ -40,3 +40,7 @@ class Unavailable(Exception):
 
 class KafkaRefused(Exception):
     """Kafka refused a batch for good; the message says why and what to do."""
+
+
+class TooLargeForKafka(KafkaRefused):
+    """Kafka refused a batch because of its size; of several records perhaps only one is too large."""

@@ -1,6 +1,7 @@
 """POST /ingest: one event, or an array of them."""
 
 import asyncio
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from clickstream_collector.bodies import Arriving, check_type, read_body
 from clickstream_collector.delivery import Record
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_collector.headers import Headers, fields, single
-from clickstream_collector.intake import CONSENT, Intake, LeftOut
+from clickstream_collector.intake import CONSENT, TOO_LARGE_FOR_KAFKA, Intake, LeftOut
 from clickstream_collector.origins import preflight
 from clickstream_collector.payloads import LARGEST_EVENT, decode_element, mended, parse, text_of, too_large
 from clickstream_collector.visits import Visit
@@ -74,11 +75,12 @@ class Ingest:
             raise Refused(400, str(error)) from error
         except LeftOut:
             return Answer(204)
-        await self._intake.deliver([record])
+        await self._intake.deliver_one(record)
         return json_answer(200, _PREFIX + mended(text_of(body)) + _SUFFIX)
 
     async def _array(self, elements: list[msgspec.Raw], visit: Visit, headers: Headers) -> Answer:
         records: list[Record] = []
+        places: list[int] = []
         letters: list[Record] = []
         rejected: list[dict[str, Any]] = []
         looked_at = 0
@@ -89,23 +91,29 @@ class Ingest:
                 await asyncio.sleep(0)
             try:
                 records.append(self._intake.record(decode_element(element), visit, headers))
+                places.append(index)
                 continue
             except (NotAnEvent, LeftOut) as error:
                 why = str(error)
             except NotJson as error:
                 why = CONSENT if visit.objects else str(error)
                 if not visit.objects:
-                    place = f"element {index} of an array of {len(elements)}"
-                    letters.append(self._intake.dead_letter(bytes(element), f"{error} ({place})"))
+                    which = f"element {index} of an array of {len(elements)}"
+                    letters.append(self._intake.dead_letter(bytes(element), f"{error} ({which})"))
             rejected.append({"index": index, "error": why})
+        accepted = len(records)
         if records or letters:
-            await self._intake.deliver([*records, *letters])
-        answer = {"status": "ok", "accepted": len(records), "rejected": rejected}
+            for place in await self._intake.deliver([*records, *letters]):
+                if place < len(records):  # what is a dead letter is among the rejected already
+                    accepted -= 1
+                    rejected.append({"index": places[place], "error": TOO_LARGE_FOR_KAFKA})
+            rejected.sort(key=itemgetter("index"))
+        answer = {"status": "ok", "accepted": accepted, "rejected": rejected}
         return json_answer(200, msgspec.json.encode(answer))
 
     async def _raw(self, body: bytes, error: str, visit: Visit) -> Answer:
         if visit.objects:
             return Answer(204)
-        await self._intake.deliver([self._intake.dead_letter(body, error)])
+        await self._intake.deliver_one(self._intake.dead_letter(body, error))
         text = body.decode("utf-8", "replace")
         return json_answer(200, msgspec.json.encode({"status": "ok", "received": {"raw": text}}))

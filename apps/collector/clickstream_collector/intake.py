@@ -32,6 +32,8 @@ LONGEST_WAIT = 1.5
 
 _COME_AGAIN = 2
 
+TOO_LARGE_FOR_KAFKA = "the event is larger than Kafka's topic takes (max.message.bytes)"
+
 CONSENT, BOT = "consent", "bot"
 
 
@@ -152,18 +154,29 @@ class Intake:
         headers = (("reason", b"not_json"), ("error", error.encode()), ("app", APP.encode()))
         return Record(topic=self._dead_letter_topic, value=body, headers=headers)
 
-    async def deliver(self, records: Sequence[Record]) -> None:
-        """Return when Kafka has all the records. Raises TryAgain (503) when that takes too long, or can't be."""
+    async def deliver(self, records: Sequence[Record]) -> Sequence[int]:
+        """Return when Kafka has the records, with the places of those that are too large for their topic.
+
+        Raises TryAgain (503) when that takes too long, or can't be.
+        """
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 if self._delivery.patience:
                     await self._delivery.available(self._delivery.patience)
-                await self._delivery.accept(records).kept
+                too_large = await self._delivery.accept(records).kept
         except (Unavailable, KafkaRefused) as error:
             raise TryAgain(503, str(error), _COME_AGAIN) from error
         except TimeoutError as error:
             message = f"Kafka did not acknowledge within {LONGEST_WAIT:g} s"
             raise TryAgain(503, message, _COME_AGAIN) from error
+        if too_large:
+            instruments.REJECTED.labels("too_large").inc(len(too_large))
+        return too_large
+
+    async def deliver_one(self, record: Record) -> None:
+        """Return when Kafka has the record. Raises TryAgain, as `deliver`, and Refused (413) when it is too large."""
+        if await self.deliver([record]):
+            raise Refused(413, TOO_LARGE_FOR_KAFKA)
 
 
 def _sent_at(text: str) -> int:

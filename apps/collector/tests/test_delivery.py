@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, ProducerClosed, TopicAuthorizationFailedError
 from kafka.partitioner.default import murmur2
 from prometheus_client import REGISTRY
 
@@ -32,7 +32,7 @@ class Delivering:
     def _failed(self) -> None:
         self.failures += 1
 
-    def accept(self, *records: Record) -> "asyncio.Future[None]":
+    def accept(self, *records: Record) -> "asyncio.Future[list[int]]":
         return self.delivery.accept(records).kept
 
 
@@ -336,9 +336,11 @@ def test_a_send_waits_for_the_connection() -> None:
 
 def test_a_refused_batch_is_told_and_the_producer_is_replaced() -> None:
     async def scenario(d: Delivering) -> None:
-        d.producer.refusal = MessageSizeTooLargeError()
+        d.producer.refusal = TopicAuthorizationFailedError()
         kept = d.accept(record(fingerprint=7))
-        with pytest.raises(KafkaRefused, match="Kafka refuses records for topic clickstream-events: .*TooLarge"):
+        with pytest.raises(
+            KafkaRefused, match="Kafka refuses records for topic clickstream-events: TopicAuthorization"
+        ):
             await kept
         assert (d.failures, d.delivery.in_flight, d.delivery.connected) == (1, 0, False)
         d.producer.refusal = None
@@ -372,13 +374,80 @@ def test_a_refusal_reaches_all_whose_events_were_in_the_batch_and_nobody_else() 
         promises = [d.accept(record(key=key)) for key in keys]
         await until(lambda: len(d.producer.batches) == 6)
         refused = d.producer.batches[0]
-        refused.acknowledged.set_exception(MessageSizeTooLargeError())
+        refused.acknowledged.set_exception(TopicAuthorizationFailedError())
         d.producer.acknowledge()
         found = await asyncio.gather(*promises, return_exceptions=True)
         told = [key for key, error in zip(keys, found, strict=True) if isinstance(error, KafkaRefused)]
         assert told == [written.key for written in refused.records]
 
     run(scenario)
+
+
+def reconnecting(d: Delivering) -> None:
+    """Have the producer replaced at once when it can't go on, by itself."""
+    d.delivery._failed = lambda: d.delivery.connect(d.producer)
+
+
+@pytest.mark.parametrize("place", range(9))
+def test_of_a_batch_with_a_record_that_is_too_large_only_that_record_is_left_out(place: int) -> None:
+    sizes = [900 if number == place else 100 for number in range(9)]
+
+    async def scenario(d: Delivering) -> None:
+        reconnecting(d)
+        d.producer.max_message_bytes = 800
+        kept = d.accept(*(record(number, size=size, fingerprint=number + 1) for number, size in enumerate(sizes)))
+        others = [d.accept(record(100 + number, fingerprint=100 + number)) for number in range(3)]
+        again = d.accept(record(place, size=900, fingerprint=place + 1))
+        assert await kept == [place]
+        assert await again == [0]
+        assert await asyncio.gather(*others) == [[], [], []]
+        assert d.delivery.in_flight == 0
+
+    d = run(scenario)
+    written = [int(each.value) for each in d.producer.written()]
+    assert written == [*(number for number in range(9) if number != place), 100, 101, 102]
+    assert {(each.timestamp, each.key) for each in d.producer.written()} == {(1_000_000, b"user")}
+
+
+def test_two_records_that_are_too_large_are_both_found() -> None:
+    async def scenario(d: Delivering) -> None:
+        reconnecting(d)
+        d.producer.max_message_bytes = 800
+        assert sorted(await d.accept(*(record(n, size=900 if n in (1, 6) else 10) for n in range(8)))) == [1, 6]
+
+    assert [int(each.value) for each in run(scenario).producer.written()] == [0, 2, 3, 4, 5, 7]
+
+
+def test_batches_stay_as_small_as_the_topic_takes_them() -> None:
+    refused = 0
+
+    async def scenario(d: Delivering) -> None:
+        nonlocal refused
+        reconnecting(d)
+        d.producer.max_message_bytes = 2500
+        for _ in range(5):
+            assert await d.accept(*(record(number, size=200) for number in range(50))) == []
+        refused = d.delivery._most_batch_bytes[EVENTS]
+
+    d = run(scenario)
+    assert len(d.producer.written()) == 250
+    assert 1000 < refused < 2 * 2500 + 50 * 200
+
+
+def test_a_repeat_joins_a_record_whose_batch_was_halved() -> None:
+    async def scenario(d: Delivering) -> None:
+        reconnecting(d)
+        d.producer.max_message_bytes = 300
+        d.producer.answers = False
+        first = d.accept(record(1, size=200, fingerprint=1), record(2, size=200, fingerprint=2))
+        await until(lambda: d.producer.batches)
+        repeat = d.accept(record(2, size=200, fingerprint=2))
+        assert d.delivery.in_flight == 2
+        d.producer.answers = True
+        d.producer.acknowledge()
+        assert await first == await repeat == []
+
+    assert [int(each.value) for each in run(scenario).producer.written()] == [1, 2]
 
 
 def test_a_drain_waits_for_what_is_in_flight() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.errors import TopicAuthorizationFailedError
 from prometheus_client import REGISTRY
 
 from clickstream_collector import bodies, intake
@@ -393,10 +393,25 @@ def test_kafka_that_does_not_answer_is_told_in_time(site: InProcess, monkeypatch
 
 
 def test_a_batch_that_kafka_refuses_is_told(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.producer.refusal = MessageSizeTooLargeError()
+    site.producer.refusal = TopicAuthorizationFailedError()
     reply = site.post({"path": "/"})
     assert reply.status == 503
     assert "Kafka refuses records for topic clickstream-events" in reply.error()
+
+
+def test_an_event_that_is_too_large_for_the_topic_is_left_out_by_itself(
+    site: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site._delivery, "_failed", site.connect)
+    site.producer.max_message_bytes = 20_000
+    large = {"path": "/large", "tag": "x" * 8000, "id": "y" * 8000, "user_id": "z" * 8000}
+    before = count("events_rejected_total", reason="too_large")
+    answer = site.post([{"path": "/a"}, {"tag": "A"}, large, {"path": "/b"}]).json()
+    assert (answer["accepted"], [each["index"] for each in answer["rejected"]]) == (2, [1, 2])
+    assert "larger than Kafka's topic takes" in answer["rejected"][1]["error"]
+    assert sorted(event["page_url"] for event in site.producer.events()) == ["/a", "/b"]
+    assert [site.post(body).status for body in (large, b"x" * 30_000)] == [413, 413]
+    assert count("events_rejected_total", reason="too_large") == before + 3
 
 
 def test_a_mistake_of_ours_says_nothing_to_the_client(
