@@ -270,7 +270,8 @@ class Merge:
         self.final_before = self._over()
         self._emitted = {(s, e): m for (s, e), m in self._emitted.items() if e > self.final_before}
         self._forget([window for window in self._windows if self._rules.end_of(window) <= self.final_before])
-        needed = [self._shares.first_offset(window) for window in self._windows]
+        first = self._shares.first_offset()
+        needed = [] if first is None else [first]
         needed += [pending.offsets[0] for waiting in self._pending.values() for pending in waiting]
         needed += [progress.offset for progress in self._progress.values()]
         self._commit = msgspec.structs.replace(

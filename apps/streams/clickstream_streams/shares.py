@@ -36,6 +36,7 @@ class Shares:
         self.held_bytes = 0
         self._most_bytes = most_bytes
         self._windows: dict[int, dict[int, _Share]] = {}
+        self._first_offsets: dict[int, int] = {}
 
     def add(self, window: int, partition: int, offsets: Iterable[int], payload: bytes, *, whole: bool) -> None:
         """Add a partial whose parts stand at `offsets`; a whole one replaces the partition's share."""
@@ -45,6 +46,8 @@ class Shares:
             self._let_go(shares.get(partition))
             share = shares[partition] = _Share()
         share.offsets.extend(offsets)
+        first = share.offsets[0]
+        self._first_offsets[window] = min(first, self._first_offsets.get(window, first))
         size = len(payload) + _OBJECT_BYTES
         share.size_bytes += size
         if share.payloads is not None:
@@ -54,12 +57,13 @@ class Shares:
 
     def forget(self, window: int) -> None:
         """Drop all shares of the window."""
+        self._first_offsets.pop(window, None)
         for share in self._windows.pop(window, {}).values():
             self._let_go(share)
 
-    def first_offset(self, window: int) -> int:
-        """Return the smallest offset of the window's records."""
-        return min(share.offsets[0] for share in self._windows[window].values())
+    def first_offset(self) -> int | None:
+        """Return an offset that no record of these windows is before, None when there are no windows."""
+        return min(self._first_offsets.values(), default=None)
 
     def counts(self, window: int) -> list[PartialCounts]:
         """Return the window's partials, to be added up; they must be in memory."""
