@@ -80,6 +80,7 @@ same_place() {
 }
 
 look() {
+    say "Looking at what there is, and at your rights"
     check_tools
     check_cluster
     [ -n "$(missing_definitions)" ] || STRIMZI=yes

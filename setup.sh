@@ -19,7 +19,7 @@ TIMEOUT=600
 VALUES=()
 
 # What the steps find out
-CONTEXT='' KAFKA=missing BROKERS=0
+CONTEXT='' STRIMZI='' KAFKA=missing BROKERS=0
 LISTENER='' LISTENER_TLS='' LISTENER_AUTHENTICATION=none BOOTSTRAP_SERVERS='' AUTHORIZES=''
 WORK='' HELM='' REFUSED=''
 
@@ -116,12 +116,13 @@ take_value() {
 
 # Everything that can be known before anything is touched
 check_all() {
+    say "Checking the tools, the cluster, the charts and your rights"
     check_tools
     check_cluster
     check_strimzi
     check_operator_rights
     KAFKA=missing
-    [ -n "$(missing_definitions)" ] || find_kafka
+    [ -z "$STRIMZI" ] || find_kafka
     check_charts
     check_release_rights
     check_pending

@@ -2,6 +2,7 @@
 # The tools, the cluster they reach, and what this user may do there. Sourced, not run.
 
 HELM_AT_LEAST=3.13
+QUESTIONS_AT_ONCE=8
 
 # kube_cluster ...: kubectl on the context that was current at the start
 kube_cluster() {
@@ -72,12 +73,23 @@ namespace_state() {
 
 # check_rights WHAT [VERB RESOURCE]...: ends when this user may not do one of them in the namespace
 check_rights() {
-    local what=$1 missing=
+    local what=$1 missing
     shift
+    missing=$(missing_rights "$@" | sort -n | sed 's/^[0-9]* //' | tr '\n' ',')
+    missing=${missing%,}
+    [ -z "$missing" ] || fail "to $what you need rights that you do not have in namespace $NAMESPACE: ${missing//,/, };" \
+        "ask the cluster's administrator (kubectl auth can-i --list -n $NAMESPACE shows what you have)"
+}
+
+# missing_rights [VERB RESOURCE]...: those of them that this user has not, in any order, each after its number; several are
+# asked for at once, because a question to a cluster that is far away, or whose credentials a program makes, takes long
+missing_rights() {
+    local number=0
     while [ $# -gt 0 ]; do
-        kube auth can-i "$1" "$2" --quiet >/dev/null 2>&1 || missing="$missing, $1 $2"
+        number=$((number + 1))
+        { kube auth can-i "$1" "$2" --quiet >/dev/null 2>&1 || echo "$number $1 $2"; } &
+        [ $((number % QUESTIONS_AT_ONCE)) -ne 0 ] || wait
         shift 2
     done
-    [ -z "$missing" ] || fail "to $what you need rights that you do not have in namespace $NAMESPACE: ${missing#, };" \
-        "ask the cluster's administrator (kubectl auth can-i --list -n $NAMESPACE shows what you have)"
+    wait
 }

@@ -77,8 +77,20 @@ explain_pods() {
 explain_pod() {
     local log
     explain_events "$1" Pod "$2"
+    explain_claims "$1" "$2"
     log=$(kube_cluster logs "$2" --namespace="$1" --all-containers --tail=15 2>/dev/null) || log=
     [ -n "$log" ] || log=$(kube_cluster logs "$2" --namespace="$1" --all-containers --previous --tail=15 2>/dev/null) || log=
     [ -z "$log" ] || indent <<<"log of $2:
 $log"
+}
+
+# explain_claims NAMESPACE POD: the events of claims of its volumes that are not bound
+explain_claims() {
+    local claim phase
+    for claim in $(kube_cluster get pod "$2" --namespace="$1" -o 'jsonpath={.spec.volumes[*].persistentVolumeClaim.claimName}' 2>/dev/null); do
+        phase=$(kube_cluster get persistentvolumeclaim "$claim" --namespace="$1" --ignore-not-found -o 'jsonpath={.status.phase}' 2>/dev/null) || continue
+        [ "$phase" != Bound ] || continue
+        echo "  PersistentVolumeClaim $claim is ${phase:-not there}:"
+        explain_events "$1" PersistentVolumeClaim "$claim"
+    done
 }

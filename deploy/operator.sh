@@ -25,14 +25,18 @@ missing_definitions() {
     echo "${missing# }"
 }
 
-# check_strimzi: ends unless Strimzi's kinds are served, or are going to be installed
+# check_strimzi: ends unless Strimzi's kinds are served, or are going to be installed; sets STRIMZI to yes when they are
 check_strimzi() {
     local versions missing
-    versions=$(served_versions)
     missing=$(missing_definitions)
+    STRIMZI=
     if [ -z "$missing" ]; then
+        STRIMZI=yes
         say "Strimzi: $STRIMZI_API/v1"
-    elif [ -z "$INSTALL_OPERATOR" ]; then
+        return 0
+    fi
+    versions=$(served_versions)
+    if [ -z "$INSTALL_OPERATOR" ]; then
         [ -n "$versions" ] ||
             fail "this cluster has no Strimzi: ./setup.sh --install-operator installs $STRIMZI_VERSION, or do it yourself:" \
                 "helm install $OPERATOR $STRIMZI_CHART --version $STRIMZI_VERSION" \
@@ -62,7 +66,7 @@ check_operator_rights() {
 
 # install_operator: unless one is there already
 install_operator() {
-    local operators new_definitions output
+    local operators new_definitions
     [ -n "$INSTALL_OPERATOR" ] || return 0
     operators=$(running_operators)
     if [ -n "$operators" ] && [ "$operators" != "$OPERATOR_NAMESPACE/$OPERATOR" ]; then
@@ -80,11 +84,19 @@ install_operator() {
     new_definitions=$(missing_definitions)
     say "Installing Strimzi $STRIMZI_VERSION in namespace $OPERATOR_NAMESPACE"
     create_namespace "$OPERATOR_NAMESPACE"
-    if ! output=$(helm_in "$OPERATOR_NAMESPACE" upgrade --install "$OPERATOR" "$STRIMZI_CHART" --version "$STRIMZI_VERSION" \
-        --set watchAnyNamespace=true --set-string "labels.$MADE_BY_PATH=${MADE_BY#*=}" \
-        --wait --timeout "${TIMEOUT}s" 2>&1); then
-        indent <<<"$output" >&2
-        explain_pods "$OPERATOR_NAMESPACE" name="$OPERATOR"
+    helm ${CONTEXT:+--kube-context="$CONTEXT"} --namespace="$OPERATOR_NAMESPACE" upgrade --install "$OPERATOR" "$STRIMZI_CHART" \
+        --version "$STRIMZI_VERSION" --set watchAnyNamespace=true --set-string "labels.$MADE_BY_PATH=${MADE_BY#*=}" \
+        --wait --timeout "${TIMEOUT}s" >"$WORK/helm.log" 2>&1 </dev/null &
+    HELM=$!
+    begin_watch "$OPERATOR" operator "$OPERATOR_NAMESPACE" "name=$OPERATOR"
+    watch_helm "$OPERATOR" "its chart is fetched, and its pod made" ||
+        fail "Strimzi's operator does not come up: see above, then run setup.sh again"
+    if [ "$HELM_STATUS" -ne 0 ]; then
+        {
+            indent <"$WORK/helm.log"
+            explain_pods "$OPERATOR_NAMESPACE" name="$OPERATOR"
+            [ -z "$NOT_CREATED" ] || indent <<<"no pod is allowed: $NOT_CREATED"
+        } >&2
         fail "Strimzi's operator could not be installed: see above, then run setup.sh again"
     fi
     [ -z "$new_definitions" ] ||

@@ -90,22 +90,37 @@ describe_release() {
 
 # check_charts: they are complete, and take the values; ends otherwise
 check_charts() {
-    local release chart output version
+    local release version number=0 checks=()
     write_values
     version=$(kube get --raw=/version 2>/dev/null | sed -n 's/.*"gitVersion": *"\([^"]*\)".*/\1/p') || version=
     for release in "${RELEASES[@]}"; do
-        chart=$ROOT/charts/$(chart_of "$release")
-        output=$(helm dependency build --skip-refresh "$chart" 2>&1) ||
-            fail "chart $chart can't be completed ($(last_line "$output")): is the folder writable?"
-        describe_release "$release"
-        output=$(helm template "${HELM_ARGUMENTS[@]}" ${version:+--kube-version "$version"} --no-hooks \
-            2>&1 >"$WORK/rendered-$release") || {
-            [[ $output != *"requires kubeVersion"* ]] ||
-                fail "this cluster's Kubernetes is too old for $release ($(last_line "$output"))"
-            indent <<<"$output" >&2
-            fail "the values for $release are refused: see above (charts/$(chart_of "$release")/values.yaml explains them)"
-        }
+        (check_chart "$release" "$version") >"$WORK/check-$release" 2>&1 &
+        checks+=($!)
     done
+    for release in "${RELEASES[@]}"; do
+        wait "${checks[number]}" || {
+            cat "$WORK/check-$release" >&2
+            REFUSED=yes
+            exit 1
+        }
+        number=$((number + 1))
+    done
+}
+
+# check_chart RELEASE VERSION: renders it, for this version of Kubernetes where it is known, to $WORK/rendered-RELEASE
+check_chart() {
+    local chart output
+    chart=$ROOT/charts/$(chart_of "$1")
+    output=$(helm dependency build --skip-refresh "$chart" 2>&1) ||
+        fail "chart $chart can't be completed ($(last_line "$output")): is the folder writable?"
+    describe_release "$1"
+    output=$(helm template "${HELM_ARGUMENTS[@]}" ${2:+--kube-version "$2"} --no-hooks \
+        2>&1 >"$WORK/rendered-$1") || {
+        [[ $output != *"requires kubeVersion"* ]] ||
+            fail "this cluster's Kubernetes is too old for $1 ($(last_line "$output"))"
+        indent <<<"$output" >&2
+        fail "the values for $1 are refused: see above (charts/$(chart_of "$1")/values.yaml explains them)"
+    }
 }
 
 # check_release_rights: helm keeps its records in Secrets, and makes what the charts hold
@@ -152,7 +167,11 @@ is_installed() {
 check_pending() {
     local release status
     for release in "${RELEASES[@]}"; do
-        status=$(helm_in "$NAMESPACE" status "$release" 2>/dev/null | sed -n 's/^STATUS: //p') || status=none
+        { helm_in "$NAMESPACE" status "$release" 2>/dev/null || true; } >"$WORK/status-$release" &
+    done
+    wait
+    for release in "${RELEASES[@]}"; do
+        status=$(sed -n 's/^STATUS: //p' "$WORK/status-$release")
         case $status in
             pending-install | uninstalling)
                 fail "release $release is $status: another setup.sh or cleanup.sh is at work, or one was killed; if so, run" \
@@ -168,29 +187,14 @@ check_pending() {
 
 # install_release RELEASE: helm waits, and meanwhile its pods are watched, because some troubles do not pass by waiting
 install_release() {
-    local release=$1 began=$SECONDS status=0 said=$SECONDS looked=$SECONDS
+    local release=$1 began=$SECONDS
     describe_release "$release"
     helm upgrade --install "${HELM_ARGUMENTS[@]}" --wait --timeout "${TIMEOUT}s" >"$WORK/helm.log" 2>&1 </dev/null &
     HELM=$!
     begin_watch "$release"
-    while kill -0 "$HELM" 2>/dev/null; do
-        sleep 0.2
-        [ $((SECONDS - looked)) -ge 2 ] || continue
-        look_at_pods
-        looked=$SECONDS
-        if [ -n "$TROUBLE" ]; then
-            stop_helm
-            explain_trouble
-            fail "$release does not come up: see above, then run setup.sh again$(way_back "$release")"
-        fi
-        if [ $((SECONDS - said)) -ge 15 ]; then
-            say "Waiting for $release: ${PROGRESS:-its pods are being made}"
-            said=$SECONDS
-        fi
-    done
-    wait "$HELM" || status=$?
-    HELM=
-    if [ "$status" -ne 0 ]; then
+    watch_helm "$release" "its pods are being made" ||
+        fail "$release does not come up: see above, then run setup.sh again$(way_back "$release")"
+    if [ "$HELM_STATUS" -ne 0 ]; then
         {
             echo
             sed 's/^Error: //' "$WORK/helm.log" | indent
@@ -209,12 +213,4 @@ way_back() {
     revision=$(helm_in "$NAMESPACE" history "$1" 2>/dev/null |
         sed -n 's/^\([0-9]*\)[[:space:]].*[[:space:]]deployed[[:space:]].*/\1/p' | tail -n 1) || revision=
     [ -z "$revision" ] || echo "; what ran before comes back with helm rollback $1 $revision -n $NAMESPACE"
-}
-
-# stop_helm: it marks the release as failed and ends; the next setup.sh goes on from there
-stop_helm() {
-    [ -n "$HELM" ] || return 0
-    kill "$HELM" 2>/dev/null || true
-    wait "$HELM" 2>/dev/null || true
-    HELM=
 }

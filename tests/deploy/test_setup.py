@@ -81,6 +81,21 @@ def test_a_rate_may_have_a_fraction(cluster: FakeCluster, rate: str) -> None:
 # Before anything is touched
 
 
+@pytest.mark.parametrize("script", ["setup.sh", "cleanup.sh"])
+def test_it_speaks_before_it_asks_the_cluster(cluster: FakeCluster, script: str) -> None:
+    cluster.answer("get --raw=/version", takes=60)
+    finished = cluster.run(script, interrupt_at="0s  ")
+    assert finished.status == 130
+    assert [each for each in finished.calls if " auth can-i " in each.call] == []
+
+
+def test_rights_are_asked_for_side_by_side(cluster: FakeCluster) -> None:
+    cluster.answer("auth can-i", takes=1)
+    rights = " ".join(f"get thing{number}" for number in range(8))
+    finished = cluster.source("QUESTIONS_AT_ONCE=8", f'check_rights "see" {rights}', 'echo "$SECONDS"')
+    assert int(finished.output) < 6, "eight of them, a second each"
+
+
 def test_without_kubectl_it_says_so(cluster: FakeCluster) -> None:
     cluster.remove("kubectl")
     finished = cluster.run("setup.sh")

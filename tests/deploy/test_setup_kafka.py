@@ -4,6 +4,8 @@ import pytest
 
 from kit.fake_cluster import CHANGING, LISTENER, MUTUAL, RELEASES, TOPICS, FakeCluster, changes, values_of
 
+BEFORE_CHANGE = " (said before the last change, which its operator is not done with yet)"
+
 # Kafka
 
 
@@ -12,7 +14,8 @@ def test_a_kafka_of_its_own_is_marked_as_made_by_setup(cluster: FakeCluster) -> 
     cluster.answer("get kafkas.*range .items")
     finished = cluster.run("setup.sh", "--with-kafka", "dev")
     assert finished.status == 0, finished.error
-    (namespace,) = finished.called("label --local .*managed-by=setup.sh$")
+    namespace, *topics = finished.called("label --local .*managed-by=setup.sh$")
+    assert all("kind: KafkaTopic" in each.stdin for each in topics)
     (kafka,) = finished.called("label --local .*managed-by=setup.sh app.kubernetes.io/instance=data-on-eks")
     assert "kind: KafkaNodePool" in kafka.stdin
     assert finished.calls.index(namespace) < finished.calls.index(kafka)
@@ -92,11 +95,71 @@ def test_an_operator_that_says_nothing_is_not_waited_for_to_the_end(cluster: Fak
             "NotSupported: Decreasing partitions not supported",
         ),
         ("1|1|Unmanaged=True : |", "Unmanaged"),
+        # As Strimzi 1.2 says while it makes a Kafka.
+        ("1|0|NotReady=True Creating: Kafka cluster is being deployed|", "Creating: Kafka cluster is being deployed"),
+        (
+            "3|2|NotReady=True InvalidResourceException: no such listener|",
+            f"InvalidResourceException: no such listener{BEFORE_CHANGE}",
+        ),
+        ("1|0|Warning=True Old: x|Creating=True : being deployed|", "Creating: being deployed"),
+        ("1|0|Deploying=True Pods: 1 of 3|", "Pods: 1 of 3"),
+        ("1|0|", "Unknown: it has no condition yet"),
     ],
 )
 def test_the_state_of_an_object_is_read_from_its_conditions(cluster: FakeCluster, answer: str, state: str) -> None:
     cluster.answer("get kafkatopics", answer)
     assert cluster.source('state_of "$TOPICS" clickstream-events').output == f"{state}\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "final"),
+    [
+        ("1|1|NotReady=True InvalidResourceException: bad|", True),
+        ("1|0|NotReady=True InvalidResourceException: bad|", True),
+        ("2|1|NotReady=True InvalidResourceException: bad|", False),
+        ("1|0|NotReady=True Creating: Kafka cluster is being deployed|", False),
+    ],
+)
+def test_an_error_is_final_unless_a_later_change_may_have_mended_it(
+    cluster: FakeCluster, answer: str, final: bool
+) -> None:
+    cluster.answer("get kafkas.*observedGeneration", answer)
+    finished = cluster.source('is_final "$(state_of "$KAFKAS" data-on-eks)" && echo final || echo passing')
+    assert finished.output == ("final\n" if final else "passing\n")
+
+
+HURRY = "sleep() { SECONDS=$((SECONDS + 16)); }"
+"""Lets a second of waiting be a quarter of a minute."""
+
+
+@pytest.mark.parametrize(("resource", "kind"), [("KAFKAS", "Kafka"), ("TOPICS", "KafkaTopic"), ("USERS", "KafkaUser")])
+def test_progress_is_told_in_the_operators_words(cluster: FakeCluster, resource: str, kind: str) -> None:
+    cluster.answer("wait --for=condition=Ready", status=1)
+    creating = "1|0|NotReady=True Creating: it is being deployed|"
+    cluster.answer("get kafka.* x .*observedGeneration", *[creating] * 4, "1|1|Ready=True : |")
+    cluster.answer("get pods -l strimzi.io/", "broker-0|False|0|ContainerCreating| |\n")
+    finished = cluster.source(HURRY, f'wait_until_ready "${resource}" x')
+    assert finished.status == 0, finished.error
+    assert f"Waiting for {kind} x: Creating: it is being deployed (broker-0: ContainerCreating)\n" in finished.output
+
+
+def test_kafka_whose_pods_cannot_start_is_not_waited_for_to_the_end(cluster: FakeCluster) -> None:
+    cluster.answer("wait --for=condition=Ready .*kafkas", status=1)
+    cluster.answer("get kafkas.*observedGeneration", "1|0|NotReady=True Creating: Kafka cluster is being deployed|")
+    cluster.answer("get pods -l strimzi.io/cluster=data-on-eks ", "broker-0|False||| |0/3 nodes are available\n")
+    cluster.answer("get events .*name=broker-0", "event Warning FailedScheduling: 3 Insufficient cpu\n")
+    cluster.answer("get pod broker-0 .*claimName", "data-0-broker-0")
+    cluster.answer("get persistentvolumeclaim data-0-broker-0", "Pending")
+    cluster.answer("get events .*name=data-0-broker-0", "event Warning ProvisioningFailed: no such class\n")
+    finished = cluster.source(HURRY, 'wait_until_ready "$KAFKAS" data-on-eks')
+    assert finished.status == 1
+    assert "Pod broker-0 fits on no node:\n       event Warning FailedScheduling: 3 Insufficient cpu" in finished.error
+    assert (
+        "PersistentVolumeClaim data-0-broker-0 is Pending:\n       event Warning ProvisioningFailed" in finished.error
+    )
+    assert (
+        "Kafka data-on-eks can't become Ready (Creating: Kafka cluster is being deployed): see above" in finished.error
+    )
 
 
 def test_kafka_without_a_topic_operator_is_refused(cluster: FakeCluster) -> None:
@@ -199,11 +262,14 @@ def test_the_address_of_the_kafka_resource_is_used_where_it_is_another(cluster: 
 # The operator
 
 
+INSTALLING = ("INSTALL_OPERATOR=yes WORK=$HOME HELM=",)
+
+
 def operatorless(cluster: FakeCluster) -> None:
     cluster.answer(" api-versions", "v1\n", "v1\nkafka.strimzi.io/v1\n")
     kinds = '"kind":"Kafka" "kind":"KafkaNodePool" "kind":"KafkaTopic" "kind":"KafkaUser"'
-    # Asked three times before the operator is installed.
-    cluster.answer("get --raw=/apis/kafka", "", "", "", kinds)
+    # Asked twice before the operator is installed.
+    cluster.answer("get --raw=/apis/kafka", "", "", kinds)
 
 
 def test_the_operator_is_installed_and_marked(cluster: FakeCluster) -> None:
@@ -216,6 +282,49 @@ def test_the_operator_is_installed_and_marked(cluster: FakeCluster) -> None:
     assert "watchAnyNamespace=true" in install.call
     assert r"labels.app\.kubernetes\.io/managed-by=setup.sh" in install.call
     assert finished.called("label customresourcedefinitions -l app=strimzi .*managed-by=setup.sh")
+
+
+def test_the_operators_installation_tells_of_its_progress(cluster: FakeCluster) -> None:
+    cluster.answer("helm .*upgrade --install strimzi-cluster-operator", takes=1.5)
+    cluster.answer("--namespace=strimzi get replicasets.* -l name=strimzi-cluster-operator", "1|abc|\n")
+    pods = "--namespace=strimzi get pods -l name=strimzi-cluster-operator,pod-template-hash=abc"
+    cluster.answer(pods, "operator-1|False|0|ContainerCreating| |\n")
+    finished = cluster.source(
+        *INSTALLING, "sleep() { command sleep 0.5; SECONDS=$((SECONDS + 16)); }", "install_operator"
+    )
+    assert finished.status == 0, finished.error
+    assert "Installing Strimzi 1.2.0 in namespace strimzi" in finished.output
+    assert "Waiting for strimzi-cluster-operator: operator-1: ContainerCreating\n" in finished.output
+    assert "Strimzi's operator runs" in finished.output
+
+
+@pytest.mark.parametrize(
+    ("pod", "message"),
+    [
+        ("operator-1|False|2|CrashLoopBackOff| 1|\n", "Pod operator-1 ends again and again"),
+        (
+            "operator-1|False|0|ImagePullBackOff| |\n",
+            "Pod operator-1 can't get its image quay.io/strimzi/operator:1.2.0",
+        ),
+        ("operator-1|False||| |0/1 nodes are available\n", "Pod operator-1 fits on no node"),
+    ],
+)
+def test_an_operator_that_cannot_come_up_is_explained_at_once(cluster: FakeCluster, pod: str, message: str) -> None:
+    cluster.answer("helm .*upgrade --install strimzi-cluster-operator", takes=60)
+    cluster.answer("--namespace=strimzi get replicasets", "1|abc|\n")
+    cluster.answer("--namespace=strimzi get pods -l name=strimzi-cluster-operator,pod-template-hash=abc", pod)
+    cluster.answer("--namespace=strimzi get pod operator-1 .*image", "quay.io/strimzi/operator:1.2.0")
+    cluster.answer("get events --namespace=strimzi .*name=operator-1", "event Warning BackOff: what is wrong\n")
+    cluster.answer(
+        "--namespace=strimzi logs operator-1 .*--previous", "java.lang.IllegalStateException: what it said\n"
+    )
+    finished = cluster.source(*INSTALLING, HURRY, "install_operator")
+    assert finished.status == 1
+    assert message in finished.error
+    assert "event Warning BackOff: what is wrong" in finished.error
+    assert ("java.lang.IllegalStateException: what it said" in finished.error) == ("CrashLoop" in pod)
+    assert "--image-registry" not in finished.error
+    assert "Strimzi's operator does not come up: see above" in finished.error
 
 
 def test_an_operator_that_runs_elsewhere_is_left_alone(cluster: FakeCluster) -> None:
