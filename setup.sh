@@ -6,7 +6,7 @@ set -euo pipefail
 PROGRAM=setup.sh
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
-for part in messages options cluster manifests ownership namespaces operator readiness explanations kafka listeners topics users releases pods; do
+for part in messages options cluster manifests ownership namespaces operator readiness explanations kafka listeners retention topics users releases pods; do
     # shellcheck source=/dev/null
     . "$ROOT/deploy/$part.sh"
 done
@@ -22,6 +22,7 @@ VALUES=()
 CONTEXT='' STRIMZI='' KAFKA=missing BROKERS=0
 LISTENER='' LISTENER_TLS='' LISTENER_AUTHENTICATION=none BOOTSTRAP_SERVERS='' AUTHORIZES=''
 WORK='' HELM='' REFUSED=''
+NEEDED_MS=0 KEEPING_TOPICS=() SHORT_TOPICS=()
 
 usage() {
     cat <<'TEXT'
@@ -39,7 +40,7 @@ images where the cluster's nodes can pull them (make images).
   --collector               install the collector too, which takes clicks from browsers
   --image-registry NAME     where the images are (localhost)
   --image-tag TAG           their tag (the charts' version)
-  --window-size DURATION    length of the windows, 1s to 1d (5m)
+  --window-size DURATION    length of the windows, 1s to 1d (5m); topics keep their records as long as it needs
   --rate NUMBER             events per second of the producer (10)
   --values [RELEASE=]FILE   Helm values for all releases or one of them; may be given several times; the options
                             above win over these

@@ -33,6 +33,17 @@ seconds_of() {
     esac
 }
 
+# milliseconds_of DURATION: the same for any duration of the apps
+milliseconds_of() {
+    if [[ $1 =~ ^([0-9]{1,12})ms$ ]]; then
+        echo $((10#${BASH_REMATCH[1]}))
+    else
+        local seconds
+        seconds=$(seconds_of "$1") || return 1
+        echo $((seconds * 1000))
+    fi
+}
+
 # check_window_size VALUE: as the processor's WINDOW_SIZE
 check_window_size() {
     local seconds

@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2153 # the files of deploy/ share their variables
 # The label by which cleanup.sh knows what setup.sh made. Sourced, not run.
 #
-# Only objects that somebody else might have made as well carry it: the namespace, the Kafka cluster, Strimzi's operator.
+# Only objects that somebody else might have made as well carry it: the namespace, the Kafka cluster, Strimzi's operator,
+# and the topics, whose settings setup.sh changes only where it made them.
 # Strimzi does not pass it on to what it makes: it leaves out labels of app.kubernetes.io but part-of.
 
 MADE_BY=app.kubernetes.io/managed-by=setup.sh

@@ -209,6 +209,7 @@ def healthy_cluster(folder: Path) -> FakeCluster:
     cluster.answer("^kubectl (label|patch) --local", echo=True)
     cluster.answer("helm version", "v3.22.0+g1234567\n")
     cluster.answer("helm template", "kind: Deployment\n---\nkind: Service\n")
+    cluster.answer("helm template clickstream-streams-processor ", processor_deployment())
     cluster.answer("helm .*(status|history) ", status=1)
     return cluster
 
@@ -242,9 +243,27 @@ _KAFKA = (
 )
 
 
+def processor_deployment(**settings: str) -> str:
+    """What Helm makes of the processor's chart, with these settings in its container's environment."""
+    environment = {
+        "EVENTS_TOPIC": "clickstream-events",
+        "METRICS_TOPIC": "clickstream-metrics",
+        "PARTIALS_TOPIC": "clickstream-window-partials",
+        "WINDOW_SIZE": "5m",
+        "OUT_OF_ORDERNESS": "5s",
+        "ALLOWED_LATENESS": "1m",
+    }
+    pairs = [*environment.items(), *settings.items()]
+    indent = "            "
+    lines = "".join(f'{indent}- name: {name}\n{indent}  value: "{value}"\n' for name, value in pairs)
+    return f"kind: Deployment\nspec:\n          env:\n{lines}---\nkind: Service\n"
+
+
 def _topic(name: str, partitions: int, replicas: int) -> str:
     metadata = f"metadata:\n  labels:\n    strimzi.io/cluster: data-on-eks\n  name: {name}\n"
-    return f"kind: KafkaTopic\n{metadata}spec:\n  partitions: {partitions}\n  replicas: {replicas}\n"
+    days = 7 if name in ("clickstream-metrics", "clickstream-dead-letters") else 1
+    config = f"  config:\n    cleanup.policy: delete\n    retention.ms: {days * 86_400_000}\n"
+    return f"kind: KafkaTopic\n{metadata}spec:\n{config}  partitions: {partitions}\n  replicas: {replicas}\n"
 
 
 def _user(name: str) -> str:
