@@ -17,7 +17,7 @@ DELETE_TOPICS='' DELETE_KAFKA='' ALL='' DRY_RUN=''
 TIMEOUT=600
 
 # What the steps find out
-CONTEXT='' STRIMZI='' KAFKA=missing KEPT_KAFKA='' REMOVE_KAFKA='' REMOVED='' REFUSED=''
+CONTEXT='' STRIMZI='' KAFKA=missing KEPT_KAFKA='' REMOVE_KAFKA='' RACK='' REMOVED='' LEFT='' REFUSED=''
 FOUND_TOPICS=()
 
 usage() {
@@ -86,6 +86,8 @@ look() {
     [ -n "$(missing_definitions)" ] || STRIMZI=yes
     [ -z "$STRIMZI" ] || check_rights "see Kafka, its topics and users" get "$KAFKAS" list "$TOPICS" list "$USERS"
     [ -z "$STRIMZI" ] || [ -z "$(kube get "$KAFKAS" "$CLUSTER_NAME" --ignore-not-found -o name)" ] || KAFKA=found
+    [ "$KAFKA" = missing ] || [ -z "$DELETE_KAFKA" ] ||
+        RACK=$(kube get "$KAFKAS" "$CLUSTER_NAME" -o 'jsonpath={.spec.kafka.rack.topologyKey}')
     check_kafka_removal
     check_removal_rights
     find_topics
@@ -114,6 +116,7 @@ remove() {
     fi
     [ -z "$ALL" ] || remove_operator
     [ -z "$ALL" ] || remove_namespace "$NAMESPACE"
+    say_what_is_left
 }
 
 # However it ends
@@ -141,6 +144,8 @@ main() {
     remove
     if [ -n "$DRY_RUN" ]; then
         say "Nothing was changed (--dry-run)"
+    elif [ -n "$LEFT" ]; then
+        say "Done, but for what is left: see above"
     elif [ -z "$REMOVED" ]; then
         say "Nothing else was there to be removed"
     else

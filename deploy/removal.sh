@@ -6,6 +6,8 @@
 
 # What belonged to something that was removed is removed by Kubernetes, a little later.
 LONGEST_FAREWELL=30
+# Strimzi's operator looks at everything anew every two minutes, and removes then what it has missed.
+LONGEST_RECONCILIATION=150
 
 OUR_TOPICS=(clickstream-events clickstream-metrics clickstream-window-partials clickstream-dead-letters)
 # In the order in which they are removed; their users have the same names.
@@ -207,9 +209,8 @@ remove_kafka() {
     kube delete persistentvolumeclaims -l "$of_cluster,$MADE_BY" --wait=false >/dev/null
     wait_until_gone persistentvolumeclaims "$of_cluster,$MADE_BY"
     wait_until_gone services,secrets,configmaps "$of_cluster,app.kubernetes.io/managed-by=strimzi-cluster-operator"
+    [ -z "$there$(running_operators 2>/dev/null || true)" ] || wait_for_operator
     [ -z "$there" ] || removed "Kafka $CLUSTER_NAME and its volumes"
-    [ -z "$(listed persistentvolumeclaims "$of_cluster")" ] ||
-        say "Kept: volumes of a Kafka $CLUSTER_NAME (kubectl get pvc -n $NAMESPACE -l $of_cluster)"
 }
 
 # wait_until_gone RESOURCES SELECTOR
@@ -227,18 +228,81 @@ wait_until_gone() {
     done
 }
 
+# wait_for_operator: what is not in the namespace does not go with Kafka; its operator removes it a little later, as long
+# as there is one
+wait_for_operator() {
+    local began=$SECONDS said=$SECONDS limit=$LONGEST_RECONCILIATION left
+    [ "$limit" -lt "$TIMEOUT" ] || limit=$TIMEOUT
+    while left=$(cluster_role_bindings) && [ -n "$left" ] && [ $((SECONDS - began)) -lt "$limit" ]; do
+        if [ $((SECONDS - said)) -ge 15 ]; then
+            say "Waiting until Strimzi's operator has removed ${left//$'\n'/, }"
+            said=$SECONDS
+        fi
+        sleep 1
+    done
+}
+
+# cluster_role_bindings: those that Strimzi's operator made for this Kafka, one per line; another Kafka of the same name,
+# in another namespace, has its own. Fails when this user may not look at them.
+cluster_role_bindings() {
+    local name namespaces found
+    found=$(kube_cluster get clusterrolebindings -l "strimzi.io/cluster=$CLUSTER_NAME" \
+        -o 'jsonpath={range .items[*]}{.metadata.name}|{.subjects[*].namespace}{"\n"}{end}' 2>/dev/null) || return 1
+    while IFS='|' read -r name namespaces; do
+        [ "$namespaces" != "$NAMESPACE" ] || echo "clusterrolebinding/$name"
+    done <<<"$found"
+}
+
+# say_what_is_left: of the Kafka that was to be removed, or of an earlier one; with the commands that remove it
+say_what_is_left() {
+    local of_cluster=strimzi.io/cluster=$CLUSTER_NAME bindings left kept
+    LEFT=
+    [ -n "$DELETE_KAFKA" ] && [ -z "$KEPT_KAFKA$DRY_RUN" ] || return 0
+    if ! bindings=$(cluster_role_bindings); then
+        bindings=
+        [ -z "$RACK" ] || say_left "perhaps a ClusterRoleBinding of Kafka $CLUSTER_NAME, at which you may not look:" \
+            "kubectl get clusterrolebinding -l $of_cluster"
+    fi
+    [ -z "$bindings" ] || say_left "${bindings//$'\n'/, }, which Strimzi's operator made for Kafka $CLUSTER_NAME and has not" \
+        "removed: kubectl delete ${bindings//$'\n'/ }"
+    left=$(listed persistentvolumeclaims "$of_cluster")
+    [ -z "$left" ] || say_left "volumes of a Kafka $CLUSTER_NAME, with its data: kubectl delete pvc -n $NAMESPACE -l $of_cluster"
+    left=$(lasting listed "secrets,configmaps,services,serviceaccounts" "$of_cluster")
+    [ -z "$left" ] || say_left "${left//$'\n'/, }: kubectl delete -n $NAMESPACE ${left//$'\n'/ }"
+    kept=$(lasting strimzi_resources "$of_cluster")
+    [ -z "$kept" ] || say_left "${kept//$'\n'/, }, which may wait for an operator to take a finalizer away:" \
+        "kubectl patch -n $NAMESPACE ${kept//$'\n'/ } --type=merge -p '{\"metadata\":{\"finalizers\":null}}'"
+}
+
+# say_left TEXT: and that it is not all done
+say_left() {
+    say "Left: $*"
+    LEFT=yes
+}
+
+# strimzi_resources SELECTOR: of Strimzi's kinds in the namespace, one per line; nothing without its definitions
+strimzi_resources() {
+    local kinds
+    kinds=$(strimzi_kinds) || return 0
+    [ -z "$kinds" ] || kube get "$kinds" -l "$1" --ignore-not-found -o name 2>/dev/null || true
+}
+
+# strimzi_kinds: those that the cluster knows, separated by commas
+strimzi_kinds() {
+    kube_cluster api-resources --api-group="$STRIMZI_API" --namespaced --verbs=list -o name 2>/dev/null | tr '\n' ',' | sed 's/,$//'
+}
+
 # remove_operator: with --all, when setup.sh installed it and no Kafka is left that needs it
 remove_operator() {
-    local kafkas definitions
+    local others definitions
     operator_is_ours || {
         remove_namespace "$OPERATOR_NAMESPACE"
         return 0
     }
     if [ -n "$STRIMZI" ]; then
-        kafkas=$(kafkas_in --all) || fail "the Kafka resources of other namespaces can't be read (see above)"
-        [ -n "$KEPT_KAFKA" ] || kafkas=$(sed "/^$NAMESPACE\/$CLUSTER_NAME\$/d" <<<"$kafkas")
-        if [ -n "$kafkas" ]; then
-            say "Kept: Strimzi's operator, which serves ${kafkas//$'\n'/, }"
+        others=$(served_by_operator) || fail "the Strimzi resources of other namespaces can't be read (see above)"
+        if [ -n "$others" ]; then
+            say "Kept: Strimzi's operator, which serves ${others//$'\n'/, }"
             return 0
         fi
     fi
@@ -250,6 +314,26 @@ remove_operator() {
     fi
     removed "Strimzi's operator and its definitions"
     remove_namespace "$OPERATOR_NAMESPACE"
+}
+
+# served_by_operator: what would go with Strimzi's definitions and is not of the Kafka that is removed, one per line: a
+# Kafka as namespace/name, others with their kind before it
+served_by_operator() {
+    local kinds kafkas others kind namespace name cluster
+    kafkas=$(kafkas_in --all) || return 1
+    [ -n "$KEPT_KAFKA" ] || kafkas=$(sed "/^$NAMESPACE\/$CLUSTER_NAME\$/d" <<<"$kafkas")
+    [ -z "$kafkas" ] || echo "$kafkas"
+    kinds=$(strimzi_kinds) || return 1
+    [ -n "$kinds" ] || return 0
+    others=$(kube_cluster get "$kinds" --all-namespaces \
+        -o 'jsonpath={range .items[*]}{.kind}|{.metadata.namespace}|{.metadata.name}|{.metadata.labels.strimzi\.io/cluster}{"\n"}{end}') || return 1
+    while IFS='|' read -r kind namespace name cluster; do
+        case $kind in
+            "" | Kafka | KafkaNodePool) continue ;; # node pools are nothing without their Kafka
+        esac
+        [ "$namespace|$cluster" != "$NAMESPACE|$CLUSTER_NAME" ] || [ -n "$KEPT_KAFKA" ] || continue
+        echo "$kind $namespace/$name"
+    done <<<"$others"
 }
 
 # operator_is_ours: whether setup.sh installed it, or began to, in a namespace of its own
@@ -268,7 +352,7 @@ remove_namespace() {
     local left
     [ -n "$(namespace_mark "$1")" ] || return 0
     if [ -z "$DRY_RUN" ]; then
-        left=$(lasting_inhabitants "$1")
+        left=$(lasting inhabitants "$1")
         if [ -n "$left" ]; then
             say "Kept: namespace $1, in which there are also ${left//$'\n'/, }"
             return 0
@@ -285,10 +369,10 @@ namespace_mark() {
         sed -n "/^${MADE_BY#*=}\$/p"
 }
 
-# lasting_inhabitants NAMESPACE: those that do not go by themselves in a while, as what belonged to Kafka does
-lasting_inhabitants() {
+# lasting COMMAND ...: what it still prints when all is gone that goes by itself in a while, as what belonged to Kafka does
+lasting() {
     local began=$SECONDS left
-    while left=$(inhabitants "$1") && [ -n "$left" ] && [ $((SECONDS - began)) -lt "$LONGEST_FAREWELL" ]; do
+    while left=$("$@") && [ -n "$left" ] && [ $((SECONDS - began)) -lt "$LONGEST_FAREWELL" ]; do
         sleep 2
     done
     echo "$left"

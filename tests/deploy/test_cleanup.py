@@ -280,6 +280,109 @@ def test_all_keeps_an_operator_that_serves_others(own_kafka: FakeCluster) -> Non
     assert finished.called("uninstall strimzi-cluster-operator|delete customresourcedefinition") == []
 
 
+BINDINGS = "get clusterrolebindings -l strimzi.io/cluster=data-on-eks"
+BINDING = "strimzi-kafka-data-on-eks-kafka-init"
+
+
+def test_what_the_operator_has_to_remove_is_waited_for_before_it_goes(own_kafka: FakeCluster) -> None:
+    own_kafka.answer("get deployment strimzi-cluster-operator .*managed-by", "setup.sh")
+    own_kafka.answer(BINDINGS, f"{BINDING}|kafka\n", f"{BINDING}|kafka\n", "")
+    finished = own_kafka.run("cleanup.sh", "--all")
+    assert finished.status == 0, finished.error
+    looks = finished.called(BINDINGS)
+    assert len(looks) == 4, "until it was gone, and once at the end"
+    (uninstalled,) = finished.called("helm .*uninstall strimzi-cluster-operator")
+    assert finished.calls.index(looks[2]) < finished.calls.index(uninstalled)
+    assert finished.output.splitlines()[-1].endswith("s  Done")
+    assert finished.called("delete clusterrolebinding") == []
+
+
+def test_what_the_operator_does_not_remove_is_named_with_the_command(own_kafka: FakeCluster) -> None:
+    own_kafka.answer("get deployment strimzi-cluster-operator .*managed-by", "setup.sh")
+    own_kafka.answer(BINDINGS, f"{BINDING}|kafka\nstrimzi-team-data-on-eks-kafka-init|team\n")
+    finished = own_kafka.run("cleanup.sh", "--all", "--timeout", "1s")
+    assert finished.status == 0, finished.error
+    assert f"Left: clusterrolebinding/{BINDING}, which Strimzi's operator made for Kafka data-on-eks" in finished.output
+    assert f"kubectl delete clusterrolebinding/{BINDING}\n" in finished.output
+    assert "strimzi-team" not in finished.output, "it belongs to a Kafka of the same name in another namespace"
+    assert "Done, but for what is left: see above" in finished.output
+    assert finished.called("delete clusterrolebinding") == []
+
+
+def test_what_an_earlier_cleanup_left_is_named_without_waiting(cluster: FakeCluster) -> None:
+    cluster.answer("get --raw=/apis/kafka", status=1)
+    cluster.answer(BINDINGS, f"{BINDING}|kafka\n")
+    finished = cluster.run("cleanup.sh", "--all")
+    assert finished.status == 0, finished.error
+    assert len(finished.called(BINDINGS)) == 1
+    assert f"kubectl delete clusterrolebinding/{BINDING}\n" in finished.output
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "command"),
+    [
+        (
+            "get persistentvolumeclaims -l strimzi.io/cluster=data-on-eks -o",
+            "persistentvolumeclaim/data-0\n",
+            "kubectl delete pvc -n kafka -l strimzi.io/cluster=data-on-eks",
+        ),
+        (
+            "get secrets,configmaps,services,serviceaccounts -l strimzi.io/cluster=data-on-eks -o",
+            "secret/data-on-eks-cluster-ca\n",
+            "kubectl delete -n kafka secret/data-on-eks-cluster-ca",
+        ),
+        (
+            "get kafkarebalances -l strimzi.io/cluster=data-on-eks",
+            "kafkarebalance.kafka.strimzi.io/auto\n",
+            """kafkarebalance.kafka.strimzi.io/auto --type=merge -p '{"metadata":{"finalizers":null}}'""",
+        ),
+    ],
+)
+def test_whatever_is_left_of_kafka_is_named(own_kafka: FakeCluster, question: str, answer: str, command: str) -> None:
+    own_kafka.answer("api-resources --api-group=kafka.strimzi.io", "kafkarebalances\n")
+    own_kafka.answer(question, answer)
+    finished = own_kafka.source(
+        "LONGEST_FAREWELL=0 DELETE_KAFKA=yes KEPT_KAFKA= RACK=", "say_what_is_left", 'echo "left: $LEFT"'
+    )
+    assert finished.status == 0, finished.error
+    assert finished.output.count("Left: ") == 1
+    assert f"{command}\n" in finished.output
+    assert "left: yes\n" in finished.output
+
+
+@pytest.mark.parametrize(("rack", "said"), [("topology.kubernetes.io/zone", True), ("", False)])
+def test_who_may_not_look_at_bindings_is_told_where_there_may_be_one(
+    own_kafka: FakeCluster, rack: str, said: bool
+) -> None:
+    own_kafka.answer("get kafkas.*spec.kafka.rack", rack)
+    own_kafka.answer(BINDINGS, status=1, error="forbidden\n")
+    finished = own_kafka.run("cleanup.sh", "--delete-kafka")
+    assert finished.status == 0, finished.error
+    assert ("at which you may not look: kubectl get clusterrolebinding" in finished.output) == said
+    assert "forbidden" not in finished.error
+
+
+def test_all_keeps_an_operator_that_serves_more_than_kafkas(own_kafka: FakeCluster) -> None:
+    own_kafka.answer("get deployment strimzi-cluster-operator .*managed-by", "setup.sh")
+    own_kafka.answer("api-resources --api-group=kafka.strimzi.io", "kafkaconnects\nkafkatopics\n")
+    others = "KafkaTopic|kafka|clickstream-events|data-on-eks\nKafkaConnect|team|sinks|sinks\n"
+    own_kafka.answer("get kafkaconnects,kafkatopics --all-namespaces", others)
+    finished = own_kafka.run("cleanup.sh", "--all")
+    assert finished.status == 0, finished.error
+    assert "Kept: Strimzi's operator, which serves KafkaConnect team/sinks\n" in finished.output
+    assert finished.called("uninstall strimzi-cluster-operator|delete customresourcedefinition") == []
+
+
+def test_definitions_stay_when_nobody_can_say_what_would_go_with_them(own_kafka: FakeCluster) -> None:
+    own_kafka.answer("get deployment strimzi-cluster-operator .*managed-by", "setup.sh")
+    own_kafka.answer("api-resources --api-group=kafka.strimzi.io", "kafkaconnects\n")
+    own_kafka.answer("get kafkaconnects --all-namespaces", status=1, error="forbidden\n")
+    finished = own_kafka.run("cleanup.sh", "--all")
+    assert finished.status == 1
+    assert "the Strimzi resources of other namespaces can't be read" in finished.error
+    assert finished.called("uninstall strimzi-cluster-operator|delete customresourcedefinition") == []
+
+
 def test_an_operator_that_setup_did_not_install_is_not_touched(own_kafka: FakeCluster) -> None:
     finished = own_kafka.run("cleanup.sh", "--all")
     assert finished.status == 0, finished.error
