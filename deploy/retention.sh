@@ -2,20 +2,22 @@
 # How long the topics have to keep their records for the processor's settings. Sourced, not run.
 #
 # A restart reads again what belongs to the windows that may still change: events and partial results of WINDOW_SIZE +
-# OUT_OF_ORDERNESS + ALLOWED_LATENESS, and the results of these windows. That is what is needed; what is given is twice
-# as much, so that a processor that was away for a while finds it all, in whole hours, and no less than the manifest says.
+# OUT_OF_ORDERNESS + ALLOWED_LATENESS, and the results of these windows. That is what is needed, and at worst
+# MAX_CLOCK_SKEW + IDLE_TIMEOUT more. What is given is twice as much, so that a processor that was away for a while finds
+# it all, in whole hours, and no less than the manifest says.
 
 HOUR_MS=3600000
 KAFKA_RETENTION_MS=604800000 # Kafka's own, where neither the topic nor the brokers say otherwise
 
-# find_retention: sets NEEDED_MS, and KEEPING_TOPICS to those that it is for, from what the chart makes of all values
+# find_retention: sets NEEDED_MS and WORST_MS, and KEEPING_TOPICS to those that it is for, from what the chart makes of all values
 find_retention() {
     local each milliseconds
-    NEEDED_MS=0 KEEPING_TOPICS=()
-    for each in WINDOW_SIZE OUT_OF_ORDERNESS ALLOWED_LATENESS; do
+    NEEDED_MS=0 WORST_MS=0 KEEPING_TOPICS=()
+    for each in WINDOW_SIZE OUT_OF_ORDERNESS ALLOWED_LATENESS MAX_CLOCK_SKEW IDLE_TIMEOUT; do
         # Whatever the processor would refuse, it refuses itself, in better words.
         milliseconds=$(milliseconds_of "$(processor_setting "$each")") || milliseconds=0
-        NEEDED_MS=$((NEEDED_MS + milliseconds))
+        WORST_MS=$((WORST_MS + milliseconds))
+        [ "$each" != ALLOWED_LATENESS ] || NEEDED_MS=$WORST_MS
     done
     for each in EVENTS_TOPIC PARTIALS_TOPIC METRICS_TOPIC; do
         KEEPING_TOPICS+=("$(processor_setting "$each")")
@@ -36,9 +38,11 @@ keeps_for_processor() {
     return 1
 }
 
-# ample_retention: twice NEEDED_MS, up to the next hour
+# ample_retention: twice NEEDED_MS, but WORST_MS at least, up to the next hour
 ample_retention() {
-    echo $(((2 * NEEDED_MS + HOUR_MS - 1) / HOUR_MS * HOUR_MS))
+    local ample=$((2 * NEEDED_MS))
+    [ "$ample" -ge "$WORST_MS" ] || ample=$WORST_MS
+    echo $(((ample + HOUR_MS - 1) / HOUR_MS * HOUR_MS))
 }
 
 # wanted_retention LEAST: the retention.ms of a new topic, for which the manifest says LEAST
