@@ -5,8 +5,3 @@ writes partials; stage 2 (`merge_stage`) merges them into one result per window.
 transaction is the only way anything becomes true. `watermarks` says where a window closes, `commits` what a commit
 contains.
 """
-
-import os
-
-# datasketches brings numpy, whose OpenBLAS would start a thread for each core that nobody has work for.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

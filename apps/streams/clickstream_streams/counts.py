@@ -45,6 +45,11 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
     users: IdsSnapshot
     sessions: IdsSnapshot
 
+    def check_sketches(self) -> None:
+        """Raise UnreadableSketch where `merge` would."""
+        for part in (self.referrers, self.pages, self.users, self.sessions):
+            part.check_sketch()
+
 
 class WindowCounts:
     """The running counts of one window in one partition.

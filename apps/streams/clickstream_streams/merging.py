@@ -17,6 +17,7 @@ from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams.commits import MergeCommit
 from clickstream_streams.counts import merge
+from clickstream_streams.errors import UnreadableSketch
 from clickstream_streams.partials import InternalRecord, InvalidRecord, PartialPart, WatermarkRecord, decode_counts
 from clickstream_streams.shares import MOST_HELD_BYTES, Shares
 from clickstream_streams.watermarks import slowest_partition, topic_watermark
@@ -127,8 +128,8 @@ class Merge:
     def _add(self, pending: _Pending, end: int) -> None:
         head, payload = pending.head, b"".join(pending.payloads)
         try:
-            decode_counts(payload)
-        except InvalidRecord as error:
+            decode_counts(payload).check_sketches()
+        except (InvalidRecord, UnreadableSketch) as error:
             raise UnreadablePartial(
                 f"the partial at offset {pending.offsets[0]}, partition {head.partition}'s of the window that ends at"
                 f" {format_seconds(end)}: {error}"

@@ -1,39 +1,34 @@
 """Distinct ids and counted names: exact up to a limit, a sketch of bounded size beyond it.
 
 Ids are counted by their 64-bit hashes (XXH3 with a fixed seed), so that users who appear in several partitions are
-counted once: sets of hashes unite. Beyond the limit a HyperLogLog takes over (Flajolet et al. 2007, as Apache
-DataSketches has it): 2^15 registers, standard error 1.04 / sqrt(2^15) = 0.57 %, so at most 1.2 % in 95 % of cases.
+counted once: sets of hashes unite. Beyond the limit a HyperLogLog takes over (`hyperloglog`): an error of at most 1.2 %
+in 95 % of cases.
 
-Names are counted in a map, and beyond the limit by a frequent-items sketch (Misra and Gries 1982, as Apache
-DataSketches has it): with 2^17 slots a count is off by at most 3.5 / 2^17 = 0.003 % of all counted events.
+Names are counted in a map, and beyond the limit by frequent items (`frequent_names`): a count is off by at most
+0.0015 % of all counted events.
 
 Memory is bounded by bytes too, for each id and name may have LONGEST_FIELD of them. Where ids are long their hashes are
 kept instead, which counts them just as exactly. Where names are long the sketch takes over before the limit; in it one
 of more than 256 bytes goes by its beginning and its hash.
 
-datasketches is imported when the first limit is passed: with numpy, which it brings, it takes 0.1 s and 30 MiB that
-most processors never need.
+Sketches of Apache DataSketches, which earlier versions wrote, are read too (`datasketches_format`). Their ids unite
+with one another; to the ids of other partials their estimate is added, as if none were in both.
 """
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from heapq import nsmallest
 
 import msgspec
-from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest
 
-if TYPE_CHECKING:
-    from datasketches import frequent_strings_sketch, hll_sketch, hll_union
-
-_HLL_REGISTERS_LOG2 = 15
-_NAME_SLOTS_LOG2 = 17
+from clickstream_streams.datasketches_format import is_of_datasketches, read_frequent_names, read_hyperloglog
+from clickstream_streams.frequent_names import FrequentNames, decode_frequent_names
+from clickstream_streams.hyperloglog import HyperLogLog, decode_hyperloglog
 
 MOST_CHARACTERS = 16 * 1024 * 1024
 """Characters of the ids, or of the names, of one window in one partition that are kept as they are."""
-
-LONGEST_NAME = 256
-"""Bytes in UTF-8 of a name in a sketch."""
 
 _FIRST_LOOK, _LARGEST_STEP = 1024, 8192
 
@@ -48,6 +43,11 @@ class IdsSnapshot(msgspec.Struct, frozen=True, array_like=True):
 
     hashes: bytes = b""
     sketch: bytes = b""
+
+    def check_sketch(self) -> None:
+        """Raise UnreadableSketch where `count_distinct` would."""
+        if self.sketch:
+            _read_ids(self.sketch)
 
 
 class _Weight:
@@ -72,22 +72,20 @@ class DistinctIds:
         self._weight = _Weight()
         self._ids: set[str] = set()
         self._hashes: set[int] = set()
-        self._sketch: hll_sketch | None = None
+        self._sketch: HyperLogLog | None = None
 
     def update(self, ids: Sequence[str]) -> None:
         """Add ids, repeated or not."""
         if self._sketch is not None:
-            _feed(self._sketch, id_hashes(set(ids)))
+            self._sketch.add(id_hashes(set(ids)))
             return
         if self._hashes:
             self._hashes.update(id_hashes(set(ids)))
         else:
             self._ids.update(ids)
         if len(self._ids) > self._limit or len(self._hashes) > self._limit:
-            from datasketches import hll_sketch, tgt_hll_type
-
-            self._sketch = hll_sketch(_HLL_REGISTERS_LOG2, tgt_hll_type.HLL_8)
-            _feed(self._sketch, self._hashes or id_hashes(self._ids))
+            self._sketch = HyperLogLog()
+            self._sketch.add(self._hashes or id_hashes(self._ids))
             self._ids, self._hashes = set(), set()
         elif self._weight.too_much(self._ids):
             self._hashes = set(id_hashes(self._ids))
@@ -101,25 +99,30 @@ class DistinctIds:
     def snapshot(self) -> IdsSnapshot:
         """Return what stands for these ids in a partial."""
         if self._sketch is not None:
-            return IdsSnapshot(sketch=self._sketch.serialize_compact())
+            return IdsSnapshot(sketch=self._sketch.encode())
         hashes = array("Q", self._hashes) if self._hashes else id_hashes(self._ids)
         return IdsSnapshot(hashes=hashes.tobytes())
 
 
 def count_distinct(snapshots: Sequence[IdsSnapshot]) -> tuple[int, bool]:
-    """Return how many distinct ids the snapshots hold together, and whether that is an estimate."""
+    """Return how many distinct ids the snapshots hold together, and whether that is an estimate.
+
+    Raises UnreadableSketch.
+    """
     exact = [_unpacked(snapshot.hashes) for snapshot in snapshots if not snapshot.sketch]
     sketches = [snapshot.sketch for snapshot in snapshots if snapshot.sketch]
     if not sketches:
         return len(set().union(*exact)), False
-    from datasketches import hll_sketch, hll_union
-
-    union = hll_union(_HLL_REGISTERS_LOG2)
+    union, earlier = HyperLogLog(), HyperLogLog()
     for sketch in sketches:
-        union.update(hll_sketch.deserialize(sketch))
+        (earlier if is_of_datasketches(sketch) else union).unite(_read_ids(sketch))
     for hashes in exact:
-        _feed(union, hashes)
-    return round(union.get_estimate()), True
+        union.add(hashes)
+    return round(union.estimate() + earlier.estimate()), True
+
+
+def _read_ids(sketch: bytes) -> HyperLogLog:
+    return read_hyperloglog(sketch) if is_of_datasketches(sketch) else decode_hyperloglog(sketch)
 
 
 def _unpacked(hashes: bytes) -> "array[int]":
@@ -128,17 +131,16 @@ def _unpacked(hashes: bytes) -> "array[int]":
     return numbers
 
 
-def _feed(sketch: "hll_sketch | hll_union", hashes: Iterable[int]) -> None:
-    update = sketch.update
-    for number in hashes:
-        update(number)
-
-
 class NamesSnapshot(msgspec.Struct, frozen=True, array_like=True):
     """Counted names to send: {name: count}, or a serialised sketch."""
 
     counts: dict[str, int] = {}
     sketch: bytes = b""
+
+    def check_sketch(self) -> None:
+        """Raise UnreadableSketch where `most_frequent` would."""
+        if self.sketch:
+            _read_names(self.sketch)
 
 
 class CountedNames:
@@ -148,19 +150,17 @@ class CountedNames:
         self._limit = limit
         self._weight = _Weight()
         self._counts: Counter[str] = Counter()
-        self._sketch: frequent_strings_sketch | None = None
+        self._sketch: FrequentNames | None = None
 
     def update(self, names: Iterable[str]) -> None:
         """Count the names, repeated or not."""
         if self._sketch is not None:
-            _count(self._sketch, Counter(names))
+            self._sketch.add(names)
             return
         self._counts.update(names)
         if len(self._counts) > self._limit or self._weight.too_much(self._counts):
-            from datasketches import frequent_strings_sketch
-
-            self._sketch = frequent_strings_sketch(_NAME_SLOTS_LOG2)
-            _count(self._sketch, self._counts)
+            self._sketch = FrequentNames()
+            self._sketch.add_counts(self._counts)
             self._counts = Counter()
 
     @property
@@ -171,42 +171,32 @@ class CountedNames:
     def snapshot(self) -> NamesSnapshot:
         """Return what stands for these names in a partial."""
         if self._sketch is not None:
-            return NamesSnapshot(sketch=self._sketch.serialize())
+            return NamesSnapshot(sketch=self._sketch.encode())
         return NamesSnapshot(counts=dict(self._counts))
 
 
 def most_frequent(snapshots: Sequence[NamesSnapshot], top: int) -> tuple[dict[str, int], bool]:
-    """Return the `top` most frequent names over all snapshots, by count descending, then name; and if estimated."""
+    """Return the `top` most frequent names over all snapshots, by count descending, then name; and if estimated.
+
+    Raises UnreadableSketch.
+    """
     counts: Counter[str] = Counter()
     sketches = [snapshot.sketch for snapshot in snapshots if snapshot.sketch]
     for snapshot in snapshots:
         counts.update(snapshot.counts)
     if not sketches:
         return ordered(counts, top), False
-    from datasketches import frequent_items_error_type, frequent_strings_sketch
-
-    merged = frequent_strings_sketch.deserialize(sketches[0])
-    for sketch in sketches[1:]:
-        merged.merge(frequent_strings_sketch.deserialize(sketch))
-    _count(merged, counts)
-    frequent = merged.get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES, 0)
-    return ordered({name: estimate for name, estimate, *_ in frequent}, top), True
+    merged = FrequentNames()
+    for sketch in sketches:
+        merged.unite(_read_names(sketch))
+    merged.add_counts(counts)
+    return ordered(merged.estimates(), top), True
 
 
-def _count(sketch: "frequent_strings_sketch", counts: Mapping[str, int]) -> None:
-    for name, count in counts.items():
-        sketch.update(name if len(name) <= LONGEST_NAME // 4 else _short(name), count)
-
-
-def _short(name: str) -> str:
-    """Return the name or, when it is longer than LONGEST_NAME, its beginning and its hash."""
-    encoded = name.encode()
-    if len(encoded) <= LONGEST_NAME:
-        return name
-    end = f"...{xxh3_64_hexdigest(encoded)}"
-    return encoded[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
+def _read_names(sketch: bytes) -> FrequentNames:
+    return read_frequent_names(sketch) if is_of_datasketches(sketch) else decode_frequent_names(sketch)
 
 
 def ordered(counts: dict[str, int], top: int | None = None) -> dict[str, int]:
     """Return the counts by count descending, then name; only the `top` first when given."""
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top])
+    return dict(nsmallest(len(counts) if top is None else top, counts.items(), key=lambda item: (-item[1], item[0])))

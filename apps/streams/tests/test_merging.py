@@ -10,6 +10,7 @@ from clickstream_streams.counts import PartialCounts, WindowCounts
 from clickstream_streams.counts import merge as merge_counts
 from clickstream_streams.merging import Merge, UnreadablePartial
 from clickstream_streams.partials import InternalRecord, Partial, PartialPart, WatermarkRecord, split
+from clickstream_streams.sketches import IdsSnapshot, NamesSnapshot
 from clickstream_streams.windows import NEVER, CountingRules
 
 RULES = CountingRules(10_000, "event", 1_000)
@@ -469,6 +470,22 @@ def test_a_partial_that_cannot_be_decoded_is_named_while_its_window_may_change(m
     with pytest.raises(
         UnreadablePartial, match="offset 0, partition 1's of the window that ends at 1970-01-01T00:00:10Z"
     ):
+        write(reached(1, 10_000))
+
+
+@pytest.mark.parametrize(
+    "sketched",
+    [
+        msgspec.structs.replace(counts(3), users=IdsSnapshot(sketch=b"\xffsomething")),
+        msgspec.structs.replace(counts(3), pages=NamesSnapshot(sketch=b"\xffsomething")),
+    ],
+    ids=["ids", "names"],
+)
+def test_a_sketch_of_unknown_format_ends_the_merge_before_it_is_in_a_result(
+    merge: Merge, write: Write, sketched: PartialCounts
+) -> None:
+    write(*partial(0, 0, 3), reached(0, 10_000), *split(RULES, 1, 0, Partial(sketched, True)))
+    with pytest.raises(UnreadablePartial, match="a sketch of 10 bytes has an unknown format: ff 73 6f 6d"):
         write(reached(1, 10_000))
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clickstream_streams.frequent_names import LONGEST_NAME
 from clickstream_streams.sketches import (
-    LONGEST_NAME,
     MOST_CHARACTERS,
     CountedNames,
     DistinctIds,
