@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
+from clickstream_core.nesting import DEEPEST, too_deep
 
 LARGEST_EVENT = 64_000
 """Bytes of one event's JSON."""
@@ -86,6 +87,8 @@ def too_large(size: int) -> NotAnEvent:
 
 
 def _decoded(text: bytes) -> Any:
+    if too_deep(text):
+        raise NotJson(f"not JSON: nested more than {DEEPEST} levels deep")
     try:
         if not text.isascii():
             str(text, "utf-8")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_collector.payloads import LARGEST_EVENT, MOST_EVENTS, decode_element, mended, parse, text_of
+from clickstream_core.nesting import DEEPEST
 
 values = st.recursive(
     st.none()
@@ -69,6 +70,19 @@ def test_an_element_that_is_not_json_leaves_its_neighbours_readable(element: byt
     assert bytes(broken) == element
     with pytest.raises(NotJson, match="^not JSON: "):
         decode_element(broken)
+
+
+@pytest.mark.parametrize("levels", [DEEPEST, DEEPEST + 1, 900, 20_000])
+def test_nesting_has_the_same_limit_on_every_python(levels: int) -> None:
+    lists = b"[" * (levels - 1) + b"]" * (levels - 1)
+    value, (element,) = b'{"a":' + lists + b"}", parse(b'[{"a":' + lists + b"}]")
+    if levels <= DEEPEST:
+        assert parse(value) == decode_element(element)
+        return
+    with pytest.raises(NotJson, match="^not JSON: nested more than 500 levels deep$"):
+        parse(value)
+    with pytest.raises(NotJson, match="^not JSON: nested more than 500 levels deep$"):
+        decode_element(element)
 
 
 def test_what_cannot_be_cut_in_little_time_is_not_json() -> None:

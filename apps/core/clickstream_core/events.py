@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 
 from clickstream_core.errors import InvalidEvent
+from clickstream_core.nesting import DEEPEST, SHALLOW_BYTES, too_deep
 from clickstream_core.timestamps import parse_timestamp
 
 LONGEST_FIELD = 8192
@@ -97,6 +98,7 @@ def decode_event(value: bytes | None) -> CountedEvent:
             value.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         event = _decode_exactly(value)
+    _check_depth(value)
     if len(value) > LONGEST_FIELD:
         _check_lengths(event)
     return event
@@ -120,7 +122,10 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
                 str(value, "utf-8")  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
         return None
-    return events if max(map(len, values), default=0) <= LONGEST_FIELD else None  # type: ignore[arg-type]
+    longest = max(map(len, values), default=0)  # type: ignore[arg-type]
+    if longest > LONGEST_FIELD or (longest > SHALLOW_BYTES and any(map(too_deep, values))):  # type: ignore[arg-type]
+        return None
+    return events
 
 
 def _decoded(values: Sequence[bytes]) -> list[CountedEvent]:
@@ -175,6 +180,7 @@ def _decode_exactly(value: bytes) -> CountedEvent:
 
 
 def _object(value: bytes) -> dict[str, Any]:
+    _check_depth(value)
     try:
         parsed = json.loads(value.decode(), parse_constant=_refuse_constant, parse_int=_bounded_int)
     except (ValueError, RecursionError) as error:
@@ -206,6 +212,11 @@ def _usable_timestamp(fields: dict[str, Any]) -> int | None:
         return parse_timestamp(fields["timestamp"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _check_depth(value: bytes) -> None:
+    if too_deep(value):
+        raise InvalidEvent("not_json", f"not JSON: nested more than {DEEPEST} levels deep")
 
 
 def _check_lengths(event: CountedEvent) -> None:

@@ -233,6 +233,8 @@ class _Handler(BaseHTTPRequestHandler):
         """What is no request for a page; a method that nobody knows is refused as the known ones are."""
         if code == HTTPStatus.NOT_IMPLEMENTED:
             self.refuse()
+        elif code == HTTPStatus.REQUEST_URI_TOO_LONG:
+            super().send_error(code, "URI Too Long")  # RFC 9110's phrase, which Python has from 3.13 on
         else:
             super().send_error(code, message, explain)
 
