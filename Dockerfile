@@ -15,7 +15,7 @@ COPY requirements.lock requirements-build.lock ./
 RUN pip download --quiet --require-hashes --only-binary :all: --dest /wheels -r requirements.lock \
     && pip install --quiet --require-hashes --only-binary :all: -r requirements-build.lock
 
-# The lock covers all apps; an app's image gets what its own pyproject.toml asks for, numpy only where it is needed.
+# The lock covers all apps; an app's image gets what its own pyproject.toml asks for.
 FROM wheels AS dependencies
 ARG APP
 COPY apps/core/pyproject.toml apps/core/

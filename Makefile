@@ -24,7 +24,7 @@ TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test lint format images test-cluster bench chaos lock clean
+.PHONY: help venv test test-fast lint format images test-cluster bench chaos lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -34,13 +34,18 @@ venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files s
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
+test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
+	@$(BIN)/pytest $(wildcard apps/*/tests) local/tests $(wildcard tests/test_*.py) \
+		-m "not kafka and not browser and not helm" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+
 lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy $(PACKAGES:%=--package=%)
 	@for tests in $(TESTS); do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
 	@$(BIN)/lint-imports --no-logo
-	@find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs $(BIN)/shellcheck .ci/run
+	@PATH="$(BIN):$$PATH"; command -v shellcheck >/dev/null || { echo "There is no shellcheck here: install it" >&2; exit 1; }; \
+		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/run
 
 format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff check --fix .
@@ -62,7 +67,7 @@ chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every 
 # are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
 COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	--no-header --no-annotate --no-emit-package clickstream-core
-lock: ## write the lock files anew from the pyproject.toml files
+lock: ## write the lock files anew from the pyproject.toml files, and which wheels there are
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
@@ -71,6 +76,7 @@ lock: ## write the lock files anew from the pyproject.toml files
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
 		-c deploy/lambda/requirements.lock -o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
+	$(PYTHON) tests/kit/lock_wheels.py $(UV)
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
 	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Fixtures for all tests of the repository (the conftest.py at its root loads them).
+"""Fixtures and settings for all tests of the repository (the conftest.py at its root loads them).
 
 `broker` is one real Kafka for the whole run; a test that stops, kills or pauses a broker takes `own_broker`.
 """
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clickstream_local.broker import Broker
 from clickstream_local.jars import kafka_jars
@@ -18,6 +19,20 @@ from kit.terminal import Terminal
 from kit.topics import PipelineTopics, create_topics
 
 _ROOT = Path(__file__).parents[2]
+_NEEDS = {"java": "kafka", "jars": "kafka", "browser": "browser", "chromium": "browser", "helm": "helm"}
+"""The marks that a test gets by the fixtures that it takes; make test-fast leaves out all of these."""
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs beside Python."""
+    for item in items:
+        for mark in {_NEEDS[fixture] for fixture in getattr(item, "fixturenames", ()) if fixture in _NEEDS}:
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
