@@ -84,7 +84,7 @@ def without_wheel(packages: Sequence[Requirement], wheels: Wheels) -> dict[str, 
             key(package)
             for package in packages
             if (package.marker is None or package.marker.evaluate(here))
-            and not any(tags & parse_tag(wheel) for wheel in wheels[key(package)])
+            and not any(tags & parse_tag(wheel) for wheel in wheels.get(key(package), ()))
         ]
     return {where: packages for where, packages in found.items() if packages}
 
