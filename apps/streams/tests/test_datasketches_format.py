@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clickstream_streams.counts import PartialCounts, merge
 from clickstream_streams.datasketches_format import is_of_datasketches, read_frequent_names, read_hyperloglog
 from clickstream_streams.errors import UnreadableSketch
 from clickstream_streams.sketches import (
@@ -79,3 +80,14 @@ def test_a_sketch_that_was_cut_off_or_has_another_layout_is_an_error_of_its_own(
         assert is_of_datasketches(broken) == (broken is not other_mode)
         with pytest.raises(UnreadableSketch):
             read(broken)
+
+
+def test_a_partial_of_an_earlier_version_is_merged_whatever_is_in_it() -> None:
+    names = NamesSnapshot(sketch=RECORDED["names"])
+    for name, count in IDS:
+        partial = PartialCounts(count, "7", {"click": count}, {}, names, names, recorded_ids(name), recorded_ids(name))
+        partial.check_sketches()
+        metrics = merge(0, 10_000, [partial, partial])
+        assert (metrics.total_events, metrics.approximate) == (2 * count, True)
+        assert metrics.unique_users == metrics.unique_sessions == pytest.approx(count, rel=0.02)
+        assert next(iter(metrics.top_pages.items())) == ("/page/19", 40)
