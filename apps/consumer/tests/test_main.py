@@ -13,7 +13,7 @@ from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.labels import KOREAN
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 
-Record = namedtuple("Record", ["value", "partition", "offset"])
+Record = namedtuple("Record", ["value", "partition", "offset", "headers"])
 
 
 class OneResult:
@@ -29,7 +29,7 @@ class OneResult:
         self._polls += 1
         if self._polls == 2:
             os.kill(os.getpid(), signal.SIGTERM)
-        return [Record(self.value, 2, 9)] if self._polls == 1 else []
+        return [Record(self.value, 2, 9, [])] if self._polls == 1 else []
 
     def answers(self) -> bool:
         return True
