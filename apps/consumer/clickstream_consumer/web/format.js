@@ -43,9 +43,13 @@ const withOffset = (text, milliseconds) => (isTwice(milliseconds) ? `${text} ${n
 
 export const minute = (milliseconds) => withOffset(minutes.format(milliseconds), milliseconds);
 
-export const moment = (milliseconds) => withOffset(
-  `${days.format(milliseconds)} ${(milliseconds % 60000 ? seconds : minutes).format(milliseconds)}`, milliseconds,
-);
+let shown = Date.now();
+
+export function moment(milliseconds) {
+  shown = milliseconds;
+  const format = milliseconds % 60000 ? seconds : minutes;
+  return withOffset(`${days.format(milliseconds)} ${format.format(milliseconds)}`, milliseconds);
+}
 
 // Both bounds with seconds when one of them has some, so that they read alike; with their offset from UTC where they
 // would be mistaken without.
@@ -61,9 +65,9 @@ export function period(start, end) {
   return `${days.format(start)} ${bounds.join(" – ")}`;
 }
 
-// The zone of these times, in their order; around a change of the clocks it has two names.
+// The zone of these times, or of the moment formatted last; around a change of the clocks it has two names.
 export function zoneName(...times) {
-  return list.format(new Set((times.length ? times : [Date.now()]).map((each) => nameIn(zones, each))));
+  return list.format(new Set((times.length ? times : [shown]).map((each) => nameIn(zones, each))));
 }
 
 // Names come from the internet: what cannot be printed, text direction overrides above all, is shown as its code.
