@@ -2,6 +2,7 @@
 
 from clickstream_collector.application import Collector
 from clickstream_collector.settings import APP, CollectorSettings
+from clickstream_core.aiokafka_closing import end_closed_connections
 from clickstream_core.aiokafka_compression import compress_fast
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
@@ -12,6 +13,7 @@ _settings = read_settings(CollectorSettings, prog=APP, description="", argv=[])
 configure_logs(_settings.service.log_level, _settings.service.log_format, APP)
 publish_build_info("collector")
 report_closed_transports()
+end_closed_connections()
 compress_fast()
 
 app = Collector(_settings).application()

@@ -19,6 +19,7 @@ from granian.server.embed import Server
 
 from clickstream_collector.application import Collector
 from clickstream_collector.settings import APP, CollectorSettings
+from clickstream_core.aiokafka_closing import end_closed_connections
 from clickstream_core.aiokafka_compression import compress_fast
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
@@ -48,6 +49,7 @@ def _main() -> int:
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("collector")
     report_closed_transports()
+    end_closed_connections()
     compress_fast()
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)

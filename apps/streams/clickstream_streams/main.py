@@ -15,6 +15,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
+from clickstream_core.aiokafka_closing import end_closed_connections
 from clickstream_core.aiokafka_compression import compress_fast
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
@@ -111,6 +112,7 @@ def _main() -> int:
     with HealthServer(settings.service.http_port, health):
         try:
             report_closed_transports()
+            end_closed_connections()
             compress_fast()
             give_up_silent_brokers()
             keep_freed_memory()
