@@ -58,6 +58,7 @@ class EventsTask(PartitionTask):
 
     async def restore(self, transactions: Transactions) -> None:
         began = self.clock.monotonic()
+        self.step = f"the commit of {self.settings.group_id}"
         committed = await committed_offset(self.admin, self.settings.group_id, self.partition)
         self._batch_seconds = instruments.BATCH_SECONDS.labels("events")
         self._caught_up = CaughtUp()
@@ -67,7 +68,9 @@ class EventsTask(PartitionTask):
             self.consumer.seek(self.partition, state.offset)
             return
         self._state = None
+        self.step = f"the end of {self.partition.topic}"
         log = await log_bounds(self.consumer, self.partition, committed)
+        self.step = f"the commits of {self.settings.group_id}"
         try:
             peers = await events_commits(self.admin, self.settings.group_id, self.partition.topic)
             start = continue_events(committed, log, self.settings.rules, peers)
@@ -91,8 +94,10 @@ class EventsTask(PartitionTask):
 
     async def _join(self, transactions: Transactions, start: EventsStart) -> EventsCommit:
         empty = Changes({}, (), start.offset, start.commit)
+        self.step = f"its first word on {self.settings.topics.partials_topic}"
         written = await self._write(transactions, empty)
         partials = TopicPartition(self.settings.topics.partials_topic, 0)
+        self.step = f"{self.settings.merge_group_id} to take it in"
         while True:
             committed = await committed_offset(self.admin, self.settings.merge_group_id, partials)
             commit = committed and decode_commit(committed.metadata, MergeCommit)
@@ -104,7 +109,8 @@ class EventsTask(PartitionTask):
 
     async def _replay(self, state: Partition, replay_from: int) -> None:
         self.consumer.seek(self.partition, replay_from)
-        while await self.consumer.position(self.partition) < state.offset:
+        while (position := await self.consumer.position(self.partition)) < state.offset:
+            self.step = f"what it has to read again, to offset {state.offset}, now at {position}"
             for records in await self.poll():
                 state.restore([record for record in records if record.offset < state.offset])
             self.beat()

@@ -75,7 +75,9 @@ class MergeTask(PartitionTask):
         began = self.clock.monotonic()
         self._fewer_since = None
         settings = self.settings
+        self.step = f"the commit of {settings.merge_group_id}"
         committed = await committed_offset(self.admin, settings.merge_group_id, self.partition)
+        self.step = f"the end of {self.partition.topic}"
         log = await log_bounds(self.consumer, self.partition, committed)
         try:
             start = continue_merge(committed, log, settings.rules, counted=await self._has_counted())
@@ -86,6 +88,7 @@ class MergeTask(PartitionTask):
             ) from error
         if start.notice:
             _log.warning("%s: %s", self._name, start.notice)
+        self.step = f"the results on {settings.topics.metrics_topic}"
         metrics_partitions = await partition_count(self.admin, settings.topics.metrics_topic)
         emitted = await emitted_results(
             self.kafka,
@@ -103,6 +106,7 @@ class MergeTask(PartitionTask):
                 settings.group_id,
                 settings.topics.events_topic,
             )
+        self.step = f"the partitions of {settings.topics.events_topic}"
         partitions = await partition_count(self.admin, settings.topics.events_topic)
         merge = Merge(start.commit, emitted, partitions, revision_interval=settings.revision_interval)
         await self._replay(merge, start.commit.replay_from, start.offset)
@@ -115,6 +119,7 @@ class MergeTask(PartitionTask):
 
         A transaction's records may be seen a moment before the offset that it commits: no is believed the second time.
         """
+        self.step = f"the commits of {self.settings.group_id}"
         for pause in (_COMMIT_SEEN_AFTER_S, 0):
             commits = await events_commits(self.admin, self.settings.group_id, self.settings.topics.events_topic)
             if any(commit.joined for commit in commits):
@@ -124,7 +129,8 @@ class MergeTask(PartitionTask):
 
     async def _replay(self, merge: Merge, replay_from: int, offset: int) -> None:
         self.consumer.seek(self.partition, replay_from)
-        while await self.consumer.position(self.partition) < offset:
+        while (position := await self.consumer.position(self.partition)) < offset:
+            self.step = f"what it has to read again, to offset {offset}, now at {position}"
             for records in await self.poll():
                 for record in records:
                     if record.offset < offset:

@@ -39,6 +39,8 @@ _PATIENCE_AT_STOP = 3.0
 _PATIENCE_AT_LEAVING = 1.0
 _SAID_AGAIN_AFTER = 30_000
 """Milliseconds until a partition's trouble is worth a line in the log again, when it is the same as before."""
+_LONG_RESTORE_S = 5.0
+_LONG_RESTORE_SAID_EVERY_S = 30.0
 _TRANSIENT = (KafkaError, OSError, TimeoutError)
 
 _log = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class PartitionTask(abc.ABC):
         self.ready = False
         self.trouble = ""
         """Why it had to begin again, until it is restored."""
+        self.step = ""
+        """What the restore waits for, while there is one."""
         self.last_turn = self.clock.monotonic()
         self._last_commit = self.clock.monotonic()
         self._committed = False
@@ -115,6 +119,10 @@ class PartitionTask(abc.ABC):
         self._stopping.clear()
         return asyncio.create_task(self._run(), name=self._name)
 
+    def waits_for(self) -> str:
+        """What it has met and what it waits for until it is ready; "" when there is nothing to say."""
+        return "; ".join(filter(None, (self.trouble, self.step and f"waits for {self.step}")))
+
     def stop(self) -> None:
         """Let the task finish its turn, commit and end."""
         self._stopping.set()
@@ -137,11 +145,12 @@ class PartitionTask(abc.ABC):
                     )
                     return
                 self._begins_again(_said(error), backoff)
+                self.step = ""
                 self.beat()
                 await self._unless_stopping(asyncio.sleep(backoff))
                 backoff = min(2 * backoff, _LONGEST_BACKOFF)
             finally:
-                self.ready = False
+                self.ready, self.step = False, ""
 
     def _begins_again(self, trouble: str, pause: float) -> None:
         """Take note of the trouble for readiness, and say it in the log when it is new or was long not said."""
@@ -161,21 +170,52 @@ class PartitionTask(abc.ABC):
 
     async def _live(self) -> None:
         self._committed = False
-        transactions = await self._unless_stopping(self.start_producer())
+        telling = asyncio.create_task(self._tell_of_a_long_restore())
+        try:
+            transactions = await self._begun()
+        finally:
+            telling.cancel()
         if transactions is None:
             return
-        self.beat()
         try:
-            if await self._unless_stopping(self._restored(transactions)) is None:
-                self.forget()
-                return
-            self.ready, self.trouble = True, ""
+            self.ready, self.trouble, self.step = True, "", ""
             while not self._stopping.is_set():
                 await self._turn(transactions)
             if self.has_news():
                 await self.commit(transactions)
         finally:
             await transactions.close()
+
+    async def _begun(self) -> Transactions | None:
+        """Open the transactions and restore; None when the task is to stop first."""
+        self.step = "the coordinator of its transactions"
+        transactions = await self._unless_stopping(self.start_producer())
+        if transactions is None:
+            return None
+        self.beat()
+        restored = None
+        try:
+            restored = await self._unless_stopping(self._restored(transactions))
+            if restored is None:
+                self.forget()
+        finally:
+            if restored is None:
+                await transactions.close()
+        return transactions if restored else None
+
+    async def _tell_of_a_long_restore(self) -> None:
+        """Say in the log what the restore waits for, after 5 s and then every 30 s, until cancelled."""
+        began = self.clock.monotonic()
+        await asyncio.sleep(_LONG_RESTORE_S)
+        while True:
+            _log.warning(
+                "%s: has been restoring for %d s and waits for %s",
+                self._name,
+                (self.clock.monotonic() - began) // 1000,
+                self.step,
+                extra={"partition": self.partition.partition},
+            )
+            await asyncio.sleep(_LONG_RESTORE_SAID_EVERY_S)
 
     async def _restored(self, transactions: Transactions) -> bool:
         await self.restore(transactions)
@@ -294,8 +334,9 @@ class PartitionStream(Stream):
         """What is missing until partitions are assigned, perhaps none, and all of them restored; "" when nothing is."""
         if self.assigned and all(task.ready for task in self.tasks.values()):
             return "" if self.tasks or self._topic_exists() else f"topic {self.name} does not exist any more"
-        troubles = [f"partition {p.partition}: {task.trouble}" for p, task in self.tasks.items() if task.trouble]
-        trouble = next(iter(troubles), self._trouble)
+        unready = sorted((each for each in self.tasks.values() if not each.ready), key=lambda task: not task.trouble)
+        reasons = [f"partition {task.partition.partition}: {task.waits_for()}" for task in unready if task.waits_for()]
+        trouble = next(iter(reasons), self._trouble)
         return f"{self.name}: waiting for assignment, restore or Kafka" + (f" ({trouble})" if trouble else "")
 
     def _topic_exists(self) -> bool:

@@ -12,7 +12,6 @@ is of no further use: the task that owns it closes it and restores from the log.
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -161,8 +160,10 @@ class Transactions:
             sender = self._producer._sender.sender_task
             if sender is not None:
                 sender.cancel()
-            with suppress(Exception):
-                await self._producer.client.close()
+            # In a task of its own: what was cancelled above may be waited for here, and must not cancel the caller.
+            closing = asyncio.ensure_future(self._producer.client.close())
+            closing.add_done_callback(is_known)
+            await asyncio.wait((closing,), timeout=1)
 
     def _futures(self) -> Iterator["asyncio.Future[Any]"]:
         """What aiokafka's producer has promised to whoever may wait for it; fenced, it breaks all of these promises."""

@@ -185,3 +185,64 @@ def test_a_missing_right_is_said_by_readiness_and_once_in_half_a_minute_by_the_l
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(said) == 2
     assert said[0].startswith("events[4]: begins again from the log in 0.0 s: [Error 53] TransactionalIdAuth")
+
+
+class LongRestoringTask(RefusedTask):
+    """A task whose restore waits until `restored`."""
+
+    def __init__(self, partition: TopicPartition, replica: Replica) -> None:
+        super().__init__(partition, replica)
+        self.granted = True
+        self.restoring, self.restored = asyncio.Event(), asyncio.Event()
+
+    async def restore(self, transactions: Transactions) -> None:
+        self.step = "the end of the world"
+        self.restoring.set()
+        await self.restored.wait()
+
+
+def test_a_long_restore_says_what_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    moments = [0]
+    clock = Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1])
+    replica = Replica(simulated_settings(), {}, cast(Any, None), clock)
+    partition = TopicPartition("events", 4)
+    slept: asyncio.Queue[float] = asyncio.Queue()
+    awake = asyncio.Semaphore(0)
+
+    really_sleep = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        if seconds == 0:
+            await really_sleep(0)
+        else:
+            slept.put_nowait(seconds)
+            await awake.acquire()
+
+    async def scenario() -> None:
+        events = stream(monkeypatch, Consumers(None))
+        task = LongRestoringTask(partition, replica)
+        events.tasks, events.assigned = {partition: task}, True
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        running = task.start()
+        async with asyncio.timeout(10):
+            await task.restoring.wait()
+            assert await slept.get() == 5
+            expected = "events: waiting for assignment, restore or Kafka (partition 4: waits for the end of the world)"
+            assert events.waits_for() == expected
+            assert caplog.records == []
+            for moment in (5_000, 35_000):
+                moments.append(moment)
+                awake.release()
+                assert await slept.get() == 30
+            task.restored.set()
+            await task.polled.wait()
+        assert events.waits_for() == ""
+        task.stop()
+        await running
+
+    asyncio.run(scenario())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"events[4]: has been restoring for {seconds} s and waits for the end of the world" for seconds in (5, 35)
+    ]

@@ -123,3 +123,22 @@ def test_a_transaction_that_fails_leaves_no_acknowledgement_for_asyncio_to_print
         return said
 
     assert asyncio.run(scenario()) == []
+
+
+def test_a_producer_whose_connections_do_not_end_is_let_go_of_and_cancels_nobody() -> None:
+    class Client:
+        """A client whose connections have not ended when it is first closed, and are cancelled with that."""
+
+        def __init__(self) -> None:
+            self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def close(self) -> None:
+            await asyncio.gather(self.ended)
+
+    async def scenario() -> None:
+        producer = AIOKafkaProducer(transactional_id="events-0")
+        producer.client = Client()
+        async with asyncio.timeout(10):
+            await Transactions(producer).close()
+
+    asyncio.run(scenario())
