@@ -54,6 +54,11 @@ logger.state.level = info
 """
 
 
+def new_cluster_id() -> str:
+    """A random cluster id, as Kafka writes them."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+
+
 class Broker:
     """One broker on one folder. Not started by the constructor: `start()`, or use it in a with statement."""
 
@@ -66,10 +71,11 @@ class Broker:
         port: int | None = None,
         log: Path | None = None,
         properties: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
     ) -> None:
         """`directory` keeps data and configuration; `port` is the listener's (None: a free one); `log` is the file for
         what the broker says (None: broker.log in `directory`); `properties` are added to, or replace, those of
-        server.properties.
+        server.properties; `cluster_id` is that of a cluster whose voters `properties` name (None: one of its own).
         """
         self.directory = directory.resolve()
         self.port = port or free_port()
@@ -77,6 +83,7 @@ class Broker:
         self._java = java
         self._jars = jars
         self._properties = dict(properties or {})
+        self._cluster_id = cluster_id
         self._child: Child | None = None
 
     def __enter__(self) -> "Broker":
@@ -104,6 +111,11 @@ class Broker:
         Raises BrokerFailed with the end of its log when it ends or is not ready in time, and when the data was made by
         another version of Kafka.
         """
+        self.launch()
+        self.wait_until_ready(deadline_seconds)
+
+    def launch(self) -> None:
+        """Start it without waiting: several brokers of a cluster are ready only together. Raises BrokerFailed."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._refuse_long_paths()
         if not is_free(self.port):
@@ -112,10 +124,13 @@ class Broker:
         self._write_configuration()
         self._format_once()
         self._child = self._java_program("Kafka", "kafka.Kafka", _SERVER_PROPERTIES)
+
+    def wait_until_ready(self, deadline_seconds: float = 60.0) -> None:
+        """Wait until it takes records; one that does not is killed. Raises BrokerFailed."""
         try:
-            self._wait_until_ready(self._child, time.monotonic() + deadline_seconds)
+            self._wait_until_ready(self.child, time.monotonic() + deadline_seconds)
         except BaseException:
-            self._child.kill()
+            self.child.kill()
             raise
 
     def stop(self) -> None:
@@ -207,6 +222,8 @@ class Broker:
             # After a kill -9 the controller waits until the broker's former life has expired (default: 9 s).
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
+            # A broker that hangs is asked to end a transaction for so long before its successor is (default: 30 s).
+            "request.timeout.ms": "10000",
             # The first member of a group does not wait three seconds for others.
             "group.initial.rebalance.delay.ms": "0",
             **self._properties,
@@ -225,8 +242,9 @@ class Broker:
             return
         if self._data.exists():
             shutil.rmtree(self._data)  # formatting was interrupted: nothing can be in it yet
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        arguments = ("format", "--standalone", f"--cluster-id={cluster_id}", "--config", _SERVER_PROPERTIES)
+        standalone = () if self._cluster_id else ("--standalone",)
+        cluster_id = f"--cluster-id={self._cluster_id or new_cluster_id()}"
+        arguments = ("format", *standalone, cluster_id, "--config", _SERVER_PROPERTIES)
         formatting = self._java_program("format", "kafka.tools.StorageTool", *arguments)
         try:
             status = formatting.wait(60.0)

@@ -300,6 +300,7 @@ def test_a_cluster_keeps_its_commits_and_transactions_as_safe_as_its_topics(
         "offsets.topic.replication.factor": copies,
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": in_sync,
+        "request.timeout.ms": 10_000,
     }
 
 

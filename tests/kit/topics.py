@@ -97,7 +97,7 @@ def create_topics(bootstrap_servers: str, partitions: int = 6, **configs: str) -
             topics.append(replace(topic, partitions=partitions, configs={**kept, **changes}))
         else:
             topics.append(replace(topic, configs=kept))
-    create_missing({"bootstrap_servers": [bootstrap_servers]}, topics)
+    create_missing({"bootstrap_servers": bootstrap_servers.split(",")}, topics)
     return PipelineTopics(bootstrap_servers, *names, group_id=f"{prefix}-group")
 
 

@@ -8,14 +8,19 @@ windows.
 So here an answer has 5 s. A broker answers in order: what waits behind an unanswered request is not answered either, so
 the connection is closed and all of it fails as timed out, which aiokafka retries, soon with the broker's successor. The
 broker is suspected from then on: it gets 2 s to answer or to let somebody in, until it let somebody in or half a minute
-has passed. A broker that only pauses costs new connections, and what is sent again is known by its producer's sequence
+has passed. Meanwhile one at a time tries whether it lets somebody in, and the others look to the other brokers at once;
+a client that only begins has no others yet and tries for itself. An address that has left somebody at the door stays
+suspicious of that for half a minute, whoever it lets in: there may be several brokers behind it, one of which hangs.
+
+A broker that only pauses costs new connections, and what is sent again is known by its producer's sequence
 number. One that is slow, or behind a slow line, would never be heard out: so a request that was given up has twice the
 time when it is asked again, up to aiokafka's 40 s, until an answer comes within 5 s.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -43,6 +48,8 @@ class _Brokers:
     def __init__(self) -> None:
         self._suspected_since: dict[_Address, float] = {}
         self._slow: dict[tuple[_Address, type], float] = {}
+        self._kept_out_at: dict[_Address, float] = {}
+        self._tried: set[_Address] = set()
 
     def time_for(self, connection: Any, request: Any) -> float:
         """Return how many seconds the answer may take."""
@@ -72,8 +79,31 @@ class _Brokers:
         if not self.suspects(connection):
             self._suspected_since[_address(connection)] = time.monotonic()
 
+    @contextmanager
+    def trying(self, connection: Any) -> Iterator[float]:
+        """Give the seconds for connecting. Raises KafkaConnectionError when somebody tries a suspect already."""
+        address = _address(connection)
+        kept_out = time.monotonic() - self._kept_out_at.get(address, float("-inf")) < _SUSPECTED_FOR
+        if not kept_out and not self.suspects(connection):
+            yield _LONGEST_CONNECT
+        elif connection._on_close_cb is None:  # a client that begins
+            yield _LONGEST_OF_SUSPECT
+        elif address in self._tried:
+            raise KafkaConnectionError(f"{connection.host}:{connection.port} does not answer at the moment")
+        else:
+            self._tried.add(address)
+            try:
+                yield _LONGEST_OF_SUSPECT
+            finally:
+                self._tried.discard(address)
+
+    def kept_out(self, connection: Any) -> None:
+        """Suspect a broker that let nobody in."""
+        self._kept_out_at[_address(connection)] = time.monotonic()
+        self.suspect(connection)
+
     def let_in(self, connection: Any) -> None:
-        """Suspect the broker no longer."""
+        """Suspect the broker no longer of leaving requests unanswered."""
         self._suspected_since.pop(_address(connection), None)
 
 
@@ -112,10 +142,11 @@ def _connected_in_time(connect: Callable[..., Awaitable[Any]], brokers: _Brokers
     @wraps(connect)
     async def connecting(connection: Any) -> Any:
         try:
-            async with asyncio.timeout(_LONGEST_OF_SUSPECT if brokers.suspects(connection) else _LONGEST_CONNECT):
-                connected = await connect(connection)
+            with brokers.trying(connection) as longest:
+                async with asyncio.timeout(longest):
+                    connected = await connect(connection)
         except TimeoutError:
-            brokers.suspect(connection)
+            brokers.kept_out(connection)
             raise
         brokers.let_in(connection)
         return connected
