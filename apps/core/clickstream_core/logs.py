@@ -5,8 +5,9 @@ dashboard. A log record is what the apps and the libraries noticed on the way. B
 collectors, as one JSON object a line with timestamp, level, app, logger, message and the given fields.
 
 LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each connection at INFO, and while Kafka is
-away they report each of their many attempts; they are heard from WARNING on, and each message of theirs once in 30 s,
-unless LOG_LEVEL is DEBUG.
+away they report each of their many attempts; libraries are heard from WARNING on, each message of theirs once in 30 s,
+in one line that ends with the error where it has one: `…: ErrorType: message`. With LOG_LEVEL=DEBUG they are heard in
+full, with their tracebacks.
 
 An output may fail. A disk that is full gets room again, and what it did not take follows then, as far as Python has
 kept it. A pipe whose reader has gone (`| head -1`) does not come back: as for any program that is a request to stop.
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -53,8 +55,9 @@ def configure_logs(level: str, format: str, app: str) -> None:
     _announcements.json = format == "json"
     _announcements.app = app
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonFormatter(app) if format == "json" else _TextFormatter())
-    if level != "DEBUG":
+    in_full = level == "DEBUG"
+    handler.setFormatter(_JsonFormatter(app, in_full) if format == "json" else _TextFormatter(in_full))
+    if not in_full:
         handler.addFilter(_Quietened())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
@@ -135,20 +138,40 @@ class _Quietened(logging.Filter):
         return True
 
 
+def _in_one_line(record: logging.LogRecord) -> logging.LogRecord:
+    """A library's record without line breaks, and with its error's name and text instead of a traceback."""
+    if record.name.startswith(_OWN_LOGGERS):
+        return record
+    said = [record.getMessage()]
+    if record.exc_info and record.exc_info[1] is not None:
+        name, text = type(record.exc_info[1]).__name__, str(record.exc_info[1])
+        said.append(text if text.startswith(f"{name}: ") else f"{name}: {text}" if text else name)
+    shown = copy(record)
+    shown.msg, shown.args = " ".join(": ".join(said).split()), None
+    shown.exc_info = shown.exc_text = shown.stack_info = None
+    return shown
+
+
 class _TextFormatter(logging.Formatter):
-    def __init__(self) -> None:
+    def __init__(self, in_full: bool) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._in_full = in_full
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record if self._in_full else _in_one_line(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         return format_milliseconds(int(record.created * 1000))
 
 
 class _JsonFormatter(logging.Formatter):
-    def __init__(self, app: str) -> None:
+    def __init__(self, app: str, in_full: bool) -> None:
         super().__init__()
         self._app = app
+        self._in_full = in_full
 
     def format(self, record: logging.LogRecord) -> str:
+        record = record if self._in_full else _in_one_line(record)
         line = _head(record.levelname, self._app, record.name, int(record.created * 1000))
         line |= {"message": record.getMessage()}
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES}

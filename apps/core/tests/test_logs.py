@@ -112,6 +112,51 @@ def test_json_logs_carry_extra_fields_and_the_exception(capsys: pytest.CaptureFi
     assert not {"msg", "args", "exc_info", "taskName", "lineno"} & record.keys()
 
 
+class RefusedError(Exception):
+    """What a library meets."""
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (RefusedError("no\nroom"), "RefusedError: no room"),
+        (RefusedError("RefusedError: full"), "RefusedError: full"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_an_error_of_a_library_is_one_line(
+    format: str, error: Exception, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs("INFO", format, "streams")
+    try:
+        raise error
+    except Exception:
+        _library.exception("Unexpected\n  error in %s", "sender", extra={"partition": 3})
+    (line,) = capsys.readouterr().err.splitlines()
+    if format == "json":
+        record = json.loads(line)
+        assert (record["message"], record["partition"]) == (f"Unexpected error in sender: {shown}", 3)
+        assert "exception" not in record
+    else:
+        assert line.endswith(f"ERROR a_library.client: Unexpected error in sender: {shown}")
+
+
+@pytest.mark.parametrize(("level", "logger"), [("DEBUG", _library), ("INFO", _own)])
+def test_tracebacks_are_there_for_our_own_errors_and_at_level_debug(
+    level: str, logger: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logs(level, "text", "streams")
+    try:
+        raise RefusedError("no room")
+    except RefusedError:
+        logger.exception("Unexpected error")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("Unexpected error")
+    assert "Traceback (most recent call last):" in lines
+    assert lines[-1].endswith("RefusedError: no room")
+
+
 def test_python_warnings_become_records(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs("INFO", "json", "streams")
     with warnings.catch_warnings():
