@@ -52,6 +52,8 @@ _REFUSALS = (
 _CONNECT_MS = 3_000
 _LOOKUP_MS = 2_000
 _CLOSE_MS = 2_000
+_LONGEST_ANSWER_MS = 7_000
+"""A broker that hangs is asked some three times: for records, whether it lets us in, and who its successor is."""
 
 
 class LibraryComplaints(logging.Handler):
@@ -107,7 +109,7 @@ class Connection:
                 metadata_max_age_ms=10_000,
                 metrics_enabled=False,
                 reconnect_backoff_max_ms=2_000,
-                request_timeout_ms=10_000,
+                request_timeout_ms=_LONGEST_ANSWER_MS,
                 kafka_client=self._new_client,
             )
         except KafkaError as error:
