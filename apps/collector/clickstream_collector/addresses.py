@@ -24,13 +24,17 @@ _log = logging.getLogger(__name__)
 
 
 class Proxies:
-    """The networks whose X-Forwarded-For is believed."""
+    """The networks whose X-Forwarded-For and country headers are believed."""
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = trusted
         self._is_trusted = lru_cache(maxsize=4096)(self._contain)
         self._doubted: Counter[str] = Counter()
         self._warned = False
+
+    def are_asking(self, peer: str) -> bool:
+        """Whether `peer` is a trusted proxy, so that what the request's headers say of the visitor is believed."""
+        return self._is_trusted(canonical(peer) or peer)
 
     def visitor_address(self, peer: str, forwarded_for: str) -> str:
         """Return the address nearest to this server that is no trusted proxy's, in its canonical form.
@@ -75,7 +79,8 @@ class Proxies:
             self._doubted.clear()
             _log.warning(
                 "X-Forwarded-For keeps coming from %s, which is not in TRUSTED_PROXIES: all visitors behind it count as"
-                " one, with one rate limit and one id. If that is a proxy of yours, add its network to TRUSTED_PROXIES",
+                " one, with one rate limit and one id, and their country headers do not count. If that is a proxy of"
+                " yours, add its network to TRUSTED_PROXIES",
                 network or "a peer without an address",
             )
         elif len(self._doubted) > _MOST_NETWORKS:

@@ -2,11 +2,14 @@
 
 The bounds hold for what arrives and for what a compressed body becomes, so a small bomb stays small; both are refused
 at the first byte too much. Whoever sends slower than `SLOWEST` is cut off, wherever the body stops. And because many
-slow ones together could hold much, what has arrived of unfinished bodies is bounded for all requests together.
+slow ones together could hold much, what has arrived of unfinished bodies is bounded for all requests together. So is,
+apart from that, what whole ones hold while they are read and wait for Kafka: slow senders take nobody else's room.
 """
 
 import asyncio
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.types import Receive
@@ -23,6 +26,9 @@ SLOWEST = 10.0
 MOST_ARRIVING = 64 * 1024 * 1024
 """Bytes of bodies that have not arrived whole, of all requests together."""
 
+MOST_HELD = 64 * 1024 * 1024
+"""Bytes of whole bodies whose requests are not answered yet."""
+
 _COME_AGAIN = 2
 _JSON_TYPES = ("application/json", "text/plain")
 _GZIP = 31  # zlib's wbits for the gzip format
@@ -33,6 +39,24 @@ class Arriving:
     """How many bytes there are of bodies that have not arrived whole; all requests share one."""
 
     size: int = 0
+
+
+@dataclass
+class Held:
+    """How many bytes there are of requests that arrived whole and are not answered; all requests share one."""
+
+    size: int = 0
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Hold so many bytes for the length of a block. Raises TryAgain (503) when all together would be too many."""
+        if self.size + size > MOST_HELD:
+            raise TryAgain(503, "too many large bodies wait for Kafka at once", _COME_AGAIN)
+        self.size += size
+        try:
+            yield
+        finally:
+            self.size -= size
 
 
 def check_type(headers: Headers) -> None:

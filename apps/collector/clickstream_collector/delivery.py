@@ -8,7 +8,8 @@ The client is idempotent and never gives a batch up: while Kafka is away it send
 the broker knows a repeat by its sequence number. So a batch is delivered once, however long that takes, and what is in
 flight stays until then. It is bounded, in events and in bytes: at the bound, and while a lane's oldest event waits for
 longer than `STUCK`, new events are refused instead of kept. An event that is sent again while it is on its way joins
-the one that is; see `retries` for what comes later.
+the one that is, and counts towards the bound like any other, because somebody waits for it; see `retries` for what
+comes later.
 
 A batch that is too large for its topic (`max.message.bytes` is the operator's) is halved until it passes, or until the
 one record that never will is alone: its promise names it, and nobody else's events are held up by it. Later batches of
@@ -58,6 +59,16 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None = None
     headers: Headers = ()
     fingerprint: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of value, key and headers, and `_OVERHEAD` for what is kept beside them."""
+        size = len(self.value) + _OVERHEAD
+        if self.key is not None:
+            size += len(self.key)
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        return size
 
 
 class Promise:
@@ -114,7 +125,7 @@ class Batch:
         if added is None:
             return False
         self.records.append(record.fingerprint)
-        self.bytes += len(record.value) + _OVERHEAD
+        self.bytes += record.size
         return True
 
     def halves(self, make_builder: Callable[[], Any]) -> tuple["Batch", "Batch"]:
@@ -184,6 +195,7 @@ class Delivery:
         self._delivered = Delivered(clock)
         self._turn = 0
         self._events = 0
+        self._waiting = 0
         self._bytes = 0
         instruments.IN_FLIGHT_BOUND.set(MOST_EVENTS)
 
@@ -234,12 +246,14 @@ class Delivery:
                 on_its_way = self._on_their_way.get(record.fingerprint)
                 if on_its_way is not None:
                     instruments.JOINED.inc()
+                    self._waiting += 1
                     promise.wait_for(*on_its_way, place)
                     continue
                 if record.fingerprint in self._delivered:
                     instruments.JOINED.inc()
                     continue
             batch = self._append(lane, record, now, now_ms)
+            self._waiting += 1
             promise.wait_for(batch, len(batch.records) - 1, place)
         instruments.ACCEPTED.inc(self._events - before)
         instruments.IN_FLIGHT.set(self._events)
@@ -274,7 +288,8 @@ class Delivery:
         for record in records:
             if not self._partitions.get(record.topic):
                 raise Unavailable(f"topic {record.topic} does not exist")
-        if self._events + len(records) > MOST_EVENTS or self._bytes > MOST_BYTES:
+        size = sum(record.size for record in records)
+        if self._waiting + len(records) > MOST_EVENTS or self._bytes + size > MOST_BYTES:
             raise Unavailable(f"{self._events} events are on their way to Kafka; there is no room for more")
 
     def _lane(self, record: Record) -> Lane:
@@ -301,12 +316,12 @@ class Delivery:
         if record.fingerprint:
             self._on_their_way[record.fingerprint] = (batch, len(batch.records) - 1)
         self._events += 1
-        self._bytes += len(record.value) + _OVERHEAD
+        self._bytes += record.size
         return batch
 
     def _is_full(self, lane: Lane, batch: Batch, record: Record) -> bool:
         most = self._most_batch_bytes.get(lane.topic)
-        return bool(batch.builder.closed()) or (most is not None and batch.bytes + len(record.value) > most)
+        return bool(batch.builder.closed()) or (most is not None and batch.bytes + record.size > most)
 
     async def _run(self, lane: Lane) -> None:
         while True:
@@ -372,6 +387,7 @@ class Delivery:
 
     def _settle(self, batch: Batch, error: KafkaRefused | None) -> None:
         self._events -= len(batch.records)
+        self._waiting -= len(batch.waiting)
         self._bytes -= batch.bytes
         for fingerprint in batch.records:
             if fingerprint:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from clickstream_collector.answers import Answer, answering, json_answer
-from clickstream_collector.bodies import Arriving, check_type, read_body
+from clickstream_collector.bodies import Arriving, Held, check_type, read_body
 from clickstream_collector.delivery import Record
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_collector.headers import Headers, fields, single
@@ -23,6 +23,9 @@ _TURN_BYTES = 64_000
 _EVENT_BYTES = 640
 """Bytes that an event counts as beside its own: a small one takes hardly less time."""
 
+_RECORD_BYTES = 600
+"""Bytes that a record of an array takes beside what the event says, and what it takes from the page's address."""
+
 _PREFIX, _SUFFIX = b'{"status":"ok","received":', b"}"
 
 
@@ -32,6 +35,7 @@ class Ingest:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._arriving = Arriving()
+        self._held = Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,6 +58,10 @@ class Ingest:
         self._intake.admit(visit, 0)  # what would be refused anyway is not read
         check_type(headers)
         body = await read_body(headers, receive, self._arriving)
+        with self._held.holding(len(body)):
+            return await self._answer(body, visit, headers)
+
+    async def _answer(self, body: bytes, visit: Visit, headers: Headers) -> Answer:
         if not text_of(body):
             raise Refused(400, "the body is empty; expected one event or an array of events, as JSON")
         try:
@@ -63,7 +71,8 @@ class Ingest:
             return await self._raw(body, str(error), visit)
         self._intake.admit(visit, max(1, len(value)) if isinstance(value, list) else 1)
         if isinstance(value, list):
-            return await self._array(value, visit, headers)
+            with self._held.holding(len(value) * (_RECORD_BYTES + len(visit.path) + len(visit.query))):
+                return await self._array(value, visit, headers)
         return await self._single(value, body, visit, headers)
 
     async def _single(self, value: Any, body: bytes, visit: Visit, headers: Headers) -> Answer:
@@ -75,7 +84,7 @@ class Ingest:
             raise Refused(400, str(error)) from error
         except LeftOut:
             return Answer(204)
-        await self._intake.deliver_one(record)
+        await self._intake.deliver_one(record, visit)
         return json_answer(200, _PREFIX + mended(text_of(body)) + _SUFFIX)
 
     async def _array(self, elements: list[msgspec.Raw], visit: Visit, headers: Headers) -> Answer:
@@ -103,7 +112,7 @@ class Ingest:
             rejected.append({"index": index, "error": why})
         accepted = len(records)
         if records or letters:
-            for place in await self._intake.deliver([*records, *letters]):
+            for place in await self._intake.deliver([*records, *letters], visit):
                 if place < len(records):  # what is a dead letter is among the rejected already
                     accepted -= 1
                     rejected.append({"index": places[place], "error": TOO_LARGE_FOR_KAFKA})
@@ -114,6 +123,7 @@ class Ingest:
     async def _raw(self, body: bytes, error: str, visit: Visit) -> Answer:
         if visit.objects:
             return Answer(204)
-        await self._intake.deliver_one(self._intake.dead_letter(body, error))
-        text = body.decode("utf-8", "replace")
+        letter = self._intake.dead_letter(body, error)
+        await self._intake.deliver_one(letter, visit)
+        text = letter.value.decode("utf-8", "replace")
         return json_answer(200, msgspec.json.encode({"status": "ok", "received": {"raw": text}}))

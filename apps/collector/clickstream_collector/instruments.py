@@ -16,7 +16,7 @@ LEFT_OUT = Counter(f"{_PREFIX}_events_left_out_total", "Events not stored: crawl
 DEAD_LETTERS = Counter(
     f"{_PREFIX}_dead_letters_total", "Bodies and elements kept as dead letters, by reason.", ["reason"]
 )
-LIMITED = Counter(f"{_PREFIX}_events_limited_total", "Events refused by a rate limit.", ["limit"])
+LIMITED = Counter(f"{_PREFIX}_events_limited_total", "Events, or requests, refused by a rate limit.", ["limit"])
 UNTRUSTED_FORWARDS = Counter(
     f"{_PREFIX}_untrusted_forwards_total", "Requests whose X-Forwarded-For came from outside TRUSTED_PROXIES."
 )
@@ -37,6 +37,6 @@ for _reason in ("missing_field", "wrong_type", "bad_timestamp", "not_object", "t
     REJECTED.labels(_reason)
 for _reason in ("bot", "consent"):
     LEFT_OUT.labels(_reason)
-for _limit in ("visitor", "site"):
+for _limit in ("visitor", "site", "visitor_bytes", "site_bytes"):
     LIMITED.labels(_limit)
 DEAD_LETTERS.labels("not_json")

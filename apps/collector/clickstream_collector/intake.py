@@ -32,6 +32,9 @@ LONGEST_WAIT = 1.5
 
 _COME_AGAIN = 2
 
+LARGEST_DEAD_LETTER = 64_000
+"""Bytes that are kept of what is not JSON."""
+
 TOO_LARGE_FOR_KAFKA = "the event is larger than Kafka's topic takes (max.message.bytes)"
 
 CONSENT, BOT = "consent", "bot"
@@ -69,9 +72,9 @@ class Intake:
         self._proxies = Proxies(settings.trusted_proxies)
         self._countries = Countries(settings.country_headers, settings.country_database)
         self._visitor_ids = VisitorIds(secret)
-        by_visitor, by_site = settings.limits
-        self._visitor_limit = RateLimit(by_visitor, clock)
-        self._site_limit = RateLimit(by_site, clock)
+        self._visitor_limit, self._site_limit = (
+            RateLimit(rate, clock, rate * settings.bytes_per_event) for rate in settings.limits
+        )
         self._delivery = delivery
         self._now = now
         self.origins = Origins(settings.allowed_origins)
@@ -99,15 +102,26 @@ class Intake:
         return visit(headers, peer, self._proxies, key, self._now(), sent_at)
 
     def admit(self, visit: Visit, events: int) -> None:
-        """Raise TryAgain (429) when this visitor or this site sends too much."""
-        for limit, name, kind in (
-            (self._visitor_limit, limited_network(visit.address), "visitor"),
-            (self._site_limit, visit.site_key, "site"),
-        ):
+        """Raise TryAgain (429) when this visitor or this site sends too much, in events or in bytes."""
+        for limit, name, kind in self._limits_of(visit):
             seconds = limit.take(name, events)
             if seconds:
-                instruments.LIMITED.labels(kind).inc(max(1, events))
-                raise TryAgain(429, f"too many events of this {kind}; come again in {seconds} s", seconds)
+                raise _too_much(kind, "bytes" if limit.lacks_bytes(name) else "events", seconds, max(1, events))
+
+    def _admit_bytes(self, visit: Visit, records: Sequence[Record]) -> None:
+        """Raise TryAgain (429) when this visitor or this site has had too many bytes stored."""
+        size = sum(record.size for record in records)
+        for limit, name, kind in self._limits_of(visit):
+            seconds = limit.take_bytes(name, size)
+            if seconds:
+                raise _too_much(kind, "bytes", seconds, len(records))
+
+    def _limits_of(self, visit: Visit) -> tuple[tuple[RateLimit, str, str], ...]:
+        """Return each limit that counts for a request, with the name it counts by and what it is of."""
+        return (
+            (self._visitor_limit, limited_network(visit.address), "visitor"),
+            (self._site_limit, visit.site_key, "site"),
+        )
 
     def record(self, candidate: Any, visit: Visit, headers: Headers) -> Record:
         """Return the record of a JSON value. Raises NotAnEvent and LeftOut."""
@@ -118,7 +132,7 @@ class Intake:
                 raise LeftOut(CONSENT)
             if device.crawler and self._excludes_bots:
                 raise LeftOut(BOT)
-            country = event.country or self._countries.country(headers, visit.address)
+            country = event.country or self._countries.country(headers if visit.by_proxy else {}, visit.address)
             user_id = event.user_id or self._visitor_ids.user_id(visit.address, visit.user_agent, visit.received_at)
             session_id = event.session_id or self._visitor_ids.session_id(
                 visit.address, visit.user_agent, visit.received_at
@@ -149,16 +163,24 @@ class Intake:
         )
 
     def dead_letter(self, body: bytes, error: str) -> Record:
-        """Return the record that keeps a body, or an element of one, that is not JSON, its bytes unchanged."""
+        """Return the record that keeps a body, or an element of one, that is not JSON.
+
+        Its bytes are unchanged; of more than LARGEST_DEAD_LETTER only the first are kept, and `error` says so.
+        """
         instruments.DEAD_LETTERS.labels("not_json").inc()
+        if len(body) > LARGEST_DEAD_LETTER:
+            error = f"{error}; cut to the first {LARGEST_DEAD_LETTER} of {len(body)} bytes"
+            body = body[:LARGEST_DEAD_LETTER]
         headers = (("reason", b"not_json"), ("error", error.encode()), ("app", APP.encode()))
         return Record(topic=self._dead_letter_topic, value=body, headers=headers)
 
-    async def deliver(self, records: Sequence[Record]) -> Sequence[int]:
+    async def deliver(self, records: Sequence[Record], visit: Visit) -> Sequence[int]:
         """Return when Kafka has the records, with the places of those that are too large for their topic.
 
-        Raises TryAgain (503) when that takes too long, or can't be.
+        Raises TryAgain: 429 when this visitor or this site sends too many bytes, 503 when that takes too long, or can't
+        be.
         """
+        self._admit_bytes(visit, records)
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 if self._delivery.patience:
@@ -173,10 +195,15 @@ class Intake:
             instruments.REJECTED.labels("too_large").inc(len(too_large))
         return too_large
 
-    async def deliver_one(self, record: Record) -> None:
+    async def deliver_one(self, record: Record, visit: Visit) -> None:
         """Return when Kafka has the record. Raises TryAgain, as `deliver`, and Refused (413) when it is too large."""
-        if await self.deliver([record]):
+        if await self.deliver([record], visit):
             raise Refused(413, TOO_LARGE_FOR_KAFKA)
+
+
+def _too_much(kind: str, what: str, seconds: int, events: int) -> TryAgain:
+    instruments.LIMITED.labels(kind if what == "events" else f"{kind}_{what}").inc(events)
+    return TryAgain(429, f"too many {what} of this {kind}; come again in {seconds} s", seconds)
 
 
 def _sent_at(text: str) -> int:

@@ -46,7 +46,7 @@ class Pixel:
             self._intake.admit(visit, 1)
             try:
                 record = self._intake.record(_candidate(query), visit, headers)
-                await self._intake.deliver_one(record)
+                await self._intake.deliver_one(record, visit)
             except NotAnEvent as error:
                 raise Refused(400, str(error)) from error
             except LeftOut:

@@ -111,14 +111,21 @@ def _network(text: str) -> Network:
     )
 
 
-def events_per_second(value: str) -> float:
-    """Events per second, or `off`, which is infinity."""
-    if value.strip().lower() == "off":
-        return math.inf
-    try:
-        return number(minimum=0.01, maximum=1_000_000)(value)
-    except ValueError as error:
-        raise ValueError("expected off, or events per second between 0.01 and 1000000") from error
+def number_or_off(what: str, minimum: float, maximum: float) -> Callable[[str], float]:
+    """A number within these bounds, or `off`, which is infinity; `what` says in words what is counted."""
+
+    def parse(value: str) -> float:
+        if value.strip().lower() == "off":
+            return math.inf
+        try:
+            return number(minimum=minimum, maximum=maximum)(value)
+        except ValueError as error:
+            raise ValueError(f"expected off, or {what} between {minimum:.7g} and {maximum:.7g}") from error
+
+    return parse
+
+
+events_per_second = number_or_off("events per second", 0.01, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -163,14 +170,23 @@ class CollectorSettings:
     site_limit: float = setting(
         "SITE_LIMIT", parse=events_per_second, default="5000", help="events per second of one site key, or off"
     )
+    bytes_per_event: float = setting(
+        "BYTES_PER_EVENT",
+        parse=number_or_off("bytes", 100, 1_000_000),
+        default="2000",
+        help="bytes to store that LIMIT and SITE_LIMIT allow for each event of theirs, on average; off for any size",
+    )
     trusted_proxies: tuple[Network, ...] = setting(
-        "TRUSTED_PROXIES", parse=networks, default=_PRIVATE, help="networks whose X-Forwarded-For is believed, or none"
+        "TRUSTED_PROXIES",
+        parse=networks,
+        default=_PRIVATE,
+        help="networks whose X-Forwarded-For and country headers are believed, or none",
     )
     country_headers: tuple[str, ...] = setting(
         "COUNTRY_HEADERS",
         parse=words(r"[A-Za-z0-9-]{1,64}", "header names, or none"),
         default=_COUNTRY_HEADERS,
-        help="headers in which a CDN names the visitor's country, the first that is there counts; or none",
+        help="headers in which a CDN that is in TRUSTED_PROXIES names the visitor's country, the first counts; or none",
     )
     country_database: Path | None = setting(
         "COUNTRY_DATABASE", parse=path, help=".mmdb file with the countries of addresses, where no header names one"
@@ -200,7 +216,7 @@ class CollectorSettings:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Events per second of a visitor and of a site; LIMIT=off turns both off."""
+        """Events per second of a visitor and of a site; LIMIT=off turns both off, and those in bytes with them."""
         return (self.limit, math.inf if math.isinf(self.limit) else self.site_limit)
 
     def validate(self) -> None:

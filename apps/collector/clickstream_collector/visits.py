@@ -14,6 +14,7 @@ from clickstream_core.timestamps import format_milliseconds
 
 _LONGEST_USER_AGENT = 512
 _LONGEST_URL = 2048
+_USUAL_URL = 256  # characters; longer ones are read each time, or those remembered could take 64 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Visit:
 
     `received` is `received_at` as text. `sent_at` is the sender's clock when it sent, None when it did not say. `host`,
     `path` and `query` are those of the page that sent, as far as the browser tells: empty otherwise. `objects` is
-    whether the visitor wants to be left alone.
+    whether the visitor wants to be left alone, `by_proxy` whether a trusted proxy passed the request on.
     """
 
     address: str
@@ -35,6 +36,7 @@ class Visit:
     sent_at: int | None = None
     objects: bool = False
     query: str = ""
+    by_proxy: bool = False
 
 
 def visit(headers: Headers, peer: str, proxies: Proxies, site_key: str, received_at: int, sent_at: int | None) -> Visit:
@@ -52,16 +54,16 @@ def visit(headers: Headers, peer: str, proxies: Proxies, site_key: str, received
         received_at=received_at,
         received=format_milliseconds(received_at),
         sent_at=sent_at,
+        by_proxy=proxies.are_asking(peer),
         objects="1" in elements(headers, b"dnt") or "1" in elements(headers, b"sec-gpc"),
     )
 
 
 def page_of(url: str) -> tuple[str, str]:
     """Return a URL's host, without `www.`, and its path; both are empty for what is no URL of a page."""
-    return _page_of(url[:_LONGEST_URL])  # cut before it is remembered: a header may have 64 kB
+    return _remembered(url) if len(url) <= _USUAL_URL else _page_of(url[:_LONGEST_URL])
 
 
-@lru_cache(maxsize=4096)
 def _page_of(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
@@ -73,6 +75,9 @@ def _page_of(url: str) -> tuple[str, str]:
     if host.count(".") > 1:  # www.com is no other name of com
         host = host.removeprefix("www.")
     return host, parts.path or "/"
+
+
+_remembered = lru_cache(maxsize=4096)(_page_of)
 
 
 def _text(headers: Headers, name: bytes) -> str:

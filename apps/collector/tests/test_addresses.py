@@ -106,6 +106,7 @@ def test_a_header_that_keeps_coming_from_a_peer_that_is_not_trusted_is_said_once
     (line,) = warnings(caplog)
     assert "198.51.100.0/24" in line
     assert "TRUSTED_PROXIES" in line
+    assert "country headers do not count" in line
     assert REGISTRY.get_sample_value(name) == before + 4 * WARN_AFTER
 
 

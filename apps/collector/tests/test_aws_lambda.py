@@ -205,6 +205,16 @@ def test_what_is_not_json_is_kept_as_a_dead_letter(function: Invocations, kafka:
     assert (topic, value) == ("clickstream-dead-letters", event["body"].encode())
 
 
+def test_a_country_is_believed_from_the_cdn_that_is_trusted_not_from_the_visitor(
+    make_function: MakeFunction, kafka: Kafka
+) -> None:
+    said = {"cloudfront-viewer-country": "KR"}
+    for source, trusted in (("198.51.100.1", ""), ("130.176.0.1", ""), ("130.176.0.1", "130.176.0.0/16")):
+        settings = {"TRUSTED_PROXIES": trusted} if trusted else {}
+        make_function(**settings)(gateway_event("post-json", headers=said, source=source), None)
+    assert [each["country"] for each in kafka.values()] == ["ZZ", "ZZ", "KR"]
+
+
 def test_the_pixel_is_an_image_in_base64(function: Invocations, kafka: Kafka) -> None:
     answer = function(gateway_event("get-pixel"), None)
 

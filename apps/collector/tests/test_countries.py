@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from clickstream_collector.countries import UNKNOWN, Countries
 from clickstream_core.errors import SettingsError
+from kit.in_process import InProcess, in_process
 
 HEADERS = ("CF-IPCountry", "X-Country-Code")
 
@@ -125,3 +126,31 @@ def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     for name in ("text.mmdb", "missing.mmdb", "."):
         with pytest.raises(SettingsError, match="^COUNTRY_DATABASE=.*: expected a MaxMind DB file"):
             Countries((), tmp_path / name)
+
+
+def country_of(site: InProcess, peer: str, **headers: str) -> str:
+    """The country of an event that comes from this peer."""
+    site.peer = peer
+    site.producer.batches.clear()
+    assert site.post([{"path": "/"}], **headers).status == 200
+    assert site.ask("GET", "/pixel.gif?path=/", b"", **headers).status == 200
+    first, second = site.producer.events()
+    assert first["country"] == second["country"]
+    return str(first["country"])
+
+
+def test_country_headers_are_believed_from_trusted_proxies_only() -> None:
+    with in_process(TRUSTED_PROXIES="10.0.0.0/8,203.0.113.0/24") as site:
+        for trusted in ("10.0.0.1", "::ffff:10.0.0.1", "203.0.113.9"):
+            assert country_of(site, trusted, cf_ipcountry="KR") == "KR"
+        for unknown in ("198.51.100.1", "127.0.0.1", "2001:db8::1", ""):
+            assert country_of(site, unknown, cf_ipcountry="KR") == UNKNOWN, unknown
+            claimed = country_of(site, unknown, cf_ipcountry="KR", x_forwarded_for="10.0.0.1")
+            assert claimed == UNKNOWN, unknown
+
+
+def test_who_is_not_believed_has_the_country_of_the_address(tmp_path: Path) -> None:
+    path = database(tmp_path / "countries.mmdb", {"198.51.100.0/24": {"country": {"iso_code": "KR"}}})
+    with in_process(COUNTRY_DATABASE=str(path)) as site:
+        assert country_of(site, "198.51.100.1", cf_ipcountry="DE") == "KR"
+        assert country_of(site, "10.0.0.1", cf_ipcountry="DE", x_forwarded_for="198.51.100.1") == "DE"

@@ -268,9 +268,29 @@ def test_bytes_in_flight_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> Non
 
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
-        d.accept(record(size=6000))
+        d.accept(record(size=2000), record(key=b"k" * 2000))
         with pytest.raises(Unavailable, match="no room for more"):
-            d.accept(record())
+            d.accept(record(size=1000))
+        d.accept(record(size=100))
+
+    run(scenario)
+
+
+def test_who_waits_for_an_event_that_is_on_its_way_counts_towards_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_EVENTS", 10)
+
+    async def scenario(d: Delivering) -> None:
+        d.producer.answers = False
+        waiting = [d.accept(record(fingerprint=7), record(fingerprint=7)) for _ in range(5)]
+        with pytest.raises(Unavailable, match="no room for more"):
+            d.accept(record(fingerprint=7))
+        assert d.delivery.in_flight == 1
+        await until(lambda: d.producer.batches)
+        d.producer.acknowledge()
+        d.producer.answers = True
+        for kept in waiting:
+            assert await kept == []
+        await d.accept(*(record(number) for number in range(10)))
 
     run(scenario)
 

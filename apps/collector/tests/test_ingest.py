@@ -55,9 +55,7 @@ def test_an_array_may_be_as_long_as_allowed(site: InProcess) -> None:
     assert site.post([{"path": "/"}] * 10_001).status == 413
 
 
-@pytest.mark.parametrize(
-    "body", [b"path=/test", b"[1,", b"\xff\xfe", b'{"path":"/","duration_ms":NaN}', b"[" * 100_000]
-)
+@pytest.mark.parametrize("body", [b"path=/test", b"[1,", b"\xff\xfe", b'{"path":"/","duration_ms":NaN}', b"[" * 64_000])
 def test_what_is_not_json_goes_to_the_dead_letters_unchanged(site: InProcess, body: bytes) -> None:
     before = count("dead_letters_total", reason="not_json")
     reply = site.post(body)

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -51,6 +52,59 @@ def test_names_are_forgotten_and_memory_is_bounded(monkeypatch: pytest.MonkeyPat
         assert limit.take(str(number), 1) == 0
     assert len(limit._buckets) == 10
     assert limit.take("999", 1) > 0
+
+
+def test_names_whose_buckets_are_full_again_are_forgotten() -> None:
+    clock = Clock()
+    limit = RateLimit(10, clock, byte_rate=1000)
+    for number in range(1000):
+        assert limit.take(str(number), 1) == limit.take_bytes(str(number), 100) == 0
+    clock.now += 1
+    for _ in range(600):
+        assert limit.take("another", 1) == 0
+        limit._buckets.pop("another")
+    assert limit._buckets == {}
+
+
+def test_bytes_have_a_bucket_of_ten_seconds_worth_too() -> None:
+    clock = Clock()
+    limit = RateLimit(10, clock, byte_rate=1000)
+    assert [limit.take_bytes("a", 2500) for _ in range(5)] == [0, 0, 0, 0, 1]
+    assert (limit.take("a", 0), limit.take("a", 1), limit.lacks_bytes("a")) == (1, 1, True)
+    assert limit.take_bytes("b", 2500) == 0
+    clock.now += 1
+    assert limit.take("a", 1) == limit.take_bytes("a", 60_000) == 0
+    assert limit.take("a", 1) == 60
+
+
+def test_the_bytes_of_events_that_have_passed_wait_for_no_events() -> None:
+    limit = RateLimit(10, Clock(), byte_rate=1000)
+    assert limit.take("a", 600) == limit.take_bytes("a", 100) == 0
+    assert limit.take("a", 1) == 51
+    assert not limit.lacks_bytes("a")
+
+
+def test_a_bucket_holds_the_bytes_of_one_event_at_least() -> None:
+    limit = RateLimit(0.01, Clock(), byte_rate=20)
+    assert [limit.take_bytes("a", 500) for _ in range(5)] == [0, 0, 0, 0, 1]
+
+
+def test_without_a_limit_in_bytes_any_size_passes() -> None:
+    limit = RateLimit(10, Clock())
+    assert [limit.take_bytes("a", 10**9) for _ in range(10)] == [0] * 10
+
+
+def test_the_memory_of_a_hundred_thousand_names_is_what_is_said() -> None:
+    limit = RateLimit(10, Clock(), byte_rate=1000)
+    tracemalloc.start()
+    try:
+        for number in range(limits.MOST_BUCKETS + 1000):
+            name = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::/64"
+            assert limit.take(name, 1) == limit.take_bytes(name, 100) == 0
+        assert len(limit._buckets) == limits.MOST_BUCKETS
+        assert tracemalloc.get_traced_memory()[0] < 40_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(

@@ -109,6 +109,8 @@ def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
         ("LIMIT", "-1", "expected off"),
         ("LIMIT", "nan", "expected off"),
         ("SITE_LIMIT", "many", "expected off"),
+        ("BYTES_PER_EVENT", "99", "expected off, or bytes between 100 and 1000000"),
+        ("BYTES_PER_EVENT", "2 kB", "expected off"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "expected none, or networks"),
         ("TRUSTED_PROXIES", "proxy", "expected none, or networks"),
         ("COUNTRY_HEADERS", "X Country", "expected header names"),

@@ -13,6 +13,8 @@
   value: {{ include "clickstream-collector.limit" .Values.limit | quote }}
 - name: SITE_LIMIT
   value: {{ include "clickstream-collector.limit" .Values.siteLimit | quote }}
+- name: BYTES_PER_EVENT
+  value: {{ include "clickstream-collector.limit" .Values.bytesPerEvent | quote }}
 {{- with .Values.trustedProxies }}
 - name: TRUSTED_PROXIES
   value: {{ join "," . | quote }}
