@@ -111,6 +111,7 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("collector", "limit=0", "at '/limit': minimum: got 0, want 0.01"),
         ("collector", "limit=none", "at '/limit': 'none' does not match pattern '^off$'"),
         ("collector", "siteLimit=true", "at '/siteLimit': 'not' failed"),
+        ("collector", "bytesPerEvent=99", "at '/bytesPerEvent': minimum: got 99, want 100"),
         ("collector", "trustedProxies={cdn}", "at '/trustedProxies/0': 'cdn' does not match pattern"),
         ("collector", "bots=flag", "at '/bots': value must be one of 'exclude', 'include'"),
         ("collector", "keptQueryParameters={a=b}", "at '/keptQueryParameters/0': 'a=b' does not match pattern"),
