@@ -190,6 +190,30 @@ def test_a_thousand_who_drip_are_cut_off_and_keep_nobody_waiting(collector: Coll
         connection.close()
 
 
+def test_a_thousand_heads_without_an_end_take_little_memory(collector: Collector) -> None:
+    goes_on(collector)
+    before = resident(collector)
+    connections = [connect(collector) for _ in range(1000)]
+    for connection in connections:
+        with suppress(OSError):  # it hangs up on a head that is too large
+            connection.sendall(POST + b"Cookie: " + b"c" * 60_000)
+    goes_on(collector)
+    assert resident(collector) - before < 50_000_000
+    for connection in connections:
+        connection.close()
+
+
+def test_one_address_can_not_fill_the_dead_letters(broker: Broker, tmp_path: Path) -> None:
+    apps = Apps(tmp_path)
+    collector = start_collector(apps, create_topics(broker.bootstrap_servers))
+    begun = time.monotonic()
+    statuses = [collector.ingest(b"x" * 1_000_000) for _ in range(200)]
+    seconds = time.monotonic() - begun
+    apps.close()
+    assert set(statuses) == {200, 429}
+    assert statuses.count(200) * 64_000 < 2_000_000 + 200_000 * seconds + 64_000
+
+
 def test_bombs_and_giants_at_once_keep_memory_flat(collector: Collector) -> None:
     goes_on(collector)
     deflate = zlib.compressobj(wbits=31)

@@ -28,10 +28,10 @@ from clickstream_core.logs import announce, configure_logs
 from clickstream_core.process import run
 from clickstream_core.settings import read_settings
 
-_MOST_CONNECTIONS = 8192  # each takes 20 kB, and as much again as a head that is not complete: 450 MB at most
+_MOST_CONNECTIONS = 10_240  # each takes 20 kB, and as much again with a head that does not end: 430 MB at most
 _BACKLOG = 4096
 _SLOWEST_HEAD = 10_000
-_LARGEST_HEAD = 32 * 1024
+_LARGEST_HEAD = 24 * 1024
 _GARBAGE_THRESHOLD = 50_000
 
 _log = logging.getLogger(__name__)
