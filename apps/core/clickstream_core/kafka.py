@@ -118,9 +118,13 @@ class KafkaSettings:
     def kafka_python_config(self) -> dict[str, Any]:
         """Return the keyword arguments for KafkaProducer, KafkaConsumer and KafkaAdminClient.
 
+        Clients that are made from now on find brokers again that have moved (`kafka_python_rebootstrap`).
         Certificates that are renewed are used from the next connection on. Raises SettingsError while certificate files
         that are being written could never be read as a whole so far: try again later.
         """
+        from clickstream_core.kafka_python_rebootstrap import rebootstrap_in_kafka_python
+
+        rebootstrap_in_kafka_python()
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "security_protocol": self.security_protocol,
@@ -137,12 +141,16 @@ class KafkaSettings:
     def aiokafka_config(self) -> dict[str, Any]:
         """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
 
+        Clients that are made from now on find brokers again that have moved (`aiokafka_rebootstrap`).
         Certificates that are renewed are used from the next connection on; connections fail with SSLError while files
         that are being written could never be read as a whole so far.
 
         The backend copies text when it is constructed, which would freeze the password of a password file: give it
         `backend.sasl_plain_password = config["sasl_plain_password"]` once more afterwards.
         """
+        from clickstream_core.aiokafka_rebootstrap import rebootstrap_in_aiokafka
+
+        rebootstrap_in_aiokafka()
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "security_protocol": self.security_protocol,
