@@ -89,3 +89,26 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
     for end in (source, sink):
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
+
+
+class Void:
+    """A port of 127.0.0.1 where nobody answers a connection attempt, as behind a firewall that drops packets."""
+
+    def __init__(self, port: int = 0) -> None:
+        self._server = socket.create_server(("127.0.0.1", port), backlog=0)
+        self.port: int = self._server.getsockname()[1]
+        self._waiting = []
+        for _ in range(4):  # what is not accepted fills the queue, and Linux drops what comes after
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", self.port))
+            self._waiting.append(client)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for each in (*self._waiting, self._server):
+            each.close()

@@ -91,6 +91,7 @@ class _Watch:
             return
         manager = self._manager
         manager.cluster.update_metadata(metadata)
+        self._readdress_coordinators()
         self._heard_at = time.monotonic()
         for connection in self._known():
             connection.close(KafkaConnectionError(f"no known broker has answered for {silence:.0f} s"))
@@ -99,6 +100,17 @@ class _Watch:
         found = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in manager.cluster.brokers()))
         if self._seldom.due(found):
             _log.warning("No known broker has answered for %.0f s; the bootstrap servers name %s", silence, found)
+
+    def _readdress_coordinators(self) -> None:
+        """Coordinators have connections of their own, and addresses: where they were when they were last looked for."""
+        cluster = self._manager.cluster
+        nodes = {f"coordinator-{broker.node_id}": broker for broker in cluster.brokers()}
+        for name in list(cluster._coordinator_brokers):
+            moved = nodes.get(name)
+            if moved is None:
+                del cluster._coordinator_brokers[name]  # it is looked for again when it is asked next
+            else:
+                cluster._coordinator_brokers[name] = type(moved)(name, moved.host, moved.port, moved.rack)
 
     async def _ask(self, node: Any) -> Any:
         """Return what a bootstrap server says of the cluster, None when it does not."""
