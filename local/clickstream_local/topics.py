@@ -25,6 +25,7 @@ from clickstream_local.errors import TopicsFailed
 
 _CONNECT_MS = 10_000
 _EIGHT_MIB = str(8 * 1024 * 1024)
+_ALL = {"cleanup.policy": "delete", "compression.type": "producer"}
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ def clickstream_topics(
     large = {"max.message.bytes": _EIGHT_MIB}
     return (
         # Arrival is a clock as well: a record that claims to arrive later than a minute from now is refused.
-        Topic(events, 6, {"cleanup.policy": "delete", "message.timestamp.after.max.ms": "60000", **needed}, True),
-        Topic(metrics, 3, {"cleanup.policy": "delete", **week}, True),
-        Topic(partials, 1, {"cleanup.policy": "delete", **large, **needed}, True),
-        Topic(dead_letters, 3, {"cleanup.policy": "delete", **large, **week}),
-        Topic("web_logs", 3, {"cleanup.policy": "delete", **day}),
+        Topic(events, 6, {**_ALL, "message.timestamp.after.max.ms": "60000", **needed}, True),
+        Topic(metrics, 3, {**_ALL, **week}, True),
+        Topic(partials, 1, {**_ALL, **large, **needed}, True),
+        Topic(dead_letters, 3, {**_ALL, **large, **week}),
+        Topic("web_logs", 3, {**_ALL, **day}),
     )
 
 

@@ -204,7 +204,12 @@ def test_topics_are_those_of_the_contract(overlay: str, replicas: int, in_sync: 
         name: {
             "partitions": partitions,
             "replicas": replicas,
-            "config": {"cleanup.policy": "delete", "min.insync.replicas": in_sync, **config},
+            "config": {
+                "cleanup.policy": "delete",
+                "compression.type": "producer",
+                "min.insync.replicas": in_sync,
+                **config,
+            },
         }
         for name, (partitions, config) in expected.items()
     }
