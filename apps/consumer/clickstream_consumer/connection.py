@@ -2,7 +2,8 @@
 
 Where reading begins: at the committed offset. A partition without one (the group's first start) begins at the first
 record that was written since this process started, so a window that ends while the group is still forming, or on a
-topic that is created later, is not lost. With `from_beginning` each partition begins at its oldest record when this
+topic that is created later, is not lost; where the broker can't find that record, all older ones are read and left
+out. With `from_beginning` each partition begins at its oldest record when this
 process is given it for the first time. An offset that the log no longer holds (retention, a recreated topic)
 continues at the oldest record.
 
@@ -25,6 +26,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
     AuthorizationError,
+    CorruptRecordError,
     GroupAuthorizationFailedError,
     IncompatibleBrokerVersion,
     KafkaError,
@@ -93,6 +95,7 @@ class Connection:
         files are not whole.
         """
         self._topic = settings.topics.metrics_topic
+        self._not_before: dict[int, int] = {}
         self._group = settings.group_id
         self._started_at = started_at
         self._sasl = settings.kafka.uses_sasl
@@ -138,7 +141,8 @@ class Connection:
             raise self._explained(error) from error
         if batches:
             self._complaints.last = None
-        return list(heapq.merge(*batches.values(), key=lambda record: record.timestamp))
+        records = heapq.merge(*batches.values(), key=lambda record: record.timestamp)
+        return [record for record in records if record.timestamp >= self._not_before.get(record.partition, 0)]
 
     def answers(self) -> bool:
         """Whether a broker is connected at this moment."""
@@ -203,6 +207,8 @@ class Connection:
         return str(cause)
 
     def _worded(self, cause: Exception) -> str:
+        if isinstance(cause, CorruptRecordError):
+            return f"a broker can't read its own log of {self._topic}: {cause}"
         hint = "; a wrong user name or password ends like this" if self._sasl and "disconnected" in str(cause) else ""
         return f"{cause}{hint}"
 
@@ -210,10 +216,18 @@ class Connection:
         try:
             # The ends first: a record written between the two questions is then found by the second.
             ends = self._consumer.end_offsets(list(partitions), timeout_ms=_LOOKUP_MS)
-            times = dict.fromkeys(partitions, self._started_at)
-            firsts = self._consumer.offsets_for_times(times, timeout_ms=_LOOKUP_MS)
         except KafkaError as error:
             raise self._explained(error) from error
+        times = dict.fromkeys(partitions, self._started_at)
+        try:
+            firsts = self._consumer.offsets_for_times(times, timeout_ms=_LOOKUP_MS)
+        except KafkaError as error:
+            if not self.answers():
+                raise self._explained(error) from error
+            # The broker unpacks the batch in which a time lies, and fails at one that can't be read.
+            self._not_before |= {partition.partition: self._started_at for partition in partitions}
+            self._consumer.seek_to_beginning(*partitions)
+            return
         for partition in partitions:
             first = firsts[partition]
             self._consumer.seek(partition, ends[partition] if first is None else first.offset)

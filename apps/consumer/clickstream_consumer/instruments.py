@@ -40,6 +40,12 @@ class Instruments:
         self._results = counter("results", "Window results shown, revisions included")
         self._revisions = counter("revisions", "Window results that revised an earlier one")
         self._malformed = counter("malformed", "Records on the metrics topic that could not be read and were skipped")
+        self._unreadable = Counter(
+            f"{_PREFIX}_unreadable_records",
+            "Records on the metrics topic skipped because their batch can't be read",
+            ["topic", "partition"],
+            registry=registry,
+        )
         self._ready = gauge("ready", "1 while connected and a member of the consumer group, else 0")
         self._end = gauge("window_end_timestamp_seconds", "End of the last closed window, in Unix time")
         self._size = gauge("window_size_seconds", "Length of the last closed window")
@@ -69,6 +75,10 @@ class Instruments:
     def malformed(self) -> None:
         """Count a record that was skipped."""
         self._malformed.inc()
+
+    def unreadable(self, topic: str, partition: int, count: int) -> None:
+        """Count records that were skipped because nobody can read the batch they are in."""
+        self._unreadable.labels(topic, str(partition)).inc(count)
 
     def result(self, result: WindowResult) -> None:
         """Count a result and, unless a later window is known, show its numbers."""

@@ -21,12 +21,14 @@ from clickstream_consumer.view import view_for
 from clickstream_consumer.website import Website
 from clickstream_consumer.whole_topic import WholeTopic
 from clickstream_core.build_info import publish_build_info
+from clickstream_core.kafka_python_unreadable import skip_unreadable_batches
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.pages import Pages
 from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
+from clickstream_core.unreadable import Unreadable
 
 
 def consume() -> int:
@@ -43,6 +45,7 @@ def consume() -> int:
     labels = labels_for(settings.language)
     health = Health()
     instruments = Instruments()
+    skip_unreadable_batches(Unreadable(instruments.unreadable))
     with (
         Shutdown() as shutdown,
         _pages(settings, started_at, complaints, instruments, shutdown.requested) as pages,

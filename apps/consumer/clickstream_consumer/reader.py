@@ -4,6 +4,9 @@
 is to correct that finds it in the log and in the answer of `/readyz`, and the next attempt reads the files again. A
 connection that was refused is given up, because kafka-python remembers the refusal and may answer with it for ever.
 
+A poll that brings nothing takes its half second. One that brings nothing at once met something that it will meet again,
+and is followed by a pause, as every failure is: nothing here can go round without one.
+
 Trouble is logged when it begins and when it ends, not while it lasts. A connection that is lost for a moment, as when a
 broker restarts, is no trouble yet.
 """
@@ -29,6 +32,8 @@ from clickstream_core.window_metrics import decode_window_metrics
 _log = logging.getLogger(__name__)
 _POLL_MS = 500
 _RETRY_SECONDS = 1.0
+_AT_ONCE_SECONDS = 0.05
+_SHORT_PAUSE_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0
 _SAY_AGAIN_SECONDS = 30.0
 
@@ -80,6 +85,7 @@ class MetricsReader:
 
     def poll(self) -> list[WindowResult]:
         """Return the results that arrived, after half a second at the latest when Kafka is there; update `status`."""
+        asked = self._clock()
         try:
             records = self._connected().poll(_POLL_MS)
         except KafkaAway as error:
@@ -91,6 +97,8 @@ class MetricsReader:
             self._turn_to(Status(Condition.AWAY, f"{error}; trying again"))
         else:
             self._turn_to(self._observed(self._connected()))
+            if not records and self._clock() - asked < _AT_ONCE_SECONDS:
+                self._wait(_SHORT_PAUSE_SECONDS)
             own = (record for record in records if group_of(record.headers) == self._processor_group)
             return [result for record in own if (result := self._decoded(record)) is not None]
         self._wait(_RETRY_SECONDS)

@@ -3,6 +3,7 @@ from collections import namedtuple
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from kafka import TopicPartition
@@ -72,8 +73,8 @@ class FakeConsumer:
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.positions[partition] = offset
 
-    def seek_to_beginning(self, partition: TopicPartition) -> None:
-        self.positions[partition] = "beginning"
+    def seek_to_beginning(self, *partitions: TopicPartition) -> None:
+        self.positions.update(dict.fromkeys(partitions, "beginning"))
 
     def close(self, autocommit: bool, timeout_ms: int) -> None:
         raise GroupAuthorizationFailedError("metrics-consumer-group")
@@ -135,6 +136,18 @@ def test_after_a_truncated_log_reading_continues_where_it_was_cut(connect: Conne
     connection, consumer = connect(LogTruncationError({P0: OffsetAndMetadata(17, "", 3), P1: None}))
     assert connection.poll(500) == []
     assert consumer.positions == {P0: 17, P1: "beginning"}
+
+
+def test_a_broker_that_cannot_find_a_time_has_all_older_records_left_out(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, younger = Record(STARTED_AT - 1, 0, 0), Record(STARTED_AT, 0, 1)
+    connection, consumer = connect(NoOffsetForPartitionError({P0, P1}), {P0: [older, younger]})
+    monkeypatch.setattr(connection, "answers", lambda: True)
+    monkeypatch.setattr(consumer, "offsets_for_times", Mock(side_effect=KafkaTimeoutError("damaged")))
+    assert connection.poll(500) == []
+    assert consumer.positions == {P0: "beginning", P1: "beginning"}
+    assert connection.poll(500) == [younger]
 
 
 def test_from_beginning_rewinds_each_partition_once(connect: Connect) -> None:

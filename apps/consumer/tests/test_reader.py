@@ -119,6 +119,14 @@ def test_results_of_other_groups_processors_are_passed_over(kafka: Kafka, refere
     assert kafka.registry.get_sample_value("clickstream_consumer_malformed_total") == 1
 
 
+def test_a_poll_that_brings_nothing_at_once_is_followed_by_a_pause(kafka: Kafka) -> None:
+    reader = kafka.reader()
+    begun = kafka.now
+    for _ in range(100):
+        assert reader.poll() == []
+    assert kafka.now - begun == pytest.approx(10)
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -58,3 +60,21 @@ def test_a_wait_without_request_ends_at_its_timeout() -> None:
     assert not stop.wait(0.01)
     assert not stop.wait(-1)
     stop.close()
+
+
+def test_a_loop_that_never_looks_at_the_request_is_ended_by_force() -> None:
+    program = "\n".join(
+        [
+            "from clickstream_core.shutdown import Shutdown",
+            "with Shutdown(0.3):",
+            " print('there', flush=True)",
+            " while True: pass",
+        ]
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"there\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 1
+        assert b"ended by force" in process.stderr.read()

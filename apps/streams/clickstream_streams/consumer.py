@@ -4,22 +4,20 @@ aiokafka makes a ConsumerRecord of each fetched record and hands it through a ge
 decoding the event in it. The record that its C code makes of the log's bytes already has offset, timestamp, key and
 value. So this consumer's fetcher unpacks whole record batches into lists of those. `fetched` hands over one list after
 the other, each unpacked when the one before was counted: its bytes are in the core's cache when they are decoded. What
-aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments.
+aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments. What
+can't be read is skipped (`clickstream_core.unreadable`): the events in it are lost, and it is counted and named.
 """
 
-import struct
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.consumer import fetcher as aiokafka_fetcher
-from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
-from aiokafka.errors import CorruptRecordException
-from aiokafka.record.memory_records import MemoryRecords
-from crc32c import crc32c
+from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from kstreams import Consumer
 
+from clickstream_core.aiokafka_unreadable import ReadableRecords, skip_unreadable_batches
+from clickstream_core.unreadable import Unreadable
 from clickstream_streams import instruments
 from clickstream_streams.columns import Record
 
@@ -97,7 +95,7 @@ class _BatchFetcher(Fetcher):  # type: ignore[misc]
     async def _proc_fetch_request(self, assignment: Any, node_id: Any, request: Any) -> Any:
         woken = await super()._proc_fetch_request(assignment, node_id, request)
         for result in self._records.values():
-            if type(result) is FetchResult and type(result._partition_records) is PartitionRecords:
+            if type(result) is FetchResult and type(result._partition_records) is ReadableRecords:
                 _hand_over_lists(result._partition_records)
         return woken
 
@@ -109,60 +107,20 @@ def _hand_over_lists(fetched: Any) -> None:
     bytes_read.inc(fetched._records.size_in_bytes())
 
 
-class _BatchRecords(PartitionRecords):  # type: ignore[misc]
+class _BatchRecords(ReadableRecords):
     """The fetched bytes of one partition; iterates over lists of records."""
-
-    next_fetch_offset: int
 
     def _unpack_records(self) -> Iterator[list[Record]]:
         unpacked: list[Record] = []
-        while self._records.has_next():
-            if self._check_crcs and not self._records.next_is_intact():
-                raise CorruptRecordException(f"Invalid CRC - {self._tp}")
-            batch = self._records.next_batch()
-            if not self._is_aborted(batch) and not batch.is_control_batch:
-                records = list(batch)
-                if batch.base_offset < self.next_fetch_offset:
-                    records = [record for record in records if record.offset >= self.next_fetch_offset]
-                unpacked += records
-            self.next_fetch_offset = batch.next_offset
+        for records in self.batches():
+            unpacked += records
             if len(unpacked) >= _LIST:
                 yield unpacked
                 unpacked = []
         if unpacked:
             yield unpacked
 
-    def _is_aborted(self, batch: Any) -> bool:
-        """Whether read_committed must not see the batch; keeps track of the transactions that were aborted."""
-        if self._isolation_level != READ_COMMITTED or batch.producer_id is None:
-            return False
-        self._consume_aborted_up_to(batch.base_offset)
-        if batch.is_control_batch and self._contains_abort_marker(batch):
-            self._aborted_producers.discard(batch.producer_id)
-        return batch.is_transactional and batch.producer_id in self._aborted_producers
 
-
-class _Batches(MemoryRecords):  # type: ignore[misc]
-    """Fetched batches whose CRC is computed by an instruction of the CPU; aiokafka's table takes five times as long.
-
-    Their layout is that of Kafka's protocol: the length at byte 8 counts from byte 12, the CRC at byte 17 is that of
-    everything behind it.
-    """
-
-    _LENGTH, _AFTER_LENGTH, _CRC, _AFTER_CRC = 8, 12, 17, 21
-
-    def __init__(self, fetched: bytes) -> None:
-        super().__init__(fetched)
-        self._bytes = memoryview(fetched)
-        self._next = 0
-
-    def next_is_intact(self) -> bool:
-        """Whether the CRC of the batch fits that `next_batch` is about to return; to be asked once for each."""
-        start = self._next
-        length: int = struct.unpack_from(">i", self._bytes, start + self._LENGTH)[0]
-        expected: int = struct.unpack_from(">I", self._bytes, start + self._CRC)[0]
-        self._next = start + self._AFTER_LENGTH + length
-        return crc32c(self._bytes[start + self._AFTER_CRC : self._next]) == expected
-
-
-aiokafka_fetcher.MemoryRecords = _Batches  # what every fetcher makes of the bytes that it has fetched
+skip_unreadable_batches(
+    Unreadable(lambda topic, partition, count: instruments.UNREADABLE.labels(topic, str(partition)).inc(count))
+)

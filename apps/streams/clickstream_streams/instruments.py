@@ -10,6 +10,11 @@ EVENTS = Counter("clickstream_streams_events_total", "Events counted in a window
 FETCHED_BYTES = Counter(
     "clickstream_streams_fetched_bytes_total", "Bytes of record batches, as compressed.", ["topic", "partition"]
 )
+UNREADABLE = Counter(
+    "clickstream_streams_unreadable_records_total",
+    "Records skipped because their batch can't be read.",
+    ["topic", "partition"],
+)
 DEAD_LETTERS = Counter("clickstream_streams_dead_letters_total", "Records refused, by reason.", ["reason"])
 LAG = Gauge("clickstream_streams_lag_records", "Records of the partition not processed yet.", ["partition"])
 WATERMARK = Gauge("clickstream_streams_watermark_timestamp_seconds", "The partition's watermark.", ["partition"])

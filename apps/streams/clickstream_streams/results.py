@@ -1,10 +1,12 @@
 """What was emitted before: the results on the metrics topic, read back when the merge restores."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaTimeoutError
 
 from clickstream_core.errors import MalformedMetrics
 from clickstream_core.groups import group_of
@@ -15,6 +17,8 @@ from clickstream_streams.windows import NEVER
 
 _MARGIN = 60 * 60 * 1000
 """Milliseconds that brokers' and our own clocks may differ."""
+
+_LONGEST_LOOKUP = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +57,11 @@ async def _starts(
     if over == NEVER:
         return dict(await consumer.beginning_offsets(partitions))
     since = max(0, over - max_clock_skew - _MARGIN)
-    found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+    try:
+        async with asyncio.timeout(_LONGEST_LOOKUP):
+            found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+    except (KafkaTimeoutError, TimeoutError):  # the broker unpacks the batch in which a time lies; it may be damaged
+        return dict(await consumer.beginning_offsets(partitions))
     return {partition: place.offset if place else None for partition, place in found.items()}
 
 

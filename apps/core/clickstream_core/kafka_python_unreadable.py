@@ -1,0 +1,128 @@
+"""Skipping what can't be read, with kafka-python 3.0; `unreadable` says what and why.
+
+kafka-python raises once what it met in a batch; after that its fetcher takes from the same iterator, which has ended,
+for ever: at a whole core, without an answer to `poll`, deaf to a request to stop. So here each batch is unpacked
+completely before the fetcher sees it. One that can't be is replaced by an empty batch that ends at the same offset.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from kafka.consumer.fetcher import Fetcher
+
+from clickstream_core.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
+
+_FORMAT = 2
+"""The format of all batches since Kafka 0.11."""
+
+_OVERHEAD = 12
+"""Bytes of a batch before those that its length counts."""
+
+
+def skip_unreadable_batches(unreadable: Unreadable) -> None:
+    """Have every kafka-python consumer of this process skip what can't be read."""
+    _ReadableRecords.unreadable = unreadable
+    Fetcher.PartitionRecords = _ReadableRecords
+
+
+class _ReadableRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
+    """The fetched bytes of one partition, without what can't be read."""
+
+    unreadable: ClassVar[Unreadable]
+    next_fetch_offset: int
+
+    def _unpack_records(self, place: Any, records: Any, *deserializers: Any) -> Any:
+        return super()._unpack_records(place, _Batches(self, records), *deserializers)
+
+
+class _Batches:
+    """What kafka-python takes batches from; `next_batch` is None behind the last one."""
+
+    def __init__(self, fetched: _ReadableRecords, records: Any) -> None:
+        self._fetched = fetched
+        self._records = records
+        self._end = fetched.next_fetch_offset
+        """The offset that follows what was taken so far."""
+
+    def next_batch(self) -> Any:
+        """Return the next batch, empty where it can't be read; None also when it is to be fetched once more."""
+        try:
+            batch = self._records.next_batch()
+        except Exception as error:  # its size is none that a batch can have, so nobody knows where the next begins
+            self._records = _Nothing()
+            return self._skipped(Offsets(self._end, self._end + 1), in_words(error))
+        if batch is None:
+            return None
+        place = self._fetched.topic_partition
+        if self._fetched.check_crcs and not batch.validate_crc():
+            if self._fetched.unreadable.fetch_again(place.topic, place.partition, batch.base_offset):
+                return None
+            end = end_of_broken(bytes(batch._buffer), self._following(), self._end)
+            return self._skipped(Offsets(batch.base_offset, end), CHECKSUM)
+        is_old = batch.magic < _FORMAT
+        end = batch.base_offset + 1 if is_old else batch.next_offset
+        try:
+            unpacked = _Unpacked(batch)
+        except Exception as error:
+            if not is_old and batch.is_control_batch:  # whatever it says, it ends a transaction
+                self._fetched.aborted_producer_ids.discard(batch.producer_id)
+            return self._skipped(Offsets(batch.base_offset, end), in_words(error))
+        self._end = end
+        return unpacked
+
+    def _following(self) -> bytes:
+        """What was fetched behind the batch that was taken last."""
+        records = self._records
+        return bytes(records._buffer[records._pos :] if records._next_slice is None else records._next_slice)
+
+    def _skipped(self, offsets: Offsets, reason: str) -> "_Skipped":
+        place = self._fetched.topic_partition
+        self._fetched.unreadable.skipped(place.topic, place.partition, offsets, reason)
+        self._end = offsets.end
+        return _Skipped(offsets)
+
+
+class _Nothing:
+    def next_batch(self) -> None:
+        return None
+
+
+class _Unpacked:
+    """A batch whose records are all unpacked; everything else is the batch's own."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+        self._records = iter(list(batch))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._records
+
+    def __next__(self) -> Any:
+        return next(self._records)
+
+    def validate_crc(self) -> bool:
+        return True
+
+
+class _Skipped:
+    """An empty batch in the place of one that can't be read."""
+
+    magic = _FORMAT
+    leader_epoch = -1
+    is_control_batch = False
+
+    def __init__(self, offsets: Offsets) -> None:
+        self.base_offset = offsets.first
+        self.next_offset = offsets.end
+
+    def has_producer_id(self) -> bool:
+        return False
+
+    def validate_crc(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())

@@ -1,0 +1,167 @@
+"""Fetched bytes with a batch in them that can't be read, in both libraries: it is skipped, counted, named."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from kafka.consumer.fetcher import Fetcher as KafkaPythonFetcher
+from kafka.record.memory_records import MemoryRecords
+
+from clickstream_core import aiokafka_unreadable, kafka_python_unreadable
+from clickstream_core.aiokafka_unreadable import Batches, ReadableRecords
+from clickstream_core.seldom import Seldom
+from clickstream_core.unreadable import Offsets, Unreadable, end_of_broken
+from kit.damage import Damage, break_the_header, damaged, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
+
+CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+DAMAGES = [flip_a_bit, break_the_header, name_an_unknown_codec, fill_with_nonsense]
+PLACE = TopicPartition("metrics", 1)
+Read = Callable[[bytes, int], tuple[list[int], int]]
+
+
+def batch(first: int, count: int = 5, codec: int = 0) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, codec, False, -1, -1, -1, 1_000_000)
+    for number in range(count):
+        builder.append(number, 1_700_000_000_000, None, b"value %d" % number, [])
+    data = builder.build()
+    data[0:8] = first.to_bytes(8, "big")
+    return bytes(data)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
+    """What was counted as (topic, partition, number) since the test began, in both libraries."""
+    found: list[tuple[str, int, int]] = []
+    unreadable = Unreadable(lambda *counts: found.append(counts))
+    monkeypatch.setattr(aiokafka_fetcher, "MemoryRecords", aiokafka_fetcher.MemoryRecords)
+    monkeypatch.setattr(aiokafka_fetcher, "PartitionRecords", aiokafka_fetcher.PartitionRecords)
+    monkeypatch.setattr(KafkaPythonFetcher, "PartitionRecords", KafkaPythonFetcher.PartitionRecords)
+    aiokafka_unreadable.skip_unreadable_batches(unreadable)
+    kafka_python_unreadable.skip_unreadable_batches(unreadable)
+    return found
+
+
+def read_by_aiokafka(fetched: bytes, offset: int) -> tuple[list[int], int]:
+    """The offsets that the library hands over when `offset` was asked for, and the one it asks for next."""
+    records = ReadableRecords(PLACE, Batches(fetched), [], offset, None, None, True, READ_COMMITTED)
+    return [record.offset for record in records], records.next_fetch_offset
+
+
+def read_by_kafka_python(fetched: bytes, offset: int) -> tuple[list[int], int]:
+    records = KafkaPythonFetcher.PartitionRecords(offset, PLACE, MemoryRecords(fetched))
+    handed_over = []
+    while records:  # as its fetcher does
+        handed_over += [record.offset for record in records.take(2)]
+    return handed_over, records.next_fetch_offset
+
+
+both = pytest.mark.parametrize("read", [read_by_aiokafka, read_by_kafka_python])
+
+
+@both
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.usefixtures("counted")
+def test_every_codec_is_read(read: Read, codec: str) -> None:
+    assert read(batch(0, codec=CODECS[codec]), 0) == ([0, 1, 2, 3, 4], 5)
+
+
+@both
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_that_cannot_be_read_is_skipped_and_counted(
+    read: Read, codec: str, damage: Damage, counted: list[tuple[str, int, int]]
+) -> None:
+    broken = damaged(batch(5, codec=CODECS[codec]), damage)
+    handed_over, following = read(batch(0) + broken + batch(10), 0)
+    if following == 5:  # a checksum is asked for once more
+        assert handed_over == [0, 1, 2, 3, 4]
+        more, following = read(broken + batch(10), 5)
+        handed_over += more
+
+    assert (handed_over, following) == ([0, 1, 2, 3, 4, 10, 11, 12, 13, 14], 15)
+    assert counted == [("metrics", 1, 5)]
+
+
+@both
+@pytest.mark.parametrize("damage", [flip_a_bit, name_an_unknown_codec, fill_with_nonsense])
+def test_the_last_batch_is_passed_over_too(read: Read, damage: Damage, counted: list[tuple[str, int, int]]) -> None:
+    broken = damaged(batch(5), damage)
+    positions = [read(broken, 5)[1], read(broken, 5)[1]]
+    assert positions[-1] == 10
+    assert counted == [("metrics", 1, 5)]
+
+
+@both
+def test_a_checksum_that_fits_when_it_is_fetched_again_costs_nothing(
+    read: Read, counted: list[tuple[str, int, int]]
+) -> None:
+    assert read(damaged(batch(5), flip_a_bit), 5) == ([], 5)
+    assert read(batch(5), 5) == ([5, 6, 7, 8, 9], 10)
+    assert counted == []
+
+
+@both
+@pytest.mark.usefixtures("counted")
+def test_a_size_that_no_batch_has_does_not_hold_the_reader(read: Read) -> None:
+    handed_over, following = read(batch(0) + b"\0\0\0\0\0\0\0\5\0\0\0\1" + bytes(50), 0)
+    assert handed_over == [0, 1, 2, 3, 4]
+    assert following == 6
+
+
+def test_without_a_following_batch_only_what_is_certain_is_passed_over() -> None:
+    whole = batch(5)
+    nonsense = damaged(whole, break_the_header)
+    assert end_of_broken(whole, b"", 5) == 10
+    assert end_of_broken(nonsense, b"", 5) == 6
+    assert end_of_broken(nonsense, batch(10)[:8], 5) == 10
+    assert end_of_broken(nonsense, bytes(8), 7) == 8  # what follows is no batch of a later offset
+
+
+def test_the_log_names_topic_partition_offsets_and_reason_once_in_30_seconds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [100.0]
+    counts: list[int] = []
+    unreadable = Unreadable(lambda topic, partition, count: counts.append(count), Seldom(30, clock=lambda: now[0]))
+    with caplog.at_level(logging.WARNING):
+        unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum does not fit")
+        unreadable.skipped("metrics", 1, Offsets(10, 20), "its checksum does not fit")
+        unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum does not fit")  # read again
+        now[0] = 130.0
+        unreadable.skipped("metrics", 1, Offsets(30, 32), "it is")
+    assert counts == [5, 10, 2]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Skipped 5 records of metrics[1] at the offsets 5 to 9: the batch can't be read, its checksum does not fit",
+        "Skipped 2 records of metrics[1] at the offsets 30 to 31, 12 with those before: the batch can't be read, it is",
+    ]
+
+
+def test_a_broker_that_answers_with_errors_is_asked_again_after_a_pause() -> None:
+    async def fetch(*_: Any) -> bool:
+        return False
+
+    async def scenario() -> list[float]:
+        state = SimpleNamespace(has_valid_position=True, position=7)
+        assignment = SimpleNamespace(active=True, state_value=lambda partition: state)
+        request = SimpleNamespace(topics=[("events", [(0, 7, 1000)])])
+        fetcher, seconds = SimpleNamespace(), []
+        for _ in range(4):
+            begun = time.monotonic()
+            assert not await aiokafka_unreadable._pausing(fetch)(fetcher, assignment, 1, request)
+            seconds.append(time.monotonic() - begun)
+        state.position = 8  # sought elsewhere meanwhile: there is no reason to wait
+        begun = time.monotonic()
+        await aiokafka_unreadable._pausing(fetch)(fetcher, assignment, 1, request)
+        return [*seconds, time.monotonic() - begun]
+
+    *pauses, sought = asyncio.run(scenario())
+    assert pauses == [pytest.approx(pause, abs=0.04) for pause in (0.05, 0.1, 0.2, 0.4)]
+    assert sought < 0.04
