@@ -34,6 +34,10 @@ _ASKED_EVERY = 5.0
 _LONGEST_START = 20.0
 _LONGEST_FLUSH = 3.0
 _BATCH_BYTES = 256 * 1024
+_SHORTEST_LIFE = 2.0
+"""Seconds that a producer works before it may be replaced at once."""
+
+_PAUSE = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -74,10 +78,13 @@ class Connection:
             self._producer = await self._start()
             self._delivery.connect(self._producer)
             announce("✓ Connected to Kafka")
+            began = time.monotonic()
             await self._watch(self._producer)
             task = asyncio.get_running_loop().create_task(self._end(self._producer))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
+            if time.monotonic() - began < _SHORTEST_LIFE:
+                await asyncio.sleep(_PAUSE)  # Kafka refuses what comes, and the next producer would fare no better
 
     async def _end(self, producer: AIOKafkaProducer) -> None:
         """Stop a producer that was replaced, in its own time: what it has in flight may still arrive."""

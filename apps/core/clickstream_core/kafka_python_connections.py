@@ -1,13 +1,21 @@
-"""What kafka-python 3.0 does not do by itself about connections: hear a broker out.
+"""What kafka-python 3.0 does not do by itself about connections: hear a broker out, and wait between two turns.
 
 A broker that refuses a password says so and closes the connection, so the answer and the end of the stream often arrive
 together. kafka-python reads both, takes the end for all there is and drops the answer: the refusal looks like a
 connection that broke.
+
+And who needs newer metadata asks for it at each turn of its loop, a producer while a topic is gone or no partition has
+a leader. Asking wakes the loop, whose next turn therefore comes at once: a whole core for as long as that lasts. What
+was asked for already need not wake anybody. Likewise a consumer waits no longer than until its next commit or heartbeat
+is due; with one that is due and can't be done, because the topic is gone or the coordinator does not answer, it goes
+round without waiting at all.
 """
 
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any
+
+_SHORTEST_TURN = 0.05
 
 
 @cache
@@ -17,6 +25,36 @@ def hear_last_words() -> None:
 
     for transport in (KafkaTCPTransport, KafkaSSLTransport):
         transport._sock_recv = _hearing(transport._sock_recv)
+
+
+@cache
+def pause_between_turns() -> None:
+    """Make clients of this process that wait for something from Kafka go round 20 times a second at most."""
+    from kafka.cluster import ClusterMetadata
+    from kafka.coordinator.consumer import ConsumerCoordinator
+
+    ClusterMetadata.request_update = _asking_once(ClusterMetadata.request_update)
+    ConsumerCoordinator.time_to_next_poll = _not_at_once(ConsumerCoordinator.time_to_next_poll)
+
+
+def _asking_once(ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(ask)
+    def asking(cluster: Any) -> Any:
+        with cluster._lock:
+            asked = cluster._future
+            if cluster._need_update and asked is not None and not asked.is_done:
+                return asked
+        return ask(cluster)
+
+    return asking
+
+
+def _not_at_once(time_to_next_poll: Callable[[Any], float]) -> Callable[[Any], float]:
+    @wraps(time_to_next_poll)
+    def time_to_next(coordinator: Any) -> float:
+        return max(_SHORTEST_TURN, time_to_next_poll(coordinator))
+
+    return time_to_next
 
 
 def _hearing(receive: Callable[[Any], tuple[bytes, Any]]) -> Callable[[Any], tuple[bytes, Any]]:

@@ -133,7 +133,7 @@ def _finish(control: Control, delivery: Delivery) -> None:
         delivery.drain(_BETWEEN_REPORTS)
         control.report(delivery.progress())
         now = time.monotonic()
-        if deadline is None and control.wait(0):
+        if control.wait(TICK) and deadline is None:
             deadline = now + GRACE
         if deadline is not None and now >= deadline:
             return
