@@ -27,7 +27,8 @@ def write(topics: PipelineTopics, topic: str, batches: list[tuple[str | None, li
         producer = KafkaProducer(
             bootstrap_servers=topics.bootstrap_servers, compression_type=codec, linger_ms=5_000, acks="all"
         )
-        futures = [producer.send(topic, value, partition=0) for value in values]
+        headers = list(topics.group_header)
+        futures = [producer.send(topic, value, partition=0, headers=headers) for value in values]
         producer.flush(timeout=30)
         firsts.append(futures[0].get(timeout=30).offset)
         producer.close()
