@@ -1,10 +1,13 @@
 """Record batches that can't be read, on a real broker's disk: each app passes over them, counts and names them."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from kafka import KafkaProducer
 
+from clickstream_core.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_local.broker import Broker
 from kit.damage import Damage, break_the_header, damage_segment, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
@@ -25,7 +28,12 @@ def write(topics: PipelineTopics, topic: str, batches: list[tuple[str | None, li
     firsts = []
     for codec, values in batches:
         producer = KafkaProducer(
-            bootstrap_servers=topics.bootstrap_servers, compression_type=codec, linger_ms=5_000, acks="all"
+            bootstrap_servers=topics.bootstrap_servers,
+            compression_type=codec,
+            linger_ms=5_000,
+            acks="all",
+            batch_size=2 * MOST_UNPACKED_BYTES,
+            max_request_size=2 * MOST_UNPACKED_BYTES,
         )
         headers = list(topics.group_header)
         futures = [producer.send(topic, value, partition=0, headers=headers) for value in values]
@@ -112,3 +120,41 @@ def test_the_processor_reads_every_codec_and_goes_on_behind_what_cannot_be_read(
     eventually(lambda: counted() == IN_A_BATCH * (len(good) + 1), 60, every=0.5)
     assert "Traceback" not in app.output() + again.output()
     again.stop()
+
+
+def too_large(codec: str) -> list[tuple[str | None, list[bytes]]]:
+    """One batch of two small records and one that makes it unpack to more than 64 MiB."""
+    return [(codec, [b"small", b" " * (MOST_UNPACKED_BYTES + 1), b"small"])]
+
+
+@pytest.mark.parametrize("codec", ["zstd", "gzip"])
+def test_each_record_of_a_batch_that_unpacks_to_too_much_is_a_dead_letter(
+    make_topics: Callable[..., PipelineTopics], apps: Apps, codec: str
+) -> None:
+    topics = make_topics(partitions=1)
+    at = datetime.now(UTC)
+    events = [event_value(at, user_id=f"u{number}") for number in range(IN_A_BATCH)]
+    (first, _) = write(topics, topics.events, [*too_large(codec), (None, events)])
+    app = start_processor(apps, topics)
+
+    eventually(lambda: sum(total_events(each) for each in read_metrics(topics).values()) == IN_A_BATCH, 60, every=0.5)
+
+    letters = topics.read(topics.dead_letters, "read_committed")
+    assert sorted((each.header("reason"), each.header("source-offset"), each.value) for each in letters) == [
+        ("too_large", str(first + number), None) for number in range(3)
+    ]
+    assert sample(app, "process_resident_memory_bytes") < 400 << 20
+
+
+def test_the_dashboard_passes_over_a_batch_that_unpacks_to_too_much(
+    make_topics: Callable[..., PipelineTopics], apps: Apps
+) -> None:
+    topics = make_topics(partitions=1)
+    write(topics, topics.metrics, [*too_large("zstd"), (None, results(0))])
+
+    app = apps.start("clickstream_consumer.main", "--from-beginning", environ={**topics.environ, "GROUP_ID": "d2"})
+    eventually(lambda: sample(app, "clickstream_consumer_results_total") == IN_A_BATCH, 60)
+
+    app.wait_for_output("it unpacks to more than 64 MiB")
+    assert sample(app, "process_resident_memory_bytes") < 400 << 20
+    app.stop()

@@ -20,9 +20,11 @@ from zlib import crc32
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, PartitionRecords
+from aiokafka.record._crecords import default_records, legacy_records
 from aiokafka.record.memory_records import MemoryRecords
 from crc32c import crc32c
 
+from clickstream_core.bounded_unpacking import BatchTooLarge, bound_unpacking
 from clickstream_core.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
 
 _AT_LEAST = 8
@@ -37,6 +39,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 def skip_unreadable_batches(unreadable: Unreadable) -> None:
     """Have every aiokafka consumer of this process skip what can't be read."""
     ReadableRecords.unreadable = unreadable
+    bound_unpacking(default_records, legacy_records)
     fetcher.MemoryRecords = Batches  # what every fetcher makes of the bytes that it has fetched
     fetcher.PartitionRecords = ReadableRecords
     _pause_after_errors()
@@ -135,6 +138,10 @@ class ReadableRecords(PartitionRecords):  # type: ignore[misc]
                 continue
             try:
                 records = self._records_of(batch)
+            except BatchTooLarge as error:
+                yield from self._too_large(batch, error)
+                self.next_fetch_offset = batch.next_offset
+                continue
             except Exception as error:  # gzip's are OSErrors, others the codecs' own: all mean nonsense in the batch
                 if batch.is_control_batch:  # of what it says one thing is certain: that a transaction ends
                     self._aborted_producers.discard(batch.producer_id)
@@ -168,6 +175,11 @@ class ReadableRecords(PartitionRecords):  # type: ignore[misc]
         if batch.is_control_batch and self._contains_abort_marker(batch):
             self._aborted_producers.discard(batch.producer_id)
         return batch.is_transactional and batch.producer_id in self._aborted_producers
+
+    def _too_large(self, batch: Any, error: BatchTooLarge) -> Iterator[list[Any]]:
+        """Return what is handed over instead of the records of a batch that is too large to unpack."""
+        self._skip(Offsets(batch.base_offset, batch.next_offset), in_words(error))
+        return iter(())
 
     def _skip(self, offsets: Offsets, reason: str) -> None:
         self.unreadable.skipped(self._tp.topic, self._tp.partition, offsets, reason)

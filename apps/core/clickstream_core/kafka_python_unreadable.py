@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from kafka.consumer.fetcher import Fetcher
+from kafka.record import default_records, legacy_records
 
+from clickstream_core.bounded_unpacking import bound_unpacking
 from clickstream_core.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
 
 _FORMAT = 2
@@ -22,6 +24,7 @@ _OVERHEAD = 12
 def skip_unreadable_batches(unreadable: Unreadable) -> None:
     """Have every kafka-python consumer of this process skip what can't be read."""
     _ReadableRecords.unreadable = unreadable
+    bound_unpacking(default_records, legacy_records)
     Fetcher.PartitionRecords = _ReadableRecords
 
 

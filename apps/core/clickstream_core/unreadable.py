@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from clickstream_core.bounded_unpacking import BatchTooLarge
 from clickstream_core.seldom import Seldom
 
 CHECKSUM = "its checksum does not fit"
@@ -114,4 +115,6 @@ def end_of_broken(header: bytes, following: bytes, asked_for: int) -> int:
 def in_words(error: Exception) -> str:
     """Say why a batch can't be read: the library's error, with its name."""
     name, text = type(error).__name__, str(error)
+    if isinstance(error, BatchTooLarge):
+        return text
     return text if name in text else f"{name}: {text}".removesuffix(": ")

@@ -37,6 +37,17 @@ class Record(Protocol):
     def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
 
 
+@dataclass
+class OversizedRecord:
+    """A record of a batch that unpacks to more than is allowed: its place is known, what it holds is not looked at."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: Iterable[tuple[str, bytes | None]] = ()
+
+
 @dataclass(frozen=True)
 class Columns:
     """Valid events, none of them ahead of its record's timestamp by more than allowed.

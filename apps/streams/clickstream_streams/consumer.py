@@ -5,7 +5,8 @@ decoding the event in it. The record that its C code makes of the log's bytes al
 value. So this consumer's fetcher unpacks whole record batches into lists of those. `fetched` hands over one list after
 the other, each unpacked when the one before was counted: its bytes are in the core's cache when they are decoded. What
 aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments. What
-can't be read is skipped (`clickstream_core.unreadable`): the events in it are lost, and it is counted and named.
+can't be read is skipped (`clickstream_core.unreadable`): the events in it are lost, and it is counted and named. Of a
+batch that unpacks to too much, each record is handed over without what it holds, so that each is a dead letter.
 """
 
 import time
@@ -17,9 +18,10 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from kstreams import Consumer
 
 from clickstream_core.aiokafka_unreadable import ReadableRecords, skip_unreadable_batches
+from clickstream_core.bounded_unpacking import BatchTooLarge
 from clickstream_core.unreadable import Unreadable
 from clickstream_streams import instruments
-from clickstream_streams.columns import Record
+from clickstream_streams.columns import OversizedRecord, Record
 
 _LIST = 250
 """Records after which a list is handed over, though more were fetched."""
@@ -119,6 +121,14 @@ class _BatchRecords(ReadableRecords):
                 unpacked = []
         if unpacked:
             yield unpacked
+
+    def _too_large(self, batch: Any, error: BatchTooLarge) -> Iterator[list[Record]]:
+        """Yield a record without value for each of the batch, in lists: they are refused one by one."""
+        offsets = range(max(batch.base_offset, self.next_fetch_offset), batch.next_offset)
+        for first in range(0, len(offsets), _LIST):
+            part = offsets[first : first + _LIST]
+            self.next_fetch_offset = part[-1] + 1
+            yield [OversizedRecord(offset, batch.max_timestamp) for offset in part]
 
 
 skip_unreadable_batches(

@@ -47,7 +47,8 @@ WAITING_SECONDS = Gauge(
 )
 
 # Series that begin with their first count have no rate of it: these are there from the start.
-for _reason in ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp", "late", "future", "expired"):
+_OF_AN_EVENT = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp", "too_large")
+for _reason in (*_OF_AN_EVENT, "late", "future", "expired"):
     DEAD_LETTERS.labels(_reason)
 for _kind in ("first", "revision"):
     WINDOWS.labels(_kind)

@@ -12,10 +12,11 @@ in it later, until the next transaction.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from clickstream_core.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import CountedEvent, decode_event
 from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
-from clickstream_streams.columns import Columns, Record, columns_of
+from clickstream_streams.columns import Columns, OversizedRecord, Record, columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import WindowCounts
 from clickstream_streams.partials import Partial
@@ -147,7 +148,7 @@ class Partition:
             arrived = record.timestamp
             rejected: InvalidEvent | None = None
             try:
-                event = decode_event(record.value)
+                event = _decoded(record)
                 time = parse_timestamp(event.timestamp)
             except InvalidEvent as error:
                 rejected, time = error, NEVER if error.timestamp is None else error.timestamp
@@ -271,6 +272,14 @@ class Partition:
         self.waiting_bytes = 0
         for window in changes.partials:
             del self._windows[window]
+
+
+def _decoded(record: Record) -> CountedEvent:
+    """Return the record's event. Raises InvalidEvent."""
+    if isinstance(record, OversizedRecord):
+        most = MOST_UNPACKED_BYTES >> 20
+        raise InvalidEvent("too_large", f"its batch unpacks to more than {most} MiB; its bytes are at its source")
+    return decode_event(record.value)
 
 
 def _ignore(record: Record, reason: str, error: str) -> None:
