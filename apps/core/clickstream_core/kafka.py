@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_core.errors import FilesNotWhole, SettingsError
-from clickstream_core.kafka_python_connections import hear_last_words, pause_between_turns
+from clickstream_core.kafka_python_connections import complete_joins, hear_last_words, pause_between_turns
 from clickstream_core.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
 from clickstream_core.renewed_tls import RenewedContext, what_is_missing
 from clickstream_core.settings import choice, matching, path, setting, text
@@ -126,6 +126,7 @@ class KafkaSettings:
 
         rebootstrap_in_kafka_python()
         pause_between_turns()
+        complete_joins()
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "security_protocol": self.security_protocol,

@@ -1,4 +1,4 @@
-"""What kafka-python 3.0 does not do by itself about connections: hear a broker out, and wait between two turns.
+"""What kafka-python 3.0 does not do by itself: hear a broker out, wait between two turns, end what it has begun.
 
 A broker that refuses a password says so and closes the connection, so the answer and the end of the stream often arrive
 together. kafka-python reads both, takes the end for all there is and drops the answer: the refusal looks like a
@@ -9,6 +9,10 @@ a leader. Asking wakes the loop, whose next turn therefore comes at once: a whol
 was asked for already need not wake anybody. Likewise a consumer waits no longer than until its next commit or heartbeat
 is due; with one that is due and can't be done, because the topic is gone or the coordinator does not answer, it goes
 round without waiting at all.
+
+A group is joined in the background, and whoever polls looks at whether that is done while there is a reason to join.
+The reason may be over before it is done: where the topic's partitions have changed, they are those of the assignment
+then. If `poll` has not waited for so long, nobody looks any more, and the member stays without partitions and heartbeats.
 """
 
 from collections.abc import Callable
@@ -25,6 +29,14 @@ def hear_last_words() -> None:
 
     for transport in (KafkaTCPTransport, KafkaSSLTransport):
         transport._sock_recv = _hearing(transport._sock_recv)
+
+
+@cache
+def complete_joins() -> None:
+    """Make consumers of this process take what joining their group has brought, however long it took."""
+    from kafka.coordinator.consumer import ConsumerCoordinator
+
+    ConsumerCoordinator.need_rejoin = _until_completed(ConsumerCoordinator.need_rejoin)
 
 
 @cache
@@ -47,6 +59,14 @@ def _asking_once(ask: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return ask(cluster)
 
     return asking
+
+
+def _until_completed(need_rejoin: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    @wraps(need_rejoin)
+    def needing(coordinator: Any) -> bool:
+        return getattr(coordinator, "_join_task", None) is not None or need_rejoin(coordinator)
+
+    return needing
 
 
 def _not_at_once(time_to_next_poll: Callable[[Any], float]) -> Callable[[Any], float]:

@@ -1,6 +1,7 @@
 """Clients whose brokers have moved: what they know of the cluster is made to name somebody else's address."""
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -17,6 +18,7 @@ from kafka.net.manager import KafkaConnectionManager
 from kafka.protocol.metadata import MetadataResponse
 
 from clickstream_core import aiokafka_rebootstrap, kafka_python_rebootstrap
+from clickstream_core.kafka_python_connections import complete_joins
 from clickstream_core.seldom import Seldom
 from clickstream_local.ports import free_port
 from kit.moving import Stranger, Void
@@ -47,9 +49,10 @@ def _after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
         (KafkaConnectionManager, "__init__"),
         (KafkaConnection, "_maybe_throttle"),
     ):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
+        monkeypatch.setattr(owner, name, inspect.unwrap(getattr(owner, name)))  # as the library has it
     aiokafka_rebootstrap.install(AFTER)
     kafka_python_rebootstrap.install(AFTER)
+    complete_joins()
 
 
 pytestmark = pytest.mark.usefixtures("_after_a_moment")
