@@ -12,7 +12,8 @@ round without waiting at all.
 
 A group is joined in the background, and whoever polls looks at whether that is done while there is a reason to join.
 The reason may be over before it is done: where the topic's partitions have changed, they are those of the assignment
-then. If `poll` has not waited for so long, nobody looks any more, and the member stays without partitions and heartbeats.
+then. If `poll` has not waited for so long, nobody looks any more, and the member stays without partitions and without
+heartbeats.
 """
 
 from collections.abc import Callable
