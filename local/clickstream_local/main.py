@@ -5,6 +5,7 @@ KAFKA_BOOTSTRAP_SERVERS names), topics, Prometheus if asked for, the apps, the w
 everything that was started.
 """
 
+import ipaddress
 import math
 import os
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from clickstream_core.durations import describe_duration, format_duration
 from clickstream_core.errors import SettingsError
 from clickstream_core.kafka import KafkaSettings, TopicSettings
+from clickstream_core.listening import url_host
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import read_settings
 from clickstream_local.broker import Broker
@@ -34,6 +36,7 @@ from clickstream_local.screen import Screen
 from clickstream_local.settings import (
     LocalSettings,
     refuse_collecting_on_no_port,
+    refuse_foreign_address,
     refuse_fresh_elsewhere,
     refuse_monitoring_of_nothing,
 )
@@ -80,6 +83,7 @@ def launch(
     times = read_settings(ProcessorTimes, prog=_PROGRAM, description="", argv=[], environ={**environ, **window_size})
     refuse_monitoring_of_nothing(settings)
     refuse_collecting_on_no_port(settings)
+    refuse_foreign_address(settings)
     executable = find_prometheus() if settings.monitoring else None
     embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if embedded:
@@ -178,7 +182,8 @@ def _monitoring(
     directory = settings.directory / "prometheus"
     if settings.fresh and directory.exists():
         shutil.rmtree(directory)
-    targets = {f"clickstream-{app}": f"localhost:{port}" for app, port in settings.http_ports().items()}
+    host = url_host(settings.http_host)
+    targets = {f"clickstream-{app}": f"{host}:{port}" for app, port in settings.http_ports().items()}
     prometheus = Prometheus(
         directory,
         executable=executable,
@@ -186,6 +191,7 @@ def _monitoring(
         targets=targets,
         rules=rule_file(ALERTS.read_text(encoding="utf-8")),
         log=logs / "prometheus.log",
+        host=settings.http_host,
     )
     try:
         with signals.interrupting():
@@ -207,18 +213,21 @@ def _tell_what_to_expect(
     first = f"The first window's result comes in about {_in_words(math.ceil(size - time.time() % size + disorder))}"
     if not settings.rate:
         first = f"A window with events gives its result some {disorder + times.idle_timeout / 1000:g} s after its end"
-    ports = ", ".join(f"{app} http://localhost:{port}" for app, port in settings.http_ports().items() if port)
+    url = f"http://{url_host(settings.http_host)}"
+    ports = ", ".join(f"{app} {url}:{port}" for app, port in settings.http_ports().items() if port)
     screen.line(f"✓ Topics on {bootstrap_servers}")
     simulated = f"{settings.rate:g} events/second" if settings.rate else "No simulated users"
     screen.line(f"✓ {simulated}, windows of {describe_duration(settings.window_size)}")
     screen.line(f"  Logs: {logs}/")
     if settings.http_port:
-        screen.line(f"  Live page: http://localhost:{settings.http_ports()['consumer']}/")
+        screen.line(f"  Live page: {url}:{settings.http_ports()['consumer']}/")
     for name, port in settings.public_ports().items():
         what = "Demo shop, to click on" if name == "shop" else "Collector, for pages of your own"
-        screen.line(f"  {what}: http://localhost:{port}/{'' if name == 'shop' else 'clickstream.js'}")
+        screen.line(f"  {what}: {url}:{port}/{'' if name == 'shop' else 'clickstream.js'}")
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
+    if ports and not ipaddress.ip_address(settings.http_host).is_loopback:
+        screen.line(f"  Open to whoever can reach this machine (--listen {settings.http_host})")
     screen.line(f"  {first}. Ctrl+C stops everything.\n")
 
 

@@ -5,12 +5,14 @@ one ends that should not. A producer may end: it was stopped by hand, or DURATIO
 to come.
 """
 
+import ipaddress
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_core.durations import format_duration
+from clickstream_core.listening import url_host
 from clickstream_core.shutdown import StopRequest
 from clickstream_local.children import Child
 from clickstream_local.errors import ChildDied
@@ -36,6 +38,7 @@ def app_commands(settings: LocalSettings, environ: Mapping[str, str]) -> list[Ap
     # GROUP_ID means a group of its own in each app; given to all of them it would be one group with three purposes.
     shared = {name: value for name, value in environ.items() if name != "GROUP_ID"}
     shared["PYTHONUNBUFFERED"] = "1"
+    shared |= {"HTTP_HOST": settings.http_host, "HTTP_ALLOWED_HOSTS": ",".join(settings.allowed_hosts())}
     ports = {name: str(port) for name, port in settings.http_ports().items()}
     public = {name: str(port) for name, port in settings.public_ports().items()}
     own: dict[str, dict[str, str]] = {
@@ -50,7 +53,9 @@ def app_commands(settings: LocalSettings, environ: Mapping[str, str]) -> list[Ap
         }
     if settings.collector:
         own["collector"] = {"HTTP_PORT": public["collector"], "ADMIN_PORT": ports["collector"]}
-        own["shop"] = {"SHOP_PORT": public["shop"], "COLLECTOR_URL": f"http://localhost:{public['collector']}"}
+        # A shop that is reached by several addresses has its visitors' browsers ask for the collector at the same one.
+        host = "*" if ipaddress.ip_address(settings.http_host).is_unspecified else url_host(settings.http_host)
+        own["shop"] = {"SHOP_PORT": public["shop"], "COLLECTOR_URL": f"http://{host}:{public['collector']}"}
     own["consumer"] = {"DASHBOARD_LANGUAGE": settings.language, "HTTP_PORT": ports["consumer"]}
     return [
         AppCommand(name, (sys.executable, "-m", _module(name)), {**shared, **extra}, foreground=name == "consumer")

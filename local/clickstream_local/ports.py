@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickstream_core.listening import family_of, is_not_ours
 from clickstream_local.errors import LocalError
 
 _FIRST, _LAST = 20_000, 32_000
@@ -33,9 +34,18 @@ class Holder:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now, on 127.0.0.1 and on all interfaces."""
-    for address in ("127.0.0.1", "0.0.0.0"):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+    """Whether a server could listen on the port now, on 127.0.0.1 and on all interfaces, and has localhost to itself.
+
+    Browsers look for localhost at ::1 first: another server that listens there would be taken for ours.
+    """
+    for address in ("127.0.0.1", "0.0.0.0", "::1"):
+        try:
+            candidate = socket.socket(family_of(address), socket.SOCK_STREAM)
+        except OSError as error:
+            if is_not_ours(error):
+                continue
+            raise
+        with candidate:
             # Without this a connection that was closed a moment ago (TIME_WAIT) would make the port look taken.
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -43,7 +53,8 @@ def is_free(port: int) -> bool:
             except OSError as error:
                 if error.errno in (errno.EADDRINUSE, errno.EACCES):
                     return False
-                raise
+                if not is_not_ours(error):  # a machine without IPv6
+                    raise
     return True
 
 

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from clickstream_core.listening import LOOPBACK, bracketed, url_host
 from clickstream_local.children import Child
 from clickstream_local.errors import PrometheusFailed
 
@@ -38,7 +39,7 @@ def rule_file(alerts: str) -> str:
 
 
 class Prometheus:
-    """A Prometheus with its configuration and data in `directory`, on 127.0.0.1.
+    """A Prometheus with its configuration and data in `directory`, that listens on the address `host`.
 
     `targets` are addresses (host:port) by job; `rules` is the text of a rule file, `interval` how often targets are
     asked and rules evaluated. `honored` are jobs whose own labels win over those given here, as for exporters that
@@ -56,6 +57,7 @@ class Prometheus:
         log: Path,
         interval: str = "5s",
         honored: Sequence[str] = (),
+        host: str = LOOPBACK,
     ) -> None:
         self._directory = directory.resolve()
         self._executable = executable
@@ -65,12 +67,13 @@ class Prometheus:
         self._log = log
         self._interval = interval
         self._honored = honored
+        self._host = host
         self._child: Child | None = None
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://localhost:{self._port}"
+        return f"http://{url_host(self._host)}:{self._port}"
 
     @property
     def child(self) -> Child:
@@ -94,7 +97,7 @@ class Prometheus:
                 "--storage.tsdb.path=data",
                 "--storage.tsdb.retention.time=7d",
                 "--storage.tsdb.retention.size=1GB",
-                f"--web.listen-address=127.0.0.1:{self._port}",
+                f"--web.listen-address={bracketed(self._host)}:{self._port}",
                 "--log.level=warn",
             ],
             log=self._log,
@@ -134,7 +137,7 @@ class Prometheus:
                     f"Prometheus ended ({child.describe_end()}). The end of {self._log}:\n{child.last_lines()}"
                 )
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/-/ready", timeout=5):
+                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)

@@ -1,9 +1,13 @@
 """What `./setup.sh --local` can be told. The apps' own settings reach them through the environment."""
 
+import ipaddress
+import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_core.errors import SettingsError
+from clickstream_core.listening import LOCALHOST, LOOPBACK, family_of, host_names, listen_address
 from clickstream_core.processor_times import window_size
 from clickstream_core.settings import boolean, choice, integer, number, setting
 
@@ -59,6 +63,19 @@ class LocalSettings:
         help="first of three ports for /healthz, /readyz and /metrics: consumer, producer, processor; 0 for none; "
         "the collector and the shop have the 10th to the 12th after it",
     )
+    http_host: str = setting(
+        "HTTP_HOST",
+        parse=listen_address,
+        default=LOOPBACK,
+        help="address that all listen on but Kafka, which is this machine's alone; 0.0.0.0 opens them to whoever can "
+        "reach this machine",
+        flag="--listen",
+    )
+    http_allowed_hosts: tuple[str, ...] | None = setting(
+        "HTTP_ALLOWED_HOSTS",
+        parse=host_names,
+        help="names by which browsers may ask for the pages, beside localhost, addresses and this machine's name",
+    )
     prometheus_port: int = setting(
         "PROMETHEUS_PORT",
         parse=integer(minimum=1, maximum=65535),
@@ -84,6 +101,26 @@ class LocalSettings:
     def public_ports(self) -> dict[str, int]:
         """The ports that browsers go to beside the live page; none without the collector."""
         return {"collector": self.http_port + 10, "shop": self.http_port + 12} if self.collector else {}
+
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """The names by which the apps answer; that of this machine only where it is reached from elsewhere."""
+        names = (LOCALHOST, *(self.http_allowed_hosts or ()))
+        if not ipaddress.ip_address(self.http_host).is_loopback:
+            own = socket.gethostname().lower()
+            names += tuple(name for name in (own, own.partition(".")[0]) if re.fullmatch(r"[a-z0-9_.-]+", name))
+        return tuple(dict.fromkeys(names))
+
+
+def refuse_foreign_address(settings: LocalSettings) -> None:
+    """Raise SettingsError when this machine does not have the address to listen on."""
+    try:
+        with socket.socket(family_of(settings.http_host)) as probe:
+            probe.bind((settings.http_host, 0))
+    except OSError as error:
+        raise SettingsError(
+            f"HTTP_HOST={settings.http_host} (--listen): expected an address of this machine, "
+            f"or 0.0.0.0 for all of them ({error.strerror})"
+        ) from error
 
 
 def refuse_monitoring_of_nothing(settings: LocalSettings) -> None:

@@ -55,6 +55,30 @@ def test_with_the_collector_there_are_a_shop_and_their_ports() -> None:
     assert settings().public_ports() == {}
 
 
+def test_nobody_else_reaches_them_unless_listen_says_so() -> None:
+    def environs(*options: str) -> list[tuple[str, str]]:
+        commands = app_commands(settings("--collector", *options), {"HTTP_HOST": "::", "HTTP_ALLOWED_HOSTS": "any"})
+        return [(each.environ["HTTP_HOST"], each.environ["HTTP_ALLOWED_HOSTS"]) for each in commands]
+
+    own = socket.gethostname().lower()
+    assert environs() == [("127.0.0.1", "localhost")] * 5
+    assert environs("--listen", "localhost") == [("127.0.0.1", "localhost")] * 5
+    opened = environs("--listen", "0.0.0.0", "--http-allowed-hosts", "clicks.example")
+    assert {host for host, _ in opened} == {"0.0.0.0"}
+    assert all({"localhost", "clicks.example", own} <= set(names.split(",")) for _, names in opened)
+
+
+def test_an_address_of_another_machine_ends_it_with_status_2_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", ["setup.sh", "--listen", "192.0.2.1", "--local-directory", str(tmp_path)])
+
+    assert main() == 2
+    error = capsys.readouterr().err
+    assert "HTTP_HOST=192.0.2.1 (--listen): expected an address of this machine" in error
+    assert error.count("\n") == 1
+
+
 def test_at_rate_0_nobody_is_simulated() -> None:
     chosen = settings("--rate", "0")
 

@@ -23,6 +23,11 @@ def test_a_port_with_a_listener_on_ipv6_is_not_free() -> None:
         assert not is_free(server.getsockname()[1])
 
 
+def test_a_port_that_another_server_has_under_localhosts_other_address_is_not_free() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        assert not is_free(server.getsockname()[1])
+
+
 def test_a_port_is_free_again_right_after_its_connections_were_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -14,7 +14,7 @@ from clickstream_local.ports import free_port, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.settings import LocalSettings, refuse_monitoring_of_nothing
 
-Make = Callable[[str], Prometheus]
+Make = Callable[..., Prometheus]
 
 # Answers as Prometheus does when it is ready, after a moment; it is given Prometheus' options.
 _READY = """\
@@ -31,7 +31,7 @@ h.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()' "$port"
 def make(tmp_path: Path) -> Make:
     """Prometheus with a shell script in its place."""
 
-    def with_script(script: str) -> Prometheus:
+    def with_script(script: str, **options: str) -> Prometheus:
         executable = tmp_path / "prometheus"
         executable.write_text(script)
         executable.chmod(0o755)
@@ -42,6 +42,7 @@ def make(tmp_path: Path) -> Make:
             targets={"clickstream-consumer": "localhost:8080"},
             rules="groups: []\n",
             log=tmp_path / "prometheus.log",
+            **options,
         )
 
     return with_script
@@ -84,6 +85,18 @@ def test_the_apps_are_targets_and_the_rules_are_loaded(make: Make, tmp_path: Pat
     assert job["static_configs"] == [{"targets": ["localhost:8080"], "labels": {"namespace": "local"}}]
     (rules,) = configuration["rule_files"]
     assert (tmp_path / "data" / rules).read_text() == "groups: []\n", "as seen from the configuration"
+
+
+@pytest.mark.parametrize(("options", "address"), [({}, "127.0.0.1"), ({"host": "0.0.0.0"}, "0.0.0.0")])
+def test_it_listens_where_it_is_told_and_on_this_machine_alone_by_default(
+    make: Make, tmp_path: Path, options: dict[str, str], address: str
+) -> None:
+    prometheus = make(f'#!/bin/sh\necho "$@" > {tmp_path}/given\n' + _READY.removeprefix("#!/bin/sh\n"), **options)
+    prometheus.start()
+    prometheus.stop()
+
+    assert f"--web.listen-address={address}:" in (tmp_path / "given").read_text()
+    assert prometheus.url.startswith("http://localhost:")
 
 
 def test_it_is_stopped_and_its_port_is_free_again(make: Make) -> None:

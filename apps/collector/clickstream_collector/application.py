@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream_collector import instruments
 from clickstream_collector.answers import Answer, answering
@@ -21,6 +21,7 @@ from clickstream_collector.intake import Intake, wall_clock
 from clickstream_collector.pixel import Pixel
 from clickstream_collector.script import File
 from clickstream_collector.settings import CollectorSettings
+from clickstream_core.listening import MISDIRECTED, ListenSettings
 from clickstream_core.service import Health, HealthServer
 
 _LONGEST_DRAIN = 5.0
@@ -74,6 +75,8 @@ class Collector:
         )
         application.router.redirect_slashes = False
         application.router.default = _NotFound()  # what is no path: OPTIONS *, CONNECT
+        if self._settings.service.http_allowed_hosts is not None:
+            application.add_middleware(_OwnHosts, listen=self._settings.service)
         return application
 
     def start(self) -> None:
@@ -103,7 +106,8 @@ class Collector:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        with HealthServer(self._settings.service.admin_port, self.health, setting="ADMIN_PORT"):
+        service = self._settings.service
+        with HealthServer(service.admin_port, self.health, setting="ADMIN_PORT", listen=service):
             self.start()
             try:
                 yield
@@ -123,6 +127,21 @@ class _Root:
             if scope["method"] not in ("GET", "HEAD"):
                 raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
             await answer(Answer(200, b"" if scope["method"] == "HEAD" else _HERE, _PLAIN_TEXT))
+
+
+class _OwnHosts:
+    """Refuses requests for hosts that the collector does not answer for."""
+
+    def __init__(self, app: ASGIApp, listen: ListenSettings) -> None:
+        self._app = app
+        self._listen = listen
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hosts = (value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"host")
+        if scope["type"] == "http" and not all(map(self._listen.answers_for, hosts)):
+            async with answering("other", send):
+                raise Refused(421, MISDIRECTED)
+        await self._app(scope, receive, send)
 
 
 class _NotFound:

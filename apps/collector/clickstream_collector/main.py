@@ -6,7 +6,6 @@ answered are answered, what was accepted is delivered, exit 0.
 """
 
 import asyncio
-import errno
 import gc
 import logging
 import signal
@@ -24,6 +23,7 @@ from clickstream_core.aiokafka_compression import compress_fast
 from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.errors import SettingsError
+from clickstream_core.listening import family_of, is_not_ours, listening, url_host
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.process import run
 from clickstream_core.settings import read_settings
@@ -57,10 +57,10 @@ def _main() -> int:
 
 
 async def _serve(settings: CollectorSettings) -> int:
-    port = settings.service.http_port
-    address = _free_address("HTTP_PORT", port)
+    host, port = settings.service.http_host, settings.service.http_port
+    address = _free_address(host, "HTTP_PORT", port)
     if settings.service.admin_port:
-        _free_address("ADMIN_PORT", settings.service.admin_port)
+        _free_address(host, "ADMIN_PORT", settings.service.admin_port)
     collector = Collector(settings)
     server = Server(
         collector.application(),
@@ -81,7 +81,8 @@ async def _serve(settings: CollectorSettings) -> int:
     logging.getLogger("_granian").setLevel(logging.ERROR)  # it warns that embedding is experimental
     serving = loop.create_task(server.serve())
     waiting = loop.create_task(stopped.wait())
-    announce(f"✓ Taking events on http://localhost:{port}/ingest (script: http://localhost:{port}/clickstream.js)")
+    url = f"http://{url_host(host)}:{port}"
+    announce(f"✓ Taking events on {url}/ingest (script: {url}/clickstream.js)")
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
@@ -94,22 +95,24 @@ async def _serve(settings: CollectorSettings) -> int:
     return 0
 
 
-def _free_address(setting: str, port: int) -> str:
-    """Return the address to listen on, for IPv6 and IPv4 where there are both. Raises SettingsError with the setting.
+def _free_address(host: str, setting: str, port: int) -> str:
+    """Return the address to bind for `host`. Raises SettingsError when it, or the port, cannot be had.
 
     Asked before anything starts, because what fails within the server's lifespan ends with the server's traceback.
     """
-    for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):
-        try:
-            with socket.socket(family) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((address, port))
-                return address
-        except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                continue
-            raise SettingsError(f"{setting}={port}: cannot listen on this port ({error.strerror})") from error
-    raise SettingsError(f"{setting}={port}: this machine has neither IPv6 nor IPv4")
+
+    def probe(address: str) -> str:
+        with socket.socket(family_of(address)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+            return address
+
+    try:
+        return listening(host, probe)
+    except OSError as error:
+        if is_not_ours(error):
+            raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({error.strerror})") from error
+        raise SettingsError(f"{setting}={port}: cannot listen on this port ({error.strerror})") from error
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def consume() -> int:
     with (
         Shutdown() as shutdown,
         _pages(settings, started_at, complaints, instruments, shutdown.requested) as pages,
-        HealthServer(settings.service.http_port, health, pages=pages),
+        HealthServer(settings.service.http_port, health, pages=pages, listen=settings.service),
     ):
         announce(f"🚀 {labels.starting}")
         announce(f"📥 {labels.source}: {settings.topics.metrics_topic}")

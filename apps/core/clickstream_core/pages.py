@@ -14,11 +14,15 @@ from http import HTTPStatus
 
 @dataclass(frozen=True)
 class Request:
-    """A GET or HEAD request: the path without the query, the query as it was sent, the headers by lower-case name."""
+    """A GET or HEAD request: the path without the query, the query as it was sent, the headers by lower-case name.
+
+    `peer` is the address at the other end of the connection.
+    """
 
     path: str
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    peer: str = ""
 
     def header(self, name: str) -> str:
         """Return the header's value, empty when it was not sent."""

@@ -5,13 +5,13 @@
 restarts the pod. Anything that is progress (a long restore) beats too. `/readyz` answers whether the app does its work
 now: connected and, for members of a consumer group, assigned and restored. `/metrics` is Prometheus' text format.
 An app may serve pages of its own on the same port (`clickstream_core.pages`); everything is for reading only, and says
-of each answer that it is nothing but its Content-Type (nosniff).
+of each answer that it is nothing but its Content-Type (nosniff). A request for a host that the app does not answer for
+(`clickstream_core.listening`) is refused, whatever it asks for.
 
 The server runs in daemon threads, one a request, so a stuck loop cannot keep it from saying so, and a slow client
 cannot keep others from their answer; a connection that says nothing for 10 s is closed.
 """
 
-import errno
 import logging
 import socket
 import socketserver
@@ -29,6 +29,15 @@ from urllib.parse import urlsplit
 import prometheus_client
 
 from clickstream_core.errors import SettingsError
+from clickstream_core.listening import (
+    ALL_ADDRESSES,
+    EVERYWHERE,
+    MISDIRECTED,
+    ListenSettings,
+    family_of,
+    is_not_ours,
+    listening,
+)
 from clickstream_core.pages import Pages, Request, Response
 from clickstream_core.settings import choice, integer, setting
 
@@ -38,8 +47,8 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
-class ServiceSettings:
-    """How the app can be watched: its HTTP port and its logs."""
+class ServiceSettings(ListenSettings):
+    """How the app can be watched: its HTTP port, who may ask there, and its logs."""
 
     http_port: int = setting(
         "HTTP_PORT",
@@ -92,7 +101,8 @@ class Health:
 class HealthServer:
     """Serves a `Health`, a metrics registry and the app's own `pages` on `port` while its `with` block runs.
 
-    Port 0 serves nothing. Entering raises SettingsError when the port cannot be had; it names the `setting`.
+    `listen` says on which address and for which hosts. Port 0 serves nothing. Entering raises SettingsError when the
+    port or the address cannot be had; `setting` is the port's name there.
     """
 
     def __init__(
@@ -102,15 +112,17 @@ class HealthServer:
         registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
         pages: Pages | None = None,
         setting: str = "HTTP_PORT",
+        listen: ListenSettings = EVERYWHERE,
     ) -> None:
         self._port = port
         self._setting = setting
-        self._pages = _Pages(health, registry, pages)
+        self._host = listen.http_host
+        self._pages = _Pages(health, registry, pages, listen)
         self._server: _Server | None = None
 
     def __enter__(self) -> Self:
         if self._port:
-            self._server = _listen(self._port, self._pages, self._setting)
+            self._server = _listen(self._host, self._port, self._pages, self._setting)
             threading.Thread(
                 target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health-server", daemon=True
             ).start()
@@ -129,6 +141,7 @@ class _Pages:
     health: Health
     registry: prometheus_client.CollectorRegistry
     own: Pages | None
+    listen: ListenSettings
 
     def answer(self, request: Request) -> Response:
         """Return the page that was asked for; an own page that fails is a 500 for the reader and a log entry."""
@@ -164,13 +177,13 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     request_queue_size = 32
 
-    def __init__(self, address: tuple[str, int], family: socket.AddressFamily, pages: _Pages) -> None:
-        self.address_family = family
+    def __init__(self, address: tuple[str, int], pages: _Pages) -> None:
+        self.address_family = family_of(address[0])
         self.pages = pages
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
+        if self.server_address[0] == ALL_ADDRESSES:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
@@ -193,10 +206,14 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             self.send_error(HTTPStatus.BAD_REQUEST, "the address cannot be read")
             return
+        asked_for = [url.netloc, *self.headers.get_all("Host", [])]
+        if not all(map(self.server.pages.listen.answers_for, asked_for)):
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
+            return
         headers: dict[str, str] = {}
         for name, value in self.headers.items():  # lines of one name are one list: RFC 9110, 5.3
             headers[name.lower()] = ", ".join(filter(None, (headers.get(name.lower()), value)))
-        response = self.server.pages.answer(Request(url.path, url.query, headers))
+        response = self.server.pages.answer(Request(url.path, url.query, headers, self.client_address[0]))
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
         if isinstance(response.body, bytes) and response.keep is None:
@@ -246,15 +263,12 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
 
-def _listen(port: int, pages: _Pages, setting: str) -> _Server:
+def _listen(host: str, port: int, pages: _Pages, setting: str) -> _Server:
     try:
-        try:
-            return _Server(("::", port), socket.AF_INET6, pages)
-        except OSError as error:
-            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT):
-                raise
-            return _Server(("", port), socket.AF_INET, pages)  # a machine without IPv6
+        return listening(host, lambda address: _Server((address, port), pages))
     except OSError as error:
+        if is_not_ours(error):
+            raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({error.strerror})") from error
         raise SettingsError(
             f"{setting}={port}: cannot listen on this port ({error.strerror});"
             " choose another one, or 0 to turn the health and metrics pages off"

@@ -37,7 +37,7 @@ def produce() -> int:
     count = process_count(settings.rate)
     shares = [Share(index, count, seed) for index in range(count)]
     watcher = Watcher(settings)
-    with Shutdown() as shutdown, HealthServer(settings.service.http_port, watcher.health):
+    with Shutdown() as shutdown, HealthServer(settings.service.http_port, watcher.health, listen=settings.service):
         if count == 1:
             generate(settings, shares[0], DirectControl(watcher, shutdown.requested))
         else:

@@ -109,7 +109,7 @@ def _main() -> int:
     publish_build_info("streams")
     instruments.WINDOW_SIZE_SECONDS.set(settings.window_size / 1000)
     health = Health()
-    with HealthServer(settings.service.http_port, health):
+    with HealthServer(settings.service.http_port, health, listen=settings.service):
         try:
             report_closed_transports()
             end_closed_connections()
