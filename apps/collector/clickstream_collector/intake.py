@@ -11,20 +11,20 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from clickstream_collector import instruments
-from clickstream_collector.addresses import Proxies, limited_network
 from clickstream_collector.countries import Countries
 from clickstream_collector.delivery import Delivery, Record
 from clickstream_collector.devices import device_of
 from clickstream_collector.errors import KafkaRefused, NotAnEvent, Refused, TryAgain, Unavailable
 from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
 from clickstream_collector.headers import Headers, single
-from clickstream_collector.limits import RateLimit
 from clickstream_collector.origins import Origins
 from clickstream_collector.page_urls import KeptParameters
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_collector.visitors import VisitorIds
 from clickstream_collector.visits import Visit, visit
+from clickstream_core.addresses import Proxies, limited_network
 from clickstream_core.events import LONGEST_FIELD
+from clickstream_core.limits import RateLimit
 from clickstream_core.timestamps import parse_timestamp, with_plus
 
 LONGEST_WAIT = 1.5
@@ -69,7 +69,11 @@ class Intake:
         self._site_keys = frozenset(settings.site_keys or ())
         self._excludes_bots = settings.bots == "exclude"
         self._kept_parameters = KeptParameters(settings.kept_query_parameters)
-        self._proxies = Proxies(settings.trusted_proxies)
+        self._proxies = Proxies(
+            settings.trusted_proxies,
+            instruments.UNTRUSTED_FORWARDS.inc,
+            ", with one rate limit and one id, and their country headers do not count",
+        )
         self._countries = Countries(settings.country_headers, settings.country_database)
         self._visitor_ids = VisitorIds(secret)
         self._visitor_limit, self._site_limit = (

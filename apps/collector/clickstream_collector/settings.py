@@ -8,22 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clickstream_core.addresses import PRIVATE, Network, networks
 from clickstream_core.errors import SettingsError
 from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.passwords import Password
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import choice, integer, number, path, setting
+from clickstream_core.settings import choice, integer, number_or_off, path, setting
 
 APP = "clickstream-collector"
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 ANY_ORIGIN = "*"
 _SHORTEST_SECRET = 16
-_PRIVATE = (
-    "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
-    ",100.64.0.0/10,169.254.0.0/16,fe80::/10"  # RFC 6598, where EKS has pods; link-local, which no router passes on
-)
 _COUNTRY_HEADERS = "CF-IPCountry,CloudFront-Viewer-Country,X-Vercel-IP-Country,X-AppEngine-Country,X-Country-Code"
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<any>\*\.)?(?P<host>[^\s/?#@:*\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?",
@@ -92,39 +87,6 @@ def words(pattern: str, description: str) -> Callable[[str], tuple[str, ...]]:
     return parse
 
 
-def networks(value: str) -> tuple[Network, ...]:
-    """Networks or addresses separated by commas, or `none`."""
-    if value.strip().lower() == "none":
-        return ()
-    try:
-        return tuple(_network(network.strip()) for network in value.split(","))
-    except ValueError as error:
-        raise ValueError("expected none, or networks separated by commas, such as 10.0.0.0/8,fd00::/8") from error
-
-
-def _network(text: str) -> Network:
-    """Return a network; IPv4 ones written as IPv6 (`::ffff:10.0.0.0/104`) are IPv4, as addresses are."""
-    network = ipaddress.ip_network(text)
-    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
-    return (
-        network if mapped is None or network.prefixlen < 96 else ipaddress.ip_network((mapped, network.prefixlen - 96))
-    )
-
-
-def number_or_off(what: str, minimum: float, maximum: float) -> Callable[[str], float]:
-    """A number within these bounds, or `off`, which is infinity; `what` says in words what is counted."""
-
-    def parse(value: str) -> float:
-        if value.strip().lower() == "off":
-            return math.inf
-        try:
-            return number(minimum=minimum, maximum=maximum)(value)
-        except ValueError as error:
-            raise ValueError(f"expected off, or {what} between {minimum:.7g} and {maximum:.7g}") from error
-
-    return parse
-
-
 events_per_second = number_or_off("events per second", 0.01, 1_000_000)
 
 
@@ -179,8 +141,9 @@ class CollectorSettings:
     trusted_proxies: tuple[Network, ...] = setting(
         "TRUSTED_PROXIES",
         parse=networks,
-        default=_PRIVATE,
-        help="networks whose X-Forwarded-For and country headers are believed, or none",
+        default=PRIVATE,
+        help="networks whose X-Forwarded-For and country headers are believed, or none; private stands for loopback, "
+        "link-local and those of RFC 1918, 4193 and 6598",
     )
     country_headers: tuple[str, ...] = setting(
         "COUNTRY_HEADERS",

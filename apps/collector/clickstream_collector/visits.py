@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from clickstream_collector.addresses import Proxies
 from clickstream_collector.headers import Headers, elements, single
+from clickstream_core.addresses import Proxies
 from clickstream_core.timestamps import format_milliseconds
 
 _LONGEST_USER_AGENT = 512

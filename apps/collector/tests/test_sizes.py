@@ -14,7 +14,7 @@ from clickstream_collector import bodies
 from clickstream_collector.bodies import LARGEST_BODY, Held
 from clickstream_collector.errors import TryAgain
 from clickstream_collector.intake import LARGEST_DEAD_LETTER
-from clickstream_collector.limits import RateLimit
+from clickstream_core.limits import RateLimit
 from kit.in_process import DEAD_LETTERS, Clock, InProcess, in_process
 
 LIMIT, BYTES_PER_EVENT = 100, 2000

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_collector.addresses import Proxies
 from clickstream_collector.visits import page_of, visit
+from clickstream_core.addresses import Proxies
 from clickstream_core.timestamps import parse_timestamp
 
 PRIVATE = Proxies([ipaddress.ip_network(each) for each in ("127.0.0.0/8", "10.0.0.0/8", "fc00::/7")])

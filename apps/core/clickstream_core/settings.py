@@ -158,6 +158,20 @@ def number(
     return parse
 
 
+def number_or_off(what: str, minimum: float, maximum: float) -> Callable[[str], float]:
+    """A number within these bounds, or `off`, which is infinity; `what` says in words what is counted."""
+
+    def parse(value: str) -> float:
+        if value.strip().lower() == "off":
+            return math.inf
+        try:
+            return number(minimum=minimum, maximum=maximum)(value)
+        except ValueError as error:
+            raise ValueError(f"expected off, or {what} between {minimum:.7g} and {maximum:.7g}") from error
+
+    return parse
+
+
 def integer(*, minimum: int | None = None, maximum: int | None = None) -> Callable[[str], int]:
     """A whole number within `minimum` and `maximum`, both included."""
 

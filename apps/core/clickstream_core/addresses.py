@@ -7,11 +7,13 @@ RFC 5952 writes it, an IPv4 address that comes as IPv6 (`::ffff:203.0.113.7`, RF
 import ipaddress
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from clickstream_collector import instruments
-from clickstream_collector.settings import Network
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+PRIVATE = "private"
+"""Stands for the networks in which proxies usually are."""
 
 WARN_AFTER = 5
 """Requests with X-Forwarded-For from a network that is not trusted, after which the log says so."""
@@ -19,14 +21,43 @@ WARN_AFTER = 5
 _LONGEST_FORWARDED_FOR = 2048
 _LONGEST_ADDRESS = 80  # as IPv6, with brackets and port; a zone is not counted
 _MOST_NETWORKS = 1000
+_PRIVATE_NETWORKS = (
+    "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    ",100.64.0.0/10,169.254.0.0/16,fe80::/10"  # RFC 6598, where EKS has pods; link-local, which no router passes on
+)
 
 _log = logging.getLogger(__name__)
+
+
+def networks(value: str) -> tuple[Network, ...]:
+    """Networks or addresses separated by commas, of which `private` is several, or `none`."""
+    if value.strip().lower() == "none":
+        return ()
+    named = (_PRIVATE_NETWORKS if each.strip().lower() == PRIVATE else each for each in value.split(","))
+    try:
+        return tuple(_network_of(each.strip()) for each in ",".join(named).split(","))
+    except ValueError as error:
+        raise ValueError(
+            "expected none, or networks separated by commas, such as private or 10.0.0.0/8,fd00::/8"
+        ) from error
+
+
+def _network_of(text: str) -> Network:
+    """Return a network; IPv4 ones written as IPv6 (`::ffff:10.0.0.0/104`) are IPv4, as addresses are."""
+    network = ipaddress.ip_network(text)
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        return network if mapped is None else ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+    return network
 
 
 class Proxies:
     """The networks whose X-Forwarded-For and country headers are believed."""
 
-    def __init__(self, trusted: Sequence[Network]) -> None:
+    def __init__(self, trusted: Sequence[Network], doubted: Callable[[], None] = lambda: None, means: str = "") -> None:
+        """`doubted` is called for each X-Forwarded-For that is not believed; `means` says what that costs visitors."""
+        self._when_doubted = doubted
+        self._means = means
         self._trusted = trusted
         self._is_trusted = lru_cache(maxsize=4096)(self._contain)
         self._doubted: Counter[str] = Counter()
@@ -69,7 +100,7 @@ class Proxies:
 
     def _doubt(self, address: str) -> None:
         """Count a header that is not believed; say once that one network keeps sending it, without a whole address."""
-        instruments.UNTRUSTED_FORWARDS.inc()
+        self._when_doubted()
         if self._warned:
             return
         network = _network(address)
@@ -79,9 +110,9 @@ class Proxies:
             self._doubted.clear()
             _log.warning(
                 "X-Forwarded-For keeps coming from %s, which is not in TRUSTED_PROXIES: all visitors behind it count as"
-                " one, with one rate limit and one id, and their country headers do not count. If that is a proxy of"
-                " yours, add its network to TRUSTED_PROXIES",
+                " one%s. If that is a proxy of yours, add its network to TRUSTED_PROXIES",
                 network or "a peer without an address",
+                self._means,
             )
         elif len(self._doubted) > _MOST_NETWORKS:
             self._doubted.clear()

@@ -3,11 +3,9 @@ import ipaddress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prometheus_client import REGISTRY
 
-from clickstream_collector import addresses
-from clickstream_collector.addresses import WARN_AFTER, Proxies, canonical, limited_network
-from kit.in_process import read
+from clickstream_core import addresses
+from clickstream_core.addresses import WARN_AFTER, Proxies, canonical, limited_network, networks
 
 PRIVATE = Proxies([ipaddress.ip_network(each) for each in ("127.0.0.0/8", "10.0.0.0/8", "fc00::/7")])
 
@@ -95,9 +93,8 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_header_that_keeps_coming_from_a_peer_that_is_not_trusted_is_said_once_and_counted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    name = "clickstream_collector_untrusted_forwards_total"
-    before = REGISTRY.get_sample_value(name) or 0
-    proxies = Proxies(PRIVATE._trusted)
+    counted: list[None] = []
+    proxies = Proxies(PRIVATE._trusted, lambda: counted.append(None), ", and their country headers do not count")
     for number in range(WARN_AFTER):
         assert warnings(caplog) == []
         assert proxies.visitor_address(f"198.51.100.{number}", "203.0.113.7") == f"198.51.100.{number}"
@@ -106,8 +103,8 @@ def test_a_header_that_keeps_coming_from_a_peer_that_is_not_trusted_is_said_once
     (line,) = warnings(caplog)
     assert "198.51.100.0/24" in line
     assert "TRUSTED_PROXIES" in line
-    assert "country headers do not count" in line
-    assert REGISTRY.get_sample_value(name) == before + 4 * WARN_AFTER
+    assert "count as one, and their country headers do not count. If" in line
+    assert len(counted) == 4 * WARN_AFTER
 
 
 def test_what_is_believed_or_not_forwarded_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
@@ -135,16 +132,28 @@ def test_few_networks_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_proxies_of_clusters_are_trusted_by_default(peer: str) -> None:
-    assert Proxies(read().trusted_proxies).visitor_address(peer, "203.0.113.7") == "203.0.113.7"
+    assert Proxies(networks("private")).visitor_address(peer, "203.0.113.7") == "203.0.113.7"
 
 
 @pytest.mark.parametrize("peer", ["198.51.100.1", "100.63.255.255", "100.128.0.1", "2001:db8::1", "172.32.0.1"])
 def test_public_addresses_are_not(peer: str) -> None:
-    assert Proxies(read().trusted_proxies).visitor_address(peer, "203.0.113.7") == peer
+    assert Proxies(networks("private")).visitor_address(peer, "203.0.113.7") == peer
 
 
 @pytest.mark.parametrize("written", ["100.64.0.0/10", "::ffff:100.64.0.0/106", "::ffff:100.64.0.1", "100.64.0.1"])
 def test_a_proxys_network_may_be_written_as_ipv6_too(written: str) -> None:
-    proxies = Proxies(read(TRUSTED_PROXIES=written).trusted_proxies)
+    proxies = Proxies(networks(f"203.0.113.9, {written}"))
     for peer in ("100.64.0.1", "::ffff:100.64.0.1"):
         assert proxies.visitor_address(peer, "203.0.113.7") == "203.0.113.7"
+
+
+def test_private_may_stand_among_other_networks() -> None:
+    proxies = Proxies(networks("198.51.100.0/24,Private"))
+    for peer in ("198.51.100.1", "10.0.0.1"):
+        assert proxies.visitor_address(peer, "203.0.113.7") == "203.0.113.7"
+
+
+@pytest.mark.parametrize("value", ["none,private", "10.0.0.1/8", "example.com", "10.0.0.0/8,"])
+def test_what_is_no_network_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="expected none, or networks"):
+        networks(value)

@@ -1,4 +1,4 @@
-"""How much one visitor and one site may send, in events and in bytes: token buckets for each address and each site key.
+"""How much one name may have, in events and in bytes: token buckets, for each visitor's address or site's key.
 
 A bucket holds ten seconds' worth and fills steadily. A request passes while neither of its name's two buckets is empty
 and may overdraw them, so that a batch as large as the snippet sends them passes at once, and what follows waits for it.
