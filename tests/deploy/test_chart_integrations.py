@@ -3,7 +3,18 @@
 import pytest
 
 from kit.helm import Charts
-from kit.rendered import APPS, PORTS, Object, environment, of_kind, only, pod_specs, rendered, variant_objects
+from kit.rendered import (
+    APPS,
+    PORTS,
+    Object,
+    container,
+    environment,
+    of_kind,
+    only,
+    pod_specs,
+    rendered,
+    variant_objects,
+)
 
 
 def test_keda_scales_by_lag_between_one_replica_and_the_partitions(charts: Charts) -> None:
@@ -99,6 +110,20 @@ def test_the_page_may_lie_below_a_path_that_it_knows_nothing_of(charts: Charts, 
     assert page["matches"] == [{"path": {"type": "PathPrefix", "value": "/clickstream/"}}]
     rewrite = page["filters"][0]["urlRewrite"]
     assert rewrite["path"] == {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ((), None),
+        (("--set", "httpRoute.enabled=true", "--set", "httpRoute.parentRefs[0].name=public"), "private"),
+        (("--set", "trustedProxies={private,203.0.113.0/24}"), "private,203.0.113.0/24"),
+    ],
+)
+def test_behind_a_gateway_the_pages_visitors_are_told_apart(
+    charts: Charts, options: tuple[str, ...], expected: str | None
+) -> None:
+    assert environment(container(charts, "consumer", *options)).get("TRUSTED_PROXIES") == expected
 
 
 def test_browsers_reach_the_collector_through_a_gateway(charts: Charts) -> None:

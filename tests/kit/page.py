@@ -10,6 +10,7 @@ import msgspec
 from clickstream_consumer.history import WindowHistory
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.stream import EventStream
+from clickstream_consumer.visitors import Visitors
 from clickstream_consumer.website import Website
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.timestamps import format_seconds
@@ -69,11 +70,17 @@ class Site:
 
 
 @contextmanager
-def served_page(reference: WindowMetrics, port: int = 0, heartbeat_seconds: float = 0.5) -> Iterator[Site]:
-    """Serve the page, on a free port unless given; windows that are added are the `reference` with other bounds."""
+def served_page(
+    reference: WindowMetrics, port: int = 0, heartbeat_seconds: float = 0.5, visitors: Visitors | None = None
+) -> Iterator[Site]:
+    """Serve the page, on a free port unless given; windows that are added are the `reference` with other bounds.
+
+    Without `visitors` nobody has a limit.
+    """
     port = port or free_port()
-    with EventStream(heartbeat_seconds) as stream:
+    visitors = visitors or Visitors()
+    with EventStream(heartbeat_seconds, most_of_one=visitors.most_streams) as stream:
         history = WindowHistory(stream.window)
         stream.follow(history)
-        with HealthServer(port, Health(stall_after=1e9), pages=Website(history, stream)):
+        with HealthServer(port, Health(stall_after=1e9), pages=Website(history, stream, visitors=visitors)):
             yield Site(port, history, stream, reference)

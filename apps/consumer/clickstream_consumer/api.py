@@ -1,18 +1,22 @@
 """The page's data over HTTP, for the page itself and for everybody else; `web/openapi.json` describes it.
 
-Answers are made part by part from the kept bytes, so even that of all windows costs no memory worth mentioning.
+Windows are written once for a query as long as none comes (`clickstream_consumer.answers`). What that costs is charged
+to who asked first, in requests; the limits are those of `clickstream_consumer.visitors`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from clickstream_consumer.answers import Answer, Answers
+from clickstream_consumer.assets import accepts_gzip
 from clickstream_consumer.history import MAX_WINDOWS, Kept, Position, WindowHistory, parse_position
 from clickstream_consumer.stream import EventStream
 from clickstream_consumer.tabular import as_csv
+from clickstream_consumer.visitors import TooMuch, Visitors
 from clickstream_core.pages import Request, Response
 from clickstream_core.settings import choice, integer
 from clickstream_core.timestamps import parse_timestamp, with_plus
@@ -22,7 +26,15 @@ D = TypeVar("D")
 _JSON = "application/json"
 _DEFAULT_LIMIT = 100
 _PARTS_AT_ONCE = 200
+_JSON_PER_REQUEST = 200
+_CSV_PER_REQUEST = 40
+"""Windows whose writing counts as one more request; a row of CSV takes five times as long."""
+
 _NOT_STORED = {"Cache-Control": "no-store"}
+_BUSY_S = 10
+
+_Selection = tuple[int | None, int | None, int]
+"""Where windows begin at the earliest, before what time, and how many at most."""
 
 
 class BadParameter(ValueError):
@@ -53,42 +65,73 @@ _encode = msgspec.json.Encoder().encode
 class Api:
     """Answers what is below /api/."""
 
-    def __init__(self, history: WindowHistory, stream: EventStream) -> None:
+    def __init__(self, history: WindowHistory, stream: EventStream, visitors: Visitors) -> None:
         self._history = history
         self._stream = stream
-        self._answers: dict[str, Callable[[Request], Response]] = {
+        self._visitors = visitors
+        self._answers = Answers()
+        self._pages: dict[str, Callable[[Request, str], Response]] = {
             "/api/windows": self._windows,
             "/api/windows.csv": self._csv,
             "/api/stream": self._events,
         }
 
     def answer(self, request: Request) -> Response | None:
-        """Return the answer, None for a path that is not the API's; a wrong parameter is answered with 400."""
-        answer = self._answers.get(request.path)
-        if answer is None:
+        """Return the answer, None for a path that is not the API's.
+
+        A wrong parameter is answered with 400, and what is above a limit with 429.
+        """
+        page = self._pages.get(request.path)
+        if page is None:
             return None
+        visitor = self._visitors.visitor(request)
         try:
-            return answer(request)
+            self._visitors.admit(visitor, 1)
+            return page(request, visitor)
         except BadParameter as error:
             return Response(_encode(error.answer), _JSON, HTTPStatus.BAD_REQUEST, _NOT_STORED)
+        except TooMuch as error:
+            return _try_again(HTTPStatus.TOO_MANY_REQUESTS, str(error), error.seconds)
 
-    def _windows(self, request: Request) -> Response:
+    def _windows(self, request: Request, visitor: str) -> Response:
         query = _Query(request, "from", "to", "limit", "fields")
-        fields = query.value("fields", choice("all", "totals"), "all")
-        position = self._history.position()  # first: what comes in between is then sent once more, not left out
-        windows = self._selected(query, _DEFAULT_LIMIT)
-        return Response(_as_json(windows, position, totals=fields == "totals"), _JSON, headers=_NOT_STORED)
+        totals = query.value("fields", choice("all", "totals"), "all") == "totals"
+        selection = _selection(query, _DEFAULT_LIMIT)
+        answer = self._written(
+            *(visitor, ("windows", totals, selection), selection, _JSON_PER_REQUEST),
+            lambda windows, position: _as_json(windows, position, totals=totals),
+        )
+        return _sent(answer, request, _JSON)
 
-    def _csv(self, request: Request) -> Response:
+    def _csv(self, request: Request, visitor: str) -> Response:
         query = _Query(request, "from", "to", "limit", "bom")
         marked = query.value("bom", choice("1"), None) is not None
-        windows = self._selected(query, MAX_WINDOWS)
-        name = {"Content-Disposition": 'attachment; filename="clickstream-windows.csv"'}
-        return Response(
-            as_csv(windows, marked=marked), "text/csv; charset=utf-8; header=present", headers=_NOT_STORED | name
+        selection = _selection(query, MAX_WINDOWS)
+        answer = self._written(
+            *(visitor, ("csv", marked, selection), selection, _CSV_PER_REQUEST),
+            lambda windows, position: as_csv(windows, marked=marked),
         )
+        name = {"Content-Disposition": 'attachment; filename="clickstream-windows.csv"'}
+        return _sent(answer, request, "text/csv; charset=utf-8; header=present", name)
 
-    def _events(self, request: Request) -> Response:
+    def _written(
+        self,
+        visitor: str,
+        query: Hashable,
+        selection: _Selection,
+        per_request: int,
+        write: Callable[[list[Kept], str], Iterable[bytes]],
+    ) -> Answer:
+        """Return what `write` makes of the selected windows and their position, once for a query and version."""
+        found = self._answers.find(query, self._history.version)
+        if found is not None:
+            return found
+        version, position, windows = self._history.select(*selection)
+        if len(windows) >= per_request:
+            self._visitors.admit(visitor, len(windows) // per_request)
+        return self._answers.make(query, version, lambda: write(windows, position))
+
+    def _events(self, request: Request, visitor: str) -> Response:
         query = _Query(request, "after")
         after: Position | None = query.value("after", parse_position, None)
         if last := request.header("Last-Event-ID"):
@@ -96,20 +139,40 @@ class Api:
                 after = parse_position(last)
             except ValueError:  # not an id of ours: load everything anew
                 after = {}
+        self._visitors.admit_stream(self._stream.open_of(visitor))
         if self._stream.full:
-            busy = {"error": "too many open pages on this consumer; try again later, or add a replica"}
-            return Response(_encode(busy), _JSON, HTTPStatus.SERVICE_UNAVAILABLE, _NOT_STORED | {"Retry-After": "10"})
+            busy = "too many open pages on this consumer; try again later, or add a replica"
+            return _try_again(HTTPStatus.SERVICE_UNAVAILABLE, busy, _BUSY_S)
         return Response(
             content_type="text/event-stream; charset=utf-8",
             headers=_NOT_STORED | {"X-Accel-Buffering": "no"},
-            keep=lambda connection: self._stream.take(connection, after),
+            keep=lambda connection: self._stream.take(connection, after, visitor),
         )
 
-    def _selected(self, query: "_Query", limit: int) -> list[Kept]:
-        start = query.value("from", _time, None)
-        before = query.value("to", _time, None)
-        count = query.value("limit", integer(minimum=1, maximum=MAX_WINDOWS), limit)
-        return self._history.select(start, before, count)
+
+def _selection(query: "_Query", limit: int) -> _Selection:
+    return (
+        query.value("from", _time, None),
+        query.value("to", _time, None),
+        query.value("limit", integer(minimum=1, maximum=MAX_WINDOWS), limit),
+    )
+
+
+def _sent(answer: Answer, request: Request, content_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer as the client takes it; its length says whether all of it arrived."""
+    packed = accepts_gzip(request)
+    headers = {
+        **_NOT_STORED,
+        **(headers or {}),
+        "Vary": "Accept-Encoding",
+        "Content-Length": str(len(answer.packed) if packed else answer.size),
+        **({"Content-Encoding": "gzip"} if packed else {}),
+    }
+    return Response(answer.packed_parts() if packed else answer.parts(), content_type, headers=headers)
+
+
+def _try_again(status: HTTPStatus, message: str, seconds: int) -> Response:
+    return Response(_encode({"error": message}), _JSON, status, _NOT_STORED | {"Retry-After": str(seconds)})
 
 
 class _Query:

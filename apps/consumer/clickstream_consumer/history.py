@@ -13,6 +13,7 @@ import re
 import threading
 from bisect import insort
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
 
@@ -38,6 +39,14 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     partition: int
     offset: int
     json: bytes
+
+
+class Selected(NamedTuple):
+    """Windows, newest last, and of which version of the history and which position they are."""
+
+    version: int
+    position: str
+    windows: list[Kept]
 
 
 def parse_position(text: str) -> Position:
@@ -73,12 +82,14 @@ class WindowHistory:
         self._order: list[tuple[int, int]] = []
         self._bytes = 0
         self._position: Position = {}
+        self._version = 0
 
     def add(self, result: WindowResult) -> bool:
         """Keep `result` unless its window is known in this revision or a later one; return whether it was kept."""
         window = (result.end, result.start)
         with self._lock:
             self._position[result.partition] = result.offset + 1
+            self._version += 1
             known = self._windows.get(window)
             if known is not None and known.revision >= result.metrics.revision:
                 return False
@@ -96,17 +107,18 @@ class WindowHistory:
             self._changed(kept, write_position(self._position))
             return True
 
-    def select(self, start: int | None = None, before: int | None = None, limit: int = MAX_WINDOWS) -> list[Kept]:
+    def select(self, start: int | None = None, before: int | None = None, limit: int = MAX_WINDOWS) -> Selected:
         """Return the windows that begin at `start` or later and before `before`, the newest `limit`, newest last."""
         with self._lock:
-            if start is None and before is None:
-                return [self._windows[window] for window in self._order[-limit:]]
-            chosen = [
-                window
-                for window in self._order
-                if (start is None or start <= window[1]) and (before is None or window[1] < before)
-            ]
-            return [self._windows[window] for window in chosen[-limit:]]
+            order = self._order
+            if start is not None or before is not None:
+                order = [
+                    window
+                    for window in self._order
+                    if (start is None or start <= window[1]) and (before is None or window[1] < before)
+                ]
+            windows = [self._windows[window] for window in order[-limit:]]
+            return Selected(self._version, write_position(self._position), windows)
 
     def since(self, position: Position, max_bytes: int) -> list[Kept] | None:
         """Return what came after `position`, in the topic's order of each partition.
@@ -125,6 +137,11 @@ class WindowHistory:
                     if size > max_bytes:
                         return None
         return sorted(news, key=lambda kept: (kept.partition, kept.offset))
+
+    @property
+    def version(self) -> int:
+        """A number that rises with the position: while it is the same, the windows are."""
+        return self._version
 
     def position(self) -> str:
         """Return how far the topic was read, as text."""

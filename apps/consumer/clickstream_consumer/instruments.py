@@ -34,8 +34,8 @@ class Instruments:
         def gauge(name: str, help: str, *labels: str) -> Gauge:
             return Gauge(f"{_PREFIX}_{name}", help, labels, registry=registry)
 
-        def counter(name: str, help: str) -> Counter:
-            return Counter(f"{_PREFIX}_{name}", help, registry=registry)
+        def counter(name: str, help: str, *labels: str) -> Counter:
+            return Counter(f"{_PREFIX}_{name}", help, labels, registry=registry)
 
         self._results = counter("results", "Window results shown, revisions included")
         self._revisions = counter("revisions", "Window results that revised an earlier one")
@@ -61,6 +61,11 @@ class Instruments:
         )
         self._open_pages = gauge("open_pages", "Browsers that have the live page open")
         self._dropped_pages = counter("dropped_pages", "Open pages whose browser took its events too slowly")
+        self._refused = counter(
+            "refused_requests", "Requests for the page's data above a limit of their address", "limit"
+        )
+        for limit in ("requests", "streams"):
+            self._refused.labels(limit)
         self._kept_windows = gauge("kept_windows", "Windows in memory for the live page")
         self._newest = 0
         self._lock = threading.Lock()
@@ -97,6 +102,10 @@ class Instruments:
     def page_dropped(self) -> None:
         """Count an open page whose connection was closed because it took its events too slowly."""
         self._dropped_pages.inc()
+
+    def page_refused(self, limit: str) -> None:
+        """Count a request for the page's data that was above its address's limit of `requests` or `streams`."""
+        self._refused.labels(limit).inc()
 
     def watch_page(self, open_pages: Callable[[], int], kept_windows: Callable[[], int]) -> None:
         """Say who knows, at each scrape, how many pages are open and how many windows are kept for them."""

@@ -18,6 +18,7 @@ from clickstream_consumer.reader import MetricsReader
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.stream import EventStream
 from clickstream_consumer.view import view_for
+from clickstream_consumer.visitors import Visitors
 from clickstream_consumer.website import Website
 from clickstream_consumer.whole_topic import WholeTopic
 from clickstream_core.build_info import publish_build_info
@@ -92,12 +93,13 @@ def _pages(
         wait=stop.wait,
         level=logging.DEBUG,
     )
-    with EventStream(dropped=instruments.page_dropped) as stream:
+    visitors = Visitors(settings.api_limit, settings.trusted_proxies, instruments.page_refused)
+    with EventStream(dropped=instruments.page_dropped, most_of_one=visitors.most_streams) as stream:
         history = WindowHistory(stream.window)
         stream.follow(history)
         instruments.watch_page(lambda: len(stream), lambda: len(history))
         with Feed(reader, history, stream, stop.is_set, stop.wait, instruments.known):
-            yield Website(history, stream, settings.language)
+            yield Website(history, stream, settings.language, visitors)
 
 
 def main() -> NoReturn:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from clickstream_core.addresses import Network, networks
 from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import boolean, choice, setting, text
+from clickstream_core.settings import boolean, choice, number_or_off, setting, text
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,19 @@ class ConsumerSettings:
         default="en",
         help="language of the dashboard: en or ko",
         flag="--language",
+    )
+    api_limit: float = setting(
+        "API_LIMIT",
+        parse=number_or_off("requests per second", 0.1, 1_000_000),
+        default="50",
+        help="requests per second of one address for the page's data; off for no limits, of open pages neither",
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "TRUSTED_PROXIES",
+        parse=networks,
+        default="none",
+        help="networks of the proxies before the page, whose X-Forwarded-For is believed: 10.0.0.0/8,... or private, "
+        "which stands for loopback, link-local and those of RFC 1918, 4193 and 6598; or none",
     )
     from_beginning: bool = setting(
         "FROM_BEGINNING",

@@ -10,16 +10,20 @@ Events are `window` (the metrics record; its id is the position behind it), `sta
 so that the page can tell a silent topic from a lost connection) and `reload`. Until the history has been read, a
 browser is only told the status.
 
+At most `MAX_BROWSERS` are taken, and of one visitor so many as `most_of_one` says. The API looks for room before it
+answers, because a refusal has a status; of those that come at the same moment, this closes the ones too many.
+
 The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import logging
+import math
 import random
 import selectors
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -44,10 +48,11 @@ def event(name: str, data: bytes, id: str = "") -> bytes:
 
 
 class _Browser:
-    """A connection and what it has not taken yet. `after` is None for one that only wants what is new."""
+    """A visitor's connection and what it has not taken yet. `after` is None for one that only wants what is new."""
 
-    def __init__(self, connection: socket.socket, after: Position | None) -> None:
+    def __init__(self, connection: socket.socket, after: Position | None, visitor: str) -> None:
         self.connection = connection
+        self.visitor = visitor
         self.after = after
         self.joined = False
         self.waiting: deque[bytes | memoryview] = deque()
@@ -74,14 +79,19 @@ class _Browser:
 class EventStream:
     """The browsers that listen; a context manager whose thread runs inside the `with` block.
 
-    `dropped` is called, in that thread, for each browser whose connection is closed because it is too slow.
+    `dropped` is called, in that thread, for each browser whose connection is closed because it is too slow;
+    `most_of_one` is how many one visitor may have.
     """
 
     def __init__(
-        self, heartbeat_seconds: float = _HEARTBEAT_SECONDS, dropped: Callable[[], None] = lambda: None
+        self,
+        heartbeat_seconds: float = _HEARTBEAT_SECONDS,
+        dropped: Callable[[], None] = lambda: None,
+        most_of_one: float = math.inf,
     ) -> None:
         self._history: WindowHistory | None = None
         self._dropped = dropped
+        self._most_of_one = most_of_one
         self._heartbeat_seconds = heartbeat_seconds
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
@@ -90,6 +100,7 @@ class EventStream:
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._inbox: deque[Callable[[], None]] = deque()
         self._browsers: set[_Browser] = set()
+        self._of_visitor: Counter[str] = Counter()
         self._status = event("status", b'{"condition":"connecting"}')
         self._complete = False
         self._closing = False
@@ -113,6 +124,10 @@ class EventStream:
     def full(self) -> bool:
         """Whether no further browser can be taken."""
         return len(self._browsers) >= MAX_BROWSERS
+
+    def open_of(self, visitor: str) -> int:
+        """Return how many browsers of a visitor listen."""
+        return self._of_visitor[visitor]
 
     def follow(self, history: WindowHistory) -> None:
         """Say where missed windows are looked up."""
@@ -138,13 +153,13 @@ class EventStream:
             self._complete = True
             self._do(self._join_all)
 
-    def take(self, connection: socket.socket, after: Position | None) -> None:
-        """Make the connection a listener; what came after the position `after` is sent first."""
+    def take(self, connection: socket.socket, after: Position | None, visitor: str = "") -> None:
+        """Make the visitor's connection a listener; what came after the position `after` is sent first."""
         connection.setblocking(False)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # a browser that vanished without a word
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
-        self._do(lambda: self._welcome(_Browser(connection, after)))
+        self._do(lambda: self._welcome(_Browser(connection, after, visitor)))
 
     def _send_to_all(self, data: bytes) -> None:
         self._do(lambda: self._broadcast(data))
@@ -183,7 +198,11 @@ class EventStream:
         self._woken.close()
 
     def _welcome(self, browser: _Browser) -> None:
+        if self.full or self._of_visitor[browser.visitor] >= self._most_of_one:
+            browser.connection.close()
+            return
         self._browsers.add(browser)
+        self._of_visitor[browser.visitor] += 1
         self._selector.register(browser.connection, selectors.EVENT_READ, browser)
         # Not all at once when a consumer comes back.
         browser.queue(b"retry: %d\n\n" % random.randint(1_000, 4_000))
@@ -258,6 +277,9 @@ class EventStream:
     def _drop(self, browser: _Browser) -> None:
         if browser in self._browsers:
             self._browsers.remove(browser)
+            self._of_visitor[browser.visitor] -= 1
+            if not self._of_visitor[browser.visitor]:
+                del self._of_visitor[browser.visitor]
             self._selector.unregister(browser.connection)
             browser.connection.close()
             browser.waiting.clear()

@@ -7,8 +7,6 @@ may frame this one.
 
 import html
 import re
-import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -16,9 +14,10 @@ from urllib.parse import parse_qs
 import msgspec
 
 from clickstream_consumer.api import Api
-from clickstream_consumer.assets import Asset, Assets, accepts_gzip
+from clickstream_consumer.assets import Asset, Assets
 from clickstream_consumer.history import WindowHistory
 from clickstream_consumer.stream import EventStream
+from clickstream_consumer.visitors import Visitors
 from clickstream_core.pages import Request, Response
 
 LANGUAGES = ("en", "ko")
@@ -36,10 +35,12 @@ _PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 class Website:
     """Answers the requests that `HealthServer` hands on. `language` is for browsers that want neither en nor ko."""
 
-    def __init__(self, history: WindowHistory, stream: EventStream, language: str = "en") -> None:
+    def __init__(
+        self, history: WindowHistory, stream: EventStream, language: str = "en", visitors: Visitors | None = None
+    ) -> None:
         self._language = language
         self._assets = Assets()
-        self._api = Api(history, stream)
+        self._api = Api(history, stream, visitors or Visitors())
         self._pages = {language: self._page(language) for language in LANGUAGES}
 
     def __call__(self, request: Request) -> Response | None:
@@ -47,9 +48,6 @@ class Website:
         response = self._answer(request)
         if response is None:
             return None
-        if not isinstance(response.body, bytes) and accepts_gzip(request):
-            headers = {**response.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-            response = replace(response, body=_compressed(response.body), headers=headers)
         return replace(response, headers={**response.headers, **SECURITY_HEADERS})
 
     def _answer(self, request: Request) -> Response | None:
@@ -87,11 +85,3 @@ def preferred_language(accepted: str) -> str | None:
         if language in LANGUAGES and value > best_weight:
             best, best_weight = language, value
     return best
-
-
-def _compressed(parts: Iterable[bytes]) -> Iterator[bytes]:
-    compressor = zlib.compressobj(level=4, wbits=31)
-    for part in parts:
-        if compressed := compressor.compress(part):
-            yield compressed
-    yield compressor.flush()

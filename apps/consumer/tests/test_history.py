@@ -38,10 +38,10 @@ def test_windows_are_kept_by_time_whatever_the_order_they_came_in(make: MakeResu
     history = WindowHistory()
     for minute in (10, 0, 15, 5):
         assert history.add(make(minute))
-    assert starts(history.select()) == [0, 5, 10, 15]
-    assert starts(history.select(limit=2)) == [10, 15]
-    assert starts(history.select(start=5 * MINUTE, before=15 * MINUTE)) == [5, 10]
-    assert starts(history.select(start=6 * MINUTE, limit=1)) == [15]
+    assert starts(history.select().windows) == [0, 5, 10, 15]
+    assert starts(history.select(limit=2).windows) == [10, 15]
+    assert starts(history.select(start=5 * MINUTE, before=15 * MINUTE).windows) == [5, 10]
+    assert starts(history.select(start=6 * MINUTE, limit=1).windows) == [15]
 
 
 def test_a_revision_replaces_its_window_and_nothing_older_does(make: MakeResult) -> None:
@@ -51,7 +51,7 @@ def test_a_revision_replaces_its_window_and_nothing_older_does(make: MakeResult)
     assert history.add(make(0, offset=1, revision=2, total_events=3001))
     assert not history.add(make(0, offset=2, revision=1))
     assert not history.add(make(0, offset=3, revision=2))
-    assert [json.loads(kept.json)["total_events"] for kept in history.select()] == [3001]
+    assert [json.loads(kept.json)["total_events"] for kept in history.select().windows] == [3001]
     assert told == [(0, "0:1"), (2, "0:2")]
     assert history.position() == "0:4"
 
@@ -60,7 +60,7 @@ def test_the_oldest_go_when_there_are_too_many(make: MakeResult) -> None:
     history = WindowHistory(max_windows=3)
     for minute in range(0, 50, 5):
         history.add(make(minute))
-    assert starts(history.select()) == [35, 40, 45]
+    assert starts(history.select().windows) == [35, 40, 45]
     assert len(history) == 3
 
 
@@ -68,10 +68,10 @@ def test_the_oldest_go_when_they_are_too_large(make: MakeResult) -> None:
     history = WindowHistory(max_bytes=20_000)
     for minute in range(0, 50, 5):
         history.add(make(minute, top_pages={"/" + "x" * 5000: 1}))
-    assert starts(history.select()) == [35, 40, 45]
+    assert starts(history.select().windows) == [35, 40, 45]
     # A window that alone is too large is shown all the same.
     history.add(make(50, top_pages={"/" + "x" * 50_000: 1}))
-    assert starts(history.select()) == [50]
+    assert starts(history.select().windows) == [50]
 
 
 def test_windows_of_more_than_a_week_ago_go(make: MakeResult) -> None:
@@ -79,9 +79,9 @@ def test_windows_of_more_than_a_week_ago_go(make: MakeResult) -> None:
     week = KEPT_MS // MINUTE
     history.add(make(0))
     history.add(make(week - 5))
-    assert starts(history.select()) == [0, week - 5]
+    assert starts(history.select().windows) == [0, week - 5]
     history.add(make(week))
-    assert starts(history.select()) == [week - 5, week]
+    assert starts(history.select().windows) == [week - 5, week]
     assert not history.add(make(0)), "what is over is not taken again"
 
 

@@ -44,8 +44,8 @@ def publish(reference: WindowMetrics) -> Publish:
     return publish
 
 
-def start(apps: Apps, topics: PipelineTopics) -> App:
-    app = apps.start("clickstream_consumer.main", environ=topics.environ)
+def start(apps: Apps, topics: PipelineTopics, **settings: str) -> App:
+    app = apps.start("clickstream_consumer.main", environ=topics.environ, **settings)
     app.wait_until_ready(60)
     return app
 
@@ -160,7 +160,7 @@ def test_200_browsers_and_a_day_of_windows_cost_little_memory(
     if not Path("/proc/self/statm").exists():
         skip("only Linux tells the memory of another process in /proc")
     publish(topics, _DAY)
-    app = start(apps, topics)
+    app = start(apps, topics, API_LIMIT="off")
     eventually(lambda: len(windows(app)) == _DAY, 60)
     loaded = _resident(app)
     listeners = [listen(app) for _ in range(200)]

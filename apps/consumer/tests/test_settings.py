@@ -1,3 +1,6 @@
+import ipaddress
+import math
+
 import pytest
 
 from clickstream_consumer.settings import ConsumerSettings
@@ -31,3 +34,17 @@ def test_the_environment_does_what_the_flags_do() -> None:
 def test_an_unknown_language_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(SettingsError, match=r"DASHBOARD_LANGUAGE=fr.*: expected en or ko"):
         read(DASHBOARD_LANGUAGE="fr")
+
+
+def test_the_pages_limits_are_generous_and_no_proxy_is_believed_by_default() -> None:
+    settings = read()
+    assert (settings.api_limit, settings.trusted_proxies) == (50.0, ())
+    chosen = read(API_LIMIT="off", TRUSTED_PROXIES="private, 203.0.113.0/24")
+    assert chosen.api_limit == math.inf
+    assert any(ipaddress.ip_address("10.1.2.3") in network for network in chosen.trusted_proxies)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1e9"])
+def test_a_limit_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="API_LIMIT=.*: expected off, or requests per second between"):
+        read(API_LIMIT=value)

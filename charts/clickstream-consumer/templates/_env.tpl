@@ -7,4 +7,8 @@
   value: {{ .Values.processorGroup | quote }}
 - name: DASHBOARD_LANGUAGE
   value: {{ .Values.dashboardLanguage | quote }}
+{{- with .Values.trustedProxies | default (ternary (list "private") (list) .Values.httpRoute.enabled) }}
+- name: TRUSTED_PROXIES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- end }}
