@@ -24,7 +24,7 @@ TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast lint format images test-cluster bench chaos lock clean
+.PHONY: help venv test test-fast lint format images test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -77,6 +77,9 @@ lock: ## write the lock files anew from the pyproject.toml files, and which whee
 		-c deploy/lambda/requirements.lock -o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
+
+lock-jars: $(INSTALLED) ## write the hashes of the embedded broker's jars anew, after a change of its version
+	@$(BIN)/python -m clickstream_local.jars --lock
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
 	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
