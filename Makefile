@@ -24,7 +24,7 @@ TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast lint format images test-cluster bench chaos lock lock-jars clean
+.PHONY: help venv test test-fast lint format images pin-image test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -53,6 +53,9 @@ format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 
 images: ## the container images, with docker, podman or buildah; make images ARGS=--help explains
 	@deploy/images.sh $(ARGS)
+
+pin-image: ## write the digest of the images' base into the Dockerfiles; needs docker with buildx, or skopeo
+	@deploy/images.sh --pin
 
 test-cluster: $(INSTALLED_DEV) ## the tests that need a cluster, on the current kube context
 	@$(BIN)/pytest tests/cluster $(ARGS)

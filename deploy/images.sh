@@ -8,13 +8,19 @@ BUILDERS=(docker podman buildah)
 usage() {
     cat <<'TEXT'
 Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/images.sh [option ...])
+       make pin-image                                           (or deploy/images.sh --pin)
 
 Builds REGISTRY/clickstream-producer:TAG, -streams, -consumer and -collector. Options go to each build: --no-cache,
 --platform linux/arm64. Nothing is pushed.
 
+All are built on the same base image: a tag is resolved to its digest first, by docker's buildx or by skopeo, where one
+of them is there. With --pin nothing is built; the digest is written into the Dockerfiles, to be committed, so that
+every build has that base until it is pinned anew.
+
   REGISTRY      where the images will live (localhost); 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team
   TAG           their tag (the version in apps/core)
-  PYTHON_IMAGE  the base image (the Dockerfile's: Python 3.11 on Debian); has to bring python and pip
+  PYTHON_IMAGE  the base image (the Dockerfile's: Python 3.11 on Debian), best with its digest, NAME:TAG@sha256:...;
+                has to bring python and pip
   BUILDER       docker, podman or buildah (the first that works)
   REVISION      label: the commit (git's, with -dirty when files differ from it)
   SOURCE        label: where the source is (git's origin)
@@ -79,10 +85,55 @@ check_names() {
         fail "TAG=$2: expected letters, digits and _ . -, at most 128, not beginning with . or -" 2
 }
 
+# The base image that the Dockerfile names
+base_image() {
+    sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile
+}
+
+# digest_of IMAGE: that of the tag, for all its platforms; nothing where it can't be found out
+digest_of() {
+    local digest=''
+    if command -v docker >/dev/null; then
+        digest=$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$1" 2>/dev/null </dev/null) || digest=''
+    fi
+    if [ -z "$digest" ] && command -v skopeo >/dev/null; then
+        digest=$(skopeo inspect --no-tags --format '{{.Digest}}' "docker://$1" 2>/dev/null </dev/null) || digest=''
+    fi
+    [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || return 0
+    echo "$digest"
+}
+
+# pinned IMAGE: the image with its digest; without one as it is, and a warning
+pinned() {
+    local digest
+    case $1 in *@sha256:*) echo "$1" && return ;; esac
+    digest=$(digest_of "$1")
+    [ -n "$digest" ] ||
+        echo "images.sh: the digest of $1 can't be found out here (by docker buildx or skopeo), so what the tag means" \
+            "today is taken; PYTHON_IMAGE=$1@sha256:... pins it" >&2
+    echo "$1${digest:+@$digest}"
+}
+
+# Write the digest of the base image into the Dockerfiles.
+pin() {
+    local image=${PYTHON_IMAGE:-$(base_image)} digest file changed
+    image=${image%@*}
+    digest=$(digest_of "$image")
+    [ -n "$digest" ] || fail "the digest of $image can't be found out here: it needs docker with buildx, or skopeo, and the registry"
+    for file in Dockerfile deploy/lambda/Dockerfile; do
+        changed=$(sed "s#^ARG PYTHON_IMAGE=.*#ARG PYTHON_IMAGE=$image@$digest#" "$file")
+        printf '%s\n' "$changed" >"$file"
+    done
+    echo "Pinned $image@$digest in Dockerfile and deploy/lambda/Dockerfile: see git diff, and commit it"
+}
+
 main() {
-    local registry tag builder app image build sizes images=() began=$SECONDS
+    local registry tag builder base app image build sizes images=() began=$SECONDS
     cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
-    case ${1-} in -h | --help) usage && return ;; esac
+    case ${1-} in
+        -h | --help) usage && return ;;
+        --pin) pin && return ;;
+    esac
 
     registry=${REGISTRY:-localhost}
     tag=${TAG:-$(version)}
@@ -94,7 +145,9 @@ main() {
     esac
     build+=(--build-arg "VERSION=$(version)" --build-arg "REVISION=${REVISION:-$(revision)}"
         --build-arg "SOURCE=${SOURCE:-$(source_address)}")
-    [ -z "${PYTHON_IMAGE-}" ] || build+=(--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE")
+    base=$(pinned "${PYTHON_IMAGE:-$(base_image)}")
+    build+=(--build-arg "PYTHON_IMAGE=$base")
+    echo "On $base"
 
     for app in "${APPS[@]}"; do
         image=$registry/clickstream-$app:$tag

@@ -12,11 +12,14 @@ import pytest
 from clickstream_core import __version__
 
 ROOT = Path(__file__).parents[2]
+BASE = "docker.io/library/python:3.11-slim-bookworm"
+DIGEST = "sha256:" + "5f" * 32
 APPS = ["producer", "streams", "consumer", "collector"]
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
 STAND_IN = """#!/bin/sh
 { printf '%s' "${0##*/}"; printf ' <%s>' "$@"; echo; } >> "$CALLS"
 case $1 in
+    buildx | inspect) [ -n "$DIGEST" ] || exit 1; echo "$DIGEST"; exit ;;
     version | info) echo "warming up" >&2; echo "$REFUSAL" >&2; exit $WORKS ;;
     images) echo "87 MB"; echo "87 MB" ;;
     build | bud) exit $BUILDS ;;
@@ -88,8 +91,11 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     """A machine without any builder."""
     checkout, path = tmp_path / "checkout", tmp_path / "bin"
-    for file in ("deploy/images.sh", "apps/core/clickstream_core/__init__.py"):
-        (checkout / file).parent.mkdir(parents=True)
+    for file in (
+        *("Dockerfile", "deploy/images.sh", "deploy/lambda/Dockerfile"),
+        "apps/core/clickstream_core/__init__.py",
+    ):
+        (checkout / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, checkout / file)
     path.mkdir()
     for tool in ("bash", "dirname", "git", "sed"):
@@ -110,11 +116,70 @@ def test_all_are_built_under_the_version_of_the_packages(machine: Machine) -> No
         assert f"<--build-arg> <APP={app}>" in call
         assert f"<--tag> <{name}>" in call
         assert f"<VERSION={__version__}>" in call
-        assert "PYTHON_IMAGE" not in call, "without the variable, the Dockerfile's own base image is taken"
+        assert f"<--build-arg> <PYTHON_IMAGE={BASE}>" in call, "the Dockerfile's own, where nobody knows its digest"
         assert call.endswith(" <.>")
         assert f"{name:60} 87 MB\n" in done.output
     assert done.output.count("87 MB") == len(APPS), "a builder lists an image once for each of its names"
     assert "push" not in done.output, "images for this machine need no registry"
+
+
+@pytest.mark.parametrize("resolver", ["docker", "skopeo"])
+def test_all_are_built_on_the_digest_that_the_base_images_tag_has(machine: Machine, resolver: str) -> None:
+    machine.install("podman")
+    machine.install(resolver)
+    done = machine.images(BUILDER="podman", DIGEST=DIGEST)
+    assert done.status == 0, done.error
+    assert len(done.builds) == len(APPS)
+    for call in done.builds:
+        assert f"<PYTHON_IMAGE={BASE}@{DIGEST}>" in call
+    assert f"On {BASE}@{DIGEST}\n" in done.output
+    assert len([call for call in done.calls if BASE in call and " <--build-arg>" not in call]) == 1, (
+        "it is asked for once"
+    )
+    assert done.error == ""
+
+
+@pytest.mark.parametrize("answer", ["", "sha256:5f", "error: no such host"])
+def test_a_base_image_whose_digest_nobody_knows_is_named(machine: Machine, answer: str) -> None:
+    machine.install("docker")
+    done = machine.images(DIGEST=answer)
+    assert done.status == 0, done.error
+    assert f"<PYTHON_IMAGE={BASE}>" in done.builds[0]
+    assert f"images.sh: the digest of {BASE} can't be found out here" in done.error
+    assert f"PYTHON_IMAGE={BASE}@sha256:... pins it" in done.error
+    assert done.error.count("\n") == 1
+
+
+def test_a_digest_that_is_given_is_taken_and_nobody_is_asked(machine: Machine) -> None:
+    machine.install("docker")
+    given = f"mirror.example/python:3.13-slim@{DIGEST}"
+    done = machine.images(PYTHON_IMAGE=given, DIGEST="sha256:" + "0" * 64)
+    assert f"<PYTHON_IMAGE={given}>" in done.builds[0]
+    assert [call for call in done.calls if "<buildx>" in call] == []
+    assert done.error == ""
+
+
+def test_the_base_image_is_pinned_in_the_dockerfiles_and_can_be_pinned_anew(machine: Machine) -> None:
+    machine.install("docker")
+    files = [machine.checkout / name for name in ("Dockerfile", "deploy/lambda/Dockerfile")]
+    before = [file.read_text() for file in files]
+    for digest in ("sha256:" + "0" * 64, DIGEST):
+        done = machine.images("--pin", DIGEST=digest)
+        assert done.status == 0, done.error
+    assert done.builds == []
+    for file, text in zip(files, before, strict=True):
+        assert file.read_text() == text.replace(f"ARG PYTHON_IMAGE={BASE}\n", f"ARG PYTHON_IMAGE={BASE}@{DIGEST}\n")
+        assert file.read_text() != text
+    assert f"<PYTHON_IMAGE={BASE}@{DIGEST}>" in machine.images().builds[0], "what is pinned needs no registry"
+
+
+def test_what_cannot_be_pinned_stays_as_it_is(machine: Machine) -> None:
+    machine.install("docker")
+    before = (machine.checkout / "Dockerfile").read_text()
+    done = machine.images("--pin")
+    assert done.status == 1
+    assert f"the digest of {BASE} can't be found out here" in done.error
+    assert (machine.checkout / "Dockerfile").read_text() == before
 
 
 def test_a_docker_client_without_its_daemon_does_not_count(machine: Machine) -> None:
