@@ -157,6 +157,8 @@ def test_a_whole_visit(
     page.click(".categories a >> nth=1")
     expect(page.locator("h1")).to_have_text("Electronics" if english else "전자제품")
     assert page.evaluate("performance.getEntriesByType('navigation')[0].name").endswith("/"), "it is the same document"
+    seen = "/categories/electronics"  # what is left within 50 ms is no page view
+    assert eventually(lambda: seen in [each["page_url"] for each in collector.stored("page_view")], 10)
     page.go_back()
     expect(page.locator(".categories a[aria-current]")).to_have_text("Fashion" if english else "패션")
     keep("category")
