@@ -2,7 +2,8 @@
 
 Partitions and limits are those of production. The replication factor is left to the cluster's default, which is 1 on
 the embedded broker. Each topic keeps its records for as long as the processor's settings need them. A topic that exists
-is left as it is, but for one of our own that keeps less than that: its retention is raised, and never lowered.
+is left as it is, but for one of our own that keeps less than that: its retention is raised, and never lowered. And our
+own of the processor's output get the brokers' time, if they were made before they had it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -15,10 +16,12 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from clickstream_core.durations import format_duration
 from clickstream_core.processor_times import (
+    BROKERS_TIME,
     DAY_MS,
     ProcessorTimes,
     mending_command,
     what_falls_short,
+    what_tells_no_time,
     why_too_little,
 )
 from clickstream_local.errors import TopicsFailed
@@ -55,8 +58,8 @@ def clickstream_topics(
     return (
         # Arrival is a clock as well: a record that claims to arrive later than a minute from now is refused.
         Topic(events, 6, {**_ALL, "message.timestamp.after.max.ms": "60000", **needed}, True),
-        Topic(metrics, 3, {**_ALL, **week}, True),
-        Topic(partials, 1, {**_ALL, **large, **needed}, True),
+        Topic(metrics, 3, {**_ALL, **week, **BROKERS_TIME}, True),
+        Topic(partials, 1, {**_ALL, **large, **needed, **BROKERS_TIME}, True),
         Topic(dead_letters, 3, {**_ALL, **large, **week}),
         Topic("web_logs", 3, {**_ALL, **day}),
     )
@@ -95,7 +98,8 @@ def keep_long_enough(
 ) -> str:
     """Raise the retention of those of the `own` topics that keep less than in `topics`; return what was done in a line.
 
-    Raises TopicsFailed, with the command that mends it, for others that may lose what the processor reads again.
+    They get the brokers' time too where `topics` have it. Raises TopicsFailed, with the command that mends it, for
+    others that may lose what the processor reads again.
     """
     servers = kafka_config["bootstrap_servers"]
     raised, refused = [], []
@@ -106,8 +110,10 @@ def keep_long_enough(
                 if topic.name in own:
                     least = int(topic.configs["retention.ms"])
                     changes = what_falls_short(config, least, least)
+                    stamp = what_tells_no_time(config) if topic.configs.items() >= BROKERS_TIME.items() else {}
+                    if changes or stamp:
+                        _change(admin, topic.name, {**changes, **stamp})
                     if changes:
-                        _change(admin, topic.name, changes)
                         raised.append(f"{topic.name} {_kept({**config, **changes})} (was {_kept(config)})")
                 elif topic.replayed and (why := why_too_little(topic.name, config, times)):
                     changes = what_falls_short(config, times.longest_needed_ms, times.kept_ms)
@@ -133,7 +139,7 @@ def _settings_of(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
 def _change(admin: KafkaAdminClient, topic: str, changes: Mapping[str, str]) -> None:
     answer = admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(changes))])["topic"][topic]
     if answer != "OK":
-        raise TopicsFailed(f"could not raise the retention of {topic}: {answer}")
+        raise TopicsFailed(f"could not change the settings of {topic}: {answer}")
 
 
 def _kept(config: Mapping[str, str]) -> str:

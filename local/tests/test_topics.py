@@ -25,10 +25,14 @@ def config(broker: Broker) -> dict[str, object]:
 
 
 def kept(broker: Broker, topics: list[str], setting: str = "retention.ms") -> list[int]:
+    return [int(value) for value in settings(broker, topics, setting)]
+
+
+def settings(broker: Broker, topics: list[str], name: str) -> list[str]:
     with KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers) as admin:
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
         found = admin.describe_configs(resources, config_filter="all")["topic"]
-    return [int(found[topic][setting]["value"]) for topic in topics]
+    return [found[topic][name]["value"] for topic in topics]
 
 
 def make(broker: Broker, topics: list[str], times: ProcessorTimes) -> str:
@@ -65,6 +69,16 @@ def test_own_topics_of_an_earlier_run_are_raised_and_never_lowered(broker: Broke
     assert kept(broker, topics[:1], "message.timestamp.after.max.ms") == [60_000]
     assert make(broker, topics, ProcessorTimes()) == ""
     assert kept(broker, topics) == [2 * DAY_MS, 7 * DAY_MS, 2 * DAY_MS, 7 * DAY_MS]
+
+
+def test_own_topics_of_an_earlier_version_get_the_brokers_time(broker: Broker) -> None:
+    topics = names()
+    old = [Topic(name, 1, {"retention.ms": str(8 * DAY_MS)}) for name in topics]
+    create_missing(config(broker), old)
+    assert make(broker, topics, ProcessorTimes()) == ""
+    types = ["CreateTime", "LogAppendTime", "LogAppendTime", "CreateTime"]
+    assert settings(broker, topics, "message.timestamp.type") == types
+    assert kept(broker, topics) == [8 * DAY_MS] * 4
 
 
 def test_an_own_topic_is_not_limited_in_bytes_either(broker: Broker) -> None:

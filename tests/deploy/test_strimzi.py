@@ -25,6 +25,7 @@ CLUSTER = "data-on-eks"
 KUBERNETES = "1.34"
 FILES = sorted(path for path in STRIMZI.rglob("*.yaml") if path.name != "kustomization.yaml")
 BUILDS = sorted(path.parent for path in STRIMZI.rglob("kustomization.yaml"))
+BY_BROKERS: Mapping[str, object] = {"message.timestamp.type": "LogAppendTime"}
 TOPICS = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -194,10 +195,10 @@ def test_a_key_that_is_there_twice_is_refused() -> None:
 def test_topics_are_those_of_the_contract(overlay: str, replicas: int, in_sync: int, kustomize: Kustomize) -> None:
     built = resources(kustomize, f"overlays/{overlay}/topics")
 
-    expected = {
+    expected: dict[str, tuple[int, dict[str, object]]] = {
         "clickstream-events": (6, {"retention.ms": DAY_MS, "message.timestamp.after.max.ms": 60_000}),
-        "clickstream-metrics": (3, {"retention.ms": 7 * DAY_MS}),
-        "clickstream-window-partials": (1, {"retention.ms": DAY_MS, "max.message.bytes": 8 << 20}),
+        "clickstream-metrics": (3, {"retention.ms": 7 * DAY_MS, **BY_BROKERS}),
+        "clickstream-window-partials": (1, {"retention.ms": DAY_MS, "max.message.bytes": 8 << 20, **BY_BROKERS}),
         "clickstream-dead-letters": (3, {"retention.ms": 7 * DAY_MS, "max.message.bytes": 8 << 20}),
     }
     assert {name: topic["spec"] for (_, name), topic in built.items()} == {

@@ -7,6 +7,8 @@ record is needed for WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS, and a to
 In the worst case it is needed for longer: an event may lie MAX_CLOCK_SKEW ahead of its record, and a silent partition
 lets its windows end after IDLE_TIMEOUT. Topics that the product makes keep that, and MARGIN_MS at least in which a
 processor that is down misses nothing, rounded up to whole days. All times are in milliseconds.
+
+What the processor writes gets the brokers' time (BROKERS_TIME): it is how a replica learns that its own clock is wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,10 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 MARGIN_MS = DAY_MS // 2
 """How long a processor may be down at least before topics that the product made have lost something."""
+
+_TIMESTAMP_TYPE = "message.timestamp.type"
+BROKERS_TIME = {_TIMESTAMP_TYPE: "LogAppendTime"}
+"""The setting of the topics of partials and metrics."""
 
 _NEEDED = "WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS"
 
@@ -59,7 +65,7 @@ def idle_timeout() -> int:
         "IDLE_TIMEOUT",
         parse=duration(minimum="1s", maximum="1d"),
         default="10s",
-        help="silence after which a partition that is caught up follows the clock",
+        help="silence after which a partition that is caught up follows the brokers' clock",
     )
 
 
@@ -113,6 +119,14 @@ def what_falls_short(config: Mapping[str, str], least_ms: int, kept_ms: int) -> 
     if int(config.get("retention.bytes", "-1")) >= 0:
         changes["retention.bytes"] = "-1"
     return changes
+
+
+def what_tells_no_time(config: Mapping[str, str]) -> dict[str, str]:
+    """Return what has to be changed in a topic's settings so that its records have the brokers' time; {} for nothing.
+
+    `config` as for `what_falls_short`.
+    """
+    return {} if config.get(_TIMESTAMP_TYPE, "LogAppendTime") == "LogAppendTime" else BROKERS_TIME
 
 
 def why_too_little(topic: str, config: Mapping[str, str], times: ProcessorTimes, *, at_worst: bool = False) -> str:

@@ -2,7 +2,8 @@
 
 A topic that may forget what a restart must read again is refused, with the command that mends it; so is one that keeps
 bytes and not time, for nobody knows how long they last. An events topic that lets in records from clocks that run ahead
-is only named: what they say about time is not believed (`watermarks`), but only while the processor keeps up.
+is only named: what they say about time is not believed (`watermarks`), but only while the processor keeps up. Named is
+also a topic of ours whose records have the time of whoever wrote them: then nothing tells the brokers' (`clock`).
 """
 
 import logging
@@ -13,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from clickstream_core.durations import format_duration
-from clickstream_core.processor_times import mending_command, what_falls_short, why_too_little
+from clickstream_core.processor_times import mending_command, what_falls_short, what_tells_no_time, why_too_little
 from clickstream_streams.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
 
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) -> None:
     """Raise FatalError for topics that may lose what a restart needs; warn of those that may at worst.
 
-    And of an events topic that lets in records from clocks that run ahead.
+    And of an events topic that lets in records from clocks that run ahead, and of topics without the brokers' time.
     """
     topics, times = settings.topics, settings.times
     refused = []
@@ -43,6 +44,8 @@ async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) ->
             _log.warning("%s at worst: lower these, or %s", why, command)
         if topic == topics.events_topic:
             _warn_of_clocks_ahead(settings, config)
+        elif changes := what_tells_no_time(config):
+            _warn_of_writers_clocks(settings, topic, changes)
     if refused:
         raise FatalError("; ".join(refused))
 
@@ -59,6 +62,17 @@ def _warn_of_clocks_ahead(settings: StreamsSettings, config: Mapping[str, str]) 
             format_duration(settings.max_clock_skew),
             _command(settings, settings.topics.events_topic, changes),
         )
+
+
+def _warn_of_writers_clocks(settings: StreamsSettings, topic: str, changes: Mapping[str, str]) -> None:
+    _log.warning(
+        "records on %s have the time of the replica that writes them, not the brokers'%s. To have that: %s",
+        topic,
+        ": so no replica learns how far its clock is off, each goes by its own, and one that is ahead makes events late"
+        if topic == settings.topics.partials_topic
+        else "",
+        _command(settings, topic, changes),
+    )
 
 
 def _command(settings: StreamsSettings, topic: str, changes: Mapping[str, str]) -> str:

@@ -33,7 +33,11 @@ class Admin:
 
     async def describe_configs(self, resources: list[Any]) -> list[Any]:
         (resource,) = resources
-        entries = [*{**FINE, **self._changes.get(resource.name, {})}.items(), ("leader.replication.throttled", None)]
+        ours = {"message.timestamp.type": "LogAppendTime"} if resource.name in (PARTIALS, METRICS) else {}
+        entries = [
+            *{**FINE, **ours, **self._changes.get(resource.name, {})}.items(),
+            ("leader.replication.throttled", None),
+        ]
         return [SimpleNamespace(resources=[(self._error_code, "", 2, resource.name, entries)])]
 
 
@@ -122,6 +126,22 @@ def test_an_events_topic_that_lets_in_clocks_that_run_ahead_is_named(
 def test_a_topic_that_lets_in_none_is_not_named(caplog: pytest.LogCaptureFixture, changes: dict[str, str]) -> None:
     check(Admin({EVENTS: changes, METRICS: {"message.timestamp.after.max.ms": UNLIMITED}}))
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("topic", "said"),
+    [
+        (PARTIALS, "not the brokers': so no replica learns how far its clock is off, each goes by its own"),
+        (METRICS, "not the brokers'. To have that: kafka-configs"),
+    ],
+)
+def test_a_topic_of_ours_without_the_brokers_time_is_named_with_the_command_that_mends_it(
+    caplog: pytest.LogCaptureFixture, topic: str, said: str
+) -> None:
+    check(Admin({topic: {"message.timestamp.type": "CreateTime"}}))
+    (record,) = caplog.records
+    assert f"records on {topic} have the time of the replica that writes them, {said}" in record.getMessage()
+    assert record.getMessage().endswith(f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime")
 
 
 AFTER, DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"
