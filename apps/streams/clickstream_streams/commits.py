@@ -43,7 +43,8 @@ class MergeCommit(msgspec.Struct, frozen=True, kw_only=True):
 
     Partials before `forgotten_to` are of a count that was given up: the group was reset, or its offsets were lost. When
     they were lost, `only_more` says that the topic may not hold all events any more that results were made of: a result
-    is replaced only by one of more events.
+    is replaced only by one of more events. `results_from` are the offsets at which to begin to read back the results,
+    of the first partitions of `results_topic`; the others, and all in old commits, are read from their beginning.
     """
 
     rules: CountingRules
@@ -51,6 +52,8 @@ class MergeCommit(msgspec.Struct, frozen=True, kw_only=True):
     final_before: int = NEVER
     forgotten_to: int = 0
     only_more: bool = False
+    results_topic: str = ""
+    results_from: tuple[int, ...] = ()
 
 
 Commit = TypeVar("Commit", EventsCommit, MergeCommit)

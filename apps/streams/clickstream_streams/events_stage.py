@@ -52,7 +52,8 @@ class EventsTask(PartitionTask):
         self._said_at = NEVER
 
     async def start_producer(self) -> Transactions:
-        return await Transactions.open(self.kafka, self.settings.transactional_id(self.partition.partition))
+        transactional_id = self.settings.transactional_id(self.partition.partition)
+        return await Transactions.open(self.kafka, transactional_id, self.clock)
 
     # -- restoring ----------------------------------------------------------------------------------------------------
 
@@ -81,6 +82,9 @@ class EventsTask(PartitionTask):
         if start.notice:
             _log.warning("%s: %s", self._name, start.notice, extra={"partition": self.partition.partition})
         commit = start.commit if start.commit.joined else await self._join(transactions, start)
+        while not self.clock.is_settled:
+            self.step = "the brokers' time"
+            await self._write(transactions, Changes({}, (), start.offset, commit))
         state = Partition(
             commit,
             start.offset,
@@ -180,7 +184,7 @@ class EventsTask(PartitionTask):
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def has_news(self) -> bool:
-        return self._known_state().has_news()
+        return self._known_state().has_news() or self.clock.is_stale
 
     def is_urgent(self) -> bool:
         return self._known_state().is_urgent(self._behind)

@@ -42,6 +42,10 @@ SKIPPED_INTERNAL_RECORDS = Counter(
     "clickstream_streams_skipped_internal_records_total",
     "Records on the partials topic that no version of the processor writes.",
 )
+CLOCK_OFFSET_SECONDS = Gauge(
+    "clickstream_streams_clock_offset_seconds", "How far this machine's clock is ahead of the brokers'."
+)
+MAX_CLOCK_SKEW_SECONDS = Gauge("clickstream_streams_max_clock_skew_seconds", "MAX_CLOCK_SKEW.")
 WAITING_SECONDS = Gauge(
     "clickstream_streams_window_waiting_seconds", "How long a window has waited for a partition, at most."
 )

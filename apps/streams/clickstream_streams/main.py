@@ -24,7 +24,7 @@ from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_streams import instruments
-from clickstream_streams.clock import Clock
+from clickstream_streams.clock import BrokersClock
 from clickstream_streams.connection import connect, wait_for_topics
 from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
@@ -108,6 +108,7 @@ def _main() -> int:
     configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-streams")
     publish_build_info("streams")
     instruments.WINDOW_SIZE_SECONDS.set(settings.window_size / 1000)
+    instruments.MAX_CLOCK_SKEW_SECONDS.set(settings.max_clock_skew / 1000)
     health = Health()
     with HealthServer(settings.service.http_port, health, listen=settings.service):
         try:
@@ -157,7 +158,7 @@ async def _work(settings: StreamsSettings, health: Health, stopping: asyncio.Eve
         if await _unless(stopping, _prepared(admin, settings, health)) is None:
             return 0
         engine = _engine(kafka)
-        clock = Clock()
+        clock = BrokersClock(max_clock_skew=settings.max_clock_skew)
         replica = Replica(settings, kafka, admin, clock)
         make_events, make_merge = partial(EventsTask, replica=replica), partial(MergeTask, replica=replica)
         topics = settings.topics
@@ -231,7 +232,7 @@ async def _watch(
     engine: kstreams.StreamEngine,
     streams: tuple[PartitionStream, ...],
     health: Health,
-    clock: Clock,
+    clock: BrokersClock,
     stopping: asyncio.Event,
 ) -> None:
     """Keep health and readiness true to the tasks until told to stop; raise what ended a stream."""

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
@@ -27,7 +28,7 @@ from clickstream_streams.offsets import committed_offset, events_commits, log_bo
 from clickstream_streams.partials import InvalidRecord, NewerFormat, PartialPart, decode_record
 from clickstream_streams.report import announce_window
 from clickstream_streams.restarts import BeyondTheLog, continue_merge
-from clickstream_streams.results import emitted_results
+from clickstream_streams.results import ResultPlaces, emitted_results
 from clickstream_streams.tasks import PartitionTask, Replica
 from clickstream_streams.transactions import OutgoingRecord, Transactions
 from clickstream_streams.windows import NEVER
@@ -58,6 +59,7 @@ class MergeTask(PartitionTask):
     def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
         super().__init__(partition, consumer, replica)
         self._merge: Merge | None = None
+        self._places = ResultPlaces((), ())
         self._offset = 0
         self._committed_offset = -1
         self._counted_at = self.clock.monotonic()
@@ -67,7 +69,7 @@ class MergeTask(PartitionTask):
         self._said_at = NEVER
 
     async def start_producer(self) -> Transactions:
-        return await Transactions.open(self.kafka, self.settings.merge_group_id)
+        return await Transactions.open(self.kafka, self.settings.merge_group_id, self.clock)
 
     # -- restoring ----------------------------------------------------------------------------------------------------
 
@@ -90,13 +92,14 @@ class MergeTask(PartitionTask):
             _log.warning("%s: %s", self._name, start.notice)
         self.step = f"the results on {settings.topics.metrics_topic}"
         metrics_partitions = await partition_count(self.admin, settings.topics.metrics_topic)
-        emitted = await emitted_results(
+        emitted, ends = await emitted_results(
             self.kafka,
             settings.topics.metrics_topic,
             metrics_partitions,
             settings.group_id,
-            start.commit.final_before,
-            settings.max_clock_skew,
+            over=start.commit.final_before,
+            begin=start.commit.results_from if start.commit.results_topic == settings.topics.metrics_topic else (),
+            beat=self.beat,
         )
         if start.commit.only_more and start.offset == start.commit.forgotten_to and emitted:
             _log.warning(
@@ -108,10 +111,12 @@ class MergeTask(PartitionTask):
             )
         self.step = f"the partitions of {settings.topics.events_topic}"
         partitions = await partition_count(self.admin, settings.topics.events_topic)
-        merge = Merge(start.commit, emitted, partitions, revision_interval=settings.revision_interval)
+        results = [each.metrics for each in emitted]
+        merge = Merge(start.commit, results, partitions, revision_interval=settings.revision_interval)
         await self._replay(merge, start.commit.replay_from, start.offset)
         merge.settle(self.clock.monotonic(), whole=start.commit.replay_from == 0)
         self._merge, self._offset, self._committed_offset = merge, start.offset, -1
+        self._places = ResultPlaces(emitted, ends)
         instruments.RESTORE_SECONDS.labels("merge").observe((self.clock.monotonic() - began) / 1000)
 
     async def _has_counted(self) -> bool:
@@ -255,11 +260,19 @@ class MergeTask(PartitionTask):
         merge = self._known_merge()
         results = await self._due_results(merge)
         records = [self._record(metrics) for metrics in results]
-        metadata = encode_commit(merge.commit(self._offset))
+        commit = merge.commit(self._offset)
+        commit = msgspec.structs.replace(
+            commit,
+            results_topic=self.settings.topics.metrics_topic,
+            results_from=self._places.begin(commit.final_before),
+        )
         with instruments.COMMIT_SECONDS.labels("merge").time():
-            await transactions.run(records, self.partition, self._offset, metadata, self.settings.merge_group_id)
+            written = await transactions.run(
+                records, self.partition, self._offset, encode_commit(commit), self.settings.merge_group_id
+            )
         self._committed_offset = self._offset
-        for metrics in results:
+        for metrics, place in zip(results, written, strict=True):
+            self._places.note(metrics, place.partition, place.offset)
             if metrics.revision:
                 instruments.WINDOWS.labels("revision").inc()
             else:

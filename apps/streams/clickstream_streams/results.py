@@ -1,73 +1,134 @@
-"""What was emitted before: the results on the metrics topic, read back when the merge restores."""
+"""What was emitted before: the results on the metrics topic, read back when the merge restores.
 
-import asyncio
+Where to begin is a matter of offsets, not of a clock. `ResultPlaces` knows where the last result of each window lies
+that can still change, and every commit of the merge says from which offset on these can be read again. The results in
+the same transaction have no offsets yet. They will lie behind all that was on the topic before, so for each partition
+what was known of its end then is an offset that they don't precede.
+"""
+
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaTimeoutError
 
 from clickstream_core.errors import MalformedMetrics
 from clickstream_core.groups import group_of
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
 from clickstream_streams.transactions import start_client
-from clickstream_streams.windows import NEVER
 
-_MARGIN = 60 * 60 * 1000
-"""Milliseconds that brokers' and our own clocks may differ."""
-
-_LONGEST_LOOKUP = 5.0
+MOST_NAMED = 150
+"""Partitions of the metrics topic for which a commit says where to begin; its metadata may have 4096 bytes."""
 
 _log = logging.getLogger(__name__)
 
 
-async def emitted_results(
-    kafka: Mapping[str, Any], topic: str, partitions: int, group_id: str, over: int, max_clock_skew: int
-) -> list[WindowMetrics]:
-    """Return all revisions that the group emitted for windows that end after `over` (milliseconds since the epoch).
+@dataclass(frozen=True)
+class EmittedResult:
+    """A result, and where on the metrics topic it lies."""
 
-    A result is written up to `max_clock_skew` milliseconds before its window's end, as watermarks may be so far ahead.
-    Reads to the end of committed records; raises KafkaError. Records that are no metrics are skipped with a warning.
+    metrics: WindowMetrics
+    partition: int
+    offset: int
+
+
+class ResultPlaces:
+    """Where on the metrics topic the windows that can still change have their last results.
+
+    `emitted` are those read back, each window's in order; `ends` is each partition's end by then.
     """
+
+    def __init__(self, emitted: Iterable[EmittedResult], ends: Sequence[int]) -> None:
+        self._ends = list(ends)
+        self._places: dict[tuple[str, str], tuple[int, int]] = {}
+        revisions: dict[tuple[str, str], int] = {}
+        for each in emitted:
+            window = _window(each.metrics)
+            if each.metrics.revision >= revisions.get(window, 0):
+                revisions[window] = each.metrics.revision
+                self._places[window] = each.partition, each.offset
+
+    def note(self, metrics: WindowMetrics, partition: int, offset: int) -> None:
+        """Take note that the result was committed there; -1 is an offset that the broker did not tell."""
+        self._ends += [0] * (partition + 1 - len(self._ends))
+        place = offset if offset >= 0 else self._ends[partition]
+        self._places[_window(metrics)] = partition, place
+        self._ends[partition] = max(place, offset + 1)
+
+    def begin(self, over: int) -> tuple[int, ...]:
+        """Return for each partition an offset from which on it has the last result of every window that matters.
+
+        Those are the windows that end after `over` (milliseconds since the epoch), with all that the transaction writes
+        whose commit this is for.
+        """
+        self._places = {window: place for window, place in self._places.items() if parse_timestamp(window[1]) > over}
+        begin = self._ends[:]
+        for partition, offset in self._places.values():
+            begin[partition] = min(begin[partition], offset)
+        return tuple(begin[:MOST_NAMED])
+
+
+def _window(metrics: WindowMetrics) -> tuple[str, str]:
+    return metrics.window_start, metrics.window_end
+
+
+async def emitted_results(
+    kafka: Mapping[str, Any],
+    topic: str,
+    partitions: int,
+    group_id: str,
+    *,
+    over: int,
+    begin: Sequence[int] = (),
+    beat: Callable[[], None] = lambda: None,
+) -> tuple[list[EmittedResult], list[int]]:
+    """Return the results that the group emitted for windows that end after `over` (milliseconds since the epoch).
+
+    And each partition's end. `begin` are the offsets to begin at, of as many partitions as it has; what it does not
+    name, or lies beyond the end of a topic that was made again, is read from its beginning. Records of a transaction
+    that another processor has open are waited for: results of ours may lie behind them. Calls `beat` now and then;
+    raises KafkaError. Records that are no metrics are skipped with a warning.
+    """
+    assigned = [TopicPartition(topic, number) for number in range(partitions)]
+    ends = await _ends(kafka, assigned)
     consumer = AIOKafkaConsumer(
         **kafka, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
     )
     try:
         await start_client(consumer)
-        assigned = [TopicPartition(topic, number) for number in range(partitions)]
         consumer.assign(assigned)
-        ends = await consumer.end_offsets(assigned)
-        for partition, offset in (await _starts(consumer, assigned, over, max_clock_skew)).items():
-            consumer.seek(partition, ends[partition] if offset is None else offset)
+        firsts = await consumer.beginning_offsets(assigned)
+        for partition in assigned:
+            named = begin[partition.partition] if partition.partition < len(begin) else 0
+            first = firsts[partition]
+            consumer.seek(partition, named if first <= named <= ends[partition] else first)
         found = []
         while any([await consumer.position(partition) < ends[partition] for partition in assigned]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 found += [record for record in records if record.offset < ends[TopicPartition(topic, record.partition)]]
+            beat()
         decoded = [_decoded(record) for record in found if group_of(record.headers) == group_id]
-        return [metrics for metrics in decoded if metrics and parse_timestamp(metrics.window_end) > over]
+        kept = [each for each in decoded if each and parse_timestamp(each.metrics.window_end) > over]
+        return kept, [ends[partition] for partition in assigned]
     finally:
         await consumer.stop()
 
 
-async def _starts(
-    consumer: AIOKafkaConsumer, partitions: list[TopicPartition], over: int, max_clock_skew: int
-) -> dict[TopicPartition, int | None]:
-    if over == NEVER:
-        return dict(await consumer.beginning_offsets(partitions))
-    since = max(0, over - max_clock_skew - _MARGIN)
+async def _ends(kafka: Mapping[str, Any], partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+    """Return the offsets behind the last records, of open transactions too."""
+    consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False)
     try:
-        async with asyncio.timeout(_LONGEST_LOOKUP):
-            found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
-    except (KafkaTimeoutError, TimeoutError):  # the broker unpacks the batch in which a time lies; it may be damaged
-        return dict(await consumer.beginning_offsets(partitions))
-    return {partition: place.offset if place else None for partition, place in found.items()}
+        await start_client(consumer)
+        return dict(await consumer.end_offsets(partitions))
+    finally:
+        await consumer.stop()
 
 
-def _decoded(record: Any) -> WindowMetrics | None:
+def _decoded(record: Any) -> EmittedResult | None:
     try:
-        return decode_window_metrics(record.value)
+        return EmittedResult(decode_window_metrics(record.value), record.partition, record.offset)
     except MalformedMetrics as error:
         _log.warning(
             "%s[%d] offset %d: %s",

@@ -23,7 +23,7 @@ from aiokafka.errors import KafkaError
 from kstreams import RebalanceListener, Stream
 
 from clickstream_streams import instruments
-from clickstream_streams.clock import Clock
+from clickstream_streams.clock import BrokersClock
 from clickstream_streams.columns import Record
 from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
@@ -54,7 +54,7 @@ class Replica:
     settings: StreamsSettings
     kafka: dict[str, Any]
     admin: AIOKafkaAdminClient
-    clock: Clock
+    clock: BrokersClock
 
 
 class PartitionTask(abc.ABC):

@@ -5,6 +5,8 @@ partition. Starting it fences whoever used the id before, at the broker: a zombi
 ProducerFenced, and a transaction it had left open is aborted. (aiokafka 0.14 has no KIP-447, which would fence by the
 consumer group's generation instead.)
 
+The answer to a transaction's last record tells the brokers' time, where its topic has that (`clock`).
+
 A transaction commits only after the future of every send has been awaited without an error. After an error the producer
 is of no further use: the task that owns it closes it and restores from the log.
 """
@@ -13,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -26,6 +29,8 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
+from clickstream_streams.clock import BrokersClock
+
 TRANSACTION_TIMEOUT = 10.0
 """Seconds after which the broker aborts a transaction: so long a paused replica holds back read_committed readers."""
 
@@ -36,6 +41,9 @@ LARGEST_RECORD = 64 * 1024 * 1024
 _LARGEST_BATCH = 1024 * 1024
 _NULL = b"null"
 """Stands for a value that is null: aiokafka refuses a record with neither key nor value, Kafka does not."""
+
+LOG_APPEND_TIME = 1
+"""The timestamp type of an answer that tells the broker's time."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
@@ -81,12 +89,16 @@ def is_known(ended: "asyncio.Future[Any]") -> None:
 class Transactions:
     """The transactional producer of one partition; to be opened with `open` and closed."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, clock: BrokersClock | None = None) -> None:
         self._producer = producer
+        self._clock = clock
 
     @classmethod
-    async def open(cls, kafka: Mapping[str, Any], transactional_id: str) -> Self:
-        """Start the producer; whoever used the transactional id before is fenced from then on."""
+    async def open(cls, kafka: Mapping[str, Any], transactional_id: str, clock: BrokersClock | None = None) -> Self:
+        """Start the producer; whoever used the transactional id before is fenced from then on.
+
+        `clock` learns from the brokers' answers.
+        """
         producer = AIOKafkaProducer(
             **kafka,
             transactional_id=transactional_id,
@@ -97,7 +109,7 @@ class Transactions:
             max_request_size=LARGEST_RECORD,
             value_serializer=lambda value: None if value is _NULL else value,
         )
-        transactions = cls(producer)
+        transactions = cls(producer, clock)
         try:
             async with asyncio.timeout(2 * TRANSACTION_TIMEOUT):
                 await start_client(producer)
@@ -128,8 +140,10 @@ class Transactions:
     ) -> list[RecordMetadata]:
         await self._producer.begin_transaction()
         sent: list[asyncio.Future[RecordMetadata]] = []
+        sent_at = 0
         try:
             for record in records:
+                sent_at = self._clock.monotonic() if self._clock else 0
                 future = await self._producer.send(
                     record.topic,
                     value=_NULL if record.value is None else record.value,
@@ -138,6 +152,8 @@ class Transactions:
                     headers=list(record.headers),
                 )
                 sent.append(future)
+            if sent and self._clock:
+                sent[-1].add_done_callback(partial(_tell, self._clock, sent_at))
             results = await asyncio.gather(*sent, return_exceptions=True)
         except BaseException:
             for future in sent:
@@ -174,6 +190,15 @@ class Transactions:
         yield from (each[-1] for each in transaction._pending_txn_offsets)
         for batches in self._producer._message_accumulator._batches.values():
             yield from (batch._drain_waiter for batch in batches)
+
+
+def _tell(clock: BrokersClock, sent_at: int, answer: "asyncio.Future[RecordMetadata]") -> None:
+    """Tell the clock when the record was appended; a record that was written twice has no offset, and tells nothing."""
+    if answer.cancelled() or answer.exception() is not None:
+        return
+    written = answer.result()
+    if written.offset >= 0:
+        clock.learn(written.timestamp if written.timestamp_type == LOG_APPEND_TIME else None, sent=sent_at)
 
 
 def _all_written(results: Sequence[RecordMetadata | BaseException]) -> list[RecordMetadata]:

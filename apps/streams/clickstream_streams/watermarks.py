@@ -4,17 +4,17 @@ A partition's watermark says: no event older than this is expected any more. Its
 min(event time, record timestamp) among them minus OUT_OF_ORDERNESS; the record timestamp caps it, so that one device
 with a wrong clock cannot push a partition into the future. A partition that has nothing more to say would hold its last
 window open for ever, so once it is caught up and no record has raised its watermark for IDLE_TIMEOUT, the watermark
-follows the clock, minus OUT_OF_ORDERNESS. Caught up is only what fetches have confirmed all that time: after a pause of
-the loop or of the fetches the count begins anew, so a partition that lags is never taken for idle. A watermark never
-falls.
+follows the clock, which is that of the brokers (`clock`), minus OUT_OF_ORDERNESS. Caught up is only what fetches have
+confirmed all that time: after a pause of the loop or of the fetches the count begins anew, so a partition that lags is
+never taken for idle. A watermark never falls.
 
 A topic may let in records whose own timestamps run ahead: a machine whose clock is forty minutes fast would make the
 events of all others late for so long. What lies more than MAX_CLOCK_SKEW after the clock is therefore not believed and
 raises nothing, so no watermark rises above the clock + MAX_CLOCK_SKEW. Nor is it remembered until the clock gets there:
-it says nothing about the events of others. Where a partition gets nothing else (the clock that is wrong may be ours),
-such records still show that it is not silent, and would hold its windows open: so when it is caught up, and nothing has
-raised the watermark for IDLE_TIMEOUT, one of them counts as a record of now. What the clock decides is decided once:
-the watermark is part of the commit, and a replay takes it from there.
+it says nothing about the events of others. Where a partition gets nothing else (the clock that is wrong may be the
+brokers'), such records still show that it is not silent, and would hold its windows open: so when it is caught up, and
+nothing has raised the watermark for IDLE_TIMEOUT, one of them counts as a record of now. What the clock decides is
+decided once: the watermark is part of the commit, and a replay takes it from there.
 
 A window closes when the watermarks of all the topic's partitions have reached its end (`topic_watermark`); a partition
 that nobody has heard from holds every window open. A partition's window is over, and its further events are late, when

@@ -4,10 +4,12 @@ The stages' own tasks (`EventsTask`, `MergeTask`) restore, process and commit he
 replaced, by objects that follow Kafka's rules where the processor relies on them: a transaction's records and its
 commit become true together, a reader of committed records stops at the first open transaction, aborted records and
 transaction markers leave gaps in the offsets, and whoever takes a transactional id fences its predecessor and aborts
-what that left open. Time stands still unless the test moves it.
+what that left open. Time stands still unless the test moves it; `now` is the brokers' clock, which stamps what is
+appended, and each worker's own may differ from it.
 """
 
 import asyncio
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -20,13 +22,15 @@ from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
-from clickstream_streams.clock import Clock
+from clickstream_streams.clock import BrokersClock, Clock
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
+from clickstream_streams.results import EmittedResult
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.tasks import Replica
-from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_streams.transactions import LOG_APPEND_TIME, OutgoingRecord, Transactions
 
+METRICS_PARTITIONS = 2
 MOST_RECORDS = 1000
 """Records that a fetch returns when a test says nothing else."""
 
@@ -57,6 +61,8 @@ class Outcome(Enum):
 class _Transaction:
     open: bool = True
     committed: bool = False
+    results: set[int] = field(default_factory=set)
+    """The partitions of the metrics topic in which it has written."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,8 @@ class Kafka:
         self.events = [Log() for _ in range(partitions)]
         self.partials = Log()
         self.metrics: list[WindowMetrics] = []
+        self.places: list[RecordMetadata] = []
+        self.metrics_ends = [0] * METRICS_PARTITIONS
         self.emitted_at: list[int] = []
         self.dead_letters: list[DeadLetterCopy] = []
         self.commits: dict[tuple[str, TopicPartition], OffsetAndMetadata] = {}
@@ -145,14 +153,16 @@ class Kafka:
         self.opened: dict[str, _Transaction] = {}
         self.now = parse_timestamp("2024-10-26T10:30:00Z")
         self.monotonic = 0
+        self.ahead: dict[int, int] = {}
 
     def log(self, partition: TopicPartition) -> Log:
         """Return the log of a partition of the events or the partials topic."""
         return self.events[partition.partition] if partition.topic == self.topics.events_topic else self.partials
 
-    def clock(self) -> Clock:
-        """Return clocks that show this world's time."""
-        return Clock(now=lambda: self.now, monotonic=lambda: self.monotonic)
+    def clock(self, owner: int = 0, *, max_clock_skew: int = 0) -> BrokersClock:
+        """Return the clock of a replica; its machine's own is as far ahead of the brokers' as `ahead` says then."""
+        own = Clock(now=lambda: self.now + self.ahead.get(owner, 0), monotonic=lambda: self.monotonic)
+        return BrokersClock(own, max_clock_skew=max_clock_skew)
 
     def add_partition(self) -> None:
         """Add a partition to the events topic."""
@@ -169,6 +179,8 @@ class Kafka:
         if transaction is not None:
             transaction.open, transaction.committed = False, committed
             self.partials.mark()
+            for partition in transaction.results:
+                self.metrics_ends[partition] += 1
 
     # -- as an admin client -------------------------------------------------------------------------------------------
 
@@ -179,15 +191,18 @@ class Kafka:
         return {partition: self.commits.get((group_id, partition), none) for partition in partitions}
 
     async def describe_topics(self, topics: Sequence[str]) -> list[dict[str, Any]]:
-        counts = {self.topics.events_topic: len(self.events), self.topics.metrics_topic: 1}
+        counts = {self.topics.events_topic: len(self.events), self.topics.metrics_topic: METRICS_PARTITIONS}
         return [{"error_code": 0, "partitions": [None] * counts[topic]} for topic in topics]
 
 
 async def emitted_results(
-    kafka: "Kafka", topic: str, partitions: int, group_id: str, over: int, max_clock_skew: int
-) -> list[WindowMetrics]:
+    kafka: "Kafka", topic: str, partitions: int, group_id: str, *, over: int, begin: Sequence[int], **options: Any
+) -> tuple[list[EmittedResult], list[int]]:
     """Stand in for `results.emitted_results`."""
-    return [metrics for metrics in kafka.metrics if parse_timestamp(metrics.window_end) > over]
+    begin = [*begin, *[0] * partitions]
+    results = [EmittedResult(m, p.partition, p.offset) for m, p in zip(kafka.metrics, kafka.places, strict=True)]
+    found = [each for each in results if each.offset >= begin[each.partition]]
+    return [each for each in found if parse_timestamp(each.metrics.window_end) > over], kafka.metrics_ends[:]
 
 
 class Consumer:
@@ -236,9 +251,10 @@ class Consumer:
 class SimulatedTransactions(Transactions):
     """Transactions on the lists. While `hold` is a future, a transaction stops half-way until it has an outcome."""
 
-    def __init__(self, kafka: Kafka, transactional_id: str) -> None:
+    def __init__(self, kafka: Kafka, transactional_id: str, clock: BrokersClock) -> None:
         self.hold: asyncio.Future[Outcome] | None = None
         self._kafka = kafka
+        self._clock: BrokersClock = clock
         self._id = transactional_id
         kafka.end_transaction(transactional_id, committed=False)
         self._epoch = kafka.epochs[transactional_id] = kafka.epochs.get(transactional_id, 0) + 1
@@ -257,11 +273,15 @@ class SimulatedTransactions(Transactions):
         if outcome is Outcome.REFUSED:
             self._kafka.end_transaction(self._id, committed=False)
             raise KafkaError("refused")
+        sent_at = self._clock.monotonic()
         written += [self._send(record, transaction) for record in sending[half:]]
+        if written:
+            self._clock.learn(written[-1].timestamp, sent=sent_at)
         self._kafka.commits[group_id, partition] = OffsetAndMetadata(offset, metadata)
         self._kafka.end_transaction(self._id, committed=True)
         topics = self._kafka.topics
         self._kafka.metrics += [decode_window_metrics(r.value) for r in sending if r.topic == topics.metrics_topic]
+        self._kafka.places += [place for place in written if place.topic == topics.metrics_topic]
         self._kafka.emitted_at += [self._kafka.monotonic] * (len(self._kafka.metrics) - len(self._kafka.emitted_at))
         self._kafka.dead_letters += [_copy(r) for r in sending if r.topic == topics.dead_letter_topic]
         if outcome is Outcome.ANSWER_LOST:
@@ -273,10 +293,15 @@ class SimulatedTransactions(Transactions):
             raise ProducerFenced
 
     def _send(self, record: OutgoingRecord, transaction: _Transaction) -> RecordMetadata:
-        offset = -1
-        if record.topic == self._kafka.topics.partials_topic:
-            offset = self._kafka.partials.append(record.value, record.key, self._kafka.now, transaction, record.headers)
-        return RecordMetadata(record.topic, 0, TopicPartition(record.topic, 0), offset, None, None, None)
+        topic, partition, offset, now = record.topic, 0, -1, self._kafka.now
+        if topic == self._kafka.topics.partials_topic:
+            offset = self._kafka.partials.append(record.value, record.key, now, transaction, record.headers)
+        elif topic == self._kafka.topics.metrics_topic:
+            partition = zlib.crc32(record.key or b"") % METRICS_PARTITIONS
+            offset = self._kafka.metrics_ends[partition]
+            transaction.results.add(partition)
+            self._kafka.metrics_ends[partition] += 1
+        return RecordMetadata(topic, partition, TopicPartition(topic, partition), offset, now, LOG_APPEND_TIME, None)
 
 
 def _copy(record: OutgoingRecord) -> DeadLetterCopy:
@@ -288,12 +313,13 @@ def _copy(record: OutgoingRecord) -> DeadLetterCopy:
 class Worker:
     """One replica's task for one partition, and the part of `tasks` that the test plays: when it does what."""
 
-    def __init__(self, kafka: Kafka, settings: StreamsSettings, partition: TopicPartition) -> None:
+    def __init__(self, kafka: Kafka, settings: StreamsSettings, partition: TopicPartition, owner: int = 0) -> None:
         self.consumer = Consumer(kafka)
+        self.clock = kafka.clock(owner, max_clock_skew=settings.max_clock_skew)
         self.task: EventsTask | MergeTask
         client: Any = kafka
         consumer: Any = self.consumer
-        replica = Replica(settings, client, client, kafka.clock())
+        replica = Replica(settings, client, client, self.clock)
         if partition.topic == settings.topics.events_topic:
             self._id = settings.transactional_id(partition.partition)
             self.task = EventsTask(partition, consumer, replica)
@@ -307,7 +333,7 @@ class Worker:
 
     async def take(self) -> None:
         """Begin to restore, with the memory if there still is one."""
-        self._transactions = SimulatedTransactions(self._kafka, self._id)
+        self._transactions = SimulatedTransactions(self._kafka, self._id, self.clock)
         self._busy = asyncio.create_task(self.task.restore(self._transactions))
         await self.settle()
 

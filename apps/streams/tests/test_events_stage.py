@@ -1,4 +1,4 @@
-"""What a partition's task says of the records that it refuses, and how many it takes before it writes them."""
+"""What a partition's task says of the records that it refuses, how many it takes, and by which clock it goes."""
 
 import asyncio
 import logging
@@ -10,8 +10,11 @@ from aiokafka import TopicPartition
 from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simulated_settings
 
 from clickstream_streams import events_stage, merge_stage
+from clickstream_streams.partials import WatermarkRecord, decode_record
 from clickstream_streams.partition import MOST_WAITING_BYTES
+from clickstream_streams.settings import StreamsSettings
 
+HOUR = 3_600_000
 SETTINGS = simulated_settings()
 
 
@@ -22,10 +25,10 @@ def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
 
 
-async def joined(kafka: Kafka) -> Worker:
-    topics = SETTINGS.topics
+async def joined(kafka: Kafka, settings: StreamsSettings = SETTINGS) -> Worker:
+    topics = settings.topics
     merge, events = (
-        Worker(kafka, SETTINGS, TopicPartition(topic, 0)) for topic in (topics.partials_topic, topics.events_topic)
+        Worker(kafka, settings, TopicPartition(topic, 0)) for topic in (topics.partials_topic, topics.events_topic)
     )
     await merge.take()
     await events.take()
@@ -93,5 +96,66 @@ def test_a_turn_ends_when_refused_records_take_much_memory() -> None:
         await events.task.process(fetched)
 
         assert [records[0].offset for records in fetched] == [2, 3]
+
+    asyncio.run(scenario())
+
+
+async def restarted(kafka: Kafka) -> Worker:
+    """Another replica, which takes over; nobody has told it the brokers' time yet."""
+    worker = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.events_topic, 0))
+    await worker.take()
+    return worker
+
+
+async def idle(events: Worker, kafka: Kafka, seconds: int) -> None:
+    for _ in range(seconds):
+        kafka.wait(1000)
+        await events.turn()
+        await events.commit()
+
+
+def watermarks(kafka: Kafka) -> list[int]:
+    decoded = [decode_record(record.value or b"") for record in kafka.partials.records]
+    return [record.watermark for record in decoded if isinstance(record, WatermarkRecord)]
+
+
+@pytest.mark.parametrize("ahead", [HOUR, -HOUR])
+def test_an_idle_partition_follows_the_brokers_clock_also_right_after_a_restart(ahead: int) -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        kafka.ahead[0] = ahead
+        first = await joined(kafka)
+        await idle(first, kafka, 10)
+        await first.die()
+        events = await restarted(kafka)
+        assert events.idle
+        assert events.clock.is_settled
+        await idle(events, kafka, 30)
+        assert kafka.now - 13_000 < max(watermarks(kafka)) <= kafka.now - SETTINGS.out_of_orderness
+
+    asyncio.run(scenario())
+
+
+def test_a_machine_whose_clock_is_an_hour_ahead_for_a_while_changes_nothing() -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        events = await joined(kafka)
+        for second in range(40):
+            kafka.ahead[0] = HOUR if 10 <= second < 22 else 0
+            await idle(events, kafka, 1)
+            assert max(watermarks(kafka)) <= kafka.now - SETTINGS.out_of_orderness
+        assert max(watermarks(kafka)) > kafka.now - 13_000
+
+    asyncio.run(scenario())
+
+
+def test_an_idle_partition_asks_for_the_brokers_time_once_a_minute() -> None:
+    async def scenario() -> None:
+        settings = simulated_settings(window_size="1d")
+        kafka = Kafka(settings, 1)
+        events = await joined(kafka, settings)
+        before = len(kafka.partials.records)
+        await idle(events, kafka, 600)
+        assert 9 <= len(kafka.partials.records) - before <= 12
 
     asyncio.run(scenario())

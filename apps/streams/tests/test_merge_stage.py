@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -11,6 +13,7 @@ from streams_simulation import Kafka, Worker, emitted_results, simulated_setting
 
 from clickstream_core.events import CountedEvent
 from clickstream_streams import instruments, merge_stage
+from clickstream_streams.commits import EventsCommit, encode_commit
 from clickstream_streams.counts import WindowCounts
 from clickstream_streams.partials import Partial, WatermarkRecord, encode_record, split
 
@@ -45,6 +48,13 @@ def count_one(kafka: Kafka, partition: int, window: int, events: int = 1) -> Non
     counts.add([event] * events)
     for part in split(SETTINGS.rules, partition, window, Partial(counts.snapshot(), whole=True)):
         kafka.partials.append(encode_record(part), None, kafka.now)
+
+
+def has_counted(kafka: Kafka) -> None:
+    """Let stage 1 have committed, so that what it wrote counts."""
+    commit = EventsCommit(rules=SETTINGS.rules, replay_from=0, joined=True)
+    place = SETTINGS.group_id, TopicPartition(SETTINGS.topics.events_topic, 0)
+    kafka.commits[place] = OffsetAndMetadata(0, encode_commit(commit))
 
 
 def say_watermark(kafka: Kafka, partition: int, watermark: int) -> None:
@@ -258,3 +268,56 @@ def test_the_records_of_another_group_are_passed_over(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())
     assert not caplog.records
+
+
+def test_results_are_found_again_by_the_commit_that_was_written_with_them() -> None:
+    """Each window's result is followed by a restart, so that no later commit knows where it lies."""
+
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        has_counted(kafka)
+        for number in range(6):
+            window = WINDOW + number * SETTINGS.window_size
+            worker = await merge_on(kafka)
+            count_one(kafka, 0, window)
+            say_watermark(kafka, 0, window + SETTINGS.window_size)
+            for _ in range(2):
+                await worker.turn()
+                await worker.commit()
+                await worker.die()
+                worker = await merge_on(kafka)
+            assert [each.revision for each in kafka.metrics] == [0] * (number + 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_restart_reads_back_only_the_results_of_windows_that_can_still_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+
+    async def counted(kafka: Kafka, *arguments: Any, begin: Sequence[int], **options: Any) -> Any:
+        found, ends = await emitted_results(kafka, *arguments, begin=begin, **options)
+        named = [*begin, *[0] * len(ends)]
+        read.append(sum(place.offset >= named[place.partition] for place in kafka.places))
+        return found, ends
+
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        has_counted(kafka)
+        monkeypatch.setattr(merge_stage, "emitted_results", counted)
+        worker = await merge_on(kafka)
+        for number in range(100):
+            window = WINDOW + number * SETTINGS.window_size
+            count_one(kafka, 0, window)
+            say_watermark(kafka, 0, window + SETTINGS.window_size)
+            await worker.turn()
+            await worker.commit()
+        await worker.die()
+        await merge_on(kafka)
+        assert len(kafka.metrics) == 100
+
+    asyncio.run(scenario())
+    # `say_watermark` leaves windows open to changes for a minute.
+    assert read[0] == 0
+    assert 1 <= read[1] <= 2 * 60_000 // SETTINGS.window_size

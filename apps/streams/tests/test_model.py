@@ -2,7 +2,8 @@
 
 A schedule appends records (out of order, late, ahead of their time, malformed), lets replicas fetch, process and
 commit, holds transactions half-way, loses their answers, kills replicas, hands partitions over, leaves zombies, moves
-the clock and adds partitions. At its end everybody is let finish, and the promises of design §7 are checked.
+the brokers' clock and those of the replicas' machines, and adds partitions. At its end everybody is let finish, and the
+promises of design §7 are checked.
 """
 
 import asyncio
@@ -105,7 +106,7 @@ class Processor(RuleBasedStateMachine):
         self.watermarks: dict[int, int] = {}
         self.over: dict[int, int] = {}
         self.latest = 0
-        self.latest_clock = 0
+        self.furthest = 0
 
     @initialize(partitions=st.integers(1, MOST_PARTITIONS - 1), taken=st.booleans())
     def begin(self, partitions: int, taken: bool) -> None:
@@ -171,7 +172,7 @@ class Processor(RuleBasedStateMachine):
         worker = self.workers.get((place, owner))
         if worker is None or not worker.idle:
             await self.killed(place, owner)
-            worker = self.workers[place, owner] = Worker(self.kafka, self.settings, partition)
+            worker = self.workers[place, owner] = Worker(self.kafka, self.settings, partition, owner)
         self.owner[place] = owner
         await worker.take()
 
@@ -228,8 +229,12 @@ class Processor(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.only_records)
     @rule(milliseconds=st.sampled_from([-60_000, -1000, 1000, 60_000]))
-    def jump(self, milliseconds: int) -> None:
+    def set_the_brokers_clock(self, milliseconds: int) -> None:
         self.kafka.now += milliseconds
+
+    @rule(owner=st.integers(0, 1), ahead=st.sampled_from([-3_600_000, -1000, 0, 5000, 3_600_000]))
+    def set_the_clock_of_a_machine(self, owner: int, ahead: int) -> None:
+        self.kafka.ahead[owner] = ahead
 
     @precondition(lambda self: not self.only_records and len(self.kafka.events) < MOST_PARTITIONS)
     @rule()
@@ -280,10 +285,11 @@ class Processor(RuleBasedStateMachine):
                 self.watermarks[partition], self.over[partition] = commit.watermark, commit.final_before
 
     @invariant()
-    def no_watermark_rises_above_the_clock_and_the_allowed_skew(self) -> None:
-        self.latest_clock = max(self.latest_clock, self.kafka.now)
+    def no_watermark_rises_above_the_brokers_clock_and_the_allowed_skew(self) -> None:
+        """Or above where that would be now, had it not been set back."""
+        self.furthest = max(self.furthest, self.kafka.now - self.kafka.monotonic)
         for watermark in self.watermarks.values():
-            assert watermark <= self.latest_clock + self.settings.max_clock_skew
+            assert watermark <= self.furthest + self.kafka.monotonic + self.settings.max_clock_skew
 
     @invariant()
     def every_new_result_is_of_a_window_that_all_partitions_have_passed(self) -> None:
@@ -315,8 +321,8 @@ class Processor(RuleBasedStateMachine):
             await self.gone_on(10, 0)
             assert not self.unread(), "a record has not been processed"
             self.settings = replace(self.settings, idle_timeout=3000)
-        await self.let_everybody_take_part()
         self.kafka.now = max(self.kafka.now, self.latest)
+        await self.let_everybody_take_part()
         await self.gone_on(20 + self.settings.allowed_lateness // 2000, 2000)
 
     async def let_everybody_take_part(self) -> None:
@@ -381,7 +387,7 @@ class Processor(RuleBasedStateMachine):
 
 
 class ProcessorByRecords(Processor):
-    """Without idleness, clock jumps, added partitions and other settings, so that no clock decides anything."""
+    """Without idleness, steps of the brokers' clock, added partitions and other settings: no clock decides anything."""
 
     only_records = True
     settings = simulated_settings(idle_timeout="1d", revision_interval="4s")

@@ -11,7 +11,7 @@ from kstreams.backends import Kafka
 from streams_simulation import simulated_settings
 
 from clickstream_streams import tasks
-from clickstream_streams.clock import Clock
+from clickstream_streams.clock import BrokersClock, Clock
 from clickstream_streams.columns import Record
 from clickstream_streams.tasks import PartitionStream, PartitionTask, Replica
 from clickstream_streams.transactions import Transactions
@@ -157,7 +157,7 @@ def test_a_missing_right_is_said_by_readiness_and_once_in_half_a_minute_by_the_l
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     moments = [0]
-    clock = Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1])
+    clock = BrokersClock(Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1]), max_clock_skew=0)
     replica = Replica(simulated_settings(), {}, cast(Any, None), clock)
     monkeypatch.setattr(tasks, "_SHORTEST_BACKOFF", 0)
     partition = TopicPartition("events", 4)
@@ -205,7 +205,7 @@ def test_a_long_restore_says_what_it_waits_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     moments = [0]
-    clock = Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1])
+    clock = BrokersClock(Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1]), max_clock_skew=0)
     replica = Replica(simulated_settings(), {}, cast(Any, None), clock)
     partition = TopicPartition("events", 4)
     slept: asyncio.Queue[float] = asyncio.Queue()

@@ -15,8 +15,10 @@ from aiokafka.errors import (
     ProducerFenced,
     RecordListTooLargeError,
 )
+from aiokafka.structs import RecordMetadata
 
-from clickstream_streams.transactions import OutgoingRecord, RecordsTooLarge, Transactions
+from clickstream_streams.clock import BrokersClock
+from clickstream_streams.transactions import LOG_APPEND_TIME, OutgoingRecord, RecordsTooLarge, Transactions
 
 STEPS = ("begin_transaction", "send", "acknowledge", "send_offsets_to_transaction", "commit_transaction")
 
@@ -142,3 +144,39 @@ def test_a_producer_whose_connections_do_not_end_is_let_go_of_and_cancels_nobody
             await Transactions(producer).close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("offset", "timestamp_type", "learned"),
+    [(7, LOG_APPEND_TIME, [5_000]), (7, 0, [None]), (-1, LOG_APPEND_TIME, [])],
+)
+def test_the_clock_learns_from_the_answer_to_the_last_record(
+    offset: int, timestamp_type: int, learned: list[int | None]
+) -> None:
+    answers: list[int | None] = []
+
+    class Learning(BrokersClock):
+        def learn(self, appended: int | None, *, sent: int) -> None:
+            answers.append(appended)
+
+    class Producer(FencedProducer):
+        def _acknowledgement(self) -> Any:
+            acknowledgement: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+            place = TopicPartition("partials", 0)
+            acknowledgement.set_result(RecordMetadata("partials", 0, place, offset, 5_000, timestamp_type, None))
+            return acknowledgement
+
+    producer: Any = Producer("none of them", KafkaError())
+    transactions = Transactions(producer, Learning(max_clock_skew=0))
+    asyncio.run(transactions.run([OutgoingRecord("partials", b"1")] * 3, TopicPartition("events", 0), 7, "", "group"))
+    assert answers == learned
+
+
+def test_the_clock_learns_nothing_from_a_record_that_was_refused() -> None:
+    clock = BrokersClock(max_clock_skew=0)
+    producer: Any = FencedProducer("acknowledge", ProducerFenced())
+    with pytest.raises(ProducerFenced):
+        asyncio.run(
+            Transactions(producer, clock).run([OutgoingRecord("p", b"1")], TopicPartition("events", 0), 7, "", "group")
+        )
+    assert not clock.is_settled
