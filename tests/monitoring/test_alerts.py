@@ -18,6 +18,7 @@ _EXPECTED = {
     "ClickstreamGroupLag",
     "ClickstreamNoWindow",
     "ClickstreamWindowWaiting",
+    "ClickstreamClockWrong",
     "ClickstreamDeadLetters",
     "ClickstreamCollectorErrors",
     "ClickstreamCollectorLimited",
