@@ -5,6 +5,7 @@ counted per window with nothing but the standard library. The metrics topic must
 revision of each window, and no window in excess.
 """
 
+import hashlib
 import json
 import re
 from collections import Counter, defaultdict
@@ -227,9 +228,17 @@ def _numbers(events: list[dict[str, object]]) -> Numbers:
 
 def _counted(events: list[dict[str, object]], field: str, largest: int | None = None) -> dict[str, int]:
     """Count by value, the largest first, equal ones by name."""
-    counts = Counter(str(each[field]) for each in events)
+    counts = Counter(_as_counted(str(each[field])) for each in events)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return dict(ordered[:largest])
+
+
+def _as_counted(name: str) -> str:
+    """A name of more than 256 bytes is its first 200 bytes and a hash of all of them."""
+    encoded = name.encode()
+    if len(encoded) <= 256:
+        return name
+    return f"{encoded[:200].decode(errors='ignore')}...{hashlib.sha256(encoded).hexdigest()[:16]}"
 
 
 def _instant(seconds: int) -> str:

@@ -8,11 +8,15 @@ Two spellings that senders can't help are taken as what they mean. A whole numbe
 Spark, pandas and JavaScript do; a number with a fraction or an exponent is read as a double. And half a surrogate pair,
 which is left when a text is cut inside an emoji, counts as U+FFFD, the replacement character, as in WHATWG's
 `toWellFormed`: the JSON around it is sound, and no text that is counted can hold it.
+
+A name or an id of more than LONGEST_NAME bytes is cut when it is read: it counts as its first 200 bytes and a hash, so
+that whatever events say, memory and results stay bounded, and two long names that differ are counted apart.
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
@@ -22,7 +26,21 @@ from clickstream_core.nesting import DEEPEST, SHALLOW_BYTES, too_deep
 from clickstream_core.timestamps import parse_timestamp
 
 LONGEST_FIELD = 8192
-"""Bytes in UTF-8 that a counted name or id may have: results and memory have to stay bounded."""
+"""Bytes in UTF-8 that a counted name or id may have."""
+
+LONGEST_NAME = 256
+"""Bytes in UTF-8 of a name or id that counts as it is."""
+
+_KEPT_BYTES = 200
+_HASH_DIGITS = 16
+_SURELY_SHORT = LONGEST_NAME // 4
+"""Characters of a name that has no more than LONGEST_NAME bytes, whatever they are."""
+
+_SHORT_BYTES = LONGEST_NAME + len(
+    '{"timestamp":"","user_id":"","session_id":"","event_type":"","page_url":"","referrer":"","device_type":"",'
+    '"duration_ms":0}'
+)
+"""Bytes of a value in which no name can be long: the eight fields that it must have take the rest of them."""
 
 _MOST_MILLISECONDS = 2**63 - 1
 
@@ -61,6 +79,10 @@ class CountedEvent(msgspec.Struct, gc=False):
     duration_ms: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MILLISECONDS)]
 
 
+_NAMES = CountedEvent.__struct_fields__[1:-1]
+"""The names and ids among them."""
+
+
 class _UsualEvent(CountedEvent, gc=False):
     """A counted event whose type and device are known beforehand, so that no text is made of them for each event."""
 
@@ -86,7 +108,7 @@ _decode_usual = msgspec.json.Decoder(_UsualEvent).decode
 
 
 def decode_event(value: bytes | None) -> CountedEvent:
-    """Return the counted fields of a record's value. The timestamp's text is not looked at.
+    """Return the counted fields of a record's value, long names cut. The timestamp's text is not looked at.
 
     Raises InvalidEvent with the reason not_json, not_object, missing_field or wrong_type.
     """
@@ -101,11 +123,13 @@ def decode_event(value: bytes | None) -> CountedEvent:
     _check_depth(value)
     if len(value) > LONGEST_FIELD:
         _check_lengths(event)
+    if len(value) > _SHORT_BYTES:
+        _cut_names((event,))
     return event
 
 
 def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
-    """Return the counted fields of all values, or None when `decode_event` has to say what is wrong with one.
+    """Return what `decode_event` does of all values, or None when it has to say what is wrong with one.
 
     For many values at once this takes three quarters of the time of `decode_event`.
     """
@@ -125,7 +149,43 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
     longest = max(map(len, values), default=0)  # type: ignore[arg-type]
     if longest > LONGEST_FIELD or (longest > SHALLOW_BYTES and any(map(too_deep, values))):  # type: ignore[arg-type]
         return None
+    if longest > _SHORT_BYTES:
+        _cut_names(events)
     return events
+
+
+def cut_name(name: str) -> str:
+    """Return what the name, or id, counts as: itself, or of more than LONGEST_NAME bytes in UTF-8 the beginning.
+
+    That is its first 200 bytes, without a character that does not fit wholly, then "..." and the first 16 hexadecimal
+    digits of the SHA-256 of all its bytes, so that whoever counts again can make the same of it.
+    """
+    if len(name) <= _SURELY_SHORT:
+        return name
+    if len(name) <= LONGEST_NAME and name.isascii():
+        return name
+    encoded = name.encode()
+    if len(encoded) <= LONGEST_NAME:
+        return name
+    beginning = encoded[:_KEPT_BYTES].decode(errors="ignore")
+    return f"{beginning}...{hashlib.sha256(encoded).hexdigest()[:_HASH_DIGITS]}"
+
+
+def _cut_names(events: Iterable[CountedEvent]) -> None:
+    """Cut each text that is counted; those of few characters, most of them, need no further look."""
+    for event in events:
+        if len(event.page_url) > _SURELY_SHORT:
+            event.page_url = cut_name(event.page_url)
+        if len(event.referrer) > _SURELY_SHORT:
+            event.referrer = cut_name(event.referrer)
+        if len(event.user_id) > _SURELY_SHORT:
+            event.user_id = cut_name(event.user_id)
+        if len(event.session_id) > _SURELY_SHORT:
+            event.session_id = cut_name(event.session_id)
+        if len(event.event_type) > _SURELY_SHORT:
+            event.event_type = cut_name(event.event_type)
+        if len(event.device_type) > _SURELY_SHORT:
+            event.device_type = cut_name(event.device_type)
 
 
 def _decoded(values: Sequence[bytes]) -> list[CountedEvent]:
@@ -220,7 +280,7 @@ def _check_depth(value: bytes) -> None:
 
 
 def _check_lengths(event: CountedEvent) -> None:
-    for name in CountedEvent.__struct_fields__[1:-1]:
+    for name in _NAMES:
         length = len(getattr(event, name).encode())
         if length > LONGEST_FIELD:
             try:

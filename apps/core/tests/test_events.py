@@ -1,11 +1,23 @@
+import hashlib
 import json
 import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clickstream_core.errors import InvalidEvent
-from clickstream_core.events import LONGEST_FIELD, CountedEvent, Event, decode_event, decode_events, encode_event
+from clickstream_core.events import (
+    LONGEST_FIELD,
+    LONGEST_NAME,
+    CountedEvent,
+    Event,
+    cut_name,
+    decode_event,
+    decode_events,
+    encode_event,
+)
 from clickstream_core.timestamps import parse_timestamp
 from kit.events import RawEvent, event_value, invalid_values, valid_values
 
@@ -52,11 +64,43 @@ def test_a_refused_event_keeps_a_timestamp_that_can_be_read() -> None:
 def test_a_counted_field_is_bounded_in_bytes(length: int, fine: bool) -> None:
     value = event_value(AT, page_url="é" * (length // 2) + "x" * (length % 2))
     if fine:
-        assert len(decode_event(value).page_url.encode()) == length
+        assert len(decode_event(value).page_url.encode()) <= LONGEST_NAME
         return
     with pytest.raises(InvalidEvent, match=f"at most {LONGEST_FIELD} bytes, not {length}") as refusal:
         decode_event(value)
     assert (refusal.value.reason, refusal.value.timestamp) == ("wrong_type", AT_MS)
+
+
+NAMES = ("event_type", "device_type", "referrer", "page_url", "user_id", "session_id")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("character", ["x", "é", "€", "😀"])
+def test_a_name_of_more_than_256_bytes_counts_as_its_first_200_and_a_hash(name: str, character: str) -> None:
+    size = len(character.encode())
+    fits, long, other = (character * count for count in (256 // size, 256 // size + 1, 256 // size + 2))
+    values = [event_value(AT, **{name: text}) for text in (fits, long, other, long)]
+    one_by_one = [getattr(decode_event(value), name) for value in values]
+    at_once = [getattr(event, name) for event in decode_events(values) or ()]
+    assert one_by_one == at_once
+    assert at_once[0] == fits
+    assert at_once[1] == f"{character * (200 // size)}...{hashlib.sha256(long.encode()).hexdigest()[:16]}"
+    assert at_once[1] == at_once[3] != at_once[2]
+
+
+def test_a_long_name_is_cut_though_all_else_in_the_event_is_as_short_as_can_be() -> None:
+    shortest = dict.fromkeys(CountedEvent.__struct_fields__, "") | {"duration_ms": 0}
+    for name in NAMES:
+        value = json.dumps(shortest | {name: "x" * (LONGEST_NAME + 1)}, separators=(",", ":")).encode()
+        assert getattr(decode_event(value), name) == cut_name("x" * (LONGEST_NAME + 1))
+        assert [getattr(event, name) for event in decode_events([value]) or ()] == [getattr(decode_event(value), name)]
+
+
+@given(st.text(max_size=300))
+def test_what_a_name_counts_as_has_at_most_256_bytes_and_is_the_name_where_that_is_as_short(name: str) -> None:
+    counted = cut_name(name)
+    assert len(counted.encode()) <= LONGEST_NAME
+    assert (counted == name) == (len(name.encode()) <= LONGEST_NAME)
 
 
 WRITTEN = [
