@@ -2,6 +2,10 @@
 
 `WindowCounts` is stage 1's, changed batch by batch. Its snapshot, `PartialCounts`, can be added up: `merge` makes the
 window's metrics of the snapshots of all partitions, several of one partition included.
+
+Whatever events say, a partial has at most MOST_PARTIAL_BYTES. Before a batch is counted that may bring more, the larger
+of its two maps of names becomes a sketch, and then the other: what is left is below that with MOST_EXACT_IDS users and
+as many sessions, and as many types and devices as are told apart.
 """
 
 from collections import Counter
@@ -9,10 +13,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from clickstream_core.events import CountedEvent
+from clickstream_core.events import CountedEvent, cut_name
 from clickstream_core.timestamps import format_seconds
 from clickstream_core.window_metrics import WindowMetrics
+from clickstream_streams.frequent_names import LARGEST_NAME_BYTES
 from clickstream_streams.sketches import (
+    HASH_BYTES,
     CountedNames,
     DistinctIds,
     IdsSnapshot,
@@ -29,8 +35,23 @@ MOST_KINDS = 1000
 """Event types or devices of a window that are told apart; whatever else comes is counted under OTHER."""
 
 MOST_KINDS_SHOWN = 200
-LONGEST_KIND = 256
 OTHER = "(other)"
+
+MOST_AT_ONCE = 1_000
+"""Events in a batch."""
+
+MOST_EXACT_IDS = 125_000
+"""The largest EXACT_LIMIT: more users and sessions would leave no room in a partial for the names' sketches."""
+
+MOST_PARTIAL_BYTES = 4 * 1024 * 1024
+
+_FRAME_BYTES = 256
+"""Of a partial beside its maps and ids: the total, the sum of durations, and what stands before each part."""
+
+_MOST_BEFORE_A_BATCH = MOST_PARTIAL_BYTES - _FRAME_BYTES - 2 * MOST_AT_ONCE * (LARGEST_NAME_BYTES + HASH_BYTES)
+_KINDS_BYTES = (MOST_KINDS + 1) * LARGEST_NAME_BYTES
+_SURELY_SMALL = (_MOST_BEFORE_A_BATCH - 2 * _KINDS_BYTES) // (2 * (LARGEST_NAME_BYTES + HASH_BYTES))
+"""Events that leave room for a further batch, whatever they say."""
 
 
 class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
@@ -54,8 +75,21 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
 class WindowCounts:
     """The running counts of one window in one partition.
 
-    `first_offset` is not after the offset of the first record that was counted in it.
+    `first_offset` is not after the offset of the first record that was counted in it. `exact_limit` is how many users,
+    sessions, pages and referrers are counted exactly, at most MOST_EXACT_IDS.
     """
+
+    __slots__ = (
+        "_devices",
+        "_duration",
+        "_event_types",
+        "_pages",
+        "_referrers",
+        "_sessions",
+        "_total",
+        "_users",
+        "first_offset",
+    )
 
     def __init__(self, first_offset: int, exact_limit: int) -> None:
         self.first_offset = first_offset
@@ -69,7 +103,8 @@ class WindowCounts:
         self._sessions = DistinctIds(exact_limit)
 
     def add(self, events: Sequence[CountedEvent]) -> None:
-        """Count the events."""
+        """Count the events, MOST_AT_ONCE at most."""
+        self._make_room()
         self._total += len(events)
         self._duration += sum([event.duration_ms for event in events])
         self._event_types.update([event.event_type for event in events])
@@ -78,6 +113,19 @@ class WindowCounts:
         self._pages.update([event.page_url for event in events])
         self._users.update([event.user_id for event in events])
         self._sessions.update([event.session_id for event in events])
+
+    def _make_room(self) -> None:
+        """Keep the partial below its bound, whatever the next batch brings."""
+        if self._total <= _SURELY_SMALL or self._size_bytes() <= _MOST_BEFORE_A_BATCH:
+            return
+        larger, smaller = sorted((self._pages, self._referrers), key=lambda names: names.size_bytes, reverse=True)
+        larger.estimate()
+        if self._size_bytes() > _MOST_BEFORE_A_BATCH:
+            smaller.estimate()
+
+    def _size_bytes(self) -> int:
+        parts = (self._pages, self._referrers, self._users, self._sessions, self._event_types, self._devices)
+        return sum([part.size_bytes for part in parts])
 
     @property
     def approximate(self) -> bool:
@@ -100,6 +148,10 @@ class WindowCounts:
 
 class _Kinds:
     """Counts under few names; those beyond the first MOST_KINDS are counted as OTHER, in whatever batches they come."""
+
+    __slots__ = ("_counts", "_others")
+
+    size_bytes = _KINDS_BYTES
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -143,7 +195,7 @@ def _shown(kinds: Sequence[dict[str, int]]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for partial in kinds:
         for name, count in partial.items():
-            counts[name[:LONGEST_KIND]] += count
+            counts[cut_name(name)] += count
     if len(counts) <= MOST_KINDS_SHOWN:
         return ordered(counts)
     shown = ordered(counts, MOST_KINDS_SHOWN - 1)

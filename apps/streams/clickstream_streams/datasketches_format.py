@@ -8,7 +8,7 @@ another way, so their registers unite with one another and not with ours. Names 
 import struct
 
 from clickstream_streams.errors import UnreadableSketch
-from clickstream_streams.frequent_names import FrequentNames
+from clickstream_streams.frequent_names import FrequentNames, SizedCounts
 from clickstream_streams.hyperloglog import INDEX_BITS, REGISTERS, HyperLogLog
 
 _HLL_FAMILY, _NAMES_FAMILY = 7, 10
@@ -66,4 +66,4 @@ def read_frequent_names(sketch: bytes) -> FrequentNames:
             position += 4 + length
     except (struct.error, UnicodeDecodeError) as error:
         raise UnreadableSketch(sketch) from error
-    return FrequentNames(dict(zip(names, weights, strict=True)), taken)
+    return FrequentNames(SizedCounts(dict(zip(names, weights, strict=True))), taken)

@@ -1,26 +1,57 @@
 """How often each name occurred, off by a bounded amount in bounded memory however many names there are.
 
 The frequent items of Misra and Gries (1982), cut in batches as Anderson et al. do ("A High-Performance Algorithm for
-Identifying Frequent Items in Data Streams", 2017): where there are more than 2^17 names, the median of their counts is
-taken from each, and those with nothing left are forgotten. A cut takes it from at least half of more than 2^17 counts,
-so what all cuts together took from a count is at most 2 / 2^17 = 0.0015 % of all that was counted, over any merges.
+Identifying Frequent Items in Data Streams", 2017): where the names take too many bytes, the median of their counts is
+taken from each, and those with nothing left are forgotten. A cut of k counts takes it from at least half of them, so
+what all cuts together took from a count is at most 2 / k of all that was counted, for the smallest k, over any merges.
 A name's estimate is its count with that amount: never less than the truth, and never by more than that amount too much.
+
+A name takes its bytes in UTF-8 and 12 more, 268 at most. So with MOST_SKETCH_BYTES a cut has at least 1,956 counts, and
+an estimate is off by at most 0.11 % of all that was counted; with names of 40 bytes by 0.02 %.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import msgspec
-from xxhash import xxh3_64_hexdigest
 
+from clickstream_core.events import LONGEST_NAME
 from clickstream_streams.errors import UnreadableSketch
 
-MOST_NAMES = 2**17
+NAME_BYTES = 12
+"""That MessagePack takes for a name beside its text, at most: 3 for its length, 9 for its count."""
 
-LONGEST_NAME = 256
-"""Bytes in UTF-8 of a name in a sketch."""
+LARGEST_NAME_BYTES = LONGEST_NAME + NAME_BYTES
+
+MOST_SKETCH_BYTES = 512 * 1024
+"""Of a partial's sketch, before a further batch is counted."""
+
+MOST_MERGED_BYTES = 32 * 1024 * 1024
+"""Of the names of one window, when its partials are merged."""
 
 _COUNTS = b"c"
+
+
+class SizedCounts:
+    """A map of counted names that knows how many bytes it takes in MessagePack, at most."""
+
+    __slots__ = ("counts", "size_bytes")
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        self.counts: Counter[str] = Counter()
+        self.size_bytes = 0
+        if counts:
+            self.add(counts)
+
+    def add(self, names: Iterable[str] | Mapping[str, int]) -> None:
+        """Count the names, each once or as often as the map says."""
+        known = len(self.counts)
+        self.counts.update(names)
+        new = len(self.counts) - known
+        if new:  # they are the last in the map
+            text = "".join(islice(reversed(self.counts), new))
+            self.size_bytes += NAME_BYTES * new + (len(text) if text.isascii() else len(text.encode()))
 
 
 class _Encoded(msgspec.Struct, frozen=True, array_like=True):
@@ -29,43 +60,49 @@ class _Encoded(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FrequentNames:
-    """A sketch of counted names. It is cut before more is counted, so it has at least the names that came last."""
+    """A sketch of counted names. It is cut before more is counted, so it has at least the names that came last.
 
-    def __init__(self, counts: Mapping[str, int] | None = None, taken: int = 0) -> None:
-        self._counts: Counter[str] = Counter(counts)
-        self._taken = taken
+    `taken` is what was taken from each count.
+    """
 
-    def add(self, names: Iterable[str]) -> None:
-        """Count each name once, and again where it is repeated."""
-        self._cut()
-        self._counts.update([name if len(name) <= LONGEST_NAME // 4 else _short(name) for name in names])
+    def __init__(
+        self, counts: SizedCounts | None = None, taken: int = 0, *, most_bytes: int = MOST_SKETCH_BYTES
+    ) -> None:
+        self.taken = taken
+        self._sized = SizedCounts() if counts is None else counts
+        self._most_bytes = most_bytes
 
-    def add_counts(self, counts: Mapping[str, int]) -> None:
-        """Count each name as often as it says."""
-        self._cut()
-        for name, count in counts.items():
-            self._counts[_short(name)] += count
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the names take when they are encoded."""
+        return self._sized.size_bytes
+
+    def add(self, names: Iterable[str] | Mapping[str, int]) -> None:
+        """Count the names, each once or as often as the map says."""
+        self.cut()
+        self._sized.add(names)
 
     def unite(self, other: "FrequentNames") -> None:
         """Count what the other sketch has counted."""
-        self._cut()
-        self._counts.update(other._counts)
-        self._taken += other._taken
+        self.add(other._sized.counts)
+        self.taken += other.taken
 
-    def _cut(self) -> None:
-        if len(self._counts) <= MOST_NAMES:
-            return
-        median = sorted(self._counts.values())[len(self._counts) // 2]
-        self._counts = Counter({name: count - median for name, count in self._counts.items() if count > median})
-        self._taken += median
+    def cut(self) -> None:
+        """Make room for more."""
+        while self._sized.size_bytes > self._most_bytes:
+            counts = self._sized.counts
+            median = sorted(counts.values())[len(counts) // 2]
+            left = {name: count - median for name, count in counts.items() if count > median}
+            self._sized = SizedCounts(left)
+            self.taken += median
 
     def estimates(self) -> dict[str, int]:
         """Return about how often each of the names occurred that were not forgotten."""
-        return {name: count + self._taken for name, count in self._counts.items()}
+        return {name: count + self.taken for name, count in self._sized.counts.items()}
 
     def encode(self) -> bytes:
         """Return the sketch as bytes: counts and what was taken from each, in MessagePack."""
-        return _COUNTS + msgspec.msgpack.encode(_Encoded(self._taken, self._counts))
+        return _COUNTS + msgspec.msgpack.encode(_Encoded(self.taken, self._sized.counts))
 
 
 def decode_frequent_names(sketch: bytes) -> FrequentNames:
@@ -76,13 +113,4 @@ def decode_frequent_names(sketch: bytes) -> FrequentNames:
         encoded = msgspec.msgpack.decode(sketch[1:], type=_Encoded)
     except msgspec.DecodeError as error:
         raise UnreadableSketch(sketch) from error
-    return FrequentNames(encoded.counts, encoded.taken)
-
-
-def _short(name: str) -> str:
-    """Return the name or, when it is longer than LONGEST_NAME, its beginning and its hash."""
-    encoded = name.encode()
-    if len(encoded) <= LONGEST_NAME:
-        return name
-    end = f"...{xxh3_64_hexdigest(encoded)}"
-    return encoded[: LONGEST_NAME - len(end)].decode(errors="ignore") + end
+    return FrequentNames(SizedCounts(encoded.counts), encoded.taken)

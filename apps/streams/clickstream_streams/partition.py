@@ -18,7 +18,7 @@ from clickstream_core.events import CountedEvent, decode_event
 from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
 from clickstream_streams.columns import Columns, OversizedRecord, Record, columns_of
 from clickstream_streams.commits import EventsCommit
-from clickstream_streams.counts import WindowCounts
+from clickstream_streams.counts import MOST_AT_ONCE, WindowCounts
 from clickstream_streams.partials import Partial
 from clickstream_streams.watermarks import PartitionWatermark, final_before
 from clickstream_streams.windows import NEVER
@@ -36,7 +36,6 @@ _FIRST_KAFKA = 1_293_840_000_000
 """2011-01-01, the year of Kafka's first release: a record that claims to be older has no timestamp to speak of."""
 
 _FOREVER = 10**16
-_CHUNK = 1_000
 
 Refuse = Callable[[Record, str, str], None]
 
@@ -120,8 +119,8 @@ class Partition:
         time is `behind` milliseconds past.
         """
         highest, any_ahead = NEVER, False
-        for first in range(0, len(records), _CHUNK):
-            chunk = records[first : first + _CHUNK]
+        for first in range(0, len(records), MOST_AT_ONCE):
+            chunk = records[first : first + MOST_AT_ONCE]
             columns = columns_of(chunk, self._rules, believed_to)
             if columns is not None and self._takes_all(columns, max(over, columns.highest - behind)):
                 highest, ahead = max(highest, columns.highest), columns.ahead

@@ -1,13 +1,25 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from hypothesis import given
+import msgspec
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream_core.events import LONGEST_FIELD, CountedEvent
+from clickstream_core.events import LONGEST_NAME, CountedEvent, cut_name
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
-from clickstream_streams.counts import MOST_KINDS, MOST_KINDS_SHOWN, OTHER, PartialCounts, WindowCounts, merge
+from clickstream_streams.counts import (
+    MOST_AT_ONCE,
+    MOST_EXACT_IDS,
+    MOST_KINDS,
+    MOST_KINDS_SHOWN,
+    MOST_PARTIAL_BYTES,
+    OTHER,
+    PartialCounts,
+    WindowCounts,
+    merge,
+)
 
 START = parse_timestamp("2024-10-26T10:30:00Z")
 END = parse_timestamp("2024-10-26T10:35:00Z")
@@ -149,14 +161,87 @@ def test_no_more_event_types_are_shown_than_a_reader_can_bear_and_their_sum_is_t
 
 def test_the_largest_result_that_events_can_bring_about_fits_into_a_record() -> None:
     """Control characters take six bytes in JSON, so these are the longest names that there are."""
-    pages = [chr(1) * (LONGEST_FIELD - 2) + f"{number:02}" for number in range(10)]
+    pages = [chr(1) * (LONGEST_NAME - 2) + f"{number:02}" for number in range(10)]
     everything = [
         event(
-            event_type=f"{number:03}" + chr(1) * (LONGEST_FIELD - 3),
-            device_type=f"{number:03}" + chr(1) * (LONGEST_FIELD - 3),
+            event_type=f"{number:03}" + chr(1) * (LONGEST_NAME - 3),
+            device_type=f"{number:03}" + chr(1) * (LONGEST_NAME - 3),
             page_url=pages[number % 10],
             referrer=pages[number % 10],
         )
         for number in range(MOST_KINDS_SHOWN + 50)
     ]
     assert len(encode_window_metrics(merged(counted([everything])))) < 1024 * 1024
+
+
+def test_long_types_that_an_earlier_version_wrote_are_cut_too() -> None:
+    earlier = msgspec.structs.replace(counted([[event()]]), event_types={"x" * 8_000: 2})
+    now = counted([[event(event_type=cut_name("x" * 8_000))]])
+    assert merged(earlier, now).event_types == {cut_name("x" * 8_000): 3}
+
+
+# -- a partial's size -------------------------------------------------------------------------------------------------
+
+
+def size_of(counts: WindowCounts) -> int:
+    return len(msgspec.msgpack.encode(counts.snapshot()))
+
+
+def many(first: int, **names: str) -> list[CountedEvent]:
+    """A batch whose names are told apart by a number, which stands before them."""
+    numbers = range(first, first + MOST_AT_ONCE)
+    return [event(**{field: f"{number:07}{name}" for field, name in names.items()}) for number in numbers]
+
+
+NAMES = ("event_type", "device_type", "referrer", "page_url")
+IDS = ("user_id", "session_id")
+LONG = "x" * (LONGEST_NAME - 7)
+
+
+def test_100_000_distinct_names_of_256_bytes_in_all_columns_leave_a_partial_of_4_mib() -> None:
+    counts, largest = WindowCounts(0, MOST_EXACT_IDS), 0
+    for first in range(0, 100_000, MOST_AT_ONCE):
+        counts.add([*many(first, **dict.fromkeys(NAMES, LONG), **dict.fromkeys(IDS, ""))])
+        if first % 10_000 < 2_000:
+            largest = max(largest, size_of(counts))
+    assert largest <= MOST_PARTIAL_BYTES
+    assert counts.approximate
+    result = merged(counts.snapshot())
+    assert result.approximate
+    assert (result.total_events, result.unique_users, result.unique_sessions) == (100_000, 100_000, 100_000)
+    assert len(result.top_pages) == 5
+
+
+@pytest.mark.parametrize("batches", [125, 126])
+def test_a_partial_with_as_many_ids_as_are_kept_exactly_has_room_for_the_longest_names(batches: int) -> None:
+    """The names come first, so that they are sketches already when the last ids come."""
+    counts = WindowCounts(0, MOST_EXACT_IDS)
+    for number in range(batches):
+        names = dict.fromkeys(NAMES, LONG) if number < 20 or number > batches - 4 else {}
+        counts.add(many(number * MOST_AT_ONCE, **names, **dict.fromkeys(IDS, "")))
+        if number > batches - 4:
+            assert size_of(counts) <= MOST_PARTIAL_BYTES
+    assert merged(counts.snapshot()).unique_users == pytest.approx(batches * MOST_AT_ONCE, rel=0.02)
+
+
+def test_the_larger_map_of_names_becomes_a_sketch_first() -> None:
+    counts = WindowCounts(0, MOST_EXACT_IDS)
+    for number in range(15):
+        counts.add(many(number * MOST_AT_ONCE, page_url=LONG, referrer="google.com"[: number % 2]))
+    assert counts.snapshot().pages.sketch
+    assert len(counts.snapshot().referrers.counts) == 15_000
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.dictionaries(st.sampled_from((*NAMES, *IDS)), st.sampled_from(["", LONG]))),
+        max_size=12,
+    )
+)
+def test_whatever_events_say_a_partial_has_a_bound_in_bytes(batches: list[tuple[int, dict[str, str]]]) -> None:
+    counts = WindowCounts(0, 3_000)
+    for place, names in batches:
+        counts.add(many(place * 500, **names))
+    assert size_of(counts) <= MOST_PARTIAL_BYTES
+    assert merged(counts.snapshot()).total_events == len(batches) * MOST_AT_ONCE
