@@ -19,17 +19,19 @@ from clickstream_streams.windows import NEVER, CountingRules
 class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     """How to restore a partition of the events topic.
 
-    `replay_from` is the smallest first offset over all windows that the watermark has not passed: what was counted in
-    the others is on the partials topic. Windows that end at `final_before` or before are over; `seen_to` is the largest
-    end of a window with an event; events of windows that end at `expired_to` or before are `expired`, because what they
-    need to be counted with is gone; `began` is the time from which on these `rules` count. `joined` is false until
-    stage 2 has confirmed that it knows the partition. Records before `dead_lettered_to` were processed before the group
-    was reset: what is refused again of them is in the dead letters already.
+    `replay_from` is the smallest first offset over all windows that are not written: what was counted in the others,
+    and before it, is on the partials topic. Of windows that end at `written_ahead_to` or before, a part may be there
+    before the watermark has passed them. Windows that end at `final_before` or before are over; `seen_to` is the
+    largest end of a window with an event; events of windows that end at `expired_to` or before are `expired`, because
+    what they need to be counted with is gone; `began` is the time from which on these `rules` count. `joined` is false
+    until stage 2 has confirmed that it knows the partition. Records before `dead_lettered_to` were processed before the
+    group was reset: what is refused again of them is in the dead letters already.
     """
 
     rules: CountingRules
     replay_from: int
     watermark: int = NEVER
+    written_ahead_to: int = NEVER
     final_before: int = NEVER
     seen_to: int = NEVER
     expired_to: int = NEVER

@@ -189,6 +189,9 @@ class EventsTask(PartitionTask):
     def is_urgent(self) -> bool:
         return self._known_state().is_urgent(self._behind)
 
+    def is_full(self) -> bool:
+        return self._known_state().is_full
+
     async def commit(self, transactions: Transactions) -> None:
         state = self._known_state()
         changes = state.changes()

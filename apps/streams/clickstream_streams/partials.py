@@ -4,7 +4,8 @@ When a partition's watermark passes the end of a window, its next transaction wr
 whole partial. Events that are counted in the window later make additions, which hold nothing but them. So what is
 written is in proportion to the events, however often a window changes. The log has each transaction once and in order,
 so a whole partial and all additions behind it add up to what the partition has counted. A further whole partial
-replaces what came before: the partition has counted again, because its offsets were reset.
+replaces what came before: the partition has counted again, because its offsets were reset. Where a partition holds too
+many open windows, it writes what it has of them before its watermark has passed them; what comes later is added too.
 
 A transaction ends with a watermark record; stage 2 applies the partials when it reads that. A partial too large for a
 record is split into numbered parts. Every record carries the rules it was counted under, and stage 2 ignores those of

@@ -6,7 +6,9 @@ timestamp (`future`), or because what its window had counted before can't be res
 says what a transaction has to write; nothing here knows Kafka.
 
 Only what is not written yet is kept: a window's counts until the watermark has passed its end, and then what is counted
-in it later, until the next transaction.
+in it later, until the next transaction. Where that are more than MOST_WINDOWS, as in a backlog of few events an hour, a
+transaction is due at once. Where too many of them are still open, as with times that lie all over the future, it writes
+those too: what is counted in them later is added, as it is in windows that the watermark has passed.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,6 +33,12 @@ _LETTER_BYTES = 1024
 
 BACKLOG = 50_000
 """Records from which on what is behind is a backlog: some tenths of a second of work."""
+
+MOST_WINDOWS = 1_000
+"""Windows that are not written, before a transaction is due at once. With few events one takes some 3 kB."""
+
+MOST_OPEN_WINDOWS = 500
+"""Those of them that the watermark has not passed, before they are written ahead of it."""
 
 _FIRST_KAFKA = 1_293_840_000_000
 """2011-01-01, the year of Kafka's first release: a record that claims to be older has no timestamp to speak of."""
@@ -219,11 +227,11 @@ class Partition:
 
     @property
     def is_full(self) -> bool:
-        """Whether dead letters take so much memory that they should be written before there are more."""
-        return self.waiting_bytes > MOST_WAITING_BYTES
+        """Whether so many dead letters or windows wait that they should be written before there are more."""
+        return self.waiting_bytes > MOST_WAITING_BYTES or len(self._windows) > MOST_WINDOWS
 
     def is_urgent(self, behind: int = 0) -> bool:
-        """Whether the watermark has passed a window's end since the last commit, or dead letters take much memory.
+        """Whether the watermark has passed a window's end since the last commit, or too much waits.
 
         `behind` records from the log's end, results of a backlog can wait: transactions would slow it down.
         """
@@ -239,21 +247,27 @@ class Partition:
 
     def changes(self) -> Changes:
         """Return what the next transaction has to write, up to the records processed so far."""
-        watermark, written = self.watermark.value, self.committed.watermark
+        watermark = self.watermark.value
         ends = {window: self._rules.end_of(window) for window in sorted(self._windows)}
-        retained = [self._windows[window].first_offset for window, end in ends.items() if end > watermark]
+        opened = {window: end for window, end in ends.items() if end > watermark}
+        ahead_to = self.committed.written_ahead_to
+        added_to = max(self.committed.watermark, ahead_to)
+        if len(opened) > MOST_OPEN_WINDOWS:
+            ahead_to = max(ahead_to, *opened.values())
+            opened = {}
         return Changes(
             partials={
-                window: Partial(self._windows[window].snapshot(), whole=end > written)
+                window: Partial(self._windows[window].snapshot(), whole=end > added_to)
                 for window, end in ends.items()
-                if end <= watermark
+                if window not in opened
             },
             dead_letters=tuple(self._dead_letters),
             offset=self.offset,
             commit=EventsCommit(
                 rules=self._rules,
-                replay_from=min(retained, default=self.offset),
+                replay_from=min((self._windows[window].first_offset for window in opened), default=self.offset),
                 watermark=watermark,
+                written_ahead_to=ahead_to,
                 final_before=self.final_before,
                 seen_to=self._seen_to,
                 expired_to=self.committed.expired_to,

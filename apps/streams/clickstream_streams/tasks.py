@@ -100,6 +100,10 @@ class PartitionTask(abc.ABC):
     def is_urgent(self) -> bool:
         """Whether it should not wait for the commit interval."""
 
+    def is_full(self) -> bool:
+        """Whether it must be committed before more is taken."""
+        return False
+
     @abc.abstractmethod
     async def commit(self, transactions: Transactions) -> None:
         """Write what there is to write, and the offset, in one transaction."""
@@ -225,7 +229,8 @@ class PartitionTask(abc.ABC):
         await self.process(await self.poll())
         self.beat()
         since = self.clock.monotonic() - self._last_commit
-        if since >= self.settings.commit_interval or (since >= _URGENT_PAUSE and self.is_urgent()):
+        urgent = self.is_full() or (since >= _URGENT_PAUSE and self.is_urgent())
+        if urgent or since >= self.settings.commit_interval:
             if self.has_news():
                 await self.commit(transactions)
                 self._committed = True

@@ -34,6 +34,7 @@ from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulate
 
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams import events_stage, merge_stage, partials
+from clickstream_streams import partition as partition_module
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.merging import Merge
 
@@ -440,6 +441,13 @@ def check(machine: type[RuleBasedStateMachine], examples: int) -> None:
 
 def test_results_are_those_of_a_brute_force_count_whatever_happens() -> None:
     check(Processor, 100)
+
+
+def test_results_are_those_of_a_brute_force_count_though_open_windows_are_written_ahead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partition_module, "MOST_OPEN_WINDOWS", 1)
+    check(Processor, 40)
 
 
 def test_what_is_late_hangs_on_the_records_alone_as_long_as_no_clock_decides() -> None:

@@ -9,10 +9,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clickstream_core.timestamps import LAST, format_milliseconds, parse_timestamp
+from clickstream_streams import partition as partition_module
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import PartialCounts
 from clickstream_streams.partials import encode_record, split
-from clickstream_streams.partition import BACKLOG, MOST_WAITING_BYTES, Changes, Partition
+from clickstream_streams.partition import (
+    BACKLOG,
+    MOST_OPEN_WINDOWS,
+    MOST_WAITING_BYTES,
+    MOST_WINDOWS,
+    Changes,
+    Partition,
+)
 from clickstream_streams.sketches import IdsSnapshot
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import NEVER, CountingRules
@@ -560,6 +568,73 @@ def test_a_window_that_is_over_is_not_counted_again() -> None:
     again.restore(log)
     again.restored()
     assert again.open_windows == 1
+
+
+# -- many windows -----------------------------------------------------------------------------------------------------
+
+
+def scattered(first: int, count: int) -> list[StoredRecord]:
+    """Records of a clock that is years ahead, one in each window; the watermark does not follow them."""
+    return [
+        record(number, 200_000 + number * SIZE, arrived=200_000 + number * SIZE)
+        for number in range(first, first + count)
+    ]
+
+
+def test_a_backlog_of_one_event_in_each_window_is_written_before_there_are_too_many() -> None:
+    state = partition()
+    for offset in range(FIRST, FIRST + MOST_WINDOWS):
+        state.process([record(offset, offset * SIZE)], clock=NOW + 10**8, monotonic=0)
+        assert not state.is_full
+    state.process([record(FIRST + MOST_WINDOWS, (FIRST + MOST_WINDOWS) * SIZE)], clock=NOW + 10**8, monotonic=0)
+    assert state.is_full
+    assert state.is_urgent(behind=10**9)
+    changes = commit(state)
+    assert len(changes.partials) == MOST_WINDOWS - 1
+    assert (state.open_windows, state.is_full, changes.commit.written_ahead_to) == (2, False, NEVER)
+
+
+def test_open_windows_beyond_what_a_partition_holds_are_written_ahead_of_the_watermark_and_added_to_later() -> None:
+    state = partition()
+    state.process(scattered(FIRST, MOST_OPEN_WINDOWS), clock=NOW, monotonic=0)
+    assert (commit(state).partials, state.open_windows) == ({}, MOST_OPEN_WINDOWS)
+    state.process(scattered(FIRST + MOST_OPEN_WINDOWS, 1), clock=NOW, monotonic=0)
+    first = commit(state)
+    assert len(first.partials) == MOST_OPEN_WINDOWS + 1
+    assert all(partial.whole for partial in first.partials.values())
+    assert (state.open_windows, first.commit.replay_from, first.commit.watermark) == (0, first.offset, NEVER)
+    state.process([replace(scattered(FIRST, 1)[0], offset=first.offset)], clock=NOW, monotonic=0)
+    state.watermark.value = BASE + 10**9
+    assert [(partial.whole, partial.counts.total_events) for partial in commit(state).partials.values()] == [(False, 1)]
+
+
+@given(logs, sizes, rules_of_both_kinds, clocks)
+def test_what_is_written_adds_up_to_what_was_counted_however_few_windows_are_held(
+    log: list[StoredRecord], sizes: list[int], rules: CountingRules, clock: int
+) -> None:
+    def written(most: int) -> dict[int, int]:
+        found: dict[int, int] = {}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(partition_module, "MOST_OPEN_WINDOWS", most)
+            state = partition(EventsCommit(rules=rules, replay_from=FIRST, joined=True))
+            for batch in batched(log, sizes):
+                state.process(batch, clock=clock, monotonic=0)
+                add(found, commit(state))
+                again = partition(state.committed, state.committed_offset)
+                again.restore([each for each in log if state.committed.replay_from <= each.offset < state.offset])
+                again.restored()
+                assert again.open_windows == state.open_windows <= max(most, 0)
+                state = again
+            state.watermark.value = max(state.watermark.value, BASE + 1_000_000)
+            add(found, commit(state))
+        return found
+
+    def add(found: dict[int, int], changes: Changes) -> None:
+        for window, partial in changes.partials.items():
+            assert not (partial.whole and window in found)
+            found[window] = found.get(window, 0) + partial.counts.total_events
+
+    assert written(0) == written(1) == written(100)
 
 
 # -- the ends of time, and of seconds ---------------------------------------------------------------------------------

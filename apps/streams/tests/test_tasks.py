@@ -246,3 +246,34 @@ def test_a_long_restore_says_what_it_waits_for(
     assert [record.getMessage() for record in caplog.records] == [
         f"events[4]: has been restoring for {seconds} s and waits for the end of the world" for seconds in (5, 35)
     ]
+
+
+class FullTask(RefusedTask):
+    """A task that can take no more until it has committed."""
+
+    def __init__(self, partition: TopicPartition, replica: Replica) -> None:
+        super().__init__(partition, replica)
+        self.granted = True
+        self.committed = asyncio.Event()
+
+    def has_news(self) -> bool:
+        return self.is_full()
+
+    def is_full(self) -> bool:
+        return not self.committed.is_set()
+
+    async def commit(self, transactions: Transactions) -> None:
+        self.committed.set()
+
+
+def test_what_is_full_is_committed_at_once_though_no_time_has_passed() -> None:
+    replica = Replica(simulated_settings(), {}, cast(Any, None), Clock(now=lambda: 0, monotonic=lambda: 0))
+
+    async def scenario() -> None:
+        task = FullTask(TopicPartition("events", 0), replica)
+        running = task.start()
+        await asyncio.wait_for(task.committed.wait(), 10)
+        task.stop()
+        await running
+
+    asyncio.run(scenario())
