@@ -80,6 +80,7 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("streams", "windowSize=300", "at '/windowSize': got number, want string"),
         ("streams", "windowTime=processing", "at '/windowTime': value must be one of 'event', 'arrival'"),
         ("streams", "exactLimit=0", "at '/exactLimit': minimum: got 0, want 1"),
+        ("streams", "exactLimit=125001", "at '/exactLimit': maximum: got 125,001, want 125,000"),
         ("streams", "replicas=-1", "at '/replicas': minimum: got -1, want 0"),
         ("streams", "keda.minReplicas=0", "at '/keda/minReplicas': minimum: got 0, want 1"),
         ("streams", "keda.enabled=yes", "at '/keda/enabled': got string, want boolean"),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import cast
 
+from clickstream_core.durations import format_duration
 from clickstream_core.errors import SettingsError
 from clickstream_core.groups import DEFAULT_GROUP, GROUP_HEADER
 from clickstream_core.kafka import KafkaSettings, TopicSettings
@@ -16,7 +17,9 @@ from clickstream_core.processor_times import (
 )
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, setting, text
+from clickstream_streams.counts import MOST_EXACT_IDS
 from clickstream_streams.windows import CountingRules, WindowTime
+from clickstream_streams.worst_case import MOST_CHANGING_WINDOWS, changing_windows, smallest_window_size
 
 _MERGE = "-merge"
 
@@ -59,16 +62,26 @@ class StreamsSettings:
     )
     exact_limit: int = setting(
         "EXACT_LIMIT",
-        parse=integer(minimum=1, maximum=10_000_000),
+        parse=integer(minimum=1, maximum=MOST_EXACT_IDS),
         default="100000",
-        help="distinct ids per window and partition that are counted exactly; a sketch counts beyond",
+        help="distinct ids, and names, per window and partition that are counted exactly; a sketch counts beyond",
     )
 
     def validate(self) -> None:
-        """Raise SettingsError for a group whose stage 1 would be in another group's stage 2."""
+        """Raise SettingsError for a group whose stage 1 would be in another's stage 2, and for too many windows."""
         if self.group_id.endswith(_MERGE):
             raise SettingsError(
                 f"GROUP_ID={self.group_id}: expected a name that does not end in {_MERGE}, as stage 2's groups do"
+            )
+        windows = changing_windows(self.times)
+        if windows > MOST_CHANGING_WINDOWS:
+            raise SettingsError(
+                f"WINDOW_SIZE={format_duration(self.window_size)}: expected at least"
+                f" {format_duration(smallest_window_size(self.times))} with"
+                f" ALLOWED_LATENESS={format_duration(self.allowed_lateness)},"
+                f" OUT_OF_ORDERNESS={format_duration(self.out_of_orderness)} and"
+                f" MAX_CLOCK_SKEW={format_duration(self.max_clock_skew)}: {windows} windows could change at a time, and"
+                f" {MOST_CHANGING_WINDOWS} can be held"
             )
 
     @property

@@ -52,6 +52,7 @@ def test_the_stages_have_names_of_their_own_in_kafka() -> None:
         ("MAX_CLOCK_SKEW", "soon"),
         ("COMMIT_INTERVAL", "10ms"),
         ("EXACT_LIMIT", "0"),
+        ("EXACT_LIMIT", "125001"),
         ("EXACT_LIMIT", "1e5"),
     ],
 )
@@ -66,6 +67,30 @@ def test_a_wrong_value_is_one_line_with_name_value_and_what_is_allowed(name: str
 @pytest.mark.parametrize("size", ["1s", "7s", "1d"])
 def test_windows_are_from_a_second_to_a_day(size: str) -> None:
     assert read(WINDOW_SIZE=size).window_size >= 1_000
+
+
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [
+        ({"WINDOW_SIZE": "1s", "ALLOWED_LATENESS": "1d"}, "5s"),
+        ({"WINDOW_SIZE": "20s", "ALLOWED_LATENESS": "7d"}, "29s"),
+        ({"WINDOW_SIZE": "1s", "OUT_OF_ORDERNESS": "1d"}, "5s"),
+        ({"WINDOW_SIZE": "1s", "MAX_CLOCK_SKEW": "10h"}, "2s"),
+    ],
+)
+def test_more_windows_than_can_be_held_are_refused_with_what_is_allowed(settings: dict[str, str], least: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(**settings)
+    message = str(raised.value)
+    size = settings["WINDOW_SIZE"]
+    assert message.startswith(f"WINDOW_SIZE={size}: expected at least {least} with ALLOWED_LATENESS=")
+    assert all(f"{name}={value}" in message for name, value in settings.items())
+    assert "\n" not in message
+    assert read(**(settings | {"WINDOW_SIZE": least})).window_size
+
+
+def test_a_week_of_windows_of_30_s_may_change() -> None:
+    assert read(WINDOW_SIZE="30s", ALLOWED_LATENESS="7d").allowed_lateness == 7 * 86_400_000
 
 
 @pytest.mark.parametrize("name", ["EVENTS_TOPIC", "METRICS_TOPIC", "PARTIALS_TOPIC"])
