@@ -79,6 +79,9 @@ def valid_values(at: datetime) -> tuple[RawEvent, ...]:
         RawEvent("unknown event type and device", event_value(at, event_type="refund", device_type="fridge")),
         RawEvent("empty strings", event_value(at, user_id="", session_id="", page_url="", referrer="", event_type="")),
         RawEvent("Korean and an emoji", event_value(at, page_url="/상품/노트북", referrer="📊", user_id="사용자_1")),
+        # §6: a name of more than 256 bytes counts as its first 200 and a hash.
+        RawEvent("long names", event_value(at, page_url="/상품" * 60, referrer="x" * 257, event_type="é" * 129)),
+        RawEvent("the longest names", event_value(at, page_url="/" * 8192, device_type="m" * 8192, user_id="u" * 8192)),
         RawEvent("unicode escapes", plain.replace(b'"user_42"', b'"\\u0075ser_\\uD55C\\uD83D\\uDE00"')),
         RawEvent("an escaped field name", plain.replace(b'"user_id"', b'"\\u0075ser_id"')),
         RawEvent("a zero character in a string", plain.replace(b'"user_42"', b'"user\\u0000"')),

@@ -36,7 +36,7 @@ def by_name(raw: RawEvent) -> str:
 def test_a_valid_event_is_decoded(raw: RawEvent) -> None:
     event = decode_event(raw.value)
     expected = json.loads((raw.value or b"").decode())
-    assert as_dict(event) == {name: well_formed(expected[name]) for name in event.__struct_fields__}
+    assert as_dict(event) == {name: as_counted(expected[name]) for name in event.__struct_fields__}
     assert abs(parse_timestamp(event.timestamp) - AT_MS) < 1000
 
 
@@ -172,8 +172,8 @@ def test_a_batch_is_decoded_as_its_values_are_one_by_one() -> None:
         assert decode_events([*values, wrong]) is None
 
 
-def well_formed(value: object) -> object:
-    return re.sub("[\ud800-\udfff]", "\ufffd", value) if isinstance(value, str) else value
+def as_counted(value: object) -> object:
+    return cut_name(re.sub("[\ud800-\udfff]", "\ufffd", value)) if isinstance(value, str) else value
 
 
 def as_dict(event: CountedEvent) -> dict[str, object]:
