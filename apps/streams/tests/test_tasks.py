@@ -267,7 +267,8 @@ class FullTask(RefusedTask):
 
 
 def test_what_is_full_is_committed_at_once_though_no_time_has_passed() -> None:
-    replica = Replica(simulated_settings(), {}, cast(Any, None), Clock(now=lambda: 0, monotonic=lambda: 0))
+    still = BrokersClock(Clock(now=lambda: 0, monotonic=lambda: 0), max_clock_skew=0)
+    replica = Replica(simulated_settings(), {}, cast(Any, None), still)
 
     async def scenario() -> None:
         task = FullTask(TopicPartition("events", 0), replica)
