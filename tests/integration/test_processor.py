@@ -123,7 +123,7 @@ def test_records_that_clients_would_not_write_do_not_stop_the_stream(topics: Pip
     letters = eventually(all_five, 60)
     by_offset = {int(each.header("source-offset")): each for each in letters}
     reasons = [by_offset[offset].header("reason") for offset in range(5)]
-    assert reasons == ["not_json", "not_json", "not_json", "not_json", "future"]
+    assert reasons == ["not_json", "not_json", "too_large", "not_json", "future"]
     assert (by_offset[0].key, by_offset[0].value) == (None, None)
     assert by_offset[1].value == b"x" * (12 << 20)
     assert [by_offset[offset].value for offset in (2, 3)] == [None, None]

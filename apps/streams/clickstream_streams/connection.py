@@ -34,14 +34,18 @@ async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClie
             return admin
 
 
-async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, health: Health) -> None:
-    """Wait until the four topics exist. Raises FatalError for a partials topic with more than one partition."""
+async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, health: Health) -> int:
+    """Wait until the four topics exist; return how many partitions the events topic has.
+
+    Raises FatalError for a partials topic with more than one partition.
+    """
     topics = settings.topics
     patience = Patience(health)
+    counts: dict[str, int] = {}
     for topic in (topics.events_topic, topics.metrics_topic, topics.partials_topic, topics.dead_letter_topic):
         while True:
             try:
-                count = await partition_count(admin, topic)
+                counts[topic] = await partition_count(admin, topic)
             except UnknownTopicOrPartitionError:
                 await patience.wait(f"topic {topic} does not exist; waiting for it to be created")
             except TopicAuthorizationFailedError:
@@ -50,5 +54,6 @@ async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings,
                 await patience.wait(f"Kafka is away: {error!r}; trying again until it answers")
             else:
                 break
-        if topic == topics.partials_topic and count != 1:
-            raise FatalError(f"PARTIALS_TOPIC={topic} has {count} partitions; it must have exactly one")
+        if topic == topics.partials_topic and counts[topic] != 1:
+            raise FatalError(f"PARTIALS_TOPIC={topic} has {counts[topic]} partitions; it must have exactly one")
+    return counts[topics.events_topic]

@@ -30,7 +30,6 @@ from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.memory import keep_freed_memory
 from clickstream_streams.merge_stage import MergeTask
-from clickstream_streams.offsets import partition_count
 from clickstream_streams.report import announce_start
 from clickstream_streams.reset import reset
 from clickstream_streams.settings import StreamsSettings
@@ -191,9 +190,8 @@ async def _unless(stopping: asyncio.Event, work: Any) -> Any:
 
 
 async def _prepared(admin: Any, settings: StreamsSettings, health: Health) -> bool:
-    await wait_for_topics(admin, settings, health)
+    partitions = await wait_for_topics(admin, settings, health)
     await check_topics(admin, settings)
-    partitions = await partition_count(admin, settings.topics.events_topic)
     why = why_it_may_not_fit(settings.times, settings.exact_limit, partitions, container_limit())
     if why:
         _log.warning("memory: %s", why)

@@ -89,7 +89,7 @@ async def topic_config(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]
                 if error_code:
                     raise for_code(error_code)(name)
                 config |= {entry[0]: entry[1] for entry in entries if entry[1] is not None}
-    except KafkaError as error:
+    except (KafkaError, OSError, TimeoutError) as error:
         _log.warning("can't check whether the retention of %s is long enough: %s", topic, error)
         return {}
     return config
