@@ -1,7 +1,7 @@
 """How much memory the processor needs when one window has ten million users, sessions and URLs, all different.
 
-Every event is of a new user, in a new session, on a new page. The window is a day long and closes when its partitions
-have been idle; the record says how good the sketches' answers are.
+Every event is of a new user, in a new session, on a new page. The window has 12 hours, so that the topics keep what it
+needs, and closes when its partitions have been idle; the record says how good the sketches' answers are.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> int:
         print(f"Loading {chosen.ids:,} events", flush=True)
         arguments = (cluster.bootstrap_servers, pipeline.events, str(chosen.ids), str(chosen.longer))
         subprocess.run([PEERS_PYTHON, BENCH / "feed_distinct.py", *arguments], check=True)
-        with start_processor(cluster, pipeline, free_port(), WINDOW_SIZE="1d") as process:
+        with start_processor(cluster, pipeline, free_port(), WINDOW_SIZE="12h") as process:
             wait_until_caught_up(cluster, pipeline, process)
             counted = process.usage()
             metrics = _result(cluster, pipeline)
