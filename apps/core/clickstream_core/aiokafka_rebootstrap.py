@@ -9,11 +9,11 @@ So each client is watched. What counts is an answer, to any question, by a broke
 accepted says nothing, for the old address may belong to somebody else by now, and a stopped process accepts connections
 too. Who is silent for half of `AFTER` is asked for metadata. After `AFTER` all bootstrap servers are asked at the same
 time, with their names resolved anew, and again every quarter of it until one answers. That answer is the client's
-metadata from then on. All connections to brokers of before are closed, attempts to make one included (each may take
-40 s, and they wait for each other), and what was under way on them fails as on any connection that broke: it is sent
-again to whoever has the partition now. The client stays the same object, so an idempotent producer keeps its id and its
-sequence numbers, and nothing is lost or written twice. Where the silent brokers were only paused, this costs new
-connections.
+metadata from then on. Connections to brokers that are elsewhere now are closed, attempts to make one included (each may
+take 40 s, and they wait for each other), and what was under way on them fails as on any connection that broke: it is
+sent again to whoever has the partition now. The client stays the same object, so an idempotent producer keeps its id
+and its sequence numbers, and nothing is lost or written twice. A broker that was only paused is where it was: its
+connections stay, for what it was asked before the pause it will do yet.
 """
 
 import asyncio
@@ -63,7 +63,8 @@ class _Watch:
         self._after = after
         self._seldom = seldom
         self._heard_at = client._loop.time()
-        self.connecting: set[asyncio.Task[Any]] = set()
+        self.connecting: dict[asyncio.Task[Any], tuple[Any, Any]] = {}
+        """Attempts to connect: to which node, and what was known of it."""
         self.task = asyncio.create_task(self._run(), name="rebootstrap")
 
     async def _run(self) -> None:
@@ -91,16 +92,30 @@ class _Watch:
         if metadata is None or self._silence() < self._after:
             return
         client = self._client
+        known = _addresses(client)
         client.cluster.update_metadata(metadata)
-        self._heard_at = client._loop.time()
-        for attempt in self.connecting:
+        now = client._loop.time()
+        moved = [connection for (node, _), connection in client._conns.items() if self._has_moved(node, connection)]
+        given_up = [attempt for attempt, (node, address) in self.connecting.items() if self._has_moved(node, address)]
+        if not moved and not given_up and known == _addresses(client):
+            self._heard_at = now - self._after / 2  # they are asked again soon
+            return
+        self._heard_at = now
+        for attempt in given_up:
             attempt.cancel()
-        for connection in list(client._conns.values()):
+        for connection in moved:
             connection.close(reason=CloseReason.CONNECTION_BROKEN)
         client.force_metadata_update()
-        found = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in client.cluster.brokers()))
+        found = ", ".join(sorted(f"{host}:{port}" for host, port in _addresses(client)))
         if self._seldom.due(found):
             _log.warning("No known broker has answered for %.0f s; the bootstrap servers name %s", silence, found)
+
+    def _has_moved(self, node: Any, place: Any) -> bool:
+        """Whether the node is elsewhere now than a connection to it leads, or than was known of it before."""
+        now = self._client.cluster.broker_metadata(node)
+        if now is None or place is None:
+            return bool(node != "bootstrap")  # aiokafka's name for a connection that it keeps until it knows brokers
+        return bool((now.host, now.port) != (place.host, place.port))
 
     async def _first_answer(self) -> Any:
         """Return what the first bootstrap server that answers in time says of the cluster; None when none does."""
@@ -145,6 +160,10 @@ class _Watch:
         return None
 
 
+def _addresses(client: Any) -> set[tuple[str, int]]:
+    return {(broker.host, broker.port) for broker in client.cluster.brokers()}
+
+
 def _noting_answers(handle: Callable[..., None]) -> Callable[..., None]:
     @wraps(handle)
     def handling(connection: Any, frame: bytes) -> None:
@@ -164,8 +183,8 @@ def _given_up_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) ->
         if watch is None or (connection is not None and connection.connected()):
             return await get(client, node_id, group=group, no_hint=no_hint)
         attempt = asyncio.create_task(get(client, node_id, group=group, no_hint=no_hint))
-        watch.connecting.add(attempt)
-        attempt.add_done_callback(watch.connecting.discard)
+        watch.connecting[attempt] = node_id, client.cluster.broker_metadata(node_id)
+        attempt.add_done_callback(lambda ended: watch.connecting.pop(ended, None))
         try:
             await asyncio.wait((attempt,))
         finally:

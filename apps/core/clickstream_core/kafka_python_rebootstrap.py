@@ -4,9 +4,9 @@ The same as `aiokafka_rebootstrap` describes, for kafka-python: its manager of c
 once and then only the brokers that it knows (KIP-899 and KIP-1102 are what Java's clients do instead). Each manager is
 watched by a task in its own event loop, which is the thread that moves everything of the client. When no known broker
 has answered for `AFTER` seconds, one bootstrap server after the other is asked, each name resolved anew, until one
-tells of the cluster. Then all other connections are closed, and what kafka-python remembers about the brokers of before
-is forgotten: how long it will not try them, and that one of them has refused the password, which it would answer with
-for ever. A producer sends again what was under way, under the same sequence numbers.
+tells of the cluster. Then connections to brokers that are elsewhere now are closed, and what kafka-python remembers
+about the brokers of before is forgotten: how long it will not try them, and that one of them has refused the password,
+which it would answer with for ever. A producer sends again what was under way, under the same sequence numbers.
 """
 
 import logging
@@ -90,16 +90,32 @@ class _Watch:
         if self._manager.closed or self._silence() < self._after:
             return
         manager = self._manager
+        before = {node: self._address(node) for node in manager._conns}
+        known = self._addresses()
         manager.cluster.update_metadata(metadata)
         self._readdress_coordinators()
-        self._heard_at = time.monotonic()
-        for connection in self._known():
-            connection.close(KafkaConnectionError(f"no known broker has answered for {silence:.0f} s"))
+        moved = [node for node, address in before.items() if address != self._address(node)]
+        now = time.monotonic()
+        if not moved and known == self._addresses():
+            self._heard_at = now - self._after / 2  # they are asked again soon
+            return
+        self._heard_at = now
+        for node in moved:
+            connection = manager._conns.get(node)
+            if connection is not None:
+                connection.close(KafkaConnectionError(f"no known broker has answered for {silence:.0f} s"))
         manager._backoff.clear()
         manager._auth_failures.clear()
-        found = ", ".join(sorted(f"{broker.host}:{broker.port}" for broker in manager.cluster.brokers()))
+        found = ", ".join(sorted(f"{host}:{port}" for host, port in self._addresses()))
         if self._seldom.due(found):
             _log.warning("No known broker has answered for %.0f s; the bootstrap servers name %s", silence, found)
+
+    def _address(self, node: Any) -> tuple[str, int] | None:
+        broker = self._manager.cluster.broker_metadata(node)
+        return None if broker is None else (broker.host, broker.port)
+
+    def _addresses(self) -> set[tuple[str, int]]:
+        return {(broker.host, broker.port) for broker in self._manager.cluster.brokers()}
 
     def _readdress_coordinators(self) -> None:
         """Coordinators have connections of their own, and addresses: where they were when they were last looked for."""

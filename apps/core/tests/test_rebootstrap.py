@@ -20,10 +20,11 @@ from kafka.protocol.metadata import MetadataResponse
 from clickstream_core import aiokafka_rebootstrap, kafka_python_rebootstrap
 from clickstream_core.kafka_python_connections import complete_joins
 from clickstream_core.seldom import Seldom
+from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
 from kit.moving import Stranger, Void
 from kit.poll import eventually
-from kit.topics import PipelineTopics, read_all
+from kit.topics import PipelineTopics, create_topics, read_all
 
 AFTER = 0.6
 SOON = 15.0
@@ -149,6 +150,29 @@ def test_a_client_that_is_idle_keeps_its_connections(topics: PipelineTopics) -> 
     before, after = asyncio.run(scenario())
     assert before
     assert before == after
+
+
+def test_a_broker_that_was_paused_where_it_is_keeps_its_connections(own_broker: Broker) -> None:
+    topics = create_topics(own_broker.bootstrap_servers)
+
+    async def scenario() -> tuple[list[Any], list[Any]]:
+        producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
+        await producer.start()
+        try:
+            await producer.send_and_wait(topics.events, b"0")
+            before = list(producer.client._conns.values())
+            own_broker.pause()
+            sent = asyncio.create_task(producer.send_and_wait(topics.events, b"1"))
+            await asyncio.sleep(6 * AFTER)
+            own_broker.resume()
+            await sent
+            return before, [connection for connection in before if connection.connected()]
+        finally:
+            await producer.stop()
+
+    before, connected = asyncio.run(scenario())
+    assert before
+    assert before == connected
 
 
 @pytest.mark.parametrize("at_the_old_address", OLD_ADDRESSES)
