@@ -83,7 +83,7 @@ class Connection:
             task = asyncio.get_running_loop().create_task(self._end(self._producer))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
-            if time.monotonic() - began < _SHORTEST_LIFE:
+            if time.monotonic() - began < _SHORTEST_LIFE and not self._delivery.refused_for_size:
                 await asyncio.sleep(_PAUSE)  # Kafka refuses what comes, and the next producer would fare no better
 
     async def _end(self, producer: AIOKafkaProducer) -> None:

@@ -169,7 +169,8 @@ class Delivery:
 
     `clock` gives seconds that only rise, `wall_clock` milliseconds since the epoch. Lanes send by `producer`, which its
     owner sets when there is a connection and takes away (None) when there is none; `failed` is called when Kafka has
-    refused a batch for good, after which an idempotent producer can't go on and must be replaced. `patience` is how
+    refused a batch for good, after which an idempotent producer can't go on and must be replaced; `refused_for_size` is
+    whether that was for its size, so that the next producer is sent a smaller one or none. `patience` is how
     many seconds a request may wait for Kafka to be `available`: none where others wait behind it.
     """
 
@@ -181,6 +182,7 @@ class Delivery:
         patience: float = 0.0,
     ) -> None:
         self.patience = patience
+        self.refused_for_size = False
         self._clock = clock
         self._wall_clock = wall_clock
         self._failed = failed
@@ -373,9 +375,10 @@ class Delivery:
             try:
                 acknowledged.result()
             except KafkaError as error:
+                self.refused_for_size = isinstance(error, _TOO_LARGE)
                 self._replace(producer)
                 _log.error("Kafka refused %d records for %s: %r", len(batch.records), lane.topic, error)
-                kind = TooLargeForKafka if isinstance(error, _TOO_LARGE) else KafkaRefused
+                kind = TooLargeForKafka if self.refused_for_size else KafkaRefused
                 return kind(f"Kafka refuses records for topic {lane.topic}: {error!r}")
             return None
 

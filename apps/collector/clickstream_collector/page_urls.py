@@ -41,6 +41,12 @@ NONE = KeptParameters()
 
 def cut(address: str, kept: KeptParameters = NONE) -> str:
     """Return what is kept of an address, which may be nothing."""
+    while (shorter := _cut_once(address, kept)) != address:
+        address = shorter  # what stood behind a user's name may be a file's, or content
+    return address
+
+
+def _cut_once(address: str, kept: KeptParameters) -> str:
     address = address.translate(_LEFT_OUT).strip(_AROUND)
     content = _CONTENT.match(address)
     if content:
@@ -49,4 +55,4 @@ def cut(address: str, kept: KeptParameters = NONE) -> str:
     page, _, query = address.partition("?")
     page = "file:///" + _FOLDER.sub("", page) if _FILE.match(page) else _USER.sub(r"\1", page)
     route = _ROUTE.match(fragment)
-    return page + kept.of(query) + (f"#{route[0]}" if route else "")
+    return (page + kept.of(query) + (f"#{route[0]}" if route else "")).strip(_AROUND)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clickstream_collector.page_urls import KeptParameters, cut
@@ -75,6 +75,10 @@ def test_parameters_are_kept_by_name(names: tuple[str, ...], address: str, expec
     assert cut(address, KeptParameters(names)) == expected
 
 
+@example("0 ?")
+@example(":@\\\\")
+@example("a:b@data:secret")
+@example("#/cart ?a")
 @given(st.text(max_size=50) | st.text("htps:/[]@#?.%\\fileC\n\ud800", max_size=40))
 def test_what_was_cut_stays_as_it_is(address: str) -> None:
     once = cut(address)

@@ -46,6 +46,7 @@ def consume() -> int:
     labels = labels_for(settings.language)
     health = Health()
     instruments = Instruments()
+    instruments.unreadable(settings.topics.metrics_topic, 0, 0)  # a series that begins with its first count has no rate
     skip_unreadable_batches(Unreadable(instruments.unreadable))
     with (
         Shutdown() as shutdown,

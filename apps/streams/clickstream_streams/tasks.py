@@ -77,6 +77,7 @@ class PartitionTask(abc.ABC):
         self._committed = False
         self._told, self._told_at = "", self.clock.monotonic()
         self._stopping = asyncio.Event()
+        instruments.UNREADABLE.labels(partition.topic, str(partition.partition))  # there before its first count
 
     # -- what a stage does --------------------------------------------------------------------------------------------
 
