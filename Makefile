@@ -17,8 +17,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 # What the apps need, what building their packages needs, and what the embedded broker needs.
 LOCKS := requirements.lock requirements-build.lock requirements-local.lock
-PROJECTS := apps/core apps/producer apps/streams apps/consumer apps/collector local
-PACKAGES := clickstream_core clickstream_producer clickstream_streams clickstream_consumer clickstream_collector clickstream_local
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml local/pyproject.toml))
+PACKAGES := $(notdir $(wildcard $(PROJECTS:%=%/clickstream_*)))
 # mypy looks at each folder by itself: files of different folders may have the same name.
 TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py)))
 
@@ -69,7 +69,7 @@ chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every 
 # Compiled for all platforms and Python versions, with hashes and without download addresses. Versions stay as they
 # are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
 COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-	--no-header --no-annotate --no-emit-package clickstream-core
+	--no-header --no-annotate $(patsubst %,--no-emit-package clickstream-%,core kafka web)
 lock: ## write the lock files anew from the pyproject.toml files, and which wheels there are
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)

@@ -1,0 +1,1 @@
+"""How Clickstream's apps use Kafka."""
