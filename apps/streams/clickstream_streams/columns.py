@@ -74,9 +74,9 @@ def columns_of(records: Sequence[Record], rules: CountingRules, believed_to: int
         return None
     texts = [event.timestamp for event in events]
     arrivals = [record.timestamp for record in records]
-    starts = _starts(texts)
+    first, last = min(texts), max(texts)
+    starts = _starts(texts, first, last)
     if starts is not None and rules.window_time == "event":
-        first, last = min(texts), max(texts)
         earliest, latest = starts[first[:_SECOND]] + int(first[-4:-1]), starts[last[:_SECOND]] + int(last[-4:-1])
         # `latest` is the largest of the smaller times when its own record arrived after it.
         if latest <= arrivals[texts.index(last)] and latest <= min(believed_to, min(arrivals) + rules.max_clock_skew):
@@ -118,14 +118,14 @@ def _by_window(events: Sequence[CountedEvent], windows: Sequence[int]) -> dict[i
     return grouped
 
 
-def _starts(texts: Sequence[str]) -> dict[str, int] | None:
+def _starts(texts: Sequence[str], first: str, last: str) -> dict[str, int] | None:
     """Return the start of each second that the texts begin with, when all have the usual shape and are times.
 
-    When all lie in one minute, of the first and the last text alone: what lies between is a time as well.
+    `first` and `last` are the smallest and the largest of them. When both lie in one minute, only their seconds are
+    returned: whatever lies between is a time as well.
     """
     if "".join(texts).translate(_DIGITS_TO_0) != _SHAPE * len(texts):
         return None
-    first, last = min(texts), max(texts)
     seconds = {first[:_SECOND], last[:_SECOND]}
     if first[:_MINUTE] != last[:_MINUTE]:
         seconds = {text[:_SECOND] for text in texts}  # what lies between two times need not be one: 10:30:75
