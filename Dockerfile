@@ -16,15 +16,16 @@ COPY requirements.lock requirements-build.lock ./
 RUN pip download --quiet --require-hashes --only-binary :all: --dest /wheels -r requirements.lock \
     && pip install --quiet --require-hashes --only-binary :all: -r requirements-build.lock
 
-# The lock covers all apps; an app's image gets what its own pyproject.toml asks for.
+# The lock covers all apps; an app's image gets what its own pyproject.toml asks for, directly or by our own packages.
 FROM wheels AS dependencies
 ARG APP
 COPY apps/core/pyproject.toml apps/core/
+COPY apps/kafka/pyproject.toml apps/kafka/
+COPY apps/web/pyproject.toml apps/web/
 COPY apps/${APP}/pyproject.toml apps/${APP}/
+COPY deploy/image/requirements.py .
 RUN python -m venv --without-pip /app && rm -f /app/bin/*ctivate* \
-    && python -c 'import sys, tomllib; print(*(d for f in sys.argv[1:] for d in \
-        tomllib.load(open(f, "rb"))["project"]["dependencies"] if d != "clickstream-core"), sep="\n")' \
-        apps/core/pyproject.toml "apps/${APP}/pyproject.toml" > dependencies.txt \
+    && python requirements.py "apps/${APP}" > dependencies.txt \
     && pip --python /app/bin/python install --quiet --no-compile --no-index --find-links /wheels -r dependencies.txt \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/lib
 
@@ -32,9 +33,11 @@ RUN python -m venv --without-pip /app && rm -f /app/bin/*ctivate* \
 FROM dependencies AS packages
 ARG APP
 COPY apps/core apps/core
+COPY apps/kafka apps/kafka
+COPY apps/web apps/web
 COPY apps/${APP} apps/${APP}
 COPY deploy/image/sitecustomize.py .
-RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /packages apps/core "apps/${APP}" \
+RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /packages $(python requirements.py --own "apps/${APP}") \
     && pip --python /app/bin/python install --quiet --no-compile --no-index --no-deps --prefix /own /packages/*.whl \
     && install -m 644 sitecustomize.py /own/lib/python3*/site-packages/ \
     && python -m compileall -q --invalidation-mode unchecked-hash /own/lib

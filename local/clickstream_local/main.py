@@ -17,10 +17,10 @@ from pathlib import Path
 
 from clickstream_core.durations import describe_duration, format_duration
 from clickstream_core.errors import SettingsError
-from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.listening import url_host
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import read_settings
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 from clickstream_local.broker import Broker
 from clickstream_local.children import Child
 from clickstream_local.errors import LocalError

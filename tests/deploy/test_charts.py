@@ -157,7 +157,7 @@ def test_the_environment_is_what_the_app_reads(
     charts: Charts, variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = variant.split("/")[0].removeprefix("clickstream-")
-    monkeypatch.setattr("clickstream_core.kafka.KafkaSettings.ssl_context", lambda settings: None)
+    monkeypatch.setattr("clickstream_kafka.settings.KafkaSettings.ssl_context", lambda settings: None)
     (pod,) = [each for each in pod_specs(variant_objects(charts, variant)) if each["containers"][0]["name"] == app]
     given = environment(pod["containers"][0])
     given.pop("NODE_NAME", None)

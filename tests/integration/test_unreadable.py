@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from kafka import KafkaProducer
 
-from clickstream_core.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_local.broker import Broker
 from kit.damage import Damage, break_the_header, damage_segment, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
 from kit.events import event_value

@@ -18,15 +18,15 @@ from granian.server.embed import Server
 
 from clickstream_collector.application import Collector
 from clickstream_collector.settings import APP, CollectorSettings
-from clickstream_core.aiokafka_closing import end_closed_connections
-from clickstream_core.aiokafka_compression import compress_fast
-from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.errors import SettingsError
 from clickstream_core.listening import family_of, is_not_ours, listening, url_host
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.process import run
 from clickstream_core.settings import read_settings
+from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
+from clickstream_kafka.patches.aiokafka_compression import compress_fast
+from clickstream_kafka.patches.aiokafka_connections import report_closed_transports
 
 _MOST_CONNECTIONS = 10_240  # each takes 20 kB, and as much again with a head that does not end: 430 MB at most
 _BACKLOG = 4096

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from clickstream_core.addresses import PRIVATE, Network, networks
 from clickstream_core.errors import SettingsError
-from clickstream_core.kafka import KafkaSettings, TopicSettings
-from clickstream_core.passwords import Password
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, integer, number_or_off, path, setting
+from clickstream_kafka.passwords import Password
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 APP = "clickstream-collector"
 

@@ -22,14 +22,14 @@ from clickstream_consumer.visitors import Visitors
 from clickstream_consumer.website import Website
 from clickstream_consumer.whole_topic import WholeTopic
 from clickstream_core.build_info import publish_build_info
-from clickstream_core.kafka_python_unreadable import skip_unreadable_batches
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.pages import Pages
 from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
-from clickstream_core.unreadable import Unreadable
+from clickstream_kafka.patches.kafka_python_unreadable import skip_unreadable_batches
+from clickstream_kafka.unreadable import Unreadable
 
 
 def consume() -> int:

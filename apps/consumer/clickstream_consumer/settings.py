@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from clickstream_core.addresses import Network, networks
 from clickstream_core.groups import DEFAULT_GROUP
-from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import boolean, choice, number_or_off, setting, text
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""What all Clickstream apps share: records, settings, Kafka connection, health, logs, shutdown.
+"""What all Clickstream apps share: records, settings, health, logs, shutdown.
 
-The core knows no app; the apps know the core and never one another. The version below is the version of every
-package of this repository: their build configuration reads it from here.
+The core knows no app and no Kafka client; the apps know the core and never one another. The version below is the
+version of every package of this repository: their build configuration reads it from here.
 """
 
 __version__ = "0.1.0"

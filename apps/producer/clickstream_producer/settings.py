@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, number, setting
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 APP = "clickstream-producer"
 WEBLOG_TOPIC = "web_logs"

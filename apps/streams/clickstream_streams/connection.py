@@ -7,9 +7,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
-from clickstream_core.aiokafka_connections import why_refused
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
+from clickstream_kafka.patches.aiokafka_connections import why_refused
 from clickstream_streams.errors import FatalError
 from clickstream_streams.offsets import partition_count
 from clickstream_streams.settings import StreamsSettings

@@ -5,7 +5,7 @@ decoding the event in it. The record that its C code makes of the log's bytes al
 value. So this consumer's fetcher unpacks whole record batches into lists of those. `fetched` hands over one list after
 the other, each unpacked when the one before was counted: its bytes are in the core's cache when they are decoded. What
 aiokafka does around it stays: CRCs, skipping aborted transactions and control records, positions, assignments. What
-can't be read is skipped (`clickstream_core.unreadable`): the events in it are lost, and it is counted and named. Of a
+can't be read is skipped (`clickstream_kafka.unreadable`): the events in it are lost, and it is counted and named. Of a
 batch that unpacks to too much, each record is handed over without what it holds, so that each is a dead letter.
 """
 
@@ -17,9 +17,9 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from kstreams import Consumer
 
-from clickstream_core.aiokafka_unreadable import ReadableRecords, skip_unreadable_batches
-from clickstream_core.bounded_unpacking import BatchTooLarge
-from clickstream_core.unreadable import Unreadable
+from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords, skip_unreadable_batches
+from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge
+from clickstream_kafka.unreadable import Unreadable
 from clickstream_streams import instruments
 from clickstream_streams.columns import OversizedRecord, Record
 

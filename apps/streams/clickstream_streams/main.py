@@ -15,14 +15,14 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
-from clickstream_core.aiokafka_closing import end_closed_connections
-from clickstream_core.aiokafka_compression import compress_fast
-from clickstream_core.aiokafka_connections import report_closed_transports
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, complain, configure_logs, give_up_output
 from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
+from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
+from clickstream_kafka.patches.aiokafka_compression import compress_fast
+from clickstream_kafka.patches.aiokafka_connections import report_closed_transports
 from clickstream_streams import instruments
 from clickstream_streams.clock import BrokersClock
 from clickstream_streams.connection import connect, wait_for_topics

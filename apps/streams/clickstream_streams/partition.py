@@ -14,10 +14,10 @@ those too: what is counted in them later is added, as it is in windows that the 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from clickstream_core.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import CountedEvent, decode_event
 from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
+from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_streams.columns import Columns, OversizedRecord, Record, columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import MOST_AT_ONCE, WindowCounts

@@ -6,7 +6,6 @@ from typing import cast
 from clickstream_core.durations import format_duration
 from clickstream_core.errors import SettingsError
 from clickstream_core.groups import DEFAULT_GROUP, GROUP_HEADER
-from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.processor_times import (
     ProcessorTimes,
     allowed_lateness,
@@ -17,6 +16,7 @@ from clickstream_core.processor_times import (
 )
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, setting, text
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 from clickstream_streams.counts import MOST_EXACT_IDS
 from clickstream_streams.windows import CountingRules, WindowTime
 from clickstream_streams.worst_case import MOST_CHANGING_WINDOWS, changing_windows, smallest_window_size

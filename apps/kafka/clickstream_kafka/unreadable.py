@@ -15,8 +15,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from clickstream_core.bounded_unpacking import BatchTooLarge
 from clickstream_core.seldom import Seldom
+from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge
 
 CHECKSUM = "its checksum does not fit"
 _SAID_AGAIN_AFTER = 30.0

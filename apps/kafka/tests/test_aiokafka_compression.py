@@ -7,7 +7,7 @@ import pytest
 from aiokafka.record._crecords import default_records
 from aiokafka.record.memory_records import MemoryRecords
 
-from clickstream_core.aiokafka_compression import compress_fast
+from clickstream_kafka.patches.aiokafka_compression import compress_fast
 
 _LZ4 = 3
 _BATCH_HEADER = 61

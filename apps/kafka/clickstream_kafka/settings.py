@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_core.errors import FilesNotWhole, SettingsError
-from clickstream_core.kafka_python_connections import complete_joins, hear_last_words, pause_between_turns
-from clickstream_core.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
-from clickstream_core.renewed_tls import RenewedContext, what_is_missing
 from clickstream_core.settings import choice, matching, path, setting, text
+from clickstream_kafka.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
+from clickstream_kafka.patches.kafka_python_connections import complete_joins, hear_last_words, pause_between_turns
+from clickstream_kafka.tls import RenewedContext, what_is_missing
 
 _PLAIN = "PLAIN"
 _MECHANISMS = (_PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -122,7 +122,7 @@ class KafkaSettings:
         Certificates that are renewed are used from the next connection on. Raises SettingsError while certificate files
         that are being written could never be read as a whole so far: try again later.
         """
-        from clickstream_core.kafka_python_rebootstrap import rebootstrap_in_kafka_python
+        from clickstream_kafka.patches.kafka_python_rebootstrap import rebootstrap_in_kafka_python
 
         rebootstrap_in_kafka_python()
         pause_between_turns()
@@ -150,7 +150,7 @@ class KafkaSettings:
         The backend copies text when it is constructed, which would freeze the password of a password file: give it
         `backend.sasl_plain_password = config["sasl_plain_password"]` once more afterwards.
         """
-        from clickstream_core.aiokafka_rebootstrap import rebootstrap_in_aiokafka
+        from clickstream_kafka.patches.aiokafka_rebootstrap import rebootstrap_in_aiokafka
 
         rebootstrap_in_aiokafka()
         config: dict[str, Any] = {

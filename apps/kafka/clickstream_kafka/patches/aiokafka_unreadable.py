@@ -24,8 +24,8 @@ from aiokafka.record._crecords import default_records, legacy_records
 from aiokafka.record.memory_records import MemoryRecords
 from crc32c import crc32c
 
-from clickstream_core.bounded_unpacking import BatchTooLarge, bound_unpacking
-from clickstream_core.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
+from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge, bound_unpacking
+from clickstream_kafka.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
 
 _AT_LEAST = 8
 """Bytes of the next batch, if so many were fetched, tell its first offset."""

@@ -10,8 +10,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kstreams.backends.kafka import Kafka
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.kafka import KafkaSettings, TopicSettings
 from clickstream_core.settings import read_settings
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 SCRAM = {
     "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",

@@ -9,7 +9,7 @@ from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaConnectionError
 from kafka.net.transport import KafkaTCPTransport
 
-from clickstream_core.kafka_python_connections import complete_joins, hear_last_words, pause_between_turns
+from clickstream_kafka.patches.kafka_python_connections import complete_joins, hear_last_words, pause_between_turns
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -12,8 +12,8 @@ import pytest
 import uvloop
 from aiokafka.conn import AIOKafkaConnection
 
-from clickstream_core.aiokafka_closing import end_closed_connections
-from clickstream_core.kafka import KafkaSettings
+from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
+from clickstream_kafka.settings import KafkaSettings
 from kit.certificates import write_certificates
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

@@ -9,9 +9,9 @@ from aiokafka import conn
 from kafka.net.sasl import get_sasl_mechanism
 from kstreams.backends.kafka import Kafka
 
-from clickstream_core.kafka import KafkaSettings
-from clickstream_core.passwords import Password
 from clickstream_core.settings import read_settings
+from clickstream_kafka.passwords import Password
+from clickstream_kafka.settings import KafkaSettings
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from kafka.net.connection import KafkaConnection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.protocol.metadata import MetadataResponse
 
-from clickstream_core import aiokafka_rebootstrap, kafka_python_rebootstrap
-from clickstream_core.kafka_python_connections import complete_joins
 from clickstream_core.seldom import Seldom
+from clickstream_kafka.patches import aiokafka_rebootstrap, kafka_python_rebootstrap
+from clickstream_kafka.patches.kafka_python_connections import complete_joins
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
 from kit.moving import Stranger, Void

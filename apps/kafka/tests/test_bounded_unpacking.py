@@ -8,7 +8,7 @@ import pytest
 from aiokafka import codec as aiokafka_codec
 from kafka import codec as kafka_codec
 
-from clickstream_core.bounded_unpacking import BatchTooLarge, decoders
+from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge, decoders
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

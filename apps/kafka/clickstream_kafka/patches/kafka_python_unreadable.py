@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from kafka.consumer.fetcher import Fetcher
 from kafka.record import default_records, legacy_records
 
-from clickstream_core.bounded_unpacking import bound_unpacking
-from clickstream_core.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
+from clickstream_kafka.patches.bounded_unpacking import bound_unpacking
+from clickstream_kafka.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
 
 _FORMAT = 2
 """The format of all batches since Kafka 0.11."""

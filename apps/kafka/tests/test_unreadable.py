@@ -15,10 +15,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.consumer.fetcher import Fetcher as KafkaPythonFetcher
 from kafka.record.memory_records import MemoryRecords
 
-from clickstream_core import aiokafka_unreadable, kafka_python_unreadable
-from clickstream_core.aiokafka_unreadable import Batches, ReadableRecords
 from clickstream_core.seldom import Seldom
-from clickstream_core.unreadable import Offsets, Unreadable, end_of_broken
+from clickstream_kafka.patches import aiokafka_unreadable, kafka_python_unreadable
+from clickstream_kafka.patches.aiokafka_unreadable import Batches, ReadableRecords
+from clickstream_kafka.unreadable import Offsets, Unreadable, end_of_broken
 from kit.damage import Damage, break_the_header, damaged, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}

@@ -9,8 +9,8 @@ import uvloop
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 
-from clickstream_core import aiokafka_connections
-from clickstream_core.aiokafka_connections import report_closed_transports
+from clickstream_kafka.patches import aiokafka_connections
+from clickstream_kafka.patches.aiokafka_connections import report_closed_transports
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from kafka.net.transport import KafkaSSLTransport
 from kstreams.backends.kafka import Kafka
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.kafka import KafkaSettings
-from clickstream_core.renewed_tls import RenewedContext
 from clickstream_core.settings import read_settings
+from clickstream_kafka.settings import KafkaSettings
+from clickstream_kafka.tls import RenewedContext
 
 
 @pytest.fixture

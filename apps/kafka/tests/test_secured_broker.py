@@ -10,8 +10,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 from kafka.errors import KafkaError
 
-from clickstream_core.kafka import KafkaSettings
 from clickstream_core.settings import read_settings
+from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
 from kit.poll import eventually

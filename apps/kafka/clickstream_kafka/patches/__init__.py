@@ -1,0 +1,1 @@
+"""What the client libraries lack or do wrong, put right in the running process."""
