@@ -67,7 +67,7 @@ PROCESSOR = Contestant("a", "Clickstream", processor_command, "complete: exactly
 _IN_MEMORY = "maps in memory, no recovery"
 CONTESTANTS = (
     PROCESSOR,
-    Contestant("b", "kstreams loop", _with_apps("reference_loop.py"), "the reference; clock windows, only sums", False),
+    Contestant("b", "kstreams loop", _with_apps("plain_loop.py"), "clock windows, only sums", False),
     Contestant("c", "Quix loop", _with_peers("quix_loop.py"), _IN_MEMORY, package="quixstreams"),
     Contestant(
         "cw",

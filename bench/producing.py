@@ -2,7 +2,7 @@
 
 `clickstream-producer` is the complete command, at a rate that it cannot reach, generation of its users included; it
 spreads over several processes. The others send ready-made events from memory: kafka-python asynchronously, kafka-python
-as the reference uses it (one acknowledgement after the other), and confluent-kafka.
+with one acknowledgement after the other, and confluent-kafka.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Sends events with kafka-python: `ack` waits for each acknowledgement as the reference does, `async` does not.
+"""Sends events with kafka-python: `ack` waits for each acknowledgement, `async` does not.
 
 Arguments: broker, topic, file of events, seconds, mode.
 """

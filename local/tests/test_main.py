@@ -35,7 +35,7 @@ def test_the_options_reach_the_apps_as_settings() -> None:
     assert [each.foreground for each in (streams, producer, consumer)] == [False, False, True]
 
 
-def test_the_default_ports_are_those_of_the_contract() -> None:
+def test_the_default_ports_are_the_documented_ones() -> None:
     assert settings().http_ports() == {"consumer": 8080, "producer": 8081, "streams": 8082}
     assert settings("--http-port", "0").http_ports() == {"consumer": 0, "producer": 0, "streams": 0}
 
@@ -131,7 +131,7 @@ def test_fresh_with_another_kafka_is_refused(
     assert "elsewhere:9092" in capsys.readouterr().err
 
 
-def test_the_topics_are_those_of_the_contract() -> None:
+def test_the_topics_are_the_documented_ones() -> None:
     found = {topic.name: topic for topic in clickstream_topics("e", "m", "p", "d")}
 
     assert {name: topic.partitions for name, topic in found.items()} == {"e": 6, "m": 3, "p": 1, "d": 3, "web_logs": 3}

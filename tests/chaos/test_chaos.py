@@ -1,4 +1,4 @@
-"""Promises 4 and 5 under fire: whatever happens to replicas and broker, the numbers are those of an offline count.
+"""The processor's promises (docs/processor.md) under fire: whatever happens, the numbers are those of an offline count.
 
 Two groups count the same topics beside each other, in windows of different sizes.
 

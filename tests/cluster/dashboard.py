@@ -1,4 +1,4 @@
-"""The dashboard that belongs to a result, written down a second time from design to compare with a consumer's log."""
+"""The dashboard that belongs to a result, written down a second time on purpose, to compare with a consumer's log."""
 
 from kit.offline import Numbers, Result
 

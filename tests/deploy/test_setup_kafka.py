@@ -221,7 +221,7 @@ def test_the_best_listener_is_chosen(cluster: FakeCluster, listeners: str, autho
         assert line.split("|")[0] in finished.output, "each listener is spoken of"
 
 
-def test_the_references_own_cluster_gets_no_users_and_tls(cluster: FakeCluster) -> None:
+def test_a_cluster_of_data_on_eks_gets_no_users_and_tls(cluster: FakeCluster) -> None:
     cluster.answer(LISTENER, PLAIN + TLS)
     cluster.answer("get kafkas.*superUsers", "|\n")
     cluster.answer("get kafkanodepools.*spec.replicas", '3|["controller"]\n3|["broker"]\n')

@@ -1,4 +1,4 @@
-"""Strimzi's manifests: valid under Strimzi's own v1 schemas, and what docs and contract say they are."""
+"""Strimzi's manifests: valid under Strimzi's own v1 schemas, and what docs/records.md says they are."""
 
 import os
 import re
@@ -192,7 +192,7 @@ def test_a_key_that_is_there_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("overlay", "replicas", "in_sync"), [("eks", 3, 2), ("dev", 1, 1)])
-def test_topics_are_those_of_the_contract(overlay: str, replicas: int, in_sync: int, kustomize: Kustomize) -> None:
+def test_topics_are_the_documented_ones(overlay: str, replicas: int, in_sync: int, kustomize: Kustomize) -> None:
     built = resources(kustomize, f"overlays/{overlay}/topics")
 
     expected: dict[str, tuple[int, dict[str, object]]] = {

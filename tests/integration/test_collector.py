@@ -189,7 +189,7 @@ class Visitors:
             return Counter(answer.status for answer in self.answers)
 
 
-def test_the_references_curl_gets_the_references_answer(collector: Collector, topics: PipelineTopics) -> None:
+def test_the_documented_curl_gets_the_documented_answer(collector: Collector, topics: PipelineTopics) -> None:
     sent = '{"path":"/test","tag":"A","id":null,"timestamp":"2025-05-21T12:00:00Z"}'
     command = ["curl", "-sS", "-X", "POST", "-H", "Content-Type: application/json", "-d", sent]
     url = f"http://127.0.0.1:{collector.port}/ingest"
@@ -200,7 +200,7 @@ def test_the_references_curl_gets_the_references_answer(collector: Collector, to
     assert (found["timestamp"], found["country"], found["referrer"]) == ("2025-05-21T12:00:00.000Z", "ZZ", "direct")
 
 
-def test_the_contracts_events_arrive_as_they_are_where_the_java_client_puts_them(
+def test_whole_events_arrive_as_they_are_where_the_java_client_puts_them(
     collector: Collector, topics: PipelineTopics
 ) -> None:
     sent = [event(datetime.now(UTC), event_id=str(uuid.uuid4()), user_id=f"사용자_{number}") for number in range(30)]

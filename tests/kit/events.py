@@ -1,8 +1,8 @@
 """Raw event values, valid and not, each with what must become of it.
 
 `reason` is None for a value that must be counted, otherwise the reason under which it must be in the dead letters. The
-expectations are those of a strict reader of the contract (§6): strings are strings, duration_ms is an integer >= 0,
-timestamps are RFC 3339 with an offset. Where the contract is silent, a comment says what was chosen.
+expectations are those of a strict reader of docs/records.md: strings are strings, duration_ms is an integer >= 0,
+timestamps are RFC 3339 with an offset. Where that is silent, a comment says what was chosen.
 
 `valid_values` and `invalid_values` build the tables around one event time, so that all fall into a window of the
 test's choice. Those with reason `future` lie ahead of it.
@@ -79,7 +79,7 @@ def valid_values(at: datetime) -> tuple[RawEvent, ...]:
         RawEvent("unknown event type and device", event_value(at, event_type="refund", device_type="fridge")),
         RawEvent("empty strings", event_value(at, user_id="", session_id="", page_url="", referrer="", event_type="")),
         RawEvent("Korean and an emoji", event_value(at, page_url="/상품/노트북", referrer="📊", user_id="사용자_1")),
-        # §6: a name of more than 256 bytes counts as its first 200 and a hash.
+        # docs/records.md: a name of more than 256 bytes counts as its first 200 and a hash.
         RawEvent("long names", event_value(at, page_url="/상품" * 60, referrer="x" * 257, event_type="é" * 129)),
         RawEvent("the longest names", event_value(at, page_url="/" * 8192, device_type="m" * 8192, user_id="u" * 8192)),
         RawEvent("unicode escapes", plain.replace(b'"user_42"', b'"\\u0075ser_\\uD55C\\uD83D\\uDE00"')),

@@ -1,8 +1,8 @@
 """What a client may send, and the record that is made of it.
 
-A client's object has the contract's fields or those of the reference (`path`, `tag`, `id`, `timestamp`), all of them
-optional but one: a page or a type. What is missing comes from the request. The record is the contract's event and a few
-fields more, which the processor ignores and the archive keeps.
+A client's object has an event's fields (docs/records.md) or the short ones (`path`, `tag`, `id`, `timestamp`), all of
+them optional but one: a page or a type. What is missing comes from the request. The record is the event and a few more
+fields, which the processor ignores and the archive keeps.
 
 Clocks of browsers are wrong. Where the client says when it sent (`sent_at`, by the same clock as `timestamp`), its
 clock is off by receive time - sent_at, and the event happened at timestamp + receive time - sent_at; this is what

@@ -39,7 +39,7 @@ def refused(candidate: Any, visit: Visit = visit()) -> tuple[str, str]:  # noqa:
     return error.value.reason, str(error.value)
 
 
-def test_the_references_event_becomes_the_contracts() -> None:
+def test_the_short_form_becomes_a_whole_event() -> None:
     event = record({"path": "/test", "tag": "A", "id": None, "timestamp": "2024-10-26T10:30:00Z"})
     assert json.loads(encode_collected(event)) == {
         "event_id": event.event_id,
@@ -59,7 +59,7 @@ def test_the_references_event_becomes_the_contracts() -> None:
     }
 
 
-def test_the_contracts_event_stays_as_it_is() -> None:
+def test_a_whole_event_stays_as_it_is() -> None:
     event = {
         "event_id": "0b0e6c5f-0a2c-4d6d-8bb8-4f9d3f6f0c11",
         "timestamp": "2024-10-26T10:30:00.000Z",

@@ -28,7 +28,7 @@ def count(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"clickstream_collector_{name}", labels) or 0
 
 
-def test_the_references_request_gets_the_references_answer(site: InProcess) -> None:
+def test_the_documented_request_gets_the_documented_answer(site: InProcess) -> None:
     event = {"path": "/test", "tag": "A", "id": None, "timestamp": "2025-05-21T12:00:00Z"}
     reply = site.post(event, content_type="application/json")
     assert (reply.status, reply.json()) == (200, {"status": "ok", "received": event})

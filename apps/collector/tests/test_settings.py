@@ -11,7 +11,7 @@ from kit.in_process import in_process, read
 SECRET = "0123456789abcdef"
 
 
-def test_the_defaults_are_the_contracts() -> None:
+def test_the_defaults_are_the_documented_ones() -> None:
     settings = read()
     assert (settings.service.http_port, settings.service.admin_port) == (8080, 8081)
     assert settings.allowed_origins == ("*",)

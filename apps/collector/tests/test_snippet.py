@@ -41,9 +41,7 @@ def test_it_is_smaller_than_four_kilobytes() -> None:
     assert len(gzip.compress(SNIPPET.read_bytes(), 9, mtime=0)) < 4096
 
 
-def test_a_page_view_has_the_fields_of_the_contract(
-    site: WebSite, collector: FakeCollector, open_page: OpenPage
-) -> None:
+def test_a_page_view_has_the_documented_fields(site: WebSite, collector: FakeCollector, open_page: OpenPage) -> None:
     site.attributes = 'data-key="shop"'
     site.head = '<meta name="page-category" content="electronics">'
     open_page("/products/laptop?session=secret#reviews", referer="https://search.example/?q=laptop")

@@ -1,7 +1,7 @@
 """What Prometheus is told: how many results came, and the numbers of the last closed window.
 
-Event types and devices are named by whoever sends events, so only those of the event record's contract become label
-values; everything else is counted under `other`, and the number of time series stays fixed. Pages and referrers have no
+Senders choose the names of event types and devices, so only the usual ones (docs/records.md) become label values.
+All others are counted under `other`, and the number of time series stays fixed. Pages and referrers have no
 such list: the last window's largest, 5 and 3 of them, are label values, cut to 100 characters, and those of the window
 before go. So a scrape never sees more, though over days Prometheus keeps one series for each that was ever among them.
 

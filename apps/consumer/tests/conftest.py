@@ -1,4 +1,4 @@
-"""The reference's window, ways to make results of it, and the page on a free port."""
+"""An example's window, ways to make results of it, and the page on a free port."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def reference() -> WindowMetrics:
 
 @pytest.fixture
 def make_result(reference: WindowMetrics) -> MakeResult:
-    """Makes the reference's result with other minutes of the hour as its bounds, and other fields where given."""
+    """Makes the example's result with other minutes of the hour as its bounds, and other fields where given."""
 
     def make(
         minute: int = 30, *, partition: int = 1, offset: int = 42, consumed: int = 7, **fields: Any

@@ -83,7 +83,7 @@ KOREAN_BLOCK = """\
 
 
 @pytest.mark.parametrize(("labels", "expected"), [(ENGLISH, ENGLISH_BLOCK), (KOREAN, KOREAN_BLOCK)])
-def test_the_block_is_the_contracts_text(reference: WindowMetrics, labels: Labels, expected: str) -> None:
+def test_the_block_is_this_text(reference: WindowMetrics, labels: Labels, expected: str) -> None:
     assert block(reference, labels) == expected
 
 
@@ -147,6 +147,6 @@ def test_columns_stand_under_each_other_in_every_script(name: str, count: int) -
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)), st.integers(0, 2**63 - 1))
-def test_a_line_of_ascii_is_what_the_contract_says(name: str, count: int) -> None:
+def test_a_line_of_ascii_is_padded_to_its_columns(name: str, count: int) -> None:
     metrics = WindowMetrics("a", "b", 2**63 - 1, 1, 1, {name: count}, {}, {}, {}, 0)
     assert f"   {name:<15} {count:>6,} ({100 * count / (2**63 - 1):5.1f}%)" in block(metrics, ENGLISH).split("\n")

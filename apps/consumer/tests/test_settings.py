@@ -12,7 +12,7 @@ def read(*argv: str, **environ: str) -> ConsumerSettings:
     return read_settings(ConsumerSettings, prog="clickstream-consumer", description="", argv=argv, environ=environ)
 
 
-def test_the_defaults_are_the_contracts() -> None:
+def test_the_defaults_are_the_documented_ones() -> None:
     settings = read()
     assert settings.group_id == "metrics-consumer-group"
     assert settings.language == "en"
@@ -21,7 +21,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert settings.topics.metrics_topic == "clickstream-metrics"
 
 
-def test_the_flags_are_the_contracts() -> None:
+def test_the_flags_are_the_documented_ones() -> None:
     settings = read("--language", "ko", "--from-beginning", "--group-id", "mine", "--plain", DASHBOARD_LANGUAGE="en")
     assert (settings.language, settings.from_beginning, settings.group_id, settings.plain) == ("ko", True, "mine", True)
 

@@ -45,7 +45,7 @@ _decode = msgspec.json.Decoder(WindowMetrics).decode
 
 
 def decode_window_metrics(value: bytes | None) -> WindowMetrics:
-    """Return the metrics in a record's value; a record of the reference, without revision, is revision 0.
+    """Return the metrics in a record's value; a record without `revision` is revision 0.
 
     Raises MalformedMetrics with what is wrong in words.
     """

@@ -180,7 +180,7 @@ def as_dict(event: CountedEvent) -> dict[str, object]:
     return {name: getattr(event, name) for name in event.__struct_fields__}
 
 
-def test_what_a_producer_encodes_has_the_fields_of_the_contract_in_order() -> None:
+def test_what_a_producer_encodes_has_the_documented_fields_in_order() -> None:
     event = Event("id", "2024-10-26T10:30:45.123Z", "u", "s", "click", "/", "home", "direct", "mobile", "US", 5)
     encoded = encode_event(event)
     assert list(json.loads(encoded)) == [

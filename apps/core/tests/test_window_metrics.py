@@ -6,8 +6,8 @@ import pytest
 from clickstream_core.errors import MalformedMetrics
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics, encode_window_metrics
 
-# The record of the reference, without the fields that this product added.
-REFERENCE: dict[str, Any] = {
+# A record of another writer, without the fields that a reader does not need.
+WITHOUT_REVISION: dict[str, Any] = {
     "window_start": "2024-10-26T10:30:00Z",
     "window_end": "2024-10-26T10:35:00Z",
     "total_events": 3000,
@@ -21,20 +21,20 @@ REFERENCE: dict[str, Any] = {
 }
 
 
-def test_a_record_of_the_reference_is_a_first_result() -> None:
-    metrics = decode_window_metrics(json.dumps(REFERENCE).encode())
+def test_a_record_without_a_revision_is_a_first_result() -> None:
+    metrics = decode_window_metrics(json.dumps(WITHOUT_REVISION).encode())
     assert (metrics.total_events, metrics.revision, metrics.approximate) == (3000, 0, False)
 
 
 def test_maps_keep_their_order_through_json() -> None:
-    metrics = decode_window_metrics(json.dumps(REFERENCE).encode())
+    metrics = decode_window_metrics(json.dumps(WITHOUT_REVISION).encode())
     assert list(metrics.event_types) == ["page_view", "click"]
     assert decode_window_metrics(encode_window_metrics(metrics)) == metrics
 
 
-def test_the_record_has_the_fields_of_the_contract() -> None:
-    metrics = decode_window_metrics(json.dumps(REFERENCE).encode())
-    assert json.loads(encode_window_metrics(metrics)) == {**REFERENCE, "revision": 0, "approximate": False}
+def test_the_record_has_the_documented_fields() -> None:
+    metrics = decode_window_metrics(json.dumps(WITHOUT_REVISION).encode())
+    assert json.loads(encode_window_metrics(metrics)) == {**WITHOUT_REVISION, "revision": 0, "approximate": False}
     assert isinstance(metrics, WindowMetrics)
 
 
@@ -49,7 +49,7 @@ def test_the_record_has_the_fields_of_the_contract() -> None:
         b"\xff",
         b"[" * 100_000,
         *(
-            json.dumps({**REFERENCE, **change}).encode()
+            json.dumps({**WITHOUT_REVISION, **change}).encode()
             for change in (
                 {"window_start": "yesterday"},
                 {"window_end": "2024-10-26T10:35:00"},

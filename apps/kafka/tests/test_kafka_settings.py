@@ -112,7 +112,7 @@ def read_topics(**environ: str) -> TopicSettings:
     return read_settings(TopicSettings, prog="app", description="", argv=[], environ=environ)
 
 
-def test_topics_have_the_contracts_names() -> None:
+def test_topics_have_the_documented_names() -> None:
     assert read_topics() == TopicSettings(
         events_topic="clickstream-events",
         metrics_topic="clickstream-metrics",

@@ -46,7 +46,7 @@ def running(acknowledged: int, accepted: int | None = None) -> Progress:
     )
 
 
-def test_the_start_is_announced_as_in_the_reference(reporter: Reporter, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_start_is_announced(reporter: Reporter, capsys: pytest.CaptureFixture[str]) -> None:
     reporter.started()
 
     assert capsys.readouterr().out == ("✓ Connected to Kafka: ['localhost:9092']\n🚀 Generating 10 events/second\n\n")

@@ -15,7 +15,7 @@ def read(*argv: str, **environ: str) -> ProducerSettings:
     return read_settings(ProducerSettings, prog="clickstream-producer", description="", argv=argv, environ=environ)
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
+def test_the_defaults_are_the_documented_ones() -> None:
     settings = read()
 
     assert (settings.rate, settings.duration, settings.users, settings.seed) == (10.0, None, 100, None)

@@ -151,7 +151,7 @@ def test_any_number_of_users_is_played(users: int) -> None:
     assert max(numbers) <= users
 
 
-def test_ids_times_and_durations_have_the_form_of_the_contract() -> None:
+def test_ids_times_and_durations_have_the_documented_form() -> None:
     for event in play(2_000):
         assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", event.event_id)
         assert re.fullmatch(r"sess_[0-9a-f]{12}", event.session_id)

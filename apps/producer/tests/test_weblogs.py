@@ -8,7 +8,7 @@ from clickstream_producer.weblogs import WebServer, encode_web_log
 START = 1_769_077_619_987
 
 
-def test_a_web_log_has_the_fields_of_the_reference() -> None:
+def test_a_web_log_has_the_documented_fields() -> None:
     server = WebServer(seed=1)
 
     for _ in range(100):

@@ -3,7 +3,7 @@
 A schedule appends records (out of order, late, ahead of their time, malformed), lets replicas fetch, process and
 commit, holds transactions half-way, loses their answers, kills replicas, hands partitions over, leaves zombies, moves
 the brokers' clock and those of the replicas' machines, and adds partitions. At its end everybody is let finish, and the
-promises of design §7 are checked.
+promises of docs/processor.md are checked.
 """
 
 import asyncio

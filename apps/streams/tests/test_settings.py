@@ -10,7 +10,7 @@ def read(*argv: str, **environ: str) -> StreamsSettings:
     return read_settings(StreamsSettings, prog="clickstream-streams", description="", argv=argv, environ=environ)
 
 
-def test_the_defaults_are_those_of_the_contract() -> None:
+def test_the_defaults_are_the_documented_ones() -> None:
     settings = read()
     assert settings.group_id == "clickstream-processor"
     assert settings.rules == CountingRules(300_000, "event", 60_000)

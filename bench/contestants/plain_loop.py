@@ -1,8 +1,8 @@
-"""The loop of the reference: kstreams' `async for`, json.loads, dicts and sets, windows by the wall clock.
+"""The loop that tutorials show: kstreams' `async for`, json.loads, dicts and sets, windows by the wall clock.
 
-Like the reference it asks for the time at every event, begins a window at its first event and closes it at the first
+It asks for the time at every event, begins a window at its first event and closes it at the first
 event after its end; its windows are therefore not the others', and only the sum of the events can be compared. The
-reference would never write its last window: here it is written when all events were counted.
+usual loop would never write its last window: here it is written when all events were counted.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class ClockWindow:
 
 async def count(job: Job) -> None:
     """Run until the process is told to end."""
-    engine = create_engine(title="reference", backend=Kafka(bootstrap_servers=[job.bootstrap_servers]))
+    engine = create_engine(title="plain-loop", backend=Kafka(bootstrap_servers=[job.bootstrap_servers]))
     progress = Progress(job.events)
 
     @engine.stream(job.source, group_id=job.group_id, auto_offset_reset="earliest")
