@@ -1,0 +1,48 @@
+"""What README and docs/ point to exists: links, their headings, and the files that they name."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_PATH = re.compile(r"`((?:apps|local|tests|charts|docs|deploy|monitoring|strimzi|bench|examples)/[\w./*-]+)`")
+
+
+def text(document: Path) -> str:
+    return _FENCED.sub("", document.read_text(encoding="utf-8"))
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that GitHub makes of the headings, and those that stand there as HTML."""
+    written = text(document)
+    headings = re.findall(r"^#+ (.+)$", written, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", re.sub(r"\[(.+?)\]\(.+?\)", r"\1", each)).lower() for each in headings}
+    return {each.replace(" ", "-") for each in made} | set(re.findall(r'<a id="([\w-]+)">', written))
+
+
+def links() -> Iterator[tuple[Path, str]]:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)\s]+)\)", text(document)):
+            if not re.match(r"https?:|mailto:", target):
+                yield document, target
+
+
+@pytest.mark.parametrize(
+    ("document", "target"), [pytest.param(*each, id=f"{each[0].name}-{each[1]}") for each in links()]
+)
+def test_a_link_leads_somewhere(document: Path, target: str) -> None:
+    path, _, anchor = target.partition("#")
+    found = (document.parent / path).resolve() if path else document
+    assert found.exists()
+    if anchor:
+        assert anchor in anchors(found)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[each.name for each in DOCUMENTS])
+def test_the_files_that_are_named_exist(document: Path) -> None:
+    if document.name != "CHANGELOG.md":  # it tells of what was
+        assert [path for path in _PATH.findall(text(document)) if not any(ROOT.glob(path.rstrip("/")))] == []
