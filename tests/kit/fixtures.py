@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from clickstream_local.broker import Broker
-from clickstream_local.jars import kafka_jars
+from clickstream_local.jars import KAFKA_VERSION
 from clickstream_local.java import find_java
+from kit.kafka_versions import jars_of
 from kit.processes import Apps
 from kit.terminal import Terminal
 from kit.topics import PipelineTopics, create_topics
@@ -28,6 +29,11 @@ settings.register_profile("ci", parent=settings.get_profile("default"), derandom
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --kafka."""
+    parser.addoption("--kafka", default=KAFKA_VERSION, help="the version of the brokers that tests start")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by what it needs beside Python."""
     for item in items:
@@ -36,9 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def jars() -> tuple[Path, ...]:
+def jars(pytestconfig: pytest.Config) -> tuple[Path, ...]:
     """Kafka's jars, where ./setup.sh --local keeps them too; downloaded when they are not there."""
-    return kafka_jars(_ROOT / ".local" / "kafka")
+    return jars_of(pytestconfig.getoption("kafka"), _ROOT / ".local" / "kafka")
 
 
 @pytest.fixture(scope="session")
