@@ -11,6 +11,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.restarts import LogBounds
+from clickstream_streams.stable_offsets import stable_offsets
 
 _PATIENCE = 30.0
 _PAUSE = 0.1
@@ -23,18 +24,19 @@ async def committed_offsets(
 ) -> dict[TopicPartition, OffsetAndMetadata | None]:
     """Return the group's commit of each partition, None for one without.
 
-    A coordinator that is still loading answers with nothing at all; only an answer for every partition counts, and -1
-    is its word for no commit. Raises TimeoutError after 30 s.
+    A coordinator that is still loading answers with nothing at all, and an offset whose transaction is not settled is
+    waited for; only an answer for every partition counts, and -1 is its word for no commit. Raises TimeoutError after
+    30 s.
     """
+    found: dict[TopicPartition, OffsetAndMetadata] = {}
     async with asyncio.timeout(_PATIENCE):
         while True:
             try:
-                found = await admin.list_consumer_group_offsets(group_id, partitions=list(partitions))
+                found |= await stable_offsets(admin, group_id, [p for p in partitions if p not in found])
             except KafkaError as error:
                 _log.debug("asking for the commits of %s again: %r", group_id, error)
-            else:
-                if all(partition in found for partition in partitions):
-                    return {p: found[p] if found[p].offset >= 0 else None for p in partitions}
+            if all(partition in found for partition in partitions):
+                return {p: found[p] if found[p].offset >= 0 else None for p in partitions}
             await asyncio.sleep(_PAUSE)
 
 

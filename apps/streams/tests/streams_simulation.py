@@ -184,15 +184,17 @@ class Kafka:
 
     # -- as an admin client -------------------------------------------------------------------------------------------
 
-    async def list_consumer_group_offsets(
-        self, group_id: str, partitions: Iterable[TopicPartition]
-    ) -> dict[TopicPartition, OffsetAndMetadata]:
-        none = OffsetAndMetadata(-1, "")
-        return {partition: self.commits.get((group_id, partition), none) for partition in partitions}
-
     async def describe_topics(self, topics: Sequence[str]) -> list[dict[str, Any]]:
         counts = {self.topics.events_topic: len(self.events), self.topics.metrics_topic: METRICS_PARTITIONS}
         return [{"error_code": 0, "partitions": [None] * counts[topic]} for topic in topics]
+
+
+async def stable_offsets(
+    kafka: "Kafka", group_id: str, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Stand in for `stable_offsets.stable_offsets`."""
+    none = OffsetAndMetadata(-1, "")
+    return {partition: kafka.commits.get((group_id, partition), none) for partition in partitions}
 
 
 async def emitted_results(

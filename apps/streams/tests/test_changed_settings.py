@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 import pytest
 from aiokafka import TopicPartition
-from streams_simulation import Kafka, Worker, emitted_results, simulated_settings
+from streams_simulation import Kafka, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_core.timestamps import format_milliseconds
-from clickstream_streams import events_stage, merge_stage
+from clickstream_streams import events_stage, merge_stage, offsets
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.settings import StreamsSettings
 
@@ -20,6 +20,7 @@ THIRTY_SECONDS = simulated_settings(window_size="30s")
 @pytest.fixture(autouse=True)
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
     monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
     monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
 

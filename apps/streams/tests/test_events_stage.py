@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simulated_settings
+from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simulated_settings, stable_offsets
 
-from clickstream_streams import events_stage, merge_stage
+from clickstream_streams import events_stage, merge_stage, offsets
 from clickstream_streams.partials import WatermarkRecord, decode_record
 from clickstream_streams.partition import MOST_WAITING_BYTES
 from clickstream_streams.settings import StreamsSettings
@@ -21,6 +21,7 @@ SETTINGS = simulated_settings()
 @pytest.fixture(autouse=True)
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
     monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
     monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
 

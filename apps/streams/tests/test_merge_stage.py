@@ -9,10 +9,10 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
-from streams_simulation import Kafka, Worker, emitted_results, simulated_settings
+from streams_simulation import Kafka, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_core.events import CountedEvent
-from clickstream_streams import instruments, merge_stage
+from clickstream_streams import instruments, merge_stage, offsets
 from clickstream_streams.commits import EventsCommit, encode_commit
 from clickstream_streams.counts import WindowCounts
 from clickstream_streams.partials import Partial, WatermarkRecord, encode_record, split
@@ -24,6 +24,7 @@ WINDOW = 1_700_000_000_000
 @pytest.fixture(autouse=True)
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
+    monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
     monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
 
 

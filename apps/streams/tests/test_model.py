@@ -30,10 +30,10 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulated_settings
+from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_core.window_metrics import WindowMetrics
-from clickstream_streams import events_stage, merge_stage, partials
+from clickstream_streams import events_stage, merge_stage, offsets, partials
 from clickstream_streams import partition as partition_module
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.merging import Merge
@@ -49,6 +49,7 @@ def on_lists() -> Iterator[None]:
         patch.setattr(partials, "LARGEST_PART_BYTES", 150)
         patch.setattr(merge_stage, "announce_window", lambda metrics: None)
         patch.setattr(merge_stage, "emitted_results", emitted_results)
+        patch.setattr(offsets, "stable_offsets", stable_offsets)
         patch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
         patch.setattr(merge_stage, "Merge", partial(Merge, most_bytes=1_500))
         yield
