@@ -99,7 +99,8 @@ class EventsTask(PartitionTask):
     async def _join(self, transactions: Transactions, start: EventsStart) -> EventsCommit:
         empty = Changes({}, (), start.offset, start.commit)
         self.step = f"its first word on {self.settings.topics.partials_topic}"
-        written = await self._write(transactions, empty)
+        while (written := await self._write(transactions, empty)) < 0:
+            pass  # the broker had the record already, and did not say where: DUPLICATE_SEQUENCE_NUMBER
         partials = TopicPartition(self.settings.topics.partials_topic, 0)
         self.step = f"{self.settings.merge_group_id} to take it in"
         while True:

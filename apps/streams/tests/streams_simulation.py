@@ -154,6 +154,8 @@ class Kafka:
         self.now = parse_timestamp("2024-10-26T10:30:00Z")
         self.monotonic = 0
         self.ahead: dict[int, int] = {}
+        self.duplicates = 0
+        """How many of the next transactions get no offsets told, as for a batch that the broker had already."""
 
     def log(self, partition: TopicPartition) -> Log:
         """Return the log of a partition of the events or the partials topic."""
@@ -286,6 +288,9 @@ class SimulatedTransactions(Transactions):
         self._kafka.places += [place for place in written if place.topic == topics.metrics_topic]
         self._kafka.emitted_at += [self._kafka.monotonic] * (len(self._kafka.metrics) - len(self._kafka.emitted_at))
         self._kafka.dead_letters += [_copy(r) for r in sending if r.topic == topics.dead_letter_topic]
+        if self._kafka.duplicates:
+            self._kafka.duplicates -= 1
+            written = [place._replace(offset=-1) for place in written]
         if outcome is Outcome.ANSWER_LOST:
             raise KafkaError("the connection broke")
         return written

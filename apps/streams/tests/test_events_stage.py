@@ -41,6 +41,28 @@ async def joined(kafka: Kafka, settings: StreamsSettings = SETTINGS) -> Worker:
     return events
 
 
+def test_a_partition_has_not_joined_by_a_record_of_which_nobody_knows_where_it_lies() -> None:
+    async def scenario() -> None:
+        kafka = Kafka(SETTINGS, 1)
+        merge = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.partials_topic, 0))
+        await merge.take()
+        await merge.commit()
+        assert merge.idle
+        kafka.duplicates = 2
+        events = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.events_topic, 0))
+        await events.take()
+        for _ in range(5):
+            await events.settle()
+        assert kafka.duplicates == 0
+        assert not events.idle
+        await merge.turn()
+        await merge.commit()
+        await events.settle()
+        assert events.idle
+
+    asyncio.run(scenario())
+
+
 def test_refused_records_are_told_once_in_half_a_minute_with_partition_and_offset(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
