@@ -131,6 +131,30 @@ def test_records_that_clients_would_not_write_do_not_stop_the_stream(topics: Pip
     eventually(lambda: sum(total_events(each) for each in read_metrics(topics).values()) == 1, 40, every=0.5)
 
 
+def test_dead_letters_fit_a_topic_that_takes_only_small_ones(topics: PipelineTopics, apps: Apps) -> None:
+    with KafkaAdminClient(bootstrap_servers=topics.bootstrap_servers) as admin:
+        admin.alter_configs([ConfigResource("TOPIC", topics.dead_letters, {"max.message.bytes": 100_000})])
+    noise = random.Random(31)
+    small = [noise.randbytes(5_000) for _ in range(300)]
+    records = [ToSend(value, b"key", 0) for value in small]
+    records += [ToSend(noise.randbytes(200_000), b"key", 0), ToSend(b"{}", noise.randbytes(200_000), 0)]
+    send(topics.bootstrap_servers, topics.events, records)
+
+    start_processor(apps, topics)
+
+    def all_of_them() -> list[Message]:
+        found = read_all(topics.bootstrap_servers, topics.dead_letters)
+        assert len(found) == len(records)
+        return found
+
+    letters = eventually(all_of_them, 60)
+    by_offset = {int(each.header("source-offset")): each for each in letters}
+    assert [by_offset[offset].value for offset in range(302)] == [*small, None, b"{}"]
+    assert [by_offset[offset].key for offset in (0, 300, 301)] == [b"key", b"key", None]
+    assert "its 200000 bytes are too many" in by_offset[300].header("error")
+    assert "its key's 200000 bytes are too many" in by_offset[301].header("error")
+
+
 def test_the_last_window_closes_without_a_further_event(topics: PipelineTopics, apps: Apps) -> None:
     app = start_processor(apps, topics)
     app.wait_until_ready()

@@ -23,13 +23,21 @@ from clickstream_streams.partials import WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, DeadLetter, Partition
 from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
 from clickstream_streams.tasks import PartitionTask, Replica
-from clickstream_streams.transactions import LARGEST_RECORD, OutgoingRecord, RecordsTooLarge, Transactions
+from clickstream_streams.transactions import (
+    LARGEST_BATCH,
+    LARGEST_RECORD,
+    OutgoingRecord,
+    RecordsTooLarge,
+    Transactions,
+)
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
 
 _JOIN_PAUSE = 0.2
 _LONGEST_VALUE = LARGEST_RECORD - 2 * 1024 * 1024
-"""Bytes of a dead letter's value, whose key and headers need some too."""
+"""Bytes of a dead letter's value and key, whose headers need some too."""
+
+_SMALLEST_BATCH = 1_000
 
 _WORTH_SAYING = 30_000
 """Milliseconds from one line in the log about refused records of a partition to the next."""
@@ -47,13 +55,15 @@ class EventsTask(PartitionTask):
         self._caught_up = CaughtUp()
         self._behind = 0
         self._state: Partition | None = None
+        self._batch_bytes = LARGEST_BATCH
+        self._without_key: set[int] = set()
         self._without_value: set[int] = set()
         self._refused = 0
         self._said_at = NEVER
 
     async def start_producer(self) -> Transactions:
         transactional_id = self.settings.transactional_id(self.partition.partition)
-        return await Transactions.open(self.kafka, transactional_id, self.clock)
+        return await Transactions.open(self.kafka, transactional_id, self.clock, self._batch_bytes)
 
     # -- restoring ----------------------------------------------------------------------------------------------------
 
@@ -198,6 +208,7 @@ class EventsTask(PartitionTask):
         changes = state.changes()
         with instruments.COMMIT_SECONDS.labels("events").time():
             await self._write(transactions, changes)
+        self._without_key.clear()
         self._without_value.clear()
         state.commit(changes)
         for letter in changes.dead_letters:
@@ -230,15 +241,24 @@ class EventsTask(PartitionTask):
             written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
         except RecordsTooLarge as error:
             letters = dict(enumerate(changes.dead_letters, start=len(partials)))
-            self._leave_out_a_value([letters[position].record for position in error.positions if position in letters])
+            self._make_smaller([letters[position].record for position in error.positions if position in letters])
             raise
         return int(written[-1].offset)
 
-    def _leave_out_a_value(self, refused: Sequence[Record]) -> None:
-        """Write the longest of these without its value when they are tried again: no record may stop the stream."""
-        longest = max(refused, key=lambda record: len(record.value or b""), default=None)
-        if longest is not None:
-            self._without_value.add(longest.offset)
+    def _make_smaller(self, refused: Sequence[Record]) -> None:
+        """Have these dead letters tried again in smaller batches, or without what is larger than a batch.
+
+        That was refused for its own size, anything else for the size of its batch. None may stop the stream.
+        """
+        alone = not refused
+        for record in refused:
+            value = 0 if record.offset in self._without_value else len(record.value or b"")
+            key = 0 if record.offset in self._without_key else len(record.key or b"")
+            if max(value, key) > self._batch_bytes:
+                alone = True
+                (self._without_value if value >= key else self._without_key).add(record.offset)
+        if not alone:
+            self._batch_bytes = max(_SMALLEST_BATCH, self._batch_bytes // 2)
 
     def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
         for window, partial in changes.partials.items():
@@ -265,14 +285,18 @@ class EventsTask(PartitionTask):
             "source-offset": str(record.offset),
             "app": "clickstream-streams",
         }
-        value = record.value
-        if value is not None and (len(value) > _LONGEST_VALUE or record.offset in self._without_value):
+        key, value = record.key, record.value
+        size = len(key or b"") + len(value or b"")
+        if value is not None and (size > _LONGEST_VALUE or record.offset in self._without_value):
             headers["error"] += f"; its {len(value)} bytes are too many for this topic, they are at its source"
             value = None
+        if key is not None and (len(key) > _LONGEST_VALUE or record.offset in self._without_key):
+            headers["error"] += f"; its key's {len(key)} bytes are too many for this topic, they are at its source"
+            key = None
         return OutgoingRecord(
             self.settings.topics.dead_letter_topic,
             value,
-            key=record.key,
+            key=key,
             headers=(*((name, text.encode()) for name, text in headers.items()), self.settings.group_header),
         )
 

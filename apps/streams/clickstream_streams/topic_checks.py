@@ -3,7 +3,8 @@
 A topic that may forget what a restart must read again is refused, with the command that mends it; so is one that keeps
 bytes and not time, for nobody knows how long they last. An events topic that lets in records from clocks that run ahead
 is only named: what they say about time is not believed (`watermarks`), but only while the processor keeps up. Named is
-also a topic of ours whose records have the time of whoever wrote them: then nothing tells the brokers' (`clock`).
+also a topic of ours whose records have the time of whoever wrote them: then nothing tells the brokers' (`clock`). A
+topic of ours that does not take records as large as they may be is refused; only dead letters can be made smaller.
 """
 
 import logging
@@ -17,6 +18,7 @@ from clickstream_core.durations import format_duration
 from clickstream_core.processor_times import mending_command, what_falls_short, what_tells_no_time, why_too_little
 from clickstream_streams.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
+from clickstream_streams.transactions import MESSAGE_BYTES_NEEDED
 
 _AFTER, _DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"
 _ANY = 2**63 - 1
@@ -29,7 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) -> None:
-    """Raise FatalError for topics that may lose what a restart needs; warn of those that may at worst.
+    """Raise FatalError for topics that may lose what a restart needs, or refuse what is written; warn of those that
+    may lose it at worst.
 
     And of an events topic that lets in records from clocks that run ahead, and of topics without the brokers' time.
     """
@@ -44,7 +47,11 @@ async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) ->
             _log.warning("%s at worst: lower these, or %s", why, command)
         if topic == topics.events_topic:
             _warn_of_clocks_ahead(settings, config)
-        elif changes := what_tells_no_time(config):
+            continue
+        if (limit := int(config.get("max.message.bytes", MESSAGE_BYTES_NEEDED))) < MESSAGE_BYTES_NEEDED:
+            command = _command(settings, topic, {"max.message.bytes": str(MESSAGE_BYTES_NEEDED)})
+            refused.append(f"{topic} takes at most {limit} bytes at once, the processor may write more: {command}")
+        if changes := what_tells_no_time(config):
             _warn_of_writers_clocks(settings, topic, changes)
     if refused:
         raise FatalError("; ".join(refused))

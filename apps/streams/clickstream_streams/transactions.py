@@ -38,7 +38,12 @@ _LONGEST_TRANSACTION = TRANSACTION_TIMEOUT + 5
 LARGEST_RECORD = 64 * 1024 * 1024
 """Bytes of a record before compression. Brokers' limits are on what is left of it, so a refused record may be large."""
 
-_LARGEST_BATCH = 1024 * 1024
+LARGEST_BATCH = 980_000
+"""Bytes of a batch before compression; a record that is larger is a batch of its own."""
+
+MESSAGE_BYTES_NEEDED = 1_000_000
+"""What a topic's `max.message.bytes` must be at least: a batch, and what LZ4 adds where it can't compress."""
+
 _NULL = b"null"
 """Stands for a value that is null: aiokafka refuses a record with neither key nor value, Kafka does not."""
 
@@ -64,8 +69,8 @@ class OutgoingRecord:
 class RecordsTooLarge(KafkaError):  # type: ignore[misc]
     """Records, by their positions in the transaction, are larger than their topic's `max.message.bytes` allows."""
 
-    def __init__(self, positions: Sequence[int], cause: BaseException) -> None:
-        super().__init__(str(cause))
+    def __init__(self, positions: Sequence[int], topic: str) -> None:
+        super().__init__(f"larger than {topic} takes: set its max.message.bytes to {MESSAGE_BYTES_NEEDED} or more")
         self.positions = positions
 
 
@@ -94,10 +99,16 @@ class Transactions:
         self._clock = clock
 
     @classmethod
-    async def open(cls, kafka: Mapping[str, Any], transactional_id: str, clock: BrokersClock | None = None) -> Self:
+    async def open(
+        cls,
+        kafka: Mapping[str, Any],
+        transactional_id: str,
+        clock: BrokersClock | None = None,
+        batch_bytes: int = LARGEST_BATCH,
+    ) -> Self:
         """Start the producer; whoever used the transactional id before is fenced from then on.
 
-        `clock` learns from the brokers' answers.
+        `clock` learns from the brokers' answers. Several records are put into a batch up to `batch_bytes`.
         """
         producer = AIOKafkaProducer(
             **kafka,
@@ -105,7 +116,7 @@ class Transactions:
             transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
             acks="all",
             compression_type="lz4",
-            max_batch_size=_LARGEST_BATCH,
+            max_batch_size=batch_bytes,
             max_request_size=LARGEST_RECORD,
             value_serializer=lambda value: None if value is _NULL else value,
         )
@@ -140,6 +151,7 @@ class Transactions:
     ) -> list[RecordMetadata]:
         await self._producer.begin_transaction()
         sent: list[asyncio.Future[RecordMetadata]] = []
+        topics: list[str] = []
         sent_at = 0
         try:
             for record in records:
@@ -152,6 +164,7 @@ class Transactions:
                     headers=list(record.headers),
                 )
                 sent.append(future)
+                topics.append(record.topic)
             if sent and self._clock:
                 sent[-1].add_done_callback(partial(_tell, self._clock, sent_at))
             results = await asyncio.gather(*sent, return_exceptions=True)
@@ -159,7 +172,7 @@ class Transactions:
             for future in sent:
                 future.add_done_callback(is_known)
             raise
-        written = _all_written(results)
+        written = _all_written(results, topics)
         await self._producer.send_offsets_to_transaction(offsets, group_id)
         await self._producer.commit_transaction()
         return written
@@ -201,12 +214,12 @@ def _tell(clock: BrokersClock, sent_at: int, answer: "asyncio.Future[RecordMetad
         clock.learn(written.timestamp if written.timestamp_type == LOG_APPEND_TIME else None, sent=sent_at)
 
 
-def _all_written(results: Sequence[RecordMetadata | BaseException]) -> list[RecordMetadata]:
+def _all_written(results: Sequence[RecordMetadata | BaseException], topics: Sequence[str]) -> list[RecordMetadata]:
     """Return the results when none is an error. Raises the first error, RecordsTooLarge before any other."""
     errors = [(position, result) for position, result in enumerate(results) if isinstance(result, BaseException)]
     too_large = [position for position, error in errors if isinstance(error, _TOO_LARGE)]
     if too_large:
-        raise RecordsTooLarge(too_large, errors[0][1])
+        raise RecordsTooLarge(too_large, topics[too_large[0]])
     if errors:
         raise errors[0][1]
     return [result for result in results if not isinstance(result, BaseException)]

@@ -52,6 +52,17 @@ def test_topics_as_the_product_makes_them_are_fine(caplog: pytest.LogCaptureFixt
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("topic", [PARTIALS, METRICS])
+def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_the_command_that_mends_it(topic: str) -> None:
+    check(Admin({topic: {"max.message.bytes": "1000000"}}))
+    with pytest.raises(FatalError) as refusal:
+        check(Admin({topic: {"max.message.bytes": "999999"}}), KAFKA_BOOTSTRAP_SERVERS="kafka:9094")
+    assert str(refusal.value) == (
+        f"{topic} takes at most 999999 bytes at once, the processor may write more: kafka-configs.sh --bootstrap-server"
+        f" kafka:9094 --alter --entity-type topics --entity-name {topic} --add-config max.message.bytes=1000000"
+    )
+
+
 @pytest.mark.parametrize("topic", [EVENTS, PARTIALS, METRICS])
 @pytest.mark.parametrize(
     ("environ", "needed", "kept"),
