@@ -19,8 +19,8 @@ from aiokafka import TopicPartition
 from clickstream_core.events import decode_events
 from clickstream_streams.columns import Record, columns_of
 from clickstream_streams.commits import EventsCommit
-from clickstream_streams.consumer import BatchConsumer
-from clickstream_streams.memory import keep_freed_memory
+from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.memory import keep_freed_memory
 from clickstream_streams.partition import Partition
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import CountingRules

@@ -20,11 +20,13 @@ from clickstream_core.events import decode_event, encode_event
 from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics, encode_window_metrics
+from clickstream_kafka.clock import BrokersClock
+from clickstream_kafka.tasks import Replica
+from clickstream_kafka.transactions import OutgoingRecord
 from clickstream_local.topics import clickstream_topics
 from clickstream_producer.users import Crowd
 from clickstream_producer.weblogs import WebServer, encode_web_log
 from clickstream_streams import instruments
-from clickstream_streams.clock import BrokersClock
 from clickstream_streams.columns import OversizedRecord, Record
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
 from clickstream_streams.counts import merge
@@ -32,8 +34,6 @@ from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.partition import Changes, Partition
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.tasks import Replica
-from clickstream_streams.transactions import OutgoingRecord
 from clickstream_streams.watermarks import PartitionWatermark
 from kit.events import NEEDED, event_value, invalid_values, valid_values
 from kit.in_process import DEAD_LETTERS, in_process

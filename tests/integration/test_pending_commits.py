@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
-from clickstream_streams.offsets import committed_offsets
-from clickstream_streams.transactions import Transactions
+from clickstream_kafka.offsets import committed_offsets
+from clickstream_kafka.transactions import Transactions
 from kit.topics import PipelineTopics
 
 NONE, OLD, NEW = None, OffsetAndMetadata(1, "old"), OffsetAndMetadata(2, "new")

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_kafka.transactions import OutgoingRecord, Transactions
 from kit.offline import assert_equal_to_offline_count
 from kit.poll import eventually
 from kit.processes import Apps

@@ -13,23 +13,23 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from clickstream_streams import instruments
-from clickstream_streams.columns import Record
-from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
-from clickstream_streams.consumer import BatchConsumer
-from clickstream_streams.errors import FatalError
-from clickstream_streams.offsets import committed_offset, events_commits, log_bounds
-from clickstream_streams.partials import WatermarkRecord, encode_record, split
-from clickstream_streams.partition import Changes, DeadLetter, Partition
-from clickstream_streams.restarts import BeyondTheLog, EventsStart, continue_events
-from clickstream_streams.tasks import PartitionTask, Replica
-from clickstream_streams.transactions import (
+from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.offsets import committed_offset, events_commits, log_bounds
+from clickstream_kafka.tasks import PartitionTask, Replica
+from clickstream_kafka.transactions import (
     LARGEST_BATCH,
     LARGEST_RECORD,
     OutgoingRecord,
     RecordsTooLarge,
     Transactions,
 )
+from clickstream_streams import instruments
+from clickstream_streams.columns import Record
+from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
+from clickstream_streams.errors import FatalError
+from clickstream_streams.partials import WatermarkRecord, encode_record, split
+from clickstream_streams.partition import Changes, DeadLetter, Partition
+from clickstream_streams.resume import BeyondTheLog, EventsStart, continue_events
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
 

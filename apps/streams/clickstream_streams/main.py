@@ -20,23 +20,23 @@ from clickstream_core.logs import announce, complain, configure_logs, give_up_ou
 from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
+from clickstream_kafka.clock import BrokersClock
+from clickstream_kafka.connection import connect, wait_for_topics
+from clickstream_kafka.memory import keep_freed_memory
 from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
 from clickstream_kafka.patches.aiokafka_compression import compress_fast
 from clickstream_kafka.patches.aiokafka_connections import report_closed_transports
+from clickstream_kafka.patches.silent_brokers import give_up_silent_brokers
+from clickstream_kafka.tasks import MakeTask, PartitionStream, Replica
+from clickstream_kafka.transactions import is_known
 from clickstream_streams import instruments
-from clickstream_streams.clock import BrokersClock
-from clickstream_streams.connection import connect, wait_for_topics
 from clickstream_streams.errors import FatalError
 from clickstream_streams.events_stage import EventsTask
-from clickstream_streams.memory import keep_freed_memory
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.report import announce_start
 from clickstream_streams.reset import reset
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.silent_brokers import give_up_silent_brokers
-from clickstream_streams.tasks import MakeTask, PartitionStream, Replica
 from clickstream_streams.topic_checks import check_topics
-from clickstream_streams.transactions import is_known
 from clickstream_streams.worst_case import container_limit, why_it_may_not_fit
 
 LONGEST_TURN = 60_000

@@ -18,19 +18,19 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from clickstream_core.groups import group_of
 from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.offsets import committed_offset, events_commits, log_bounds, partition_count
+from clickstream_kafka.tasks import PartitionTask, Replica
+from clickstream_kafka.transactions import OutgoingRecord, Transactions
 from clickstream_streams import instruments
 from clickstream_streams.columns import Record
 from clickstream_streams.commits import encode_commit
-from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
 from clickstream_streams.merging import Merge, UnreadablePartial
-from clickstream_streams.offsets import committed_offset, events_commits, log_bounds, partition_count
 from clickstream_streams.partials import InvalidRecord, NewerFormat, PartialPart, decode_record
 from clickstream_streams.report import announce_window
-from clickstream_streams.restarts import BeyondTheLog, continue_merge
 from clickstream_streams.results import ResultPlaces, emitted_results
-from clickstream_streams.tasks import PartitionTask, Replica
-from clickstream_streams.transactions import OutgoingRecord, Transactions
+from clickstream_streams.resume import BeyondTheLog, continue_merge
 from clickstream_streams.windows import NEVER
 
 _COUNT_INTERVAL = 5_000

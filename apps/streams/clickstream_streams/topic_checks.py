@@ -16,9 +16,9 @@ from aiokafka.errors import KafkaError, for_code
 
 from clickstream_core.durations import format_duration
 from clickstream_core.processor_times import mending_command, what_falls_short, what_tells_no_time, why_too_little
+from clickstream_kafka.transactions import MESSAGE_BYTES_NEEDED
 from clickstream_streams.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.transactions import MESSAGE_BYTES_NEEDED
 
 _AFTER, _DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"
 _ANY = 2**63 - 1

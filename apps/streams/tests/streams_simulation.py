@@ -22,13 +22,13 @@ from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
-from clickstream_streams.clock import BrokersClock, Clock
+from clickstream_kafka.clock import BrokersClock, Clock
+from clickstream_kafka.tasks import Replica
+from clickstream_kafka.transactions import LOG_APPEND_TIME, OutgoingRecord, Transactions
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.results import EmittedResult
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.tasks import Replica
-from clickstream_streams.transactions import LOG_APPEND_TIME, OutgoingRecord, Transactions
 
 METRICS_PARTITIONS = 2
 MOST_RECORDS = 1000

@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 from streams_simulation import Kafka, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_core.timestamps import format_milliseconds
-from clickstream_streams import events_stage, merge_stage, offsets
+from clickstream_kafka import offsets
+from clickstream_streams import events_stage, merge_stage
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.settings import StreamsSettings
 

@@ -9,7 +9,8 @@ import pytest
 from aiokafka import TopicPartition
 from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simulated_settings, stable_offsets
 
-from clickstream_streams import events_stage, merge_stage, offsets
+from clickstream_kafka import offsets
+from clickstream_streams import events_stage, merge_stage
 from clickstream_streams.partials import WatermarkRecord, decode_record
 from clickstream_streams.partition import MOST_WAITING_BYTES
 from clickstream_streams.settings import StreamsSettings

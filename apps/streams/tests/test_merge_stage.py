@@ -12,7 +12,8 @@ from aiokafka.structs import OffsetAndMetadata
 from streams_simulation import Kafka, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_core.events import CountedEvent
-from clickstream_streams import instruments, merge_stage, offsets
+from clickstream_kafka import offsets
+from clickstream_streams import instruments, merge_stage
 from clickstream_streams.commits import EventsCommit, encode_commit
 from clickstream_streams.counts import WindowCounts
 from clickstream_streams.partials import Partial, WatermarkRecord, encode_record, split

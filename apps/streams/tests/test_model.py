@@ -33,7 +33,8 @@ from hypothesis.stateful import (
 from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_core.window_metrics import WindowMetrics
-from clickstream_streams import events_stage, merge_stage, offsets, partials
+from clickstream_kafka import offsets
+from clickstream_streams import events_stage, merge_stage, partials
 from clickstream_streams import partition as partition_module
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.merging import Merge

@@ -8,13 +8,16 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TransactionalIdAuthorizationFailed
 from kstreams.backends import Kafka
-from streams_simulation import simulated_settings
 
-from clickstream_streams import tasks
-from clickstream_streams.clock import BrokersClock, Clock
+from clickstream_core.settings import read_settings
+from clickstream_kafka import tasks
+from clickstream_kafka.clock import BrokersClock, Clock
+from clickstream_kafka.tasks import PartitionStream, PartitionTask, Replica
+from clickstream_kafka.transactions import Transactions
 from clickstream_streams.columns import Record
-from clickstream_streams.tasks import PartitionStream, PartitionTask, Replica
-from clickstream_streams.transactions import Transactions
+from clickstream_streams.settings import StreamsSettings
+
+SETTINGS = read_settings(StreamsSettings, prog="test", description="", argv=[], environ={})
 
 
 class Consumers:
@@ -158,7 +161,7 @@ def test_a_missing_right_is_said_by_readiness_and_once_in_half_a_minute_by_the_l
 ) -> None:
     moments = [0]
     clock = BrokersClock(Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1]), max_clock_skew=0)
-    replica = Replica(simulated_settings(), {}, cast(Any, None), clock)
+    replica = Replica(SETTINGS, {}, cast(Any, None), clock)
     monkeypatch.setattr(tasks, "_SHORTEST_BACKOFF", 0)
     partition = TopicPartition("events", 4)
 
@@ -206,7 +209,7 @@ def test_a_long_restore_says_what_it_waits_for(
 ) -> None:
     moments = [0]
     clock = BrokersClock(Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1]), max_clock_skew=0)
-    replica = Replica(simulated_settings(), {}, cast(Any, None), clock)
+    replica = Replica(SETTINGS, {}, cast(Any, None), clock)
     partition = TopicPartition("events", 4)
     slept: asyncio.Queue[float] = asyncio.Queue()
     awake = asyncio.Semaphore(0)
@@ -268,7 +271,7 @@ class FullTask(RefusedTask):
 
 def test_what_is_full_is_committed_at_once_though_no_time_has_passed() -> None:
     still = BrokersClock(Clock(now=lambda: 0, monotonic=lambda: 0), max_clock_skew=0)
-    replica = Replica(simulated_settings(), {}, cast(Any, None), still)
+    replica = Replica(SETTINGS, {}, cast(Any, None), still)
 
     async def scenario() -> None:
         task = FullTask(TopicPartition("events", 0), replica)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream_streams.commits import EventsCommit, MergeCommit, encode_commit
-from clickstream_streams.restarts import (
+from clickstream_streams.resume import (
     BeyondTheLog,
     EventsStart,
     LogBounds,

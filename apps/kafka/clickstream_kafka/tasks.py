@@ -22,13 +22,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from kstreams import RebalanceListener, Stream
 
+from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.clock import BrokersClock
+from clickstream_kafka.transactions import Transactions, start_client
 from clickstream_streams import instruments
-from clickstream_streams.clock import BrokersClock
 from clickstream_streams.columns import Record
-from clickstream_streams.consumer import BatchConsumer
 from clickstream_streams.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.transactions import Transactions, start_client
 
 _POLL_MS = 200
 _URGENT_PAUSE = 250

@@ -29,7 +29,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
-from clickstream_streams.clock import BrokersClock
+from clickstream_kafka.clock import BrokersClock
 
 TRANSACTION_TIMEOUT = 10.0
 """Seconds after which the broker aborts a transaction: so long a paused replica holds back read_committed readers."""

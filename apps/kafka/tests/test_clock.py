@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clickstream_kafka.clock import BrokersClock, Clock
 from clickstream_streams import instruments
-from clickstream_streams.clock import BrokersClock, Clock
 
 HOUR = 3_600_000
 START = 1_730_000_000_000

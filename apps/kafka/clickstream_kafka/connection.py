@@ -9,11 +9,11 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTo
 
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
+from clickstream_kafka.offsets import partition_count
 from clickstream_kafka.patches.aiokafka_connections import why_refused
+from clickstream_kafka.transactions import start_client
 from clickstream_streams.errors import FatalError
-from clickstream_streams.offsets import partition_count
 from clickstream_streams.settings import StreamsSettings
-from clickstream_streams.transactions import start_client
 
 _LONGEST_START = 20.0
 

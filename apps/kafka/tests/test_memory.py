@@ -12,7 +12,7 @@ PAGES = ROUNDS * BLOCKS * 256
 
 USE = f"""
 import resource
-from clickstream_streams.memory import keep_freed_memory
+from clickstream_kafka.memory import keep_freed_memory
 KEEP
 def use():
     blocks = [bytes([1]) * 2**20 for _ in range({BLOCKS})]

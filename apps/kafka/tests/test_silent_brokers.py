@@ -12,8 +12,8 @@ from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from clickstream_streams import silent_brokers
-from clickstream_streams.silent_brokers import give_up_silent_brokers
+from clickstream_kafka.patches import silent_brokers
+from clickstream_kafka.patches.silent_brokers import give_up_silent_brokers
 
 SHORT, LONG = 0.1, 60.0
 

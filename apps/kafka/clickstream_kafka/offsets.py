@@ -9,9 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
+from clickstream_kafka.stable_offsets import stable_offsets
 from clickstream_streams.commits import EventsCommit, decode_commit
-from clickstream_streams.restarts import LogBounds
-from clickstream_streams.stable_offsets import stable_offsets
+from clickstream_streams.resume import LogBounds
 
 _PATIENCE = 30.0
 _PAUSE = 0.1

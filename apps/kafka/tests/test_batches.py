@@ -11,9 +11,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from prometheus_client import REGISTRY
 
+from clickstream_kafka import batches as consumer
 from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords
 from clickstream_kafka.unreadable import Unreadable
-from clickstream_streams import consumer, instruments
+from clickstream_streams import instruments
 from kit.damage import Damage, break_the_header, damaged, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
 
 LZ4 = 3

@@ -17,8 +17,8 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import RecordMetadata
 
-from clickstream_streams.clock import BrokersClock
-from clickstream_streams.transactions import LOG_APPEND_TIME, OutgoingRecord, RecordsTooLarge, Transactions
+from clickstream_kafka.clock import BrokersClock
+from clickstream_kafka.transactions import LOG_APPEND_TIME, OutgoingRecord, RecordsTooLarge, Transactions
 
 STEPS = ("begin_transaction", "send", "acknowledge", "send_offsets_to_transaction", "commit_transaction")
 
@@ -86,7 +86,10 @@ def test_records_that_are_too_large_for_their_topic_are_named(refusal: type[Kafk
     with pytest.raises(RecordsTooLarge) as raised:
         run(producer, [OutgoingRecord("dead-letters", b"1")] * 5)
     assert list(raised.value.positions) == [1, 3]
-    assert str(raised.value) == "RecordsTooLarge: larger than dead-letters takes: set its max.message.bytes to 1000000 or more"
+    assert (
+        str(raised.value)
+        == "RecordsTooLarge: larger than dead-letters takes: set its max.message.bytes to 1000000 or more"
+    )
     assert "commit_transaction" not in producer.done
 
 
