@@ -17,10 +17,14 @@ import uvloop
 from aiokafka import TopicPartition
 
 from clickstream_core.events import decode_events
-from clickstream_streams.columns import Record, columns_of
-from clickstream_streams.commits import EventsCommit
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.memory import keep_freed_memory
+from clickstream_kafka.patches.aiokafka_unreadable import skip_unreadable_batches
+from clickstream_kafka.records import Record
+from clickstream_kafka.unreadable import Unreadable
+from clickstream_streams import instruments
+from clickstream_streams.columns import columns_of
+from clickstream_streams.commits import EventsCommit
 from clickstream_streams.partition import Partition
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import CountingRules
@@ -46,6 +50,7 @@ def main() -> int:
     if missing := peers_are_missing():
         parser.error(missing)
     dataset = prepare(chosen.events)
+    skip_unreadable_batches(Unreadable(instruments.KAFKA.count_unreadable))
     keep_freed_memory()
     gc.set_threshold(100_000, 50, 100)
     with running_cluster() as cluster:
@@ -76,6 +81,7 @@ async def _fetch(
 ) -> tuple[float, Batches]:
     """CPU seconds for reading the topic, and its records if they are to be kept."""
     consumer = BatchConsumer(
+        instruments=instruments.KAFKA,
         bootstrap_servers=bootstrap_servers,
         auto_offset_reset="earliest",
         enable_auto_commit=False,

@@ -21,15 +21,14 @@ from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics, encode_window_metrics
 from clickstream_kafka.clock import BrokersClock
-from clickstream_kafka.tasks import Replica
-from clickstream_kafka.transactions import OutgoingRecord
+from clickstream_kafka.records import OutgoingRecord, OversizedRecord, Record
+from clickstream_kafka.tasks import Replica, TaskSettings
 from clickstream_local.topics import clickstream_topics
 from clickstream_producer.users import Crowd
 from clickstream_producer.weblogs import WebServer, encode_web_log
 from clickstream_streams import instruments
-from clickstream_streams.columns import OversizedRecord, Record
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
-from clickstream_streams.counts import merge
+from clickstream_streams.counts import merged_metrics
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.partition import Changes, Partition
@@ -118,7 +117,7 @@ class Written:
 
 
 def replica() -> Replica:
-    return Replica(SETTINGS, {}, admin=None, clock=BrokersClock(max_clock_skew=0))
+    return Replica({}, None, BrokersClock(max_clock_skew=0), instruments.KAFKA, TaskSettings(commit_interval=1000))
 
 
 def counted() -> Changes:
@@ -147,7 +146,7 @@ def counted() -> Changes:
 @pytest.fixture(scope="module")
 def written() -> Written:
     """A transaction of stage 1, with dead letters of every reason."""
-    task = EventsTask(TopicPartition("clickstream-events", 3), None, replica())  # type: ignore[arg-type]
+    task = EventsTask(TopicPartition("clickstream-events", 3), None, replica=replica(), settings=SETTINGS)  # type: ignore[arg-type]
     transaction = Written()
     asyncio.run(task._write(transaction, counted()))  # type: ignore[arg-type]
     return transaction
@@ -232,9 +231,12 @@ def test_dead_letters_have_these_headers(written: Written, collected: Any) -> No
 
 def test_results_fit() -> None:
     partials = [partial.counts for partial in counted().partials.values()]
-    metrics = merge(NOW - NOW % SETTINGS.window_size, NOW - NOW % SETTINGS.window_size + SETTINGS.window_size, partials)
+    metrics = merged_metrics(
+        NOW - NOW % SETTINGS.window_size, NOW - NOW % SETTINGS.window_size + SETTINGS.window_size, partials
+    )
     check("window-metrics", json.loads(encode_window_metrics(metrics)))
-    record = MergeTask(TopicPartition("clickstream-window-partials", 0), None, replica())._record(metrics)  # type: ignore[arg-type]
+    task = MergeTask(TopicPartition("clickstream-window-partials", 0), None, replica=replica(), settings=SETTINGS)  # type: ignore[arg-type]
+    record = task._record(metrics)
     assert (record.key, record.headers) == (metrics.window_start.encode(), (SETTINGS.group_header,))
 
 

@@ -26,7 +26,7 @@ def _registered() -> dict[str, str]:
     registry.register(ProgressCollector(10.0))
     Instruments(registry)
     families = [*registry.collect()]
-    for each in (*vars(streams).values(), *vars(collector).values()):
+    for each in (*vars(streams).values(), *vars(streams.KAFKA).values(), *vars(collector).values()):
         if hasattr(each, "collect") and not isinstance(each, type):
             families.extend(each.collect())
     return _served(families)

@@ -1,30 +1,44 @@
-"""The way to a running Kafka: waiting for the brokers and the topics."""
+"""Connecting to Kafka: waiting for the brokers and the topics."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
 from clickstream_kafka.offsets import partition_count
 from clickstream_kafka.patches.aiokafka_connections import why_refused
-from clickstream_kafka.transactions import start_client
-from clickstream_streams.errors import FatalError
-from clickstream_streams.settings import StreamsSettings
 
-_LONGEST_START = 20.0
+_START_TIMEOUT_S = 20.0
+"""Several addresses that swallow packets take 40 s each."""
+
+
+async def start_client(client: Any) -> None:
+    """Start an aiokafka client; raises KafkaError.
+
+    A broker that has just come back may for a moment name no brokers at all; aiokafka meets that with an assertion.
+    """
+    try:
+        await client.start()
+    except AssertionError as error:
+        raise KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
 
 
 async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClient:
-    """Return a started admin client, however long Kafka is away or refuses this user."""
+    """Return a started admin client; wait as long as Kafka is away or refuses this user."""
     patience = Patience(health)
     while True:
         admin = AIOKafkaAdminClient(**kafka, metadata_max_age_ms=5000)
         try:
-            async with asyncio.timeout(_LONGEST_START):  # several addresses that swallow packets take 40 s each
+            async with asyncio.timeout(_START_TIMEOUT_S):
                 await start_client(admin)
         except (KafkaError, OSError, TimeoutError) as error:
             await admin.close()
@@ -34,16 +48,12 @@ async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClie
             return admin
 
 
-async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, health: Health) -> int:
-    """Wait until the four topics exist; return how many partitions the events topic has.
-
-    Raises FatalError for a partials topic with more than one partition.
-    """
-    topics = settings.topics
+async def wait_for_topics(admin: AIOKafkaAdminClient, topics: Iterable[str], health: Health) -> dict[str, int]:
+    """Wait until the topics exist; return how many partitions each of them has."""
     patience = Patience(health)
     counts: dict[str, int] = {}
-    for topic in (topics.events_topic, topics.metrics_topic, topics.partials_topic, topics.dead_letter_topic):
-        while True:
+    for topic in topics:
+        while topic not in counts:
             try:
                 counts[topic] = await partition_count(admin, topic)
             except UnknownTopicOrPartitionError:
@@ -52,8 +62,4 @@ async def wait_for_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings,
                 await patience.wait(f"not authorized to describe topic {topic}; waiting for the ACL")
             except (KafkaError, OSError, TimeoutError) as error:
                 await patience.wait(f"Kafka is away: {error!r}; trying again until it answers")
-            else:
-                break
-        if topic == topics.partials_topic and counts[topic] != 1:
-            raise FatalError(f"PARTIALS_TOPIC={topic} has {counts[topic]} partitions; it must have exactly one")
-    return counts[topics.events_topic]
+    return counts

@@ -1,11 +1,11 @@
-"""The commits of a group, with none of them still on its way: what aiokafka 0.14 can't ask for.
+"""Committed offsets without those whose transaction is undecided: a request that aiokafka 0.14 lacks.
 
-The successor of a transactional producer starts when the brokers have settled what its predecessor left. But the
-classic group coordinator (Kafka 3.9 and older) has only written by then that an offset is committed. It takes it over
-later, in a queue behind other work such as loading a partition of __consumer_offsets, and answers with the old offset
-until then. A processor that goes on from there would write its dead letters twice. So commits are asked for with
-`require_stable` (KIP-447, since Kafka 2.5): a partition with an undecided offset is answered with
-UNSTABLE_OFFSET_COMMIT. aiokafka knows OffsetFetch only up to version 3; this is version 7.
+The successor of a transactional producer starts when the brokers have settled its predecessor's transaction. By then
+the classic group coordinator (Kafka 3.9 and older) has only logged that an offset is committed. It applies it later, in
+a queue behind other work such as loading a partition of __consumer_offsets, and returns the old offset until then. An
+app that resumes from there would write its output twice. So commits are requested with `require_stable` (KIP-447,
+since Kafka 2.5): the answer for a partition with an undecided offset is UNSTABLE_OFFSET_COMMIT. aiokafka knows
+OffsetFetch only up to version 3; this is version 7.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from aiokafka.protocol.types import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
-from clickstream_streams.errors import FatalError
+from clickstream_kafka.errors import FatalError
 
 _UNSTABLE_OFFSET_COMMIT = 88
 _Topics = list[tuple[str, list[int], dict[int, bytes]]]
@@ -91,10 +91,10 @@ class _OffsetFetchRequest(Request[_OffsetFetchRequestStruct]):  # type: ignore[m
 async def stable_offsets(
     admin: AIOKafkaAdminClient, group_id: str, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Return the group's commits of those of the partitions for which no offset is undecided; -1 stands for none.
+    """Return the group's commits, without the partitions that have an undecided offset; offset -1 means no commit.
 
     A coordinator that is still loading may leave out partitions. Raises KafkaError, and FatalError for a Kafka that is
-    too old to be asked.
+    too old for this request.
     """
     topics: _Topics = [
         (topic, [each.partition for each in named], {})

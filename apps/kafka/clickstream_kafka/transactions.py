@@ -1,20 +1,19 @@
-"""One transaction at a time: records and the offset they follow from, together or not at all.
+"""One transaction at a time: records, and the offset of the input they were made from, together or not at all.
 
-Every partition that a stage works on has its own transactional producer, with a transactional id that names the
-partition. Starting it fences whoever used the id before, at the broker: a zombie's transaction fails with
-ProducerFenced, and a transaction it had left open is aborted. (aiokafka 0.14 has no KIP-447, which would fence by the
-consumer group's generation instead.)
+Each partition that a stage works on has its own transactional producer, whose transactional id names the partition.
+Starting it fences the former user of the id at the broker: a zombie's transaction fails with ProducerFenced, and a
+transaction that it left open is aborted. (aiokafka 0.14 lacks KIP-447, which fences by the consumer group's generation
+instead.)
 
-The answer to a transaction's last record tells the brokers' time, where its topic has that (`clock`).
+The answer to a transaction's last record contains the brokers' time, if its topic has LogAppendTime (`clock`).
 
 A transaction commits only after the future of every send has been awaited without an error. After an error the producer
-is of no further use: the task that owns it closes it and restores from the log.
+can't be used any more: the task that owns it closes it and restores from the log.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
@@ -22,7 +21,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     IllegalOperation,
     IllegalStateError,
-    KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
@@ -30,69 +28,46 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from clickstream_kafka.clock import BrokersClock
+from clickstream_kafka.connection import start_client
+from clickstream_kafka.records import OutgoingRecord
+from clickstream_kafka.running import retrieve_exception
 
-TRANSACTION_TIMEOUT = 10.0
-"""Seconds after which the broker aborts a transaction: so long a paused replica holds back read_committed readers."""
+TRANSACTION_TIMEOUT_S = 10.0
+"""The broker aborts a transaction after it; until then a paused replica holds back read_committed readers."""
 
-_LONGEST_TRANSACTION = TRANSACTION_TIMEOUT + 5
-LARGEST_RECORD = 64 * 1024 * 1024
-"""Bytes of a record before compression. Brokers' limits are on what is left of it, so a refused record may be large."""
+_RUN_TIMEOUT_S = TRANSACTION_TIMEOUT_S + 5
+_OPEN_TIMEOUT_S = 2 * TRANSACTION_TIMEOUT_S
+_CLOSE_TIMEOUT_S = 2.0
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+"""Before compression. Brokers limit the compressed size, so a refused record may be large."""
 
-LARGEST_BATCH = 980_000
-"""Bytes of a batch before compression; a record that is larger is a batch of its own."""
+MAX_BATCH_BYTES = 980_000
+"""Of a batch before compression; a larger record is a batch of its own."""
 
-MESSAGE_BYTES_NEEDED = 1_000_000
-"""What a topic's `max.message.bytes` must be at least: a batch, and what LZ4 adds where it can't compress."""
+MIN_MESSAGE_BYTES = 1_000_000
+"""What a topic's `max.message.bytes` must be at least: a batch, and what LZ4 adds if it can't compress."""
 
 _NULL = b"null"
-"""Stands for a value that is null: aiokafka refuses a record with neither key nor value, Kafka does not."""
+"""Stands for a null value: aiokafka refuses a record with neither key nor value, Kafka does not."""
 
 LOG_APPEND_TIME = 1
-"""The timestamp type of an answer that tells the broker's time."""
+"""The timestamp type of an answer that contains the broker's time."""
 
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class OutgoingRecord:
-    """A record to write; without a `partition` its key decides."""
-
-    topic: str
-    value: bytes | None
-    key: bytes | None = None
-    partition: int | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
 class RecordsTooLarge(KafkaError):  # type: ignore[misc]
-    """Records, by their positions in the transaction, are larger than their topic's `max.message.bytes` allows."""
+    """Records exceed their topic's `max.message.bytes`; `positions` are theirs in the transaction."""
 
     def __init__(self, positions: Sequence[int], topic: str) -> None:
-        super().__init__(f"larger than {topic} takes: set its max.message.bytes to {MESSAGE_BYTES_NEEDED} or more")
+        super().__init__(f"larger than {topic} accepts: set its max.message.bytes to {MIN_MESSAGE_BYTES} or more")
         self.positions = positions
 
 
-async def start_client(client: Any) -> None:
-    """Start an aiokafka client; raises KafkaError.
-
-    A broker that has just come back may for a moment name no brokers at all; aiokafka meets that with an assertion.
-    """
-    try:
-        await client.start()
-    except AssertionError as error:
-        raise KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
-
-
-def is_known(ended: "asyncio.Future[Any]") -> None:
-    """Look at how a future or task has ended: asyncio prints a traceback of what nobody has looked at."""
-    if not ended.cancelled():
-        ended.exception()
-
-
 class Transactions:
-    """The transactional producer of one partition; to be opened with `open` and closed."""
+    """The transactional producer of one partition; made by `open`, to be closed."""
 
     def __init__(self, producer: AIOKafkaProducer, clock: BrokersClock | None = None) -> None:
         self._producer = producer
@@ -104,25 +79,25 @@ class Transactions:
         kafka: Mapping[str, Any],
         transactional_id: str,
         clock: BrokersClock | None = None,
-        batch_bytes: int = LARGEST_BATCH,
+        batch_bytes: int = MAX_BATCH_BYTES,
     ) -> Self:
-        """Start the producer; whoever used the transactional id before is fenced from then on.
+        """Start the producer, which fences the former user of the transactional id.
 
-        `clock` learns from the brokers' answers. Several records are put into a batch up to `batch_bytes`.
+        `clock` learns from the brokers' answers. A batch of several records has `batch_bytes` at most.
         """
         producer = AIOKafkaProducer(
             **kafka,
             transactional_id=transactional_id,
-            transaction_timeout_ms=int(TRANSACTION_TIMEOUT * 1000),
+            transaction_timeout_ms=int(TRANSACTION_TIMEOUT_S * 1000),
             acks="all",
             compression_type="lz4",
             max_batch_size=batch_bytes,
-            max_request_size=LARGEST_RECORD,
+            max_request_size=MAX_RECORD_BYTES,
             value_serializer=lambda value: None if value is _NULL else value,
         )
         transactions = cls(producer, clock)
         try:
-            async with asyncio.timeout(2 * TRANSACTION_TIMEOUT):
+            async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 await start_client(producer)
         except BaseException:
             await transactions.close()
@@ -134,16 +109,15 @@ class Transactions:
     ) -> list[RecordMetadata]:
         """Write the records, and commit `offset` of `partition` for the group, in one transaction.
 
-        Returns where the records went, in their order. Raises KafkaError, or TimeoutError when Kafka has not completed
-        it in time. Nothing is true then, and nothing is aborted here either: the next producer that is opened with this
-        transactional id does that, and waiting for it would take as long as Kafka is away. Raises RecordsTooLarge, a
-        KafkaError too, when that is why.
+        Returns where the records were written, in their order. Raises KafkaError, RecordsTooLarge among them, or
+        TimeoutError. After an error the transaction is not aborted here: that would take as long as Kafka is away, and
+        the next producer that is opened with this transactional id does it.
         """
         try:
-            async with asyncio.timeout(_LONGEST_TRANSACTION):
+            async with asyncio.timeout(_RUN_TIMEOUT_S):
                 return await self._run(records, {partition: OffsetAndMetadata(offset, metadata)}, group_id)
         except (IllegalOperation, AssertionError) as error:
-            # aiokafka's word when the producer was fenced, or its transaction aborted, between two of these steps
+            # what aiokafka raises when the producer was fenced, or its transaction aborted, between two steps
             raise IllegalStateError(f"the transaction was over before it was committed ({error})") from error
 
     async def _run(
@@ -166,11 +140,11 @@ class Transactions:
                 sent.append(future)
                 topics.append(record.topic)
             if sent and self._clock:
-                sent[-1].add_done_callback(partial(_tell, self._clock, sent_at))
+                sent[-1].add_done_callback(partial(_teach, self._clock, sent_at))
             results = await asyncio.gather(*sent, return_exceptions=True)
         except BaseException:
             for future in sent:
-                future.add_done_callback(is_known)
+                future.add_done_callback(retrieve_exception)
             raise
         written = _all_written(results, topics)
         await self._producer.send_offsets_to_transaction(offsets, group_id)
@@ -178,24 +152,24 @@ class Transactions:
         return written
 
     async def close(self) -> None:
-        """Stop the producer; with Kafka away, let go of it after 2 s."""
-        for waited_for in self._futures():
-            waited_for.add_done_callback(is_known)
+        """Stop the producer; abandon it after 2 s when Kafka is away."""
+        for future in self._futures():
+            future.add_done_callback(retrieve_exception)
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
                 await self._producer.stop()
         except Exception as error:
-            _log.debug("let go of a producer: %r", error)
+            _log.debug("abandoned a producer: %r", error)
             sender = self._producer._sender.sender_task
             if sender is not None:
                 sender.cancel()
-            # In a task of its own: what was cancelled above may be waited for here, and must not cancel the caller.
+            # In a task of its own: the client may wait for what was cancelled above, which must not cancel the caller.
             closing = asyncio.ensure_future(self._producer.client.close())
-            closing.add_done_callback(is_known)
+            closing.add_done_callback(retrieve_exception)
             await asyncio.wait((closing,), timeout=1)
 
     def _futures(self) -> Iterator["asyncio.Future[Any]"]:
-        """What aiokafka's producer has promised to whoever may wait for it; fenced, it breaks all of these promises."""
+        """The futures that a fenced producer fails; asyncio prints a traceback of each that nothing has read."""
         transaction = self._producer._txn_manager
         ended = transaction.wait_for_transaction_end()
         if ended is not None:
@@ -205,8 +179,8 @@ class Transactions:
             yield from (batch._drain_waiter for batch in batches)
 
 
-def _tell(clock: BrokersClock, sent_at: int, answer: "asyncio.Future[RecordMetadata]") -> None:
-    """Tell the clock when the record was appended; a record that was written twice has no offset, and tells nothing."""
+def _teach(clock: BrokersClock, sent_at: int, answer: "asyncio.Future[RecordMetadata]") -> None:
+    """Pass the time of a record's append to the clock; the answer to a record that was sent twice has none."""
     if answer.cancelled() or answer.exception() is not None:
         return
     written = answer.result()
@@ -215,7 +189,7 @@ def _tell(clock: BrokersClock, sent_at: int, answer: "asyncio.Future[RecordMetad
 
 
 def _all_written(results: Sequence[RecordMetadata | BaseException], topics: Sequence[str]) -> list[RecordMetadata]:
-    """Return the results when none is an error. Raises the first error, RecordsTooLarge before any other."""
+    """Return the results. Raises the first error among them, RecordsTooLarge before any other."""
     errors = [(position, result) for position, result in enumerate(results) if isinstance(result, BaseException)]
     too_large = [position for position, error in errors if isinstance(error, _TOO_LARGE)]
     if too_large:

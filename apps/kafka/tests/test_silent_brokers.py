@@ -13,7 +13,6 @@ from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from clickstream_kafka.patches import silent_brokers
-from clickstream_kafka.patches.silent_brokers import give_up_silent_brokers
 
 SHORT, LONG = 0.1, 60.0
 
@@ -37,10 +36,10 @@ def handshake(monkeypatch: pytest.MonkeyPatch) -> Handshake:
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", lambda connection: handshake(connection))
     for name in ("send", "connect"):
         monkeypatch.setattr(AIOKafkaConnection, name, getattr(AIOKafkaConnection, name))
-    for name in ("_LONGEST_REBALANCE", "_LONGEST_CONNECT", "_LONGEST_OF_SUSPECT"):
+    for name in ("_REBALANCE_TIMEOUT_S", "_CONNECT_TIMEOUT_S", "_SUSPECT_TIMEOUT_S"):
         monkeypatch.setattr(silent_brokers, name, LONG)
-    monkeypatch.setattr(silent_brokers, "_LONGEST_ANSWER", SHORT)
-    give_up_silent_brokers()
+    monkeypatch.setattr(silent_brokers, "_ANSWER_TIMEOUT_S", SHORT)
+    silent_brokers.apply()
     return handshake
 
 
@@ -77,133 +76,115 @@ def rebalance() -> SyncGroupRequest:
 
 
 @pytest.mark.usefixtures("handshake")
-def test_a_connection_that_does_not_answer_is_closed_and_all_that_waited_may_be_asked_again() -> None:
-    async def scenario() -> None:
-        async with silent_broker() as port:
-            connection = await connect(port)
-            behind = asyncio.ensure_future(connection.send(rebalance()))
-            with pytest.raises(TimeoutError):
-                await connection.send(question())
-            assert not connection.connected()
-            with pytest.raises(RequestTimedOutError, match=f"127.0.0.1:{port} does not answer"):
-                await behind
-
-    asyncio.run(scenario())
+async def test_a_connection_that_does_not_answer_is_closed_and_all_that_waited_may_be_asked_again() -> None:
+    async with silent_broker() as port:
+        connection = await connect(port)
+        behind = asyncio.ensure_future(connection.send(rebalance()))
+        with pytest.raises(TimeoutError):
+            await connection.send(question())
+        assert not connection.connected()
+        with pytest.raises(RequestTimedOutError, match=f"127.0.0.1:{port} does not answer"):
+            await behind
 
 
 @pytest.mark.usefixtures("handshake")
-def test_a_rebalance_takes_its_time() -> None:
-    async def scenario() -> None:
-        async with silent_broker() as port:
-            joining, other = await connect(port), await connect(port)
-            joined = asyncio.ensure_future(joining.send(rebalance()))
-            with pytest.raises(TimeoutError):
-                await other.send(question())
-            assert joining.connected()
-            assert not joined.done()
-            await joining.close()
-            with pytest.raises(RequestTimedOutError):
-                await joined
-
-    asyncio.run(scenario())
+async def test_a_rebalance_takes_its_time() -> None:
+    async with silent_broker() as port:
+        joining, other = await connect(port), await connect(port)
+        joined = asyncio.ensure_future(joining.send(rebalance()))
+        with pytest.raises(TimeoutError):
+            await other.send(question())
+        assert joining.connected()
+        assert not joined.done()
+        await joining.close()
+        with pytest.raises(RequestTimedOutError):
+            await joined
 
 
 @pytest.mark.usefixtures("handshake")
-def test_a_connection_that_breaks_is_nothing_else() -> None:
-    async def scenario() -> None:
-        async with silent_broker() as port:
-            connection = await connect(port)
-            answer = asyncio.ensure_future(connection.send(question()))
-            await asyncio.sleep(0)
-            connection.close()
-            with pytest.raises(KafkaConnectionError):
-                await answer
-
-    asyncio.run(scenario())
+async def test_a_connection_that_breaks_is_nothing_else() -> None:
+    async with silent_broker() as port:
+        connection = await connect(port)
+        answer = asyncio.ensure_future(connection.send(question()))
+        await asyncio.sleep(0)
+        connection.close()
+        with pytest.raises(KafkaConnectionError):
+            await answer
 
 
-def test_a_broker_that_did_not_answer_has_less_time_until_it_lets_somebody_in(
+async def test_a_broker_that_did_not_answer_has_less_time_until_it_lets_somebody_in(
     handshake: Handshake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario() -> None:
-        async with silent_broker() as port:
-            asked_first, asked_later = await connect(port), await connect(port)
-            with pytest.raises(TimeoutError):
-                await asked_first.send(question())
-            monkeypatch.setattr(silent_brokers, "_LONGEST_ANSWER", LONG)
-            monkeypatch.setattr(silent_brokers, "_LONGEST_OF_SUSPECT", SHORT)
-            begun = asyncio.get_running_loop().time()
-            with pytest.raises(TimeoutError):
-                await asked_later.send(question())
-            handshake.hangs = True
-            with pytest.raises(TimeoutError):
-                await connect(port)
-            assert asyncio.get_running_loop().time() - begun < LONG / 2
+    async with silent_broker() as port:
+        asked_first, asked_later = await connect(port), await connect(port)
+        with pytest.raises(TimeoutError):
+            await asked_first.send(question())
+        monkeypatch.setattr(silent_brokers, "_ANSWER_TIMEOUT_S", LONG)
+        monkeypatch.setattr(silent_brokers, "_SUSPECT_TIMEOUT_S", SHORT)
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(TimeoutError):
+            await asked_later.send(question())
+        handshake.hangs = True
+        with pytest.raises(TimeoutError):
+            await connect(port)
+        assert asyncio.get_running_loop().time() - begun < LONG / 2
 
-            handshake.hangs = False
-            trusted = await connect(port)
-            answer = asyncio.ensure_future(trusted.send(other_question()))
-            handshake.hangs = True
-            with pytest.raises(TimeoutError):  # another broker behind the same address may be the one that hangs
-                await connect(port)
-            assert asyncio.get_running_loop().time() - begun < LONG / 2
-            assert not answer.done()
-            await trusted.close()
-            with pytest.raises(RequestTimedOutError):
-                await answer
-
-    asyncio.run(scenario())
+        handshake.hangs = False
+        trusted = await connect(port)
+        answer = asyncio.ensure_future(trusted.send(other_question()))
+        handshake.hangs = True
+        with pytest.raises(TimeoutError):  # another broker behind the same address may be the one that hangs
+            await connect(port)
+        assert asyncio.get_running_loop().time() - begun < LONG / 2
+        assert not answer.done()
+        await trusted.close()
+        with pytest.raises(RequestTimedOutError):
+            await answer
 
 
-def test_a_suspect_is_tried_by_one_at_a_time_and_by_clients_that_begin(
+async def test_a_suspect_is_tried_by_one_at_a_time_and_by_clients_that_begin(
     handshake: Handshake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario() -> None:
-        async with silent_broker() as port:
-            with pytest.raises(TimeoutError):
-                await (await connect(port)).send(question())
-            handshake.hangs = True
-            known = {"on_close": lambda connection, reason: None}
-            trying = asyncio.ensure_future(connect(port, **known))
-            await asyncio.sleep(0)
-            with pytest.raises(KafkaConnectionError, match=f"127.0.0.1:{port} does not answer at the moment"):
-                await connect(port, **known)
-            beginning = asyncio.ensure_future(connect(port))
-            await asyncio.wait((trying, beginning), timeout=3 * SHORT)
-            assert not trying.done()
-            assert not beginning.done()
+    async with silent_broker() as port:
+        with pytest.raises(TimeoutError):
+            await (await connect(port)).send(question())
+        handshake.hangs = True
+        known = {"on_close": lambda connection, reason: None}
+        trying = asyncio.ensure_future(connect(port, **known))
+        await asyncio.sleep(0)
+        with pytest.raises(KafkaConnectionError, match=f"127.0.0.1:{port} does not answer at the moment"):
+            await connect(port, **known)
+        beginning = asyncio.ensure_future(connect(port))
+        await asyncio.wait((trying, beginning), timeout=3 * SHORT)
+        assert not trying.done()
+        assert not beginning.done()
 
-            trying.cancel()
-            beginning.cancel()
-            await asyncio.wait((trying, beginning))
-            handshake.hangs = False
-            await (await connect(port, **known)).close()
-
-    asyncio.run(scenario())
+        trying.cancel()
+        beginning.cancel()
+        await asyncio.wait((trying, beginning))
+        handshake.hangs = False
+        await (await connect(port, **known)).close()
 
 
 @pytest.mark.usefixtures("handshake")
-def test_a_broker_that_is_slow_has_longer_each_time_until_it_is_quick() -> None:
-    async def scenario() -> None:
-        brokers = silent_brokers._Brokers()
-        connection = AIOKafkaConnection("127.0.0.1", 9092)
-        for expected in (SHORT, 2 * SHORT, 4 * SHORT):
-            assert brokers.time_for(connection, question()) == expected
-            brokers.left_unanswered(connection, question(), expected)
-            brokers.left_unanswered(connection, rebalance(), LONG)  # behind the other one on the same connection
-            assert brokers.suspects(connection)
-            brokers.let_in(connection)
-        assert brokers.time_for(connection, rebalance()) == LONG
+async def test_a_broker_that_is_slow_has_longer_each_time_until_it_is_quick() -> None:
+    brokers = silent_brokers._Brokers()
+    connection = AIOKafkaConnection("127.0.0.1", 9092)
+    for expected in (SHORT, 2 * SHORT, 4 * SHORT):
+        assert brokers.timeout_for(connection, question()) == expected
+        brokers.timed_out(connection, question(), expected)
+        brokers.timed_out(connection, rebalance(), LONG)  # behind the other one on the same connection
+        assert brokers.is_suspect(connection)
+        brokers.connected(connection)
+    assert brokers.timeout_for(connection, rebalance()) == LONG
 
-        brokers.answered(connection, question(), 2 * SHORT)
-        assert brokers.time_for(connection, question()) == 8 * SHORT
-        brokers.answered(connection, rebalance(), 0)
-        assert brokers.time_for(connection, question()) == 8 * SHORT
-        brokers.answered(connection, question(), 0)
-        assert brokers.time_for(connection, question()) == SHORT
-        for _ in range(20):
-            brokers.left_unanswered(connection, question(), brokers.time_for(connection, question()))
-            brokers.let_in(connection)
-        assert brokers.time_for(connection, question()) == 40
-
-    asyncio.run(scenario())
+    brokers.answered(connection, question(), 2 * SHORT)
+    assert brokers.timeout_for(connection, question()) == 8 * SHORT
+    brokers.answered(connection, rebalance(), 0)
+    assert brokers.timeout_for(connection, question()) == 8 * SHORT
+    brokers.answered(connection, question(), 0)
+    assert brokers.timeout_for(connection, question()) == SHORT
+    for _ in range(20):
+        brokers.timed_out(connection, question(), brokers.timeout_for(connection, question()))
+        brokers.connected(connection)
+    assert brokers.timeout_for(connection, question()) == 40

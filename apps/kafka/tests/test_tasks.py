@@ -1,23 +1,22 @@
 """A stream that is started while Kafka is away for a moment, and a partition that Kafka refuses."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TransactionalIdAuthorizationFailed
 from kstreams.backends import Kafka
+from prometheus_client import CollectorRegistry
 
-from clickstream_core.settings import read_settings
-from clickstream_kafka import tasks
+from clickstream_kafka import partition_stream
 from clickstream_kafka.clock import BrokersClock, Clock
-from clickstream_kafka.tasks import PartitionStream, PartitionTask, Replica
+from clickstream_kafka.instruments import KafkaInstruments
+from clickstream_kafka.partition_stream import PartitionStream
+from clickstream_kafka.records import Batches
+from clickstream_kafka.tasks import PartitionTask, Replica, TaskSettings
 from clickstream_kafka.transactions import Transactions
-from clickstream_streams.columns import Record
-from clickstream_streams.settings import StreamsSettings
-
-SETTINGS = read_settings(StreamsSettings, prog="test", description="", argv=[], environ={})
 
 
 class Consumers:
@@ -61,57 +60,64 @@ class Consumer:
     close = stop
 
 
-def stream(monkeypatch: pytest.MonkeyPatch, consumers: Consumers) -> PartitionStream:
-    """A stream with these consumers, which asks again without a pause."""
-    monkeypatch.setattr(tasks, "BatchConsumer", consumers)
-    monkeypatch.setattr(tasks, "_PAUSE_BEFORE_JOINING", 0)
-    made = PartitionStream("events", stage="events", make_task=pytest.fail, config={})
+def instruments() -> KafkaInstruments:
+    return KafkaInstruments.registered("test", CollectorRegistry())
+
+
+def replica(clock: BrokersClock, **times: int) -> Replica:
+    return Replica({}, cast(Any, None), clock, instruments(), TaskSettings(**{"commit_interval": 1000, **times}))
+
+
+def stream(monkeypatch: pytest.MonkeyPatch, consumers: Consumers) -> "PartitionStream[Any]":
+    """A stream with these consumers, which joins again without a pause."""
+    monkeypatch.setattr(partition_stream, "BatchConsumer", consumers)
+    made = PartitionStream(
+        "events",
+        nothing,
+        stage="events",
+        make_task=pytest.fail,
+        instruments=instruments(),
+        config={},
+        join_pause_s=0,
+    )
     made.backend = Kafka()
     return made
 
 
-def test_a_kafka_that_goes_away_during_the_start_is_asked_again(
+async def nothing(task: PartitionTask, batches: Batches) -> None:
+    """Nothing is done with the records."""
+
+
+async def test_a_kafka_that_goes_away_during_the_start_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     consumers = Consumers(KafkaConnectionError("refused"), AssertionError("no brokers"), None)
-
-    async def scenario() -> None:
-        events = stream(monkeypatch, consumers)
-        working = asyncio.create_task(events.start())
-        await asyncio.wait_for(consumers.all_made.wait(), 10)
-        assert not working.done()
-        await events.stop()
-        await working
-
-    asyncio.run(scenario())
+    events = stream(monkeypatch, consumers)
+    working = asyncio.create_task(events.start())
+    await asyncio.wait_for(consumers.all_made.wait(), 10)
+    assert not working.done()
+    await events.stop()
+    await working
     assert [consumer.stopped for consumer in consumers.made] == [True, True, True]
     refused, unnamed = [record.message for record in caplog.records]
     assert refused == "events: cannot join the group yet: KafkaConnectionError: refused"
     assert unnamed.endswith("Kafka names no brokers yet (no brokers)")
 
 
-def test_what_no_second_try_mends_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_no_second_try_mends_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     consumers = Consumers(GroupAuthorizationFailedError("group"))
-
-    async def scenario() -> None:
-        with pytest.raises(GroupAuthorizationFailedError):
-            await stream(monkeypatch, consumers).start()
-
-    asyncio.run(scenario())
+    with pytest.raises(GroupAuthorizationFailedError):
+        await stream(monkeypatch, consumers).start()
     assert len(consumers.made) == 1
 
 
-def test_a_stream_that_waits_for_kafka_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_that_waits_for_kafka_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     consumers = Consumers(KafkaConnectionError("refused"), KafkaConnectionError("refused"))
-
-    async def scenario() -> None:
-        events = stream(monkeypatch, consumers)
-        working = asyncio.create_task(events.start())
-        await asyncio.wait_for(consumers.all_made.wait(), 10)
-        await events.stop()
-        await asyncio.wait_for(working, 10)
-
-    asyncio.run(scenario())
+    events = stream(monkeypatch, consumers)
+    working = asyncio.create_task(events.start())
+    await asyncio.wait_for(consumers.all_made.wait(), 10)
+    await events.stop()
+    await asyncio.wait_for(working, 10)
     assert all(consumer.stopped for consumer in consumers.made)
 
 
@@ -133,17 +139,11 @@ class RefusedTask(PartitionTask):
     async def restore(self, transactions: Transactions) -> None:
         """Nothing is to be restored."""
 
-    async def poll(self) -> Iterable[Sequence[Record]]:
+    async def poll(self) -> Batches:
         self.polled.set()
         return ()
 
-    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
-        """Nothing comes."""
-
     def has_news(self) -> bool:
-        return False
-
-    def is_urgent(self) -> bool:
         return False
 
     async def commit(self, transactions: Transactions) -> None:
@@ -152,39 +152,33 @@ class RefusedTask(PartitionTask):
     def forget(self) -> None:
         """There is no memory."""
 
-    def hide(self) -> None:
+    def clear_metrics(self) -> None:
         """There are no gauges."""
 
 
-def test_a_missing_right_is_said_by_readiness_and_once_in_half_a_minute_by_the_log(
+async def test_a_missing_right_is_said_by_readiness_and_once_in_half_a_minute_by_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     moments = [0]
     clock = BrokersClock(Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1]), max_clock_skew=0)
-    replica = Replica(SETTINGS, {}, cast(Any, None), clock)
-    monkeypatch.setattr(tasks, "_SHORTEST_BACKOFF", 0)
     partition = TopicPartition("events", 4)
-
-    async def scenario() -> None:
-        events = stream(monkeypatch, Consumers(None))
-        task = RefusedTask(partition, replica)
-        events.tasks, events.assigned = {partition: task}, True
-        assert events.waits_for() == "events: waiting for assignment, restore or Kafka"
-        running = task.start()
-        async with asyncio.timeout(10):
-            for _ in range(3):
-                await task.attempts.get()
-            assert "(partition 4: [Error 53] TransactionalIdAuthorizationFailed" in events.waits_for()
-            moments.append(31_000)
-            for _ in range(3):
-                await task.attempts.get()
-            task.granted = True
-            await task.polled.wait()
-        assert events.waits_for() == ""
-        task.stop()
-        await running
-
-    asyncio.run(scenario())
+    events = stream(monkeypatch, Consumers(None))
+    task = RefusedTask(partition, replica(clock, min_backoff=0))
+    events.tasks, events.assigned = {partition: task}, True
+    assert events.waits_for() == "events: waiting for assignment, restore or Kafka"
+    running = task.start(partial(nothing, task))
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            await task.attempts.get()
+        assert "(partition 4: [Error 53] TransactionalIdAuthorizationFailed" in events.waits_for()
+        moments.append(31_000)
+        for _ in range(3):
+            await task.attempts.get()
+        task.granted = True
+        await task.polled.wait()
+    assert events.waits_for() == ""
+    task.stop()
+    await running
     said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(said) == 2
     assert said[0].startswith("events[4]: begins again from the log in 0.0 s: [Error 53] TransactionalIdAuth")
@@ -204,12 +198,11 @@ class LongRestoringTask(RefusedTask):
         await self.restored.wait()
 
 
-def test_a_long_restore_says_what_it_waits_for(
+async def test_a_long_restore_says_what_it_waits_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     moments = [0]
     clock = BrokersClock(Clock(now=lambda: moments[-1], monotonic=lambda: moments[-1]), max_clock_skew=0)
-    replica = Replica(SETTINGS, {}, cast(Any, None), clock)
     partition = TopicPartition("events", 4)
     slept: asyncio.Queue[float] = asyncio.Queue()
     awake = asyncio.Semaphore(0)
@@ -223,29 +216,26 @@ def test_a_long_restore_says_what_it_waits_for(
             slept.put_nowait(seconds)
             await awake.acquire()
 
-    async def scenario() -> None:
-        events = stream(monkeypatch, Consumers(None))
-        task = LongRestoringTask(partition, replica)
-        events.tasks, events.assigned = {partition: task}, True
-        monkeypatch.setattr(asyncio, "sleep", sleep)
-        running = task.start()
-        async with asyncio.timeout(10):
-            await task.restoring.wait()
-            assert await slept.get() == 5
-            expected = "events: waiting for assignment, restore or Kafka (partition 4: waits for the end of the world)"
-            assert events.waits_for() == expected
-            assert caplog.records == []
-            for moment in (5_000, 35_000):
-                moments.append(moment)
-                awake.release()
-                assert await slept.get() == 30
-            task.restored.set()
-            await task.polled.wait()
-        assert events.waits_for() == ""
-        task.stop()
-        await running
-
-    asyncio.run(scenario())
+    events = stream(monkeypatch, Consumers(None))
+    task = LongRestoringTask(partition, replica(clock))
+    events.tasks, events.assigned = {partition: task}, True
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    running = task.start(partial(nothing, task))
+    async with asyncio.timeout(10):
+        await task.restoring.wait()
+        assert await slept.get() == 5
+        expected = "events: waiting for assignment, restore or Kafka (partition 4: waits for the end of the world)"
+        assert events.waits_for() == expected
+        assert caplog.records == []
+        for moment in (5_000, 35_000):
+            moments.append(moment)
+            awake.release()
+            assert await slept.get() == 30
+        task.restored.set()
+        await task.polled.wait()
+    assert events.waits_for() == ""
+    task.stop()
+    await running
     assert [record.getMessage() for record in caplog.records] == [
         f"events[4]: has been restoring for {seconds} s and waits for the end of the world" for seconds in (5, 35)
     ]
@@ -269,15 +259,10 @@ class FullTask(RefusedTask):
         self.committed.set()
 
 
-def test_what_is_full_is_committed_at_once_though_no_time_has_passed() -> None:
+async def test_what_is_full_is_committed_at_once_though_no_time_has_passed() -> None:
     still = BrokersClock(Clock(now=lambda: 0, monotonic=lambda: 0), max_clock_skew=0)
-    replica = Replica(SETTINGS, {}, cast(Any, None), still)
-
-    async def scenario() -> None:
-        task = FullTask(TopicPartition("events", 0), replica)
-        running = task.start()
-        await asyncio.wait_for(task.committed.wait(), 10)
-        task.stop()
-        await running
-
-    asyncio.run(scenario())
+    task = FullTask(TopicPartition("events", 0), replica(still))
+    running = task.start(partial(nothing, task))
+    await asyncio.wait_for(task.committed.wait(), 10)
+    task.stop()
+    await running

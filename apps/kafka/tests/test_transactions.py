@@ -18,7 +18,8 @@ from aiokafka.errors import (
 from aiokafka.structs import RecordMetadata
 
 from clickstream_kafka.clock import BrokersClock
-from clickstream_kafka.transactions import LOG_APPEND_TIME, OutgoingRecord, RecordsTooLarge, Transactions
+from clickstream_kafka.records import OutgoingRecord
+from clickstream_kafka.transactions import LOG_APPEND_TIME, RecordsTooLarge, Transactions
 
 STEPS = ("begin_transaction", "send", "acknowledge", "send_offsets_to_transaction", "commit_transaction")
 
@@ -54,28 +55,28 @@ class FencedProducer:
         return acknowledgement
 
 
-def run(producer: Any, records: Iterable[OutgoingRecord]) -> list[Any]:
-    written: Any = asyncio.run(Transactions(producer).run(records, TopicPartition("events", 0), 7, "", "group"))
+async def run(producer: Any, records: Iterable[OutgoingRecord]) -> list[Any]:
+    written: Any = await Transactions(producer).run(records, TopicPartition("events", 0), 7, "", "group")
     return list(written)
 
 
-def test_a_transaction_commits_after_every_acknowledgement() -> None:
+async def test_a_transaction_commits_after_every_acknowledgement() -> None:
     producer = FencedProducer("none of them", KafkaError())
-    assert run(producer, [OutgoingRecord("partials", b"1")]) == ["metadata"]
+    assert await run(producer, [OutgoingRecord("partials", b"1")]) == ["metadata"]
     assert tuple(producer.done) == STEPS
 
 
 @pytest.mark.parametrize("error", [IllegalOperation("not in transaction"), AssertionError("state"), ProducerFenced()])
 @pytest.mark.parametrize("step", STEPS)
-def test_whatever_aiokafka_says_of_a_transaction_that_is_over_can_be_retried(step: str, error: Exception) -> None:
+async def test_whatever_aiokafka_says_of_a_transaction_that_is_over_can_be_retried(step: str, error: Exception) -> None:
     producer = FencedProducer(step, error)
     with pytest.raises(KafkaError):
-        run(producer, [OutgoingRecord("partials", b"1")])
+        await run(producer, [OutgoingRecord("partials", b"1")])
     assert "commit_transaction" not in producer.done
 
 
 @pytest.mark.parametrize("refusal", [MessageSizeTooLargeError, RecordListTooLargeError])
-def test_records_that_are_too_large_for_their_topic_are_named(refusal: type[KafkaError]) -> None:
+async def test_records_that_are_too_large_for_their_topic_are_named(refusal: type[KafkaError]) -> None:
     class Producer(FencedProducer):
         def _take(self, step: str) -> None:
             super()._take(step)
@@ -84,54 +85,55 @@ def test_records_that_are_too_large_for_their_topic_are_named(refusal: type[Kafk
 
     producer = Producer("none of them", KafkaError())
     with pytest.raises(RecordsTooLarge) as raised:
-        run(producer, [OutgoingRecord("dead-letters", b"1")] * 5)
+        await run(producer, [OutgoingRecord("dead-letters", b"1")] * 5)
     assert list(raised.value.positions) == [1, 3]
     assert (
         str(raised.value)
-        == "RecordsTooLarge: larger than dead-letters takes: set its max.message.bytes to 1000000 or more"
+        == "RecordsTooLarge: larger than dead-letters accepts: set its max.message.bytes to 1000000 or more"
     )
     assert "commit_transaction" not in producer.done
 
 
+@pytest.fixture
+async def complaints() -> list[object]:
+    """What asyncio would print of this test's futures and tasks."""
+    printed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: printed.append(context))
+    return printed
+
+
 @pytest.mark.parametrize("closed_first", [False, True])
-def test_a_producer_that_was_fenced_is_closed_without_a_traceback(closed_first: bool) -> None:
-    async def scenario() -> list[object]:
-        said: list[object] = []
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
-        producer = AIOKafkaProducer(transactional_id="events-0")
-        transaction = producer._txn_manager
-        transaction.set_pid_and_epoch(1, 0)
-        transaction.begin_transaction()
-        if closed_first:
-            transaction.add_offsets_to_txn({}, "group")
-            await Transactions(producer).close()
-        transaction.fatal_error(ProducerFenced())
-        if not closed_first:
-            await Transactions(producer).close()
-        await asyncio.sleep(0)
-        del producer, transaction
-        gc.collect()
-        return said
-
-    assert asyncio.run(scenario()) == []
+async def test_a_producer_that_was_fenced_is_closed_without_a_traceback(
+    closed_first: bool, complaints: list[object]
+) -> None:
+    producer = AIOKafkaProducer(transactional_id="events-0")
+    transaction = producer._txn_manager
+    transaction.set_pid_and_epoch(1, 0)
+    transaction.begin_transaction()
+    if closed_first:
+        transaction.add_offsets_to_txn({}, "group")
+        await Transactions(producer).close()
+    transaction.fatal_error(ProducerFenced())
+    if not closed_first:
+        await Transactions(producer).close()
+    await asyncio.sleep(0)
+    del producer, transaction
+    gc.collect()
+    assert complaints == []
 
 
-def test_a_transaction_that_fails_leaves_no_acknowledgement_for_asyncio_to_print() -> None:
-    async def scenario() -> list[object]:
-        said: list[object] = []
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: said.append(context))
-        producer: Any = FencedProducer("acknowledge", ProducerFenced())
-        records = [OutgoingRecord("partials", b"1")] * 3
-        with suppress(ProducerFenced):
-            await Transactions(producer).run(records, TopicPartition("events", 0), 7, "", "group")
-        del producer  # and with it the error, whose traceback keeps the acknowledgements
-        gc.collect()
-        return said
-
-    assert asyncio.run(scenario()) == []
+async def test_a_transaction_that_fails_leaves_no_acknowledgement_for_asyncio_to_print(
+    complaints: list[object],
+) -> None:
+    producer: Any = FencedProducer("acknowledge", ProducerFenced())
+    with suppress(ProducerFenced):
+        await run(producer, [OutgoingRecord("partials", b"1")] * 3)
+    del producer  # and with it the error, whose traceback keeps the acknowledgements
+    gc.collect()
+    assert complaints == []
 
 
-def test_a_producer_whose_connections_do_not_end_is_let_go_of_and_cancels_nobody() -> None:
+async def test_a_producer_whose_connections_do_not_end_is_let_go_of_and_cancels_nobody() -> None:
     class Client:
         """A client whose connections have not ended when it is first closed, and are cancelled with that."""
 
@@ -141,20 +143,17 @@ def test_a_producer_whose_connections_do_not_end_is_let_go_of_and_cancels_nobody
         async def close(self) -> None:
             await asyncio.gather(self.ended)
 
-    async def scenario() -> None:
-        producer = AIOKafkaProducer(transactional_id="events-0")
-        producer.client = Client()
-        async with asyncio.timeout(10):
-            await Transactions(producer).close()
-
-    asyncio.run(scenario())
+    producer = AIOKafkaProducer(transactional_id="events-0")
+    producer.client = Client()
+    async with asyncio.timeout(10):
+        await Transactions(producer).close()
 
 
 @pytest.mark.parametrize(
     ("offset", "timestamp_type", "learned"),
     [(7, LOG_APPEND_TIME, [5_000]), (7, 0, [None]), (-1, LOG_APPEND_TIME, [])],
 )
-def test_the_clock_learns_from_the_answer_to_the_last_record(
+async def test_the_clock_learns_from_the_answer_to_the_last_record(
     offset: int, timestamp_type: int, learned: list[int | None]
 ) -> None:
     answers: list[int | None] = []
@@ -172,15 +171,15 @@ def test_the_clock_learns_from_the_answer_to_the_last_record(
 
     producer: Any = Producer("none of them", KafkaError())
     transactions = Transactions(producer, Learning(max_clock_skew=0))
-    asyncio.run(transactions.run([OutgoingRecord("partials", b"1")] * 3, TopicPartition("events", 0), 7, "", "group"))
+    await transactions.run([OutgoingRecord("partials", b"1")] * 3, TopicPartition("events", 0), 7, "", "group")
     assert answers == learned
 
 
-def test_the_clock_learns_nothing_from_a_record_that_was_refused() -> None:
+async def test_the_clock_learns_nothing_from_a_record_that_was_refused() -> None:
     clock = BrokersClock(max_clock_skew=0)
     producer: Any = FencedProducer("acknowledge", ProducerFenced())
     with pytest.raises(ProducerFenced):
-        asyncio.run(
-            Transactions(producer, clock).run([OutgoingRecord("p", b"1")], TopicPartition("events", 0), 7, "", "group")
+        await Transactions(producer, clock).run(
+            [OutgoingRecord("p", b"1")], TopicPartition("events", 0), 7, "", "group"
         )
     assert not clock.is_settled

@@ -9,43 +9,20 @@ timestamps are written in another way, or run ahead of a clock, is taken by the 
 `columns_of` answers None for any batch that is not like this, and the partition looks at its records one by one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import sub
-from typing import Protocol
 
 from clickstream_core.events import CountedEvent, decode_events
 from clickstream_core.timestamps import parse_timestamp
+from clickstream_kafka.records import Record
 from clickstream_streams.windows import NEVER, CountingRules
 
 _SHAPE = "0000-00-00T00:00:00.000Z"
 _DIGITS_TO_0 = str.maketrans("123456789", "000000000")
 _MINUTE = len("2024-10-26T10:30")
 _SECOND = len("2024-10-26T10:30:45")
-
-
-class Record(Protocol):
-    """What is needed of a Kafka record; `timestamp` is in milliseconds since the epoch."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-    @property
-    def headers(self) -> Iterable[tuple[str, bytes | None]]: ...
-
-
-@dataclass
-class OversizedRecord:
-    """A record of a batch that unpacks to more than is allowed: its place is known, what it holds is not looked at."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None = None
-    value: bytes | None = None
-    headers: Iterable[tuple[str, bytes | None]] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ topic's one partition. To restore is to read again from `replay_from` up to the 
 anything: what was true then is in memory again.
 """
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -74,3 +75,9 @@ def decode_commit(metadata: str, kind: type[Commit]) -> Commit | None:
         return msgspec.json.decode(metadata, type=kind)
     except msgspec.DecodeError:
         return None
+
+
+def decode_commits(metadata: Iterable[str], kind: type[Commit]) -> list[Commit]:
+    """Return the commits in the metadata texts, without those that are none."""
+    decoded = (decode_commit(each, kind) for each in metadata)
+    return [commit for commit in decoded if commit is not None]

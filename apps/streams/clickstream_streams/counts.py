@@ -166,8 +166,8 @@ class _Kinds:
         return {**self._counts, OTHER: self._counts[OTHER] + self._others} if self._others else dict(self._counts)
 
 
-def merge(window: int, end: int, partials: Sequence[PartialCounts], revision: int = 0) -> WindowMetrics:
-    """Return the metrics of the window [window, end), milliseconds, of all its partials."""
+def merged_metrics(window: int, end: int, partials: Sequence[PartialCounts], revision: int = 0) -> WindowMetrics:
+    """Return the metrics of the window [window, end), in milliseconds, from all its partials."""
     total = sum(partial.total_events for partial in partials)
     duration = sum(int(partial.duration_sum) for partial in partials)
     users, users_estimated = count_distinct([partial.users for partial in partials])

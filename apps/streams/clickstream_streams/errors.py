@@ -1,8 +1,4 @@
-"""What ends the processor, and what it has to pass over. Each message is one line."""
-
-
-class FatalError(Exception):
-    """The processor can't go on; its message says what was found and what an operator has to do."""
+"""What the processor's pure parts raise. Each message is one line."""
 
 
 class UnreadableSketch(ValueError):
@@ -10,3 +6,11 @@ class UnreadableSketch(ValueError):
 
     def __init__(self, sketch: bytes) -> None:
         super().__init__(f"a sketch of {len(sketch)} bytes has an unknown format: {sketch[:8].hex(' ')}")
+
+
+class UnreadablePartial(Exception):
+    """A partial of a window that may still change can't be decoded; the message says which and why."""
+
+
+class BeyondTheLog(Exception):
+    """The committed offset is beyond the log's end; the message contains both."""

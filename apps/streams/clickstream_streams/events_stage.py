@@ -1,46 +1,42 @@
 """Stage 1: a task for each partition of the events topic, between Kafka and the counts in `partition`.
 
-A transaction holds the changed partials, the dead letters, last the watermark record, and the offset with its metadata.
-A partition that stage 2 may not know yet joins first: it publishes an empty watermark record, waits until stage 2 has
-committed past it, and takes over which windows are over there, so that it never adds to one that is forgotten.
+A transaction contains the changed partials, the dead letters, the watermark record as the last one, and the offset with
+its metadata. A partition that stage 2 may not know yet joins first: it publishes an empty watermark record, waits until
+stage 2 has committed past it, and takes over which windows are over there, so that it never adds to a window that stage
+2 has forgotten.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 from aiokafka import TopicPartition
-from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_kafka.batches import BatchConsumer
-from clickstream_kafka.offsets import committed_offset, events_commits, log_bounds
+from clickstream_kafka.errors import FatalError
+from clickstream_kafka.offsets import committed_metadata, committed_offset, log_bounds
+from clickstream_kafka.records import CommittedOffset, OutgoingRecord, Record
 from clickstream_kafka.tasks import PartitionTask, Replica
-from clickstream_kafka.transactions import (
-    LARGEST_BATCH,
-    LARGEST_RECORD,
-    OutgoingRecord,
-    RecordsTooLarge,
-    Transactions,
-)
+from clickstream_kafka.transactions import MAX_BATCH_BYTES, MAX_RECORD_BYTES, RecordsTooLarge, Transactions
 from clickstream_streams import instruments
-from clickstream_streams.columns import Record
-from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
-from clickstream_streams.errors import FatalError
+from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, decode_commits, encode_commit
+from clickstream_streams.errors import BeyondTheLog
 from clickstream_streams.partials import WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, DeadLetter, Partition
-from clickstream_streams.resume import BeyondTheLog, EventsStart, continue_events
+from clickstream_streams.resume import EventsStart, resume_events
+from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
 
-_JOIN_PAUSE = 0.2
-_LONGEST_VALUE = LARGEST_RECORD - 2 * 1024 * 1024
-"""Bytes of a dead letter's value and key, whose headers need some too."""
+_JOIN_PAUSE_MS = 200
+_MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * 1024 * 1024
+"""Of a dead letter's key and value together; its headers need some bytes too."""
 
-_SMALLEST_BATCH = 1_000
+_MIN_BATCH_BYTES = 1_000
 
-_WORTH_SAYING = 30_000
-"""Milliseconds from one line in the log about refused records of a partition to the next."""
+_LOG_INTERVAL_MS = 30_000
+"""Between two lines in the log about refused records of a partition."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,18 +44,22 @@ _log = logging.getLogger(__name__)
 class EventsTask(PartitionTask):
     """One partition of the events topic."""
 
-    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
+    def __init__(
+        self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica, settings: StreamsSettings
+    ) -> None:
         super().__init__(partition, consumer, replica)
+        self.settings = settings
         self._label = str(partition.partition)
         self._batch_seconds = instruments.BATCH_SECONDS.labels("events")
         self._caught_up = CaughtUp()
-        self._behind = 0
+        self._lag = 0
         self._state: Partition | None = None
-        self._batch_bytes = LARGEST_BATCH
+        self._shown_events = 0
+        self._batch_bytes = MAX_BATCH_BYTES
         self._without_key: set[int] = set()
         self._without_value: set[int] = set()
         self._refused = 0
-        self._said_at = NEVER
+        self._logged_refused_at = NEVER
 
     async def start_producer(self) -> Transactions:
         transactional_id = self.settings.transactional_id(self.partition.partition)
@@ -75,22 +75,21 @@ class EventsTask(PartitionTask):
         self._caught_up = CaughtUp()
         state = self._state
         if state is not None and _is_last_commit_of(state, committed):
-            self._state = self._with_fresh_silence(state)
-            self.consumer.seek(self.partition, state.offset)
+            self._resume(state)
             return
         self._state = None
         self.step = f"the end of {self.partition.topic}"
         log = await log_bounds(self.consumer, self.partition, committed)
         self.step = f"the commits of {self.settings.group_id}"
         try:
-            peers = await events_commits(self.admin, self.settings.group_id, self.partition.topic)
-            start = continue_events(committed, log, self.settings.rules, peers)
+            peers = await committed_metadata(self.admin, self.settings.group_id, self.partition.topic)
+            start = resume_events(committed, log, self.settings.rules, decode_commits(peers, EventsCommit))
         except BeyondTheLog as error:
             raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error)) from error
         if committed is None:
-            _log.info("%s: no offset is committed; counts what the log holds, from offset %d", self._name, log.first)
+            _log.info("%s: no offset is committed; counts what the log holds, from offset %d", self.name, log.first)
         if start.notice:
-            _log.warning("%s: %s", self._name, start.notice, extra={"partition": self.partition.partition})
+            _log.warning("%s: %s", self.name, start.notice, extra={"partition": self.partition.partition})
         commit = start.commit if start.commit.joined else await self._join(transactions, start)
         while not self.clock.is_settled:
             self.step = "the brokers' time"
@@ -103,16 +102,17 @@ class EventsTask(PartitionTask):
             exact_limit=self.settings.exact_limit,
         )
         await self._replay(state, commit.replay_from)
-        self._state = self._with_fresh_silence(state)
+        self._shown_events = 0
+        self._resume(state)
         instruments.RESTORE_SECONDS.labels("events").observe((self.clock.monotonic() - began) / 1000)
 
     async def _join(self, transactions: Transactions, start: EventsStart) -> EventsCommit:
         empty = Changes({}, (), start.offset, start.commit)
-        self.step = f"its first word on {self.settings.topics.partials_topic}"
+        self.step = f"its first record on {self.settings.topics.partials_topic}"
         while (written := await self._write(transactions, empty)) < 0:
-            pass  # the broker had the record already, and did not say where: DUPLICATE_SEQUENCE_NUMBER
+            pass  # the broker had the record already, and did not return its offset: DUPLICATE_SEQUENCE_NUMBER
         partials = TopicPartition(self.settings.topics.partials_topic, 0)
-        self.step = f"{self.settings.merge_group_id} to take it in"
+        self.step = f"{self.settings.merge_group_id} to commit that record"
         while True:
             committed = await committed_offset(self.admin, self.settings.merge_group_id, partials)
             commit = committed and decode_commit(committed.metadata, MergeCommit)
@@ -120,18 +120,17 @@ class EventsTask(PartitionTask):
                 over = max(start.commit.final_before, commit.final_before)
                 return msgspec.structs.replace(start.commit, final_before=over, joined=True)
             self.beat()
-            await asyncio.sleep(_JOIN_PAUSE)
+            await asyncio.sleep(_JOIN_PAUSE_MS / 1000)
 
     async def _replay(self, state: Partition, replay_from: int) -> None:
         self.consumer.seek(self.partition, replay_from)
         while (position := await self.consumer.position(self.partition)) < state.offset:
-            self.step = f"what it has to read again, to offset {state.offset}, now at {position}"
+            self.step = f"the replay to offset {state.offset}, now at {position}"
             for records in await self.poll():
                 state.restore([record for record in records if record.offset < state.offset])
             self.beat()
             await asyncio.sleep(0)
         state.restored()
-        self.consumer.seek(self.partition, state.offset)
 
     def _watermark(self, value: int) -> PartitionWatermark:
         return PartitionWatermark(
@@ -141,31 +140,35 @@ class EventsTask(PartitionTask):
             value=value,
         )
 
-    def _with_fresh_silence(self, state: Partition) -> Partition:
+    def _resume(self, state: Partition) -> None:
+        """Go on with the state at its offset; the time since its last record does not count as idle."""
         state.watermark = self._watermark(state.watermark.value)
-        return state
+        self.consumer.seek(self.partition, state.offset)
+        self._state = state
 
     def forget(self) -> None:
         self._state = None
 
-    def hide(self) -> None:
+    def clear_metrics(self) -> None:
         for gauge in instruments.OF_A_PARTITION:
             gauge.remove(self._label)
 
     # -- processing ---------------------------------------------------------------------------------------------------
 
-    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
-        state = self._known_state()
-        counted = state.counted
-        for records in fetched:
-            if records[0].offset < state.offset:
-                error = f"offset {records[0].offset} follows {state.offset - 1}"
-                raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
-            with self._batch_seconds.time():
-                state.process(records, clock=self.clock.now(), monotonic=self.clock.monotonic())
-            if state.is_full:
-                break
-        instruments.EVENTS.labels(self._label).inc(state.counted - counted)
+    def count(self, records: Sequence[Record]) -> None:
+        """Count the partition's next records in their windows, or refuse them."""
+        state = self._restored_state()
+        if records[0].offset < state.offset:
+            error = f"offset {records[0].offset} follows {state.offset - 1}"
+            raise FatalError(_recreated(self.partition.topic, self.settings.group_id, error))
+        with self._batch_seconds.time():
+            state.process(records, clock=self.clock.now(), monotonic=self.clock.monotonic())
+
+    async def advance(self) -> None:
+        """Let the watermark follow the clock if the partition is idle, and show how far the partition is."""
+        state = self._restored_state()
+        instruments.EVENTS.labels(self._label).inc(state.counted - self._shown_events)
+        self._shown_events = state.counted
         position = await self.consumer.position(self.partition)
         state.offset = max(state.offset, position)
         end = self.consumer.highwater(self.partition)
@@ -178,8 +181,8 @@ class EventsTask(PartitionTask):
         )
         state.watermark.turn(caught_up=caught_up, clock=self.clock.now(), monotonic=monotonic)
         if end is not None:
-            self._behind = max(0, end - state.offset)
-            instruments.LAG.labels(self._label).set(self._behind)
+            self._lag = max(0, end - state.offset)
+            instruments.LAG.labels(self._label).set(self._lag)
         self._show(state)
 
     def _show(self, state: Partition) -> None:
@@ -188,23 +191,23 @@ class EventsTask(PartitionTask):
         instruments.OPEN_WINDOWS.labels(self._label).set(state.open_windows)
         instruments.APPROXIMATE_WINDOWS.labels(self._label).set(state.approximate_windows)
 
-    def _known_state(self) -> Partition:
-        assert self._state is not None, "a partition is processed only after it was restored"
+    def _restored_state(self) -> Partition:
+        assert self._state is not None, "a partition is restored before it is processed"
         return self._state
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def has_news(self) -> bool:
-        return self._known_state().has_news() or self.clock.is_stale
+        return self._restored_state().has_news() or self.clock.is_stale
 
     def is_urgent(self) -> bool:
-        return self._known_state().is_urgent(self._behind)
+        return self._restored_state().is_urgent(self._lag)
 
     def is_full(self) -> bool:
-        return self._known_state().is_full
+        return self._restored_state().is_full
 
     async def commit(self, transactions: Transactions) -> None:
-        state = self._known_state()
+        state = self._restored_state()
         changes = state.changes()
         with instruments.COMMIT_SECONDS.labels("events").time():
             await self._write(transactions, changes)
@@ -213,16 +216,16 @@ class EventsTask(PartitionTask):
         state.commit(changes)
         for letter in changes.dead_letters:
             instruments.DEAD_LETTERS.labels(letter.reason).inc()
-        self._say_what_was_refused(changes.dead_letters)
+        self._log_dead_letters(changes.dead_letters)
 
-    def _say_what_was_refused(self, letters: Sequence[DeadLetter]) -> None:
+    def _log_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self._refused += len(letters)
-        if not letters or self.clock.monotonic() - self._said_at < _WORTH_SAYING:
+        if not letters or self.clock.monotonic() - self._logged_refused_at < _LOG_INTERVAL_MS:
             return
         last = letters[-1]
         _log.warning(
             "%s: refused %d records; they are on %s. The last one, at offset %d, is %s: %s",
-            self._name,
+            self.name,
             self._refused,
             self.settings.topics.dead_letter_topic,
             last.record.offset,
@@ -230,12 +233,12 @@ class EventsTask(PartitionTask):
             last.error,
             extra={"partition": self.partition.partition, "offset": last.record.offset, "reason": last.reason},
         )
-        self._refused, self._said_at = 0, self.clock.monotonic()
+        self._refused, self._logged_refused_at = 0, self.clock.monotonic()
 
     async def _write(self, transactions: Transactions, changes: Changes) -> int:
         """Write the changes; return the offset of the watermark record on the partials topic."""
         partials = list(self._partials(changes))
-        records = [*partials, *map(self._dead_letter, changes.dead_letters), self._last_word(changes)]
+        records = [*partials, *map(self._dead_letter, changes.dead_letters), self._watermark_record(changes)]
         metadata = encode_commit(changes.commit)
         try:
             written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
@@ -246,9 +249,10 @@ class EventsTask(PartitionTask):
         return int(written[-1].offset)
 
     def _make_smaller(self, refused: Sequence[Record]) -> None:
-        """Have these dead letters tried again in smaller batches, or without what is larger than a batch.
+        """Write these dead letters in smaller batches in the next attempt, or without what is larger than a batch.
 
-        That was refused for its own size, anything else for the size of its batch. None may stop the stream.
+        A key or value larger than a batch was refused for its own size, anything else for the size of its batch. No
+        record may stop the stream.
         """
         alone = not refused
         for record in refused:
@@ -258,14 +262,14 @@ class EventsTask(PartitionTask):
                 alone = True
                 (self._without_value if value >= key else self._without_key).add(record.offset)
         if not alone:
-            self._batch_bytes = max(_SMALLEST_BATCH, self._batch_bytes // 2)
+            self._batch_bytes = max(_MIN_BATCH_BYTES, self._batch_bytes // 2)
 
     def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
         for window, partial in changes.partials.items():
             for part in split(self.settings.rules, self.partition.partition, window, partial):
                 yield self._internal(encode_record(part))
 
-    def _last_word(self, changes: Changes) -> OutgoingRecord:
+    def _watermark_record(self, changes: Changes) -> OutgoingRecord:
         commit = changes.commit
         over = max(commit.final_before, commit.expired_to)
         record = WatermarkRecord(self.settings.rules, self.partition.partition, commit.watermark, over, commit.began)
@@ -287,10 +291,10 @@ class EventsTask(PartitionTask):
         }
         key, value = record.key, record.value
         size = len(key or b"") + len(value or b"")
-        if value is not None and (size > _LONGEST_VALUE or record.offset in self._without_value):
+        if value is not None and (size > _MAX_VALUE_BYTES or record.offset in self._without_value):
             headers["error"] += f"; its {len(value)} bytes are too many for this topic, they are at its source"
             value = None
-        if key is not None and (len(key) > _LONGEST_VALUE or record.offset in self._without_key):
+        if key is not None and (len(key) > _MAX_VALUE_BYTES or record.offset in self._without_key):
             headers["error"] += f"; its key's {len(key)} bytes are too many for this topic, they are at its source"
             key = None
         return OutgoingRecord(
@@ -301,7 +305,7 @@ class EventsTask(PartitionTask):
         )
 
 
-def _is_last_commit_of(state: Partition, committed: OffsetAndMetadata | None) -> bool:
+def _is_last_commit_of(state: Partition, committed: CommittedOffset | None) -> bool:
     return (
         committed is not None
         and committed.offset == state.committed_offset

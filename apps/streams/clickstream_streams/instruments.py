@@ -2,19 +2,14 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from clickstream_kafka.instruments import KafkaInstruments
+
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _WINDOW_LATENCIES = (1, 2, 5, 6, 7, 8, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 86_400)
 
+KAFKA = KafkaInstruments.registered("streams")
 WINDOW_SIZE_SECONDS = Gauge("clickstream_streams_window_size_seconds", "WINDOW_SIZE.")
 EVENTS = Counter("clickstream_streams_events_total", "Events counted in a window.", ["partition"])
-FETCHED_BYTES = Counter(
-    "clickstream_streams_fetched_bytes_total", "Bytes of record batches, as compressed.", ["topic", "partition"]
-)
-UNREADABLE = Counter(
-    "clickstream_streams_unreadable_records_total",
-    "Records skipped because their batch can't be read.",
-    ["topic", "partition"],
-)
 DEAD_LETTERS = Counter("clickstream_streams_dead_letters_total", "Records refused, by reason.", ["reason"])
 LAG = Gauge("clickstream_streams_lag_records", "Records of the partition not processed yet.", ["partition"])
 WATERMARK = Gauge("clickstream_streams_watermark_timestamp_seconds", "The partition's watermark.", ["partition"])
@@ -23,7 +18,7 @@ APPROXIMATE_WINDOWS = Gauge(
     "clickstream_streams_approximate_windows", "Open windows counted by a sketch.", ["partition"]
 )
 OF_A_PARTITION = (LAG, WATERMARK, OPEN_WINDOWS, APPROXIMATE_WINDOWS)
-"""What is told only of the partitions that the replica has."""
+"""Shown only for the partitions that the replica has."""
 BATCH_SECONDS = Histogram(
     "clickstream_streams_batch_seconds", "Duration of a turn with records.", ["stage"], buckets=_LATENCIES
 )
@@ -31,7 +26,6 @@ COMMIT_SECONDS = Histogram(
     "clickstream_streams_commit_seconds", "Duration of a transaction.", ["stage"], buckets=_LATENCIES
 )
 RESTORE_SECONDS = Histogram("clickstream_streams_restore_seconds", "Duration of a restore.", ["stage"])
-REBALANCES = Counter("clickstream_streams_rebalances_total", "Assignments of partitions to this replica.", ["stage"])
 WINDOWS = Counter("clickstream_streams_windows_total", "Results emitted, by kind: first or revision.", ["kind"])
 WINDOW_LATENCY_SECONDS = Histogram(
     "clickstream_streams_window_latency_seconds",
@@ -42,15 +36,12 @@ SKIPPED_INTERNAL_RECORDS = Counter(
     "clickstream_streams_skipped_internal_records_total",
     "Records on the partials topic that no version of the processor writes.",
 )
-CLOCK_OFFSET_SECONDS = Gauge(
-    "clickstream_streams_clock_offset_seconds", "How far this machine's clock is ahead of the brokers'."
-)
 MAX_CLOCK_SKEW_SECONDS = Gauge("clickstream_streams_max_clock_skew_seconds", "MAX_CLOCK_SKEW.")
 WAITING_SECONDS = Gauge(
     "clickstream_streams_window_waiting_seconds", "How long a window has waited for a partition, at most."
 )
 
-# Series that begin with their first count have no rate of it: these are there from the start.
+# A series that begins with its first count has no rate for it: these exist from the start.
 _OF_AN_EVENT = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp", "too_large")
 for _reason in (*_OF_AN_EVENT, "late", "future", "expired"):
     DEAD_LETTERS.labels(_reason)

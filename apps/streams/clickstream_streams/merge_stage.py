@@ -1,15 +1,15 @@
 """Stage 2: the task of the partials topic's one partition, between Kafka and the merge in `merging`.
 
-Its owner emits the results of the whole topic; the other replicas stand by. A transaction holds the results that are
-owed, and the offset with its metadata. Before it goes on, the owner reads back what was emitted for windows that can
-still change, so that the next revision is the right one and nothing is emitted twice. Processors of other groups may
-write to the same topics; their records are passed over.
+Its owner emits the results of the whole topic; the other replicas stand by. A transaction contains the results that are
+due, and the offset with its metadata. When it restores, the owner reads back what was emitted for windows that can
+still change, so that revisions continue and nothing is emitted twice. Processors of other groups may write to the same
+topics; their records are ignored.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from aiokafka import TopicPartition
@@ -19,32 +19,34 @@ from clickstream_core.groups import group_of
 from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_kafka.batches import BatchConsumer
-from clickstream_kafka.offsets import committed_offset, events_commits, log_bounds, partition_count
+from clickstream_kafka.errors import FatalError
+from clickstream_kafka.offsets import committed_metadata, committed_offset, log_bounds, partition_count
+from clickstream_kafka.records import OutgoingRecord, Record
 from clickstream_kafka.tasks import PartitionTask, Replica
-from clickstream_kafka.transactions import OutgoingRecord, Transactions
+from clickstream_kafka.transactions import Transactions
 from clickstream_streams import instruments
-from clickstream_streams.columns import Record
-from clickstream_streams.commits import encode_commit
-from clickstream_streams.errors import FatalError
-from clickstream_streams.merging import Merge, UnreadablePartial
+from clickstream_streams.commits import EventsCommit, decode_commits, encode_commit
+from clickstream_streams.errors import BeyondTheLog, UnreadablePartial
+from clickstream_streams.merging import Merge
 from clickstream_streams.partials import InvalidRecord, NewerFormat, PartialPart, decode_record
 from clickstream_streams.report import announce_window
 from clickstream_streams.results import ResultPlaces, emitted_results
-from clickstream_streams.resume import BeyondTheLog, continue_merge
+from clickstream_streams.resume import resume_merge
+from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.windows import NEVER
 
-_COUNT_INTERVAL = 5_000
-_FEWER_FOR = 30_000
-"""Milliseconds for which all answers must tell of fewer partitions, and no word come from the others, to be believed.
+_COUNT_INTERVAL_MS = 5_000
+_SHRINK_AFTER_MS = 30_000
+"""How long all answers must report fewer partitions, and the others write nothing, until that is believed.
 
 A broker may not know yet of some that were just added.
 """
 
-_WORTH_SAYING = 30_000
-_LONGEST_QUESTION = 2.0
-_COMMIT_SEEN_AFTER_S = 0.5
-_SEEK_FROM = 1_000
-"""Records from which on skipping them costs less than reading them."""
+_LOG_INTERVAL_MS = 30_000
+_LAG_TIMEOUT_MS = 2_000
+_COMMIT_VISIBLE_AFTER_MS = 500
+_SEEK_FROM_RECORDS = 1_000
+"""Seeking over so many records costs less than reading them."""
 
 _COUNT_AGAIN = (
     "To count again what the topics still hold, stop all replicas and run clickstream-streams reset --to-earliest"
@@ -56,8 +58,11 @@ _log = logging.getLogger(__name__)
 class MergeTask(PartitionTask):
     """The partials topic's one partition."""
 
-    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
+    def __init__(
+        self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica, settings: StreamsSettings
+    ) -> None:
         super().__init__(partition, consumer, replica)
+        self.settings = settings
         self._merge: Merge | None = None
         self._places = ResultPlaces((), ())
         self._offset = 0
@@ -66,7 +71,7 @@ class MergeTask(PartitionTask):
         self._fewer_since: int | None = None
         self._fewer_from = 0
         self._waiting_since: dict[int, int] = {}
-        self._said_at = NEVER
+        self._logged_waiting_at = NEVER
 
     async def start_producer(self) -> Transactions:
         return await Transactions.open(self.kafka, self.settings.merge_group_id, self.clock)
@@ -82,14 +87,14 @@ class MergeTask(PartitionTask):
         self.step = f"the end of {self.partition.topic}"
         log = await log_bounds(self.consumer, self.partition, committed)
         try:
-            start = continue_merge(committed, log, settings.rules, counted=await self._has_counted())
+            start = resume_merge(committed, log, settings.rules, counted=await self._has_counted())
         except BeyondTheLog as error:
             raise FatalError(
                 f"{self.partition.topic} is not the log that was committed: {error}. Was it deleted and made again? "
                 f"Then stop all replicas and run clickstream-streams reset --group-id {settings.group_id} --to-earliest"
             ) from error
         if start.notice:
-            _log.warning("%s: %s", self._name, start.notice)
+            _log.warning("%s: %s", self.name, start.notice)
         self.step = f"the results on {settings.topics.metrics_topic}"
         metrics_partitions = await partition_count(self.admin, settings.topics.metrics_topic)
         emitted, ends = await emitted_results(
@@ -105,7 +110,7 @@ class MergeTask(PartitionTask):
             _log.warning(
                 "%s: there are results of group %s, but no offsets: what %s still holds is counted again, and a result"
                 " is replaced only by one of more events",
-                self._name,
+                self.name,
                 settings.group_id,
                 settings.topics.events_topic,
             )
@@ -120,22 +125,22 @@ class MergeTask(PartitionTask):
         instruments.RESTORE_SECONDS.labels("merge").observe((self.clock.monotonic() - began) / 1000)
 
     async def _has_counted(self) -> bool:
-        """Whether a partition of the events topic has committed what it counted; asked after the log's end is known.
+        """Whether a partition of the events topic has committed what it counted; called once the log's end is known.
 
-        A transaction's records may be seen a moment before the offset that it commits: no is believed the second time.
+        A transaction's records may be visible a moment before the offset that it commits, so the second answer counts.
         """
         self.step = f"the commits of {self.settings.group_id}"
-        for pause in (_COMMIT_SEEN_AFTER_S, 0):
-            commits = await events_commits(self.admin, self.settings.group_id, self.settings.topics.events_topic)
-            if any(commit.joined for commit in commits):
+        for pause_ms in (_COMMIT_VISIBLE_AFTER_MS, 0):
+            metadata = await committed_metadata(self.admin, self.settings.group_id, self.settings.topics.events_topic)
+            if any(commit.joined for commit in decode_commits(metadata, EventsCommit)):
                 return True
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause_ms / 1000)
         return False
 
     async def _replay(self, merge: Merge, replay_from: int, offset: int) -> None:
         self.consumer.seek(self.partition, replay_from)
         while (position := await self.consumer.position(self.partition)) < offset:
-            self.step = f"what it has to read again, to offset {offset}, now at {position}"
+            self.step = f"the replay to offset {offset}, now at {position}"
             for records in await self.poll():
                 for record in records:
                     if record.offset < offset:
@@ -146,18 +151,22 @@ class MergeTask(PartitionTask):
     def forget(self) -> None:
         self._merge = None
 
-    def hide(self) -> None:
+    def clear_metrics(self) -> None:
         self._waiting_since = {}
         instruments.WAITING_SECONDS.set(0)
 
     # -- processing ---------------------------------------------------------------------------------------------------
 
-    async def process(self, fetched: Iterable[Sequence[Record]]) -> None:
-        merge = self._known_merge()
-        for records in fetched:
-            with instruments.BATCH_SECONDS.labels("merge").time():
-                for record in records:
-                    self._apply(merge, record)
+    def apply(self, records: Sequence[Record]) -> None:
+        """Apply the partitions' next partials and watermarks."""
+        merge = self._restored_merge()
+        with instruments.BATCH_SECONDS.labels("merge").time():
+            for record in records:
+                self._apply(merge, record)
+
+    async def advance(self) -> None:
+        """Note the offset; follow changes of the topic's partitions; watch for windows that wait."""
+        merge = self._restored_merge()
         self._offset = await self.consumer.position(self.partition)
         await self._follow_the_topic(merge)
         await self._watch(merge)
@@ -171,22 +180,22 @@ class MergeTask(PartitionTask):
             instruments.SKIPPED_INTERNAL_RECORDS.inc()
             _log.warning(
                 "%s offset %d is not a record of ours, skipped: %s",
-                self._name,
+                self.name,
                 record.offset,
                 error,
                 extra={"partition": self.partition.partition, "offset": record.offset},
             )
         except NewerFormat as error:
             raise FatalError(
-                f"{self._name} offset {record.offset} was written by a newer version of the processor ({error}): start"
+                f"{self.name} offset {record.offset} was written by a newer version of the processor ({error}): start"
                 " that version again"
             ) from error
         except UnreadablePartial as error:
-            raise FatalError(f"{self._name}: can't read {error}. {_COUNT_AGAIN}") from error
+            raise FatalError(f"{self.name}: can't read {error}. {_COUNT_AGAIN}") from error
 
     async def _follow_the_topic(self, merge: Merge) -> None:
         now = self.clock.monotonic()
-        if now - self._counted_at < _COUNT_INTERVAL:
+        if now - self._counted_at < _COUNT_INTERVAL_MS:
             return
         self._counted_at = now
         topic = self.settings.topics.events_topic
@@ -200,9 +209,9 @@ class MergeTask(PartitionTask):
             merge.partitions, self._fewer_since = count, None
         elif self._fewer_since is None or merge.heard_from_since(count, self._fewer_from):
             self._fewer_since, self._fewer_from = now, self._offset
-        elif now - self._fewer_since >= _FEWER_FOR:
+        elif now - self._fewer_since >= _SHRINK_AFTER_MS:
             _log.warning(
-                "%s was made again with %d of %d partitions: windows no longer wait for the others",
+                "%s was created again with %d of %d partitions: windows no longer wait for the others",
                 topic,
                 count,
                 merge.known_partitions,
@@ -211,16 +220,16 @@ class MergeTask(PartitionTask):
             self._fewer_since = None
 
     async def _watch(self, merge: Merge) -> None:
-        """Say which partition a window has been waiting for, in a metric and, after 30 s, every 30 s in the log.
+        """Show how long a window has been waiting for a partition; after 30 s, log which one, every 30 s.
 
-        Each window's waiting counts for itself: a partition that always lags closes one after the other, all late.
+        The time is that of one window: a partition that always lags closes one after the other, each of them late.
         """
         now = self.clock.monotonic()
         self._waiting_since = {window: self._waiting_since.get(window, now) for window in merge.waiting()}
         since, window = min(((since, window) for window, since in self._waiting_since.items()), default=(now, NEVER))
         instruments.WAITING_SECONDS.set((now - since) / 1000)
-        if now - max(since, self._said_at) >= _WORTH_SAYING:
-            self._said_at = now
+        if now - max(since, self._logged_waiting_at) >= _LOG_INTERVAL_MS:
+            self._logged_waiting_at = now
             partition, watermark = merge.slowest()
             lag = await self._lag(partition)
             _log.warning(
@@ -234,30 +243,30 @@ class MergeTask(PartitionTask):
             )
 
     async def _lag(self, number: int) -> int | None:
-        """Records of a partition of the events topic that no commit has passed; None when Kafka does not say soon."""
+        """Return the group's lag in a partition of the events topic; None without an answer within 2 s."""
         partition = TopicPartition(self.settings.topics.events_topic, number)
         try:
-            async with asyncio.timeout(_LONGEST_QUESTION):
+            async with asyncio.timeout(_LAG_TIMEOUT_MS / 1000):
                 committed = await committed_offset(self.admin, self.settings.group_id, partition)
                 end = (await self.consumer.end_offsets([partition]))[partition]
         except (KafkaError, TimeoutError):
             return None
         return None if committed is None else max(0, int(end) - int(committed.offset))
 
-    def _known_merge(self) -> Merge:
-        assert self._merge is not None, "the merge goes on only after it was restored"
+    def _restored_merge(self) -> Merge:
+        assert self._merge is not None, "the merge is restored before it is processed"
         return self._merge
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def has_news(self) -> bool:
-        return self._offset != self._committed_offset or bool(self._known_merge().due(self.clock.monotonic()))
+        return self._offset != self._committed_offset or bool(self._restored_merge().due(self.clock.monotonic()))
 
     def is_urgent(self) -> bool:
-        return self._known_merge().owes()
+        return self._restored_merge().owes()
 
     async def commit(self, transactions: Transactions) -> None:
-        merge = self._known_merge()
+        merge = self._restored_merge()
         results = await self._due_results(merge)
         records = [self._record(metrics) for metrics in results]
         commit = merge.commit(self._offset)
@@ -292,14 +301,14 @@ class MergeTask(PartitionTask):
         return results
 
     async def _read_again(self, offsets: Sequence[int]) -> dict[int, PartialPart]:
-        """Return the partials at these offsets, which are in order, and go back to where reading goes on.
+        """Return the partials at these offsets, which are in order, and seek back to the next record.
 
-        Raises OffsetOutOfRangeError when the log no longer has one of them.
+        Raises OffsetOutOfRangeError when one of them is no longer in the log.
         """
         parts: dict[int, PartialPart] = {}
         wanted = deque(offsets)
         while wanted:
-            if not 0 <= wanted[0] - await self.consumer.position(self.partition) < _SEEK_FROM:
+            if not 0 <= wanted[0] - await self.consumer.position(self.partition) < _SEEK_FROM_RECORDS:
                 self.consumer.seek(self.partition, wanted[0])
             for records in await self.poll():
                 for record in records:

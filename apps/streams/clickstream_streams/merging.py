@@ -16,18 +16,14 @@ import msgspec
 from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams.commits import MergeCommit
-from clickstream_streams.counts import merge
-from clickstream_streams.errors import UnreadableSketch
+from clickstream_streams.counts import merged_metrics
+from clickstream_streams.errors import UnreadablePartial, UnreadableSketch
 from clickstream_streams.partials import InternalRecord, InvalidRecord, PartialPart, WatermarkRecord, decode_counts
 from clickstream_streams.shares import MOST_HELD_BYTES, Shares
 from clickstream_streams.watermarks import slowest_partition, topic_watermark
 from clickstream_streams.windows import NEVER
 
 _READ_BACK_BYTES = 64 * 1024 * 1024
-
-
-class UnreadablePartial(Exception):
-    """A partial of a window that may still change can't be decoded; the message says which and why."""
 
 
 @dataclass
@@ -251,7 +247,8 @@ class Merge:
             window = self._windows[start]
             self._changed.discard(start)
             known = window.emitted
-            result = merge(start, self._rules.end_of(start), self._shares.counts(start), known.revision if known else 0)
+            revision = known.revision if known else 0
+            result = merged_metrics(start, self._rules.end_of(start), self._shares.counts(start), revision)
             if known is not None and (result == known or self._holds_less(result, known)):
                 continue
             window.emitted = result if known is None else msgspec.structs.replace(result, revision=known.revision + 1)

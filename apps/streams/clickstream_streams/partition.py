@@ -18,7 +18,8 @@ from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import CountedEvent, decode_event
 from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
 from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES
-from clickstream_streams.columns import Columns, OversizedRecord, Record, columns_of
+from clickstream_kafka.records import OversizedRecord, Record
+from clickstream_streams.columns import Columns, columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import MOST_AT_ONCE, WindowCounts
 from clickstream_streams.partials import Partial

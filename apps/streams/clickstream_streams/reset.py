@@ -25,10 +25,11 @@ from aiokafka.structs import OffsetAndMetadata
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import boolean, read_settings, setting
 from clickstream_core.timestamps import format_seconds, parse_timestamp
+from clickstream_kafka.connection import start_client
+from clickstream_kafka.errors import FatalError
 from clickstream_kafka.offsets import committed_offsets, partition_count
-from clickstream_kafka.transactions import Transactions, start_client
+from clickstream_kafka.transactions import Transactions
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
-from clickstream_streams.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.windows import NEVER
 

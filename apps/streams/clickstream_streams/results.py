@@ -17,7 +17,7 @@ from clickstream_core.errors import MalformedMetrics
 from clickstream_core.groups import group_of
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
-from clickstream_kafka.transactions import start_client
+from clickstream_kafka.connection import start_client
 
 MOST_NAMED = 150
 """Partitions of the metrics topic for which a commit says where to begin; its metadata may have 4096 bytes."""

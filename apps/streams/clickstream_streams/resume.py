@@ -1,36 +1,25 @@
-"""How a stage continues from its commit, when the log still holds what the commit refers to, and when it does not.
+"""Where a stage resumes: from its commit if the log still holds what the commit refers to, and where if it does not.
 
-Pure decisions: `continue_events` and `continue_merge` get the committed offset and metadata, the log's bounds and the
-rules in force, and say where to begin. The cases are those of an operator's life: a first start, a reset of the group's
-offsets, records that retention has deleted, a change of WINDOW_SIZE, a topic that was deleted and made again.
+Pure decisions: `resume_events` and `resume_merge` get the committed offset and metadata, the log's bounds and the rules
+in force, and return where to start. The cases: a first start, a reset of the group's offsets, records that retention
+has deleted, a change of WINDOW_SIZE, a topic that was deleted and created again.
 """
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
-from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_core.timestamps import format_seconds
+from clickstream_kafka.records import CommittedOffset, LogBounds
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
+from clickstream_streams.errors import BeyondTheLog
 from clickstream_streams.windows import NEVER, CountingRules
-
-
-class BeyondTheLog(Exception):
-    """The committed offset lies beyond the log's end; the message names both."""
-
-
-@dataclass(frozen=True)
-class LogBounds:
-    """The offsets of a partition's first record and behind its last."""
-
-    first: int
-    end: int
 
 
 @dataclass(frozen=True)
 class EventsStart:
-    """Continue with `commit` at `offset`, after replaying from `commit.replay_from`; tell the operator `notice`."""
+    """Resume with `commit` at `offset`, after replaying from `commit.replay_from`; `notice` is for the log."""
 
     commit: EventsCommit
     offset: int
@@ -39,17 +28,17 @@ class EventsStart:
 
 @dataclass(frozen=True)
 class MergeStart:
-    """Continue with `commit` at `offset`, after replaying from `commit.replay_from`; tell the operator `notice`."""
+    """Resume with `commit` at `offset`, after replaying from `commit.replay_from`; `notice` is for the log."""
 
     commit: MergeCommit
     offset: int
     notice: str = ""
 
 
-def continue_events(
-    committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
+def resume_events(
+    committed: CommittedOffset | None, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
 ) -> EventsStart:
-    """Return how a partition of the events topic continues; `peers` are the commits of the topic's partitions.
+    """Return how a partition of the events topic resumes; `peers` are the commits of the topic's partitions.
 
     Raises BeyondTheLog.
     """
@@ -62,8 +51,8 @@ def continue_events(
         fresh = EventsCommit(rules=rules, replay_from=log.first, expired_to=began, began=began)
         return EventsStart(fresh, max(committed.offset, log.first), "its commit has no metadata; replays the whole log")
     if commit.rules != rules:
-        return _begin_anew(commit, committed.offset, log, rules, peers)
-    if began > commit.began:  # others have counted by other rules in the meantime
+        return _change_rules(commit, committed.offset, log, rules, peers)
+    if began > commit.began:  # other rules have counted since
         commit = msgspec.structs.replace(commit, began=began, expired_to=max(commit.expired_to, began))
     if commit.replay_from >= log.first:
         return EventsStart(commit, committed.offset)
@@ -77,7 +66,7 @@ def continue_events(
     return EventsStart(msgspec.structs.replace(commit, replay_from=offset, expired_to=expired_to), offset, lost)
 
 
-def _begin_anew(
+def _change_rules(
     commit: EventsCommit, offset: int, log: LogBounds, rules: CountingRules, peers: Collection[EventsCommit]
 ) -> EventsStart:
     offset = max(offset, log.first)
@@ -90,34 +79,34 @@ def _begin_anew(
 
 
 def beginning_of(rules: CountingRules, commits: Collection[EventsCommit]) -> int:
-    """Return the time from which on `rules` count, the same for all partitions of the topic.
+    """Return the time from which `rules` count, the same for all partitions of the topic.
 
-    It is the largest end of a window that other rules have counted something in, rounded up to the new windows, or what
-    a partition that has already changed over has found.
+    It is the largest end of a window in which other rules have counted an event, rounded up to the new windows, or the
+    time that a partition which has already changed over has committed.
     """
     began = [commit.began for commit in commits if commit.rules == rules]
     others = [max(commit.seen_to, commit.expired_to) for commit in commits if commit.rules != rules]
     return max(began + [rules.round_up(time) for time in others if time != NEVER], default=NEVER)
 
 
-def continue_merge(
-    committed: OffsetAndMetadata | None, log: LogBounds, rules: CountingRules, *, counted: bool
+def resume_merge(
+    committed: CommittedOffset | None, log: LogBounds, rules: CountingRules, *, counted: bool
 ) -> MergeStart:
-    """Return how the merge continues; `counted` is whether a partition of the events topic has. Raises BeyondTheLog.
+    """Return how the merge resumes; `counted` is whether a partition of the events topic has committed a count.
 
-    Where none has, all offsets were reset or lost, or this is the first start. The partitions count again what the
-    topic holds, so the partials that are there are of no use, and no window is over.
+    If none has, all offsets were reset or lost, or this is the first start. The partitions count again what the topic
+    holds, so the existing partials are of no use, and no window is over.
 
-    Without a commit or usable metadata everything that the log holds is replayed, to its end, before anything is
-    emitted: what a partial said before a later one replaced it was emitted long ago, or never true of the whole topic.
+    Without a commit or usable metadata the whole log is replayed before anything is emitted: what a partial contained
+    before a later one replaced it was emitted long ago, or was never complete. Raises BeyondTheLog.
     """
     if committed is not None:
         _check_end(committed.offset, log)
     commit = None if committed is None else decode_commit(committed.metadata, MergeCommit)
     was_reset = committed is not None and commit is not None and committed.offset == commit.forgotten_to
     if not counted and not was_reset:
-        anew = MergeCommit(rules=rules, replay_from=log.end, forgotten_to=log.end, only_more=True)
-        return MergeStart(anew, log.end)
+        fresh = MergeCommit(rules=rules, replay_from=log.end, forgotten_to=log.end, only_more=True)
+        return MergeStart(fresh, log.end)
     everything = MergeCommit(rules=rules, replay_from=log.first)
     if committed is None:
         return MergeStart(everything, log.end)

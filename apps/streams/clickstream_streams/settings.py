@@ -26,7 +26,7 @@ _MERGE = "-merge"
 
 @dataclass(frozen=True)
 class StreamsSettings:
-    """Everything that a user tunes."""
+    """Everything that a user can set."""
 
     kafka: KafkaSettings
     topics: TopicSettings
@@ -103,7 +103,7 @@ class StreamsSettings:
 
     @property
     def group_header(self) -> tuple[str, bytes]:
-        """The header of every record that is written: it says which group's processor wrote it."""
+        """The header of every written record: the group of the processor that wrote it."""
         return GROUP_HEADER, self.group_id.encode()
 
     def transactional_id(self, partition: int) -> str:

@@ -16,8 +16,8 @@ from aiokafka.errors import KafkaError, for_code
 
 from clickstream_core.durations import format_duration
 from clickstream_core.processor_times import mending_command, what_falls_short, what_tells_no_time, why_too_little
-from clickstream_kafka.transactions import MESSAGE_BYTES_NEEDED
-from clickstream_streams.errors import FatalError
+from clickstream_kafka.errors import FatalError
+from clickstream_kafka.transactions import MIN_MESSAGE_BYTES
 from clickstream_streams.settings import StreamsSettings
 
 _AFTER, _DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"
@@ -30,13 +30,17 @@ _LEAST_LIMIT_MS = 1_000
 _log = logging.getLogger(__name__)
 
 
-async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) -> None:
-    """Raise FatalError for topics that may lose what a restart needs, or refuse what is written; warn of those that
-    may lose it at worst.
+async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, partitions: Mapping[str, int]) -> None:
+    """Raise FatalError for topics that may lose what a restart needs, or refuse the processor's records.
 
-    And of an events topic that lets in records from clocks that run ahead, and of topics without the brokers' time.
+    Warn of topics that may lose it at worst, of an events topic that accepts records from clocks that run ahead, and of
+    topics without the brokers' time. `partitions` says how many partitions each topic has; the partials topic must have
+    one.
     """
     topics, times = settings.topics, settings.times
+    if partitions[topics.partials_topic] != 1:
+        count = partitions[topics.partials_topic]
+        raise FatalError(f"PARTIALS_TOPIC={topics.partials_topic} has {count} partitions; it must have exactly one")
     refused = []
     for topic in (topics.events_topic, topics.partials_topic, topics.metrics_topic):
         config = await topic_config(admin, topic)
@@ -48,8 +52,8 @@ async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings) ->
         if topic == topics.events_topic:
             _warn_of_clocks_ahead(settings, config)
             continue
-        if (limit := int(config.get("max.message.bytes", MESSAGE_BYTES_NEEDED))) < MESSAGE_BYTES_NEEDED:
-            command = _command(settings, topic, {"max.message.bytes": str(MESSAGE_BYTES_NEEDED)})
+        if (limit := int(config.get("max.message.bytes", MIN_MESSAGE_BYTES))) < MIN_MESSAGE_BYTES:
+            command = _command(settings, topic, {"max.message.bytes": str(MIN_MESSAGE_BYTES)})
             refused.append(f"{topic} takes at most {limit} bytes at once, the processor may write more: {command}")
         if changes := what_tells_no_time(config):
             _warn_of_writers_clocks(settings, topic, changes)

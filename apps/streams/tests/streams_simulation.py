@@ -1,6 +1,6 @@
 """Kafka as plain lists, for the two stages as they are.
 
-The stages' own tasks (`EventsTask`, `MergeTask`) restore, process and commit here; only what talks to brokers is
+The stages' own tasks and functions restore, process and commit here; only what talks to brokers is
 replaced, by objects that follow Kafka's rules where the processor relies on them: a transaction's records and its
 commit become true together, a reader of committed records stops at the first open transaction, aborted records and
 transaction markers leave gaps in the offsets, and whoever takes a transactional id fences its predecessor and aborts
@@ -23,9 +23,12 @@ from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
 from clickstream_kafka.clock import BrokersClock, Clock
-from clickstream_kafka.tasks import Replica
-from clickstream_kafka.transactions import LOG_APPEND_TIME, OutgoingRecord, Transactions
+from clickstream_kafka.records import OutgoingRecord
+from clickstream_kafka.tasks import Replica, TaskSettings
+from clickstream_kafka.transactions import LOG_APPEND_TIME, Transactions
+from clickstream_streams import instruments
 from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.main import count, merge
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.results import EmittedResult
 from clickstream_streams.settings import StreamsSettings
@@ -326,13 +329,13 @@ class Worker:
         self.task: EventsTask | MergeTask
         client: Any = kafka
         consumer: Any = self.consumer
-        replica = Replica(settings, client, client, self.clock)
+        replica = Replica(client, client, self.clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
         if partition.topic == settings.topics.events_topic:
             self._id = settings.transactional_id(partition.partition)
-            self.task = EventsTask(partition, consumer, replica)
+            self.task = EventsTask(partition, consumer, replica=replica, settings=settings)
         else:
             self._id = settings.merge_group_id
-            self.task = MergeTask(partition, consumer, replica)
+            self.task = MergeTask(partition, consumer, replica=replica, settings=settings)
         self._kafka = kafka
         self._transactions: SimulatedTransactions | None = None
         self._busy: asyncio.Task[None] | None = None
@@ -369,14 +372,15 @@ class Worker:
     def retained_windows(self) -> int:
         """How many windows its memory holds."""
         if isinstance(self.task, EventsTask):
-            return self.task._known_state().open_windows
-        return self.task._known_merge().retained_windows
+            return self.task._restored_state().open_windows
+        return self.task._restored_merge().retained_windows
 
     async def turn(self, most: int = MOST_RECORDS, *, answers: bool = True) -> None:
         """Fetch and process at most that many records."""
         if self.idle:
             self.consumer.most, self.consumer.answers = most, answers
-            await self.task.process(await self.task.poll())
+            batches = await self.task.poll()
+            await (count(self.task, batches) if isinstance(self.task, EventsTask) else merge(self.task, batches))
             self.consumer.most, self.consumer.answers = MOST_RECORDS, True
 
     async def commit(self, *, hold: bool = False) -> None:

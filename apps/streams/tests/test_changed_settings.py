@@ -22,8 +22,8 @@ THIRTY_SECONDS = simulated_settings(window_size="30s")
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
     monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
-    monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
-    monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
+    monkeypatch.setattr(merge_stage, "_COMMIT_VISIBLE_AFTER_MS", 0)
+    monkeypatch.setattr(events_stage, "_JOIN_PAUSE_MS", 0)
 
 
 def happen(kafka: Kafka, partition: int, count: int) -> None:
@@ -72,34 +72,30 @@ class Replica:
 
 
 @pytest.mark.parametrize("noticed", [(0,), (0, 1)], ids=["one partition noticed", "both noticed"])
-def test_no_partition_adds_to_windows_that_another_one_has_left_behind(noticed: Collection[int]) -> None:
-    async def scenario() -> tuple[Kafka, int]:
-        kafka = Kafka(TEN_SECONDS, 2)
-        small = Replica(kafka, TEN_SECONDS, (0, 1))
-        await small.start()
-        happen(kafka, 0, 5)
-        happen(kafka, 1, 7)
-        kafka.wait(13_000)
-        happen(kafka, 1, 1)  # so partition 1 has written its share of the first window, and partition 0 has not
-        await small.go_on(1, 0)
-        await small.kill()
-        large = Replica(kafka, THIRTY_SECONDS, noticed)
-        await large.start()
-        for partition in (0, 1):
-            happen(kafka, partition, 2)
-        await large.go_on(2, 100)
-        await large.kill()
-        again = Replica(kafka, TEN_SECONDS, (0, 1))
-        await again.start()
-        kafka.wait(20_000)
-        began = kafka.now // 10_000 * 10_000
-        for partition in (0, 1):
-            happen(kafka, partition, 3)
-        await again.go_on(20, 1000)
-        await again.kill()
-        return kafka, began
-
-    kafka, began = asyncio.run(scenario())
+async def test_no_partition_adds_to_windows_that_another_one_has_left_behind(noticed: Collection[int]) -> None:
+    kafka = Kafka(TEN_SECONDS, 2)
+    small = Replica(kafka, TEN_SECONDS, (0, 1))
+    await small.start()
+    happen(kafka, 0, 5)
+    happen(kafka, 1, 7)
+    kafka.wait(13_000)
+    happen(kafka, 1, 1)  # so partition 1 has written its share of the first window, and partition 0 has not
+    await small.go_on(1, 0)
+    await small.kill()
+    large = Replica(kafka, THIRTY_SECONDS, noticed)
+    await large.start()
+    for partition in (0, 1):
+        happen(kafka, partition, 2)
+    await large.go_on(2, 100)
+    await large.kill()
+    again = Replica(kafka, TEN_SECONDS, (0, 1))
+    await again.start()
+    kafka.wait(20_000)
+    began = kafka.now // 10_000 * 10_000
+    for partition in (0, 1):
+        happen(kafka, partition, 3)
+    await again.go_on(20, 1000)
+    await again.kill()
 
     # The first window was never complete under either size, so nobody may present a part of it as its result.
     found = [(each.window_start, each.total_events) for each in kafka.metrics]

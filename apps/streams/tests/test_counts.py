@@ -18,7 +18,7 @@ from clickstream_streams.counts import (
     OTHER,
     PartialCounts,
     WindowCounts,
-    merge,
+    merged_metrics,
 )
 
 START = parse_timestamp("2024-10-26T10:30:00Z")
@@ -62,7 +62,7 @@ def counted(batches: Sequence[Sequence[CountedEvent]], exact_limit: int = 1000) 
 
 
 def merged(*partials: PartialCounts) -> WindowMetrics:
-    return merge(START, END, partials)
+    return merged_metrics(START, END, partials)
 
 
 def top(values: Sequence[str], most: int | None = None) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clickstream_streams.counts import PartialCounts, merge
+from clickstream_streams.counts import PartialCounts, merged_metrics
 from clickstream_streams.datasketches_format import is_of_datasketches, read_frequent_names, read_hyperloglog
 from clickstream_streams.errors import UnreadableSketch
 from clickstream_streams.sketches import (
@@ -87,7 +87,7 @@ def test_a_partial_of_an_earlier_version_is_merged_whatever_is_in_it() -> None:
     for name, count in IDS:
         partial = PartialCounts(count, "7", {"click": count}, {}, names, names, recorded_ids(name), recorded_ids(name))
         partial.check_sketches()
-        metrics = merge(0, 10_000, [partial, partial])
+        metrics = merged_metrics(0, 10_000, [partial, partial])
         assert (metrics.total_events, metrics.approximate) == (2 * count, True)
         assert metrics.unique_users == metrics.unique_sessions == pytest.approx(count, rel=0.02)
         assert next(iter(metrics.top_pages.items())) == ("/page/19", 40)

@@ -11,6 +11,8 @@ from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simula
 
 from clickstream_kafka import offsets
 from clickstream_streams import events_stage, merge_stage
+from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.main import count
 from clickstream_streams.partials import WatermarkRecord, decode_record
 from clickstream_streams.partition import MOST_WAITING_BYTES
 from clickstream_streams.settings import StreamsSettings
@@ -23,8 +25,8 @@ SETTINGS = simulated_settings()
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
     monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
-    monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
-    monkeypatch.setattr(events_stage, "_JOIN_PAUSE", 0)
+    monkeypatch.setattr(merge_stage, "_COMMIT_VISIBLE_AFTER_MS", 0)
+    monkeypatch.setattr(events_stage, "_JOIN_PAUSE_MS", 0)
 
 
 async def joined(kafka: Kafka, settings: StreamsSettings = SETTINGS) -> Worker:
@@ -42,43 +44,37 @@ async def joined(kafka: Kafka, settings: StreamsSettings = SETTINGS) -> Worker:
     return events
 
 
-def test_a_partition_has_not_joined_by_a_record_of_which_nobody_knows_where_it_lies() -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        merge = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.partials_topic, 0))
-        await merge.take()
-        await merge.commit()
-        assert merge.idle
-        kafka.duplicates = 2
-        events = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.events_topic, 0))
-        await events.take()
-        for _ in range(5):
-            await events.settle()
-        assert kafka.duplicates == 0
-        assert not events.idle
-        await merge.turn()
-        await merge.commit()
+async def test_a_partition_has_not_joined_by_a_record_of_which_nobody_knows_where_it_lies() -> None:
+    kafka = Kafka(SETTINGS, 1)
+    merge = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.partials_topic, 0))
+    await merge.take()
+    await merge.commit()
+    assert merge.idle
+    kafka.duplicates = 2
+    events = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.events_topic, 0))
+    await events.take()
+    for _ in range(5):
         await events.settle()
-        assert events.idle
+    assert kafka.duplicates == 0
+    assert not events.idle
+    await merge.turn()
+    await merge.commit()
+    await events.settle()
+    assert events.idle
 
-    asyncio.run(scenario())
 
-
-def test_refused_records_are_told_once_in_half_a_minute_with_partition_and_offset(
+async def test_refused_records_are_told_once_in_half_a_minute_with_partition_and_offset(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        events = await joined(kafka)
-        for pause in (0, 10_000, 25_000):
-            kafka.wait(pause)
-            for value in (b"{}", b"no json"):
-                kafka.events[0].append(value, b"key", kafka.now)
-            await events.turn()
-            await events.commit()
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 1)
+    events = await joined(kafka)
+    for pause in (0, 10_000, 25_000):
+        kafka.wait(pause)
+        for value in (b"{}", b"no json"):
+            kafka.events[0].append(value, b"key", kafka.now)
+        await events.turn()
+        await events.commit()
     said = [record for record in caplog.records if "refused" in record.getMessage()]
     assert [record.getMessage().partition(";")[0] for record in said] == [
         "clickstream-events[0]: refused 2 records",
@@ -90,38 +86,33 @@ def test_refused_records_are_told_once_in_half_a_minute_with_partition_and_offse
     assert vars(said[1])["offset"] > vars(said[0])["offset"]
 
 
-def test_a_line_about_trouble_keeps_none_about_refused_records_from_the_log_and_the_other_way_round(
+async def test_a_line_about_trouble_keeps_none_about_refused_records_from_the_log_and_the_other_way_round(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        events = await joined(kafka)
-        for _ in range(2):
-            kafka.wait(31_000)
-            events.task._begins_again("Kafka does not answer", 0.1)
-            kafka.events[0].append(b"no json", b"key", kafka.now)
-            await events.turn()
-            await events.commit()
-            events.task._begins_again("Kafka does not answer", 0.1)
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 1)
+    events = await joined(kafka)
+    for _ in range(2):
+        kafka.wait(31_000)
+        events.task._note_trouble("Kafka does not answer", 100)
+        kafka.events[0].append(b"no json", b"key", kafka.now)
+        await events.turn()
+        await events.commit()
+        events.task._note_trouble("Kafka does not answer", 100)
     said = [record.getMessage().partition(":")[2][:13] for record in caplog.records]
     assert said == [" begins again", " refused 1 re"] * 2
 
 
-def test_a_turn_ends_when_refused_records_take_much_memory() -> None:
-    async def scenario() -> None:
-        events = await joined(Kafka(SETTINGS, 1))
-        large = b"x" * (MOST_WAITING_BYTES // 2)
-        lists: list[Sequence[Any]] = [[LogRecord(offset, 0, None, large)] for offset in range(4)]
-        fetched = iter(lists)
+async def test_a_turn_ends_when_refused_records_take_much_memory() -> None:
+    task = (await joined(Kafka(SETTINGS, 1))).task
+    assert isinstance(task, EventsTask)
+    large = b"x" * (MOST_WAITING_BYTES // 2)
+    lists: list[Sequence[Any]] = [[LogRecord(offset, 0, None, large)] for offset in range(4)]
+    fetched = iter(lists)
 
-        await events.task.process(fetched)
+    await count(task, fetched)
 
-        assert [records[0].offset for records in fetched] == [2, 3]
-
-    asyncio.run(scenario())
+    assert [records[0].offset for records in fetched] == [2, 3]
 
 
 async def restarted(kafka: Kafka) -> Worker:
@@ -144,42 +135,33 @@ def watermarks(kafka: Kafka) -> list[int]:
 
 
 @pytest.mark.parametrize("ahead", [HOUR, -HOUR])
-def test_an_idle_partition_follows_the_brokers_clock_also_right_after_a_restart(ahead: int) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        kafka.ahead[0] = ahead
-        first = await joined(kafka)
-        await idle(first, kafka, 10)
-        await first.die()
-        events = await restarted(kafka)
-        assert events.idle
-        assert events.clock.is_settled
-        await idle(events, kafka, 30)
-        assert kafka.now - 13_000 < max(watermarks(kafka)) <= kafka.now - SETTINGS.out_of_orderness
-
-    asyncio.run(scenario())
+async def test_an_idle_partition_follows_the_brokers_clock_also_right_after_a_restart(ahead: int) -> None:
+    kafka = Kafka(SETTINGS, 1)
+    kafka.ahead[0] = ahead
+    first = await joined(kafka)
+    await idle(first, kafka, 10)
+    await first.die()
+    events = await restarted(kafka)
+    assert events.idle
+    assert events.clock.is_settled
+    await idle(events, kafka, 30)
+    assert kafka.now - 13_000 < max(watermarks(kafka)) <= kafka.now - SETTINGS.out_of_orderness
 
 
-def test_a_machine_whose_clock_is_an_hour_ahead_for_a_while_changes_nothing() -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        events = await joined(kafka)
-        for second in range(40):
-            kafka.ahead[0] = HOUR if 10 <= second < 22 else 0
-            await idle(events, kafka, 1)
-            assert max(watermarks(kafka)) <= kafka.now - SETTINGS.out_of_orderness
-        assert max(watermarks(kafka)) > kafka.now - 13_000
-
-    asyncio.run(scenario())
+async def test_a_machine_whose_clock_is_an_hour_ahead_for_a_while_changes_nothing() -> None:
+    kafka = Kafka(SETTINGS, 1)
+    events = await joined(kafka)
+    for second in range(40):
+        kafka.ahead[0] = HOUR if 10 <= second < 22 else 0
+        await idle(events, kafka, 1)
+        assert max(watermarks(kafka)) <= kafka.now - SETTINGS.out_of_orderness
+    assert max(watermarks(kafka)) > kafka.now - 13_000
 
 
-def test_an_idle_partition_asks_for_the_brokers_time_once_a_minute() -> None:
-    async def scenario() -> None:
-        settings = simulated_settings(window_size="1d")
-        kafka = Kafka(settings, 1)
-        events = await joined(kafka, settings)
-        before = len(kafka.partials.records)
-        await idle(events, kafka, 600)
-        assert 9 <= len(kafka.partials.records) - before <= 12
-
-    asyncio.run(scenario())
+async def test_an_idle_partition_asks_for_the_brokers_time_once_a_minute() -> None:
+    settings = simulated_settings(window_size="1d")
+    kafka = Kafka(settings, 1)
+    events = await joined(kafka, settings)
+    before = len(kafka.partials.records)
+    await idle(events, kafka, 600)
+    assert 9 <= len(kafka.partials.records) - before <= 12

@@ -1,6 +1,5 @@
 """What the merge says while a window waits for a partition, and what it does not say twice."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +25,7 @@ WINDOW = 1_700_000_000_000
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
     monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
-    monkeypatch.setattr(merge_stage, "_COMMIT_SEEN_AFTER_S", 0)
+    monkeypatch.setattr(merge_stage, "_COMMIT_VISIBLE_AFTER_MS", 0)
 
 
 async def merge_on(kafka: Kafka) -> Worker:
@@ -64,236 +63,202 @@ def say_watermark(kafka: Kafka, partition: int, watermark: int) -> None:
     kafka.partials.append(encode_record(record), None, kafka.now)
 
 
-def test_a_partition_that_is_waited_for_is_named_with_watermark_and_lag(caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        events = TopicPartition(SETTINGS.topics.events_topic, 1)
-        kafka.commits[SETTINGS.group_id, events] = OffsetAndMetadata(0, "")
-        for _ in range(3):
-            kafka.events[1].append(b"{}", None, kafka.now)
-        worker = await merge_on(kafka)
-        count_one(kafka, 0, WINDOW)
-        say_watermark(kafka, 0, WINDOW + 60_000)
-        say_watermark(kafka, 1, WINDOW)
-        await worker.turn()
-        kafka.wait(29_999)
-        await worker.turn()
-        assert not caplog.records
-        kafka.wait(1)
-        await worker.turn()
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
+async def test_a_partition_that_is_waited_for_is_named_with_watermark_and_lag(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 2)
+    events = TopicPartition(SETTINGS.topics.events_topic, 1)
+    kafka.commits[SETTINGS.group_id, events] = OffsetAndMetadata(0, "")
+    for _ in range(3):
+        kafka.events[1].append(b"{}", None, kafka.now)
+    worker = await merge_on(kafka)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    say_watermark(kafka, 1, WINDOW)
+    await worker.turn()
+    kafka.wait(29_999)
+    await worker.turn()
+    assert not caplog.records
+    kafka.wait(1)
+    await worker.turn()
     (record,) = caplog.records
     assert "waiting for 30 s for partition 1" in record.getMessage()
     assert "whose watermark is 2023-11-14T22:13:20.000Z and whose lag is 3" in record.getMessage()
     assert instruments.WAITING_SECONDS._value.get() == 30
 
 
-def test_windows_that_all_wait_for_a_partition_that_lags_are_noticed_though_each_closes_in_the_end(
+async def test_windows_that_all_wait_for_a_partition_that_lags_are_noticed_though_each_closes_in_the_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        for second in range(0, 90_000, 10_000):  # a window each 10 s; partition 1 is 40 s behind
-            count_one(kafka, 0, WINDOW + second)
-            say_watermark(kafka, 0, WINDOW + second + 10_000)
-            say_watermark(kafka, 1, WINDOW + second - 30_000)
-            await worker.turn()
-            await worker.commit()
-            kafka.wait(10_000)
-        assert instruments.WAITING_SECONDS._value.get() == 30
-        assert len(kafka.metrics) == 5
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    for second in range(0, 90_000, 10_000):  # a window each 10 s; partition 1 is 40 s behind
+        count_one(kafka, 0, WINDOW + second)
+        say_watermark(kafka, 0, WINDOW + second + 10_000)
+        say_watermark(kafka, 1, WINDOW + second - 30_000)
+        await worker.turn()
+        await worker.commit()
+        kafka.wait(10_000)
+    assert instruments.WAITING_SECONDS._value.get() == 30
+    assert len(kafka.metrics) == 5
     assert ["waiting for 30 s for partition 1" in each.getMessage() for each in caplog.records] == [True] * 2
 
 
-def test_a_lag_that_kafka_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        count_one(kafka, 0, WINDOW)
-        say_watermark(kafka, 0, WINDOW + 60_000)
-        await worker.turn()
-        kafka.wait(30_000)
-        await worker.turn()
-
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
+async def test_a_lag_that_kafka_does_not_tell_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    await worker.turn()
+    kafka.wait(30_000)
+    await worker.turn()
     (record,) = caplog.records
     assert "for partition 1, whose watermark is not known and whose lag is not known" in record.getMessage()
 
 
-def test_a_replica_whose_merge_goes_elsewhere_does_not_wait() -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        count_one(kafka, 0, WINDOW)
-        say_watermark(kafka, 0, WINDOW + 60_000)
-        await worker.turn()
-        kafka.wait(20_000)
-        await worker.turn()
-        assert instruments.WAITING_SECONDS._value.get() == 20
-        worker.task.hide()
-
-    asyncio.run(scenario())
+async def test_a_replica_whose_merge_goes_elsewhere_does_not_wait() -> None:
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    await worker.turn()
+    kafka.wait(20_000)
+    await worker.turn()
+    assert instruments.WAITING_SECONDS._value.get() == 20
+    worker.task.clear_metrics()
     assert instruments.WAITING_SECONDS._value.get() == 0
 
 
-def test_a_merge_whose_group_was_deleted_does_not_emit_again_what_was_revised_since() -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        worker = await merge_on(kafka)
-        for events in (1, 2):
-            count_one(kafka, 0, WINDOW, events)
-            say_watermark(kafka, 0, WINDOW + 60_000)
-            await worker.turn()
-            await worker.commit()
-        emitted = list(kafka.metrics)
-        assert [(each.revision, each.total_events) for each in emitted] == [(0, 1), (1, 2)]
-        await worker.die()
-        kafka.commits.clear()
-        worker = await merge_on(kafka)
-        for _ in range(4):
-            await worker.turn(most=1)
-            await worker.commit()
-        assert kafka.metrics == emitted
-
-    asyncio.run(scenario())
-
-
-def test_a_topic_that_is_made_again_with_fewer_partitions_holds_no_window_open(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        for partition in (0, 1):
-            say_watermark(kafka, partition, WINDOW)
-        await worker.turn()
-        topic_has(monkeypatch, 1)
-        count_one(kafka, 0, WINDOW)
+async def test_a_merge_whose_group_was_deleted_does_not_emit_again_what_was_revised_since() -> None:
+    kafka = Kafka(SETTINGS, 1)
+    worker = await merge_on(kafka)
+    for events in (1, 2):
+        count_one(kafka, 0, WINDOW, events)
         say_watermark(kafka, 0, WINDOW + 60_000)
-        for _ in range(7):
-            assert not kafka.metrics
-            await worker.turn()
-            await worker.commit()
-            kafka.wait(5_000)
         await worker.turn()
         await worker.commit()
-        assert [each.total_events for each in kafka.metrics] == [1]
+    emitted = list(kafka.metrics)
+    assert [(each.revision, each.total_events) for each in emitted] == [(0, 1), (1, 2)]
+    await worker.die()
+    kafka.commits.clear()
+    worker = await merge_on(kafka)
+    for _ in range(4):
+        await worker.turn(most=1)
+        await worker.commit()
+    assert kafka.metrics == emitted
 
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
-    assert "was made again with 1 of 2 partitions" in caplog.text
 
-
-def test_a_partition_that_still_writes_is_there_whatever_the_brokers_say(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        topic_has(monkeypatch, 1)
-        count_one(kafka, 0, WINDOW)
-        say_watermark(kafka, 0, WINDOW + 60_000)
-        for _ in range(9):
-            kafka.wait(14_000)
-            say_watermark(kafka, 1, WINDOW)
-            await worker.turn()
-            await worker.commit()
+async def test_a_topic_that_is_made_again_with_fewer_partitions_holds_no_window_open(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    for partition in (0, 1):
+        say_watermark(kafka, partition, WINDOW)
+    await worker.turn()
+    topic_has(monkeypatch, 1)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    for _ in range(7):
         assert not kafka.metrics
+        await worker.turn()
+        await worker.commit()
+        kafka.wait(5_000)
+    await worker.turn()
+    await worker.commit()
+    assert [each.total_events for each in kafka.metrics] == [1]
+    assert "was created again with 1 of 2 partitions" in caplog.text
 
-    asyncio.run(scenario())
+
+async def test_a_partition_that_still_writes_is_there_whatever_the_brokers_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    topic_has(monkeypatch, 1)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    for _ in range(9):
+        kafka.wait(14_000)
+        say_watermark(kafka, 1, WINDOW)
+        await worker.turn()
+        await worker.commit()
+    assert not kafka.metrics
 
 
-def test_an_answer_that_does_not_come_begins_the_half_minute_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_does_not_come_begins_the_half_minute_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_answer(admin: object, topic: str) -> int:
         raise KafkaConnectionError
 
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        count_one(kafka, 0, WINDOW)
-        say_watermark(kafka, 0, WINDOW + 60_000)
-        say_watermark(kafka, 1, WINDOW)
-        for known in (1, 1, None, 1, 1, None, 1, 1):
-            if known is None:
-                monkeypatch.setattr(merge_stage, "partition_count", no_answer)
-            else:
-                topic_has(monkeypatch, known)
-            kafka.wait(14_000)
-            await worker.turn()
-            await worker.commit()
-        assert not kafka.metrics
-
-    asyncio.run(scenario())
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    say_watermark(kafka, 1, WINDOW)
+    for known in (1, 1, None, 1, 1, None, 1, 1):
+        if known is None:
+            monkeypatch.setattr(merge_stage, "partition_count", no_answer)
+        else:
+            topic_has(monkeypatch, known)
+        kafka.wait(14_000)
+        await worker.turn()
+        await worker.commit()
+    assert not kafka.metrics
 
 
-def test_a_broker_that_does_not_know_yet_of_a_new_partition_changes_nothing(
+async def test_a_broker_that_does_not_know_yet_of_a_new_partition_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 2)
-        worker = await merge_on(kafka)
-        count_one(kafka, 0, WINDOW)
-        say_watermark(kafka, 0, WINDOW + 60_000)
-        say_watermark(kafka, 1, WINDOW)
-        for known in (1, 1, 2, 1, 1):
-            topic_has(monkeypatch, known)
-            kafka.wait(14_000)
-            await worker.turn()
-            await worker.commit()
-        assert not kafka.metrics
-
-    asyncio.run(scenario())
-
-
-def test_the_records_of_another_group_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        worker = await merge_on(kafka)
-        count_one(kafka, 0, WINDOW, 2)
-        of_another = (("group", b"second"),)
-        later = encode_record(WatermarkRecord(SETTINGS.rules, 0, WINDOW + 600_000, WINDOW + 540_000))
-        kafka.partials.append(later, None, kafka.now, headers=of_another)
-        kafka.partials.append(b"of a version to come", None, kafka.now, headers=of_another)
+    kafka = Kafka(SETTINGS, 2)
+    worker = await merge_on(kafka)
+    count_one(kafka, 0, WINDOW)
+    say_watermark(kafka, 0, WINDOW + 60_000)
+    say_watermark(kafka, 1, WINDOW)
+    for known in (1, 1, 2, 1, 1):
+        topic_has(monkeypatch, known)
+        kafka.wait(14_000)
         await worker.turn()
         await worker.commit()
-        assert not kafka.metrics
-        say_watermark(kafka, 0, WINDOW + 10_000)
-        await worker.turn()
-        await worker.commit()
-        assert [each.total_events for each in kafka.metrics] == [2]
+    assert not kafka.metrics
 
-    with caplog.at_level(logging.WARNING):
-        asyncio.run(scenario())
+
+async def test_the_records_of_another_group_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    kafka = Kafka(SETTINGS, 1)
+    worker = await merge_on(kafka)
+    count_one(kafka, 0, WINDOW, 2)
+    of_another = (("group", b"second"),)
+    later = encode_record(WatermarkRecord(SETTINGS.rules, 0, WINDOW + 600_000, WINDOW + 540_000))
+    kafka.partials.append(later, None, kafka.now, headers=of_another)
+    kafka.partials.append(b"of a version to come", None, kafka.now, headers=of_another)
+    await worker.turn()
+    await worker.commit()
+    assert not kafka.metrics
+    say_watermark(kafka, 0, WINDOW + 10_000)
+    await worker.turn()
+    await worker.commit()
+    assert [each.total_events for each in kafka.metrics] == [2]
     assert not caplog.records
 
 
-def test_results_are_found_again_by_the_commit_that_was_written_with_them() -> None:
+async def test_results_are_found_again_by_the_commit_that_was_written_with_them() -> None:
     """Each window's result is followed by a restart, so that no later commit knows where it lies."""
-
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        has_counted(kafka)
-        for number in range(6):
-            window = WINDOW + number * SETTINGS.window_size
+    kafka = Kafka(SETTINGS, 1)
+    has_counted(kafka)
+    for number in range(6):
+        window = WINDOW + number * SETTINGS.window_size
+        worker = await merge_on(kafka)
+        count_one(kafka, 0, window)
+        say_watermark(kafka, 0, window + SETTINGS.window_size)
+        for _ in range(2):
+            await worker.turn()
+            await worker.commit()
+            await worker.die()
             worker = await merge_on(kafka)
-            count_one(kafka, 0, window)
-            say_watermark(kafka, 0, window + SETTINGS.window_size)
-            for _ in range(2):
-                await worker.turn()
-                await worker.commit()
-                await worker.die()
-                worker = await merge_on(kafka)
-            assert [each.revision for each in kafka.metrics] == [0] * (number + 1)
-
-    asyncio.run(scenario())
+        assert [each.revision for each in kafka.metrics] == [0] * (number + 1)
 
 
-def test_a_restart_reads_back_only_the_results_of_windows_that_can_still_change(
+async def test_a_restart_reads_back_only_the_results_of_windows_that_can_still_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[int] = []
@@ -304,22 +269,19 @@ def test_a_restart_reads_back_only_the_results_of_windows_that_can_still_change(
         read.append(sum(place.offset >= named[place.partition] for place in kafka.places))
         return found, ends
 
-    async def scenario() -> None:
-        kafka = Kafka(SETTINGS, 1)
-        has_counted(kafka)
-        monkeypatch.setattr(merge_stage, "emitted_results", counted)
-        worker = await merge_on(kafka)
-        for number in range(100):
-            window = WINDOW + number * SETTINGS.window_size
-            count_one(kafka, 0, window)
-            say_watermark(kafka, 0, window + SETTINGS.window_size)
-            await worker.turn()
-            await worker.commit()
-        await worker.die()
-        await merge_on(kafka)
-        assert len(kafka.metrics) == 100
-
-    asyncio.run(scenario())
+    kafka = Kafka(SETTINGS, 1)
+    has_counted(kafka)
+    monkeypatch.setattr(merge_stage, "emitted_results", counted)
+    worker = await merge_on(kafka)
+    for number in range(100):
+        window = WINDOW + number * SETTINGS.window_size
+        count_one(kafka, 0, window)
+        say_watermark(kafka, 0, window + SETTINGS.window_size)
+        await worker.turn()
+        await worker.commit()
+    await worker.die()
+    await merge_on(kafka)
+    assert len(kafka.metrics) == 100
     # `say_watermark` leaves windows open to changes for a minute.
     assert read[0] == 0
     assert 1 <= read[1] <= 2 * 60_000 // SETTINGS.window_size

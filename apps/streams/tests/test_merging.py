@@ -6,9 +6,9 @@ import pytest
 from clickstream_core.events import CountedEvent
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams.commits import MergeCommit
-from clickstream_streams.counts import PartialCounts, WindowCounts
-from clickstream_streams.counts import merge as merge_counts
-from clickstream_streams.merging import Merge, UnreadablePartial
+from clickstream_streams.counts import PartialCounts, WindowCounts, merged_metrics
+from clickstream_streams.errors import UnreadablePartial
+from clickstream_streams.merging import Merge
 from clickstream_streams.partials import InternalRecord, Partial, PartialPart, WatermarkRecord, split
 from clickstream_streams.sketches import IdsSnapshot, NamesSnapshot
 from clickstream_streams.windows import NEVER, CountingRules
@@ -433,7 +433,7 @@ def test_a_window_waits_for_a_partition_that_nobody_has_heard_from(merge: Merge,
 def test_a_count_of_what_is_left_replaces_no_result_of_more_events(
     events: int, revised: list[tuple[str, int, int]]
 ) -> None:
-    emitted = [merge_counts(0, 10_000, [counts(3, "user-0")])]
+    emitted = [merged_metrics(0, 10_000, [counts(3, "user-0")])]
     again = Merge(MergeCommit(rules=RULES, replay_from=0, only_more=True), emitted, 1)
     records: Records = [*partial(0, 0, events), reached(0, 10_000)]
     for offset, record in enumerate(records):

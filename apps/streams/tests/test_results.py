@@ -38,63 +38,58 @@ def topic(broker: Broker) -> str:
     return name
 
 
-def read(broker: Broker, topic: str, over: int = NEVER, *begin: int) -> tuple[list[EmittedResult], list[int]]:
+async def read(broker: Broker, topic: str, over: int = NEVER, *begin: int) -> tuple[list[EmittedResult], list[int]]:
     kafka = {"bootstrap_servers": broker.bootstrap_servers}
-    return asyncio.run(emitted_results(kafka, topic, 2, DEFAULT_GROUP, over=over, begin=begin))
+    return await emitted_results(kafka, topic, 2, DEFAULT_GROUP, over=over, begin=begin)
 
 
 @pytest.mark.parametrize("written", [NOW - 48 * HOUR, NOW, NOW + 48 * HOUR])
-def test_results_are_read_back_whatever_clock_has_stamped_them(broker: Broker, topic: str, written: int) -> None:
+async def test_results_are_read_back_whatever_clock_has_stamped_them(broker: Broker, topic: str, written: int) -> None:
     ends = (NOW, NOW + HOUR, NOW + 2 * HOUR)
     values = [ToSend(encode_window_metrics(result(end)), partition=1, timestamp=written) for end in ends]
     send(broker.bootstrap_servers, topic, values)
 
     kept = [at(NOW + HOUR, 1, 1), at(NOW + 2 * HOUR, 1, 2)]
-    assert read(broker, topic, NOW, 0, 0) == (kept, [0, 3])
-    assert read(broker, topic, NOW, 0, 1) == (kept, [0, 3])
-    assert read(broker, topic, NOW, 0, 2) == (kept[1:], [0, 3])
-    assert read(broker, topic, NOW, 0, 3) == ([], [0, 3])
+    assert await read(broker, topic, NOW, 0, 0) == (kept, [0, 3])
+    assert await read(broker, topic, NOW, 0, 1) == (kept, [0, 3])
+    assert await read(broker, topic, NOW, 0, 2) == (kept[1:], [0, 3])
+    assert await read(broker, topic, NOW, 0, 3) == ([], [0, 3])
 
 
 @pytest.mark.parametrize("begin", [(), (0,), (0, 4)])
-def test_a_partition_is_read_from_its_beginning_where_none_is_named_or_the_topic_was_made_again(
+async def test_a_partition_is_read_from_its_beginning_where_none_is_named_or_the_topic_was_made_again(
     broker: Broker, topic: str, begin: tuple[int, ...]
 ) -> None:
     send(broker.bootstrap_servers, topic, [ToSend(encode_window_metrics(result(NOW)), partition=1)] * 2)
-    assert read(broker, topic, NEVER, *begin) == ([at(NOW, 1, 0), at(NOW, 1, 1)], [0, 2])
+    assert await read(broker, topic, NEVER, *begin) == ([at(NOW, 1, 0), at(NOW, 1, 1)], [0, 2])
 
 
-def test_results_behind_a_transaction_that_another_processor_has_open_are_waited_for(
+async def test_results_behind_a_transaction_that_another_processor_has_open_are_waited_for(
     broker: Broker, topic: str
 ) -> None:
     """Readers of committed records stop at an open transaction, whose ever it is."""
     kafka = {"bootstrap_servers": broker.bootstrap_servers}
 
-    async def scenario() -> list[EmittedResult]:
-        other = AIOKafkaProducer(**kafka, transactional_id=f"{topic}-other")
-        await other.start()
-        try:
-            await other.begin_transaction()
-            headers = [(GROUP_HEADER, b"another")]
-            await other.send_and_wait(topic, encode_window_metrics(result(NOW)), partition=0, headers=headers)
-            await asyncio.to_thread(
-                send, broker.bootstrap_servers, topic, [ToSend(encode_window_metrics(result(NOW)), partition=0)]
-            )
-            beats = asyncio.Semaphore(0)
-            reading = asyncio.create_task(
-                emitted_results(kafka, topic, 2, DEFAULT_GROUP, over=NEVER, beat=beats.release)
-            )
-            beating = asyncio.create_task(beats.acquire())
-            await asyncio.wait((reading, beating), return_when=asyncio.FIRST_COMPLETED)
-            assert not reading.done()
-            await other.abort_transaction()
-            async with asyncio.timeout(30):
-                return (await reading)[0]
-        finally:
-            with suppress(Exception):
-                await other.stop()
-
-    assert asyncio.run(scenario()) == [at(NOW, 0, 1)]
+    other = AIOKafkaProducer(**kafka, transactional_id=f"{topic}-other")
+    await other.start()
+    try:
+        await other.begin_transaction()
+        headers = [(GROUP_HEADER, b"another")]
+        await other.send_and_wait(topic, encode_window_metrics(result(NOW)), partition=0, headers=headers)
+        await asyncio.to_thread(
+            send, broker.bootstrap_servers, topic, [ToSend(encode_window_metrics(result(NOW)), partition=0)]
+        )
+        beats = asyncio.Semaphore(0)
+        reading = asyncio.create_task(emitted_results(kafka, topic, 2, DEFAULT_GROUP, over=NEVER, beat=beats.release))
+        beating = asyncio.create_task(beats.acquire())
+        await asyncio.wait((reading, beating), return_when=asyncio.FIRST_COMPLETED)
+        assert not reading.done()
+        await other.abort_transaction()
+        async with asyncio.timeout(30):
+            assert (await reading)[0] == [at(NOW, 0, 1)]
+    finally:
+        with suppress(Exception):
+            await other.stop()
 
 
 def test_a_commit_says_where_the_last_results_of_the_windows_begin_that_can_still_change() -> None:

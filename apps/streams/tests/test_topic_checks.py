@@ -1,14 +1,12 @@
 """What the processor says to topics that somebody else may have made."""
 
-import asyncio
-import logging
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from clickstream_core.settings import read_settings
-from clickstream_streams.errors import FatalError
+from clickstream_kafka.errors import FatalError
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.topic_checks import allowed_ahead, check_topics, how_to_refuse_clocks_ahead
 
@@ -41,22 +39,24 @@ class Admin:
         return [SimpleNamespace(resources=[(self._error_code, "", 2, resource.name, entries)])]
 
 
-def check(admin: Admin, **environ: str) -> None:
+async def check(admin: Admin, **environ: str) -> None:
     settings = read_settings(StreamsSettings, prog="test", description="", argv=[], environ=environ)
     client: Any = admin
-    asyncio.run(check_topics(client, settings))
+    await check_topics(client, settings, {PARTIALS: 1})
 
 
-def test_topics_as_the_product_makes_them_are_fine(caplog: pytest.LogCaptureFixture) -> None:
-    check(Admin())
+async def test_topics_as_the_product_makes_them_are_fine(caplog: pytest.LogCaptureFixture) -> None:
+    await check(Admin())
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("topic", [PARTIALS, METRICS])
-def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_the_command_that_mends_it(topic: str) -> None:
-    check(Admin({topic: {"max.message.bytes": "1000000"}}))
+async def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_the_command_that_mends_it(
+    topic: str,
+) -> None:
+    await check(Admin({topic: {"max.message.bytes": "1000000"}}))
     with pytest.raises(FatalError) as refusal:
-        check(Admin({topic: {"max.message.bytes": "999999"}}), KAFKA_BOOTSTRAP_SERVERS="kafka:9094")
+        await check(Admin({topic: {"max.message.bytes": "999999"}}), KAFKA_BOOTSTRAP_SERVERS="kafka:9094")
     assert str(refusal.value) == (
         f"{topic} takes at most 999999 bytes at once, the processor may write more: kafka-configs.sh --bootstrap-server"
         f" kafka:9094 --alter --entity-type topics --entity-name {topic} --add-config max.message.bytes=1000000"
@@ -73,13 +73,13 @@ def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_the_com
         ({"WINDOW_SIZE": "12h", "OUT_OF_ORDERNESS": "12h", "ALLOWED_LATENESS": "1s"}, "86401s", 2),
     ],
 )
-def test_a_topic_that_forgets_what_a_restart_must_replay_is_refused_with_the_command_that_mends_it(
+async def test_a_topic_that_forgets_what_a_restart_must_replay_is_refused_with_the_command_that_mends_it(
     topic: str, environ: dict[str, str], needed: str, kept: int
 ) -> None:
     enough = {"retention.ms": "1000000000"}
     admin = Admin({name: enough for name in (EVENTS, PARTIALS, METRICS) if name != topic})
     with pytest.raises(FatalError) as refusal:
-        check(admin, KAFKA_BOOTSTRAP_SERVERS="kafka:9094", **environ)
+        await check(admin, KAFKA_BOOTSTRAP_SERVERS="kafka:9094", **environ)
     error = str(refusal.value)
     assert error.startswith(f"{topic} keeps records for 1d, a restart must replay {needed} (WINDOW_SIZE + OUT_OF_")
     assert error.endswith(
@@ -89,26 +89,25 @@ def test_a_topic_that_forgets_what_a_restart_must_replay_is_refused_with_the_com
     assert "\n" not in error
 
 
-def test_a_limit_of_bytes_is_refused_because_nobody_knows_how_long_they_last() -> None:
+async def test_a_limit_of_bytes_is_refused_because_nobody_knows_how_long_they_last() -> None:
     with pytest.raises(FatalError, match=r"1073741824 bytes of a partition.*--add-config retention.bytes=-1$"):
-        check(Admin({EVENTS: {"retention.bytes": "1073741824"}}))
+        await check(Admin({EVENTS: {"retention.bytes": "1073741824"}}))
 
 
-def test_all_topics_that_forget_too_early_are_named_at_once() -> None:
+async def test_all_topics_that_forget_too_early_are_named_at_once() -> None:
     with pytest.raises(FatalError, match=f"^{EVENTS} .*; {PARTIALS} .*; {METRICS} "):
-        check(Admin(), WINDOW_SIZE="1d")
+        await check(Admin(), WINDOW_SIZE="1d")
 
 
-def test_a_topic_that_holds_enough_but_at_worst_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    check(Admin({EVENTS: {"retention.ms": "400000"}}))
+async def test_a_topic_that_holds_enough_but_at_worst_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    await check(Admin({EVENTS: {"retention.ms": "400000"}}))
     (record,) = caplog.records
     assert "keeps records for 400s, a restart must replay 435s" in record.getMessage()
     assert "--add-config retention.ms=86400000" in record.getMessage()
 
 
-def test_settings_that_may_not_be_looked_at_are_said(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        check(Admin(error_code=TOPIC_AUTHORIZATION_FAILED), WINDOW_SIZE="1d")
+async def test_settings_that_may_not_be_looked_at_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    await check(Admin(error_code=TOPIC_AUTHORIZATION_FAILED), WINDOW_SIZE="1d")
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         f"can't check whether the retention of {topic} is long enough" for topic in (EVENTS, PARTIALS, METRICS)
     ]
@@ -122,10 +121,10 @@ def test_settings_that_may_not_be_looked_at_are_said(caplog: pytest.LogCaptureFi
         ({"message.timestamp.after.max.ms": "60001"}, "up to 60001ms", "message.timestamp.after.max.ms=60000"),
     ],
 )
-def test_an_events_topic_that_lets_in_clocks_that_run_ahead_is_named(
+async def test_an_events_topic_that_lets_in_clocks_that_run_ahead_is_named(
     caplog: pytest.LogCaptureFixture, changes: dict[str, str], allowed: str, mended: str
 ) -> None:
-    check(Admin({EVENTS: changes}))
+    await check(Admin({EVENTS: changes}))
     (record,) = caplog.records
     assert f"whose timestamps are {allowed} ahead of the clock, MAX_CLOCK_SKEW is 1m" in record.getMessage()
     assert record.getMessage().endswith(f"--entity-name {EVENTS} --add-config {mended}")
@@ -134,8 +133,10 @@ def test_an_events_topic_that_lets_in_clocks_that_run_ahead_is_named(
 @pytest.mark.parametrize(
     "changes", [{"message.timestamp.after.max.ms": "3600000", "message.timestamp.type": "LogAppendTime"}, {}]
 )
-def test_a_topic_that_lets_in_none_is_not_named(caplog: pytest.LogCaptureFixture, changes: dict[str, str]) -> None:
-    check(Admin({EVENTS: changes, METRICS: {"message.timestamp.after.max.ms": UNLIMITED}}))
+async def test_a_topic_that_lets_in_none_is_not_named(
+    caplog: pytest.LogCaptureFixture, changes: dict[str, str]
+) -> None:
+    await check(Admin({EVENTS: changes, METRICS: {"message.timestamp.after.max.ms": UNLIMITED}}))
     assert caplog.records == []
 
 
@@ -146,10 +147,10 @@ def test_a_topic_that_lets_in_none_is_not_named(caplog: pytest.LogCaptureFixture
         (METRICS, "not the brokers'. To have that: kafka-configs"),
     ],
 )
-def test_a_topic_of_ours_without_the_brokers_time_is_named_with_the_command_that_mends_it(
+async def test_a_topic_of_ours_without_the_brokers_time_is_named_with_the_command_that_mends_it(
     caplog: pytest.LogCaptureFixture, topic: str, said: str
 ) -> None:
-    check(Admin({topic: {"message.timestamp.type": "CreateTime"}}))
+    await check(Admin({topic: {"message.timestamp.type": "CreateTime"}}))
     (record,) = caplog.records
     assert f"records on {topic} have the time of the replica that writes them, {said}" in record.getMessage()
     assert record.getMessage().endswith(f"--entity-name {topic} --add-config message.timestamp.type=LogAppendTime")
@@ -179,3 +180,9 @@ def test_older_brokers_have_one_limit_for_both_directions(
 def test_no_topic_is_asked_to_refuse_clocks_that_are_right() -> None:
     assert how_to_refuse_clocks_ahead({AFTER: "60000"}, 0) == {AFTER: "1000"}
     assert how_to_refuse_clocks_ahead({AFTER: "1000"}, 0) == {}
+
+
+async def test_a_partials_topic_with_several_partitions_is_refused() -> None:
+    settings = read_settings(StreamsSettings, prog="test", description="", argv=[], environ={})
+    with pytest.raises(FatalError, match=f"PARTIALS_TOPIC={PARTIALS} has 2 partitions; it must have exactly one"):
+        await check_topics(cast(Any, Admin()), settings, {PARTIALS: 2})

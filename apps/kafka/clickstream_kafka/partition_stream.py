@@ -1,0 +1,179 @@
+"""The kstreams stream that owns the tasks of a topic's assigned partitions.
+
+kstreams starts it, stops it and gives it its consumer's configuration. It joins the group, makes a `PartitionTask` for
+each partition that is assigned, and runs the task with the stream's function: `async def process(task, batches)`, which
+is called each turn with the next records of the task's partition. The group's protocol is eager: a rebalance revokes
+all partitions and assigns all anew.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+from kstreams import RebalanceListener, Stream
+
+from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.connection import start_client
+from clickstream_kafka.errors import FatalError
+from clickstream_kafka.instruments import KafkaInstruments
+from clickstream_kafka.records import Batches
+from clickstream_kafka.tasks import PartitionTask, describe
+
+_LAST_COMMIT_TIMEOUT_S = 3.0
+_CANCEL_TIMEOUT_S = 1.0
+_LEAVE_TIMEOUT_S = 1.0
+
+_log = logging.getLogger(__name__)
+Task = TypeVar("Task", bound=PartitionTask)
+
+
+class PartitionStream(Stream, Generic[Task]):
+    """A stream whose function is called with the batches of one partition and the task that owns it.
+
+    Its `start` returns when the stream was stopped, and raises what a task raised that no retry can help.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        func: Callable[[Task, Batches], Awaitable[None]],
+        *,
+        stage: str,
+        make_task: Callable[[TopicPartition, BatchConsumer], Task],
+        instruments: KafkaInstruments,
+        config: dict[str, object],
+        join_pause_s: float = 1.0,
+    ) -> None:
+        super().__init__(
+            topic,
+            func=func,
+            name=topic,
+            config={**config, "instruments": instruments},
+            consumer_class=BatchConsumer,
+            rebalance_listener=_Assignment(self.release, self.take),
+        )
+        self.tasks: dict[TopicPartition, Task] = {}
+        self.assigned = False
+        self._process = func  # the engine replaces self.func by its middleware for single records
+        self._make_task = make_task
+        self._rebalances = instruments.rebalances.labels(stage)
+        self._join_pause_s = join_pause_s
+        self._running: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._trouble = ""
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Join the group, once Kafka is there, and work until stopped."""
+        self.running = True
+        while self.running:
+            if await self._join():
+                break
+            await asyncio.sleep(self._join_pause_s)
+        await self._ended
+
+    async def stop(self) -> None:
+        """Finish the tasks' turns, commit, and leave the group."""
+        if not self.running:
+            return
+        self.running = False
+        await self.release()
+        consumer, self.consumer = self.consumer, None
+        if consumer is not None:
+            await _leave(consumer.stop())
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def _join(self) -> bool:
+        """Start a consumer; return False when it should be tried again."""
+        self.subscribe()
+        consumer = self.consumer
+        assert consumer is not None, "subscribe() creates the consumer"
+        try:
+            await start_client(consumer)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            self._trouble = describe(error)
+            _log.warning("%s: cannot join the group yet: %s", self.name, self._trouble)
+            self.consumer = None
+            await _leave(consumer.stop())
+            return False
+        self._trouble = ""
+        return True
+
+    def waits_for(self) -> str:
+        """Return what it waits for until partitions, perhaps none, are assigned and all restored; "" when ready."""
+        if self.assigned and all(task.ready for task in self.tasks.values()):
+            return "" if self.tasks or self._topic_exists() else f"topic {self.name} does not exist any more"
+        unready = sorted((each for each in self.tasks.values() if not each.ready), key=lambda task: not task.trouble)
+        reasons = [f"partition {task.partition.partition}: {task.waits_for()}" for task in unready if task.waits_for()]
+        trouble = next(iter(reasons), self._trouble)
+        return f"{self.name}: waiting for assignment, restore or Kafka" + (f" ({trouble})" if trouble else "")
+
+    def _topic_exists(self) -> bool:
+        return self.consumer is None or bool(self.consumer.partitions_for_topic(self.name))
+
+    def take(self, partitions: set[TopicPartition]) -> None:
+        """Start the tasks of the partitions; one that was here before keeps its memory."""
+        if not self.running:
+            return  # the group assigned partitions while the stream was being stopped
+        assert isinstance(self.consumer, BatchConsumer), "the stream was made with this class"
+        kept = {partition: task for partition, task in self.tasks.items() if partition in partitions}
+        for partition in self.tasks.keys() - kept.keys():
+            self.tasks[partition].clear_metrics()
+        self.tasks = {p: kept.get(p) or self._make_task(p, self.consumer) for p in sorted(partitions)}
+        for partition, task in self.tasks.items():
+            running = self._running[partition] = task.start(partial(self._process, task))
+            running.add_done_callback(self._task_ended)
+        self.assigned = True
+        self._rebalances.inc()
+
+    async def release(self) -> None:
+        """Stop the tasks; one whose last commit takes too long is cancelled, its events will be replayed."""
+        self.assigned = False
+        for task in self.tasks.values():
+            task.stop()
+        running, self._running = list(self._running.values()), {}
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=_LAST_COMMIT_TIMEOUT_S)
+        for future in late:
+            future.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_S)
+            for task in self.tasks.values():
+                task.clear_metrics()
+            self.tasks = {}
+
+    def _task_ended(self, running: "asyncio.Task[None]") -> None:
+        error = None if running.cancelled() else running.exception()
+        if error is None or self._ended.done():
+            return
+        if not isinstance(error, FatalError):
+            _log.critical("%s ended with an unexpected error", running.get_name(), exc_info=error)
+        self._ended.set_exception(error)
+
+
+async def _leave(leaving: Coroutine[Any, Any, None]) -> None:
+    """Wait a moment until aiokafka has left the group; Kafka may be away, and aiokafka cancels tasks of its own."""
+    left = asyncio.create_task(leaving)
+    await asyncio.wait((left,), timeout=_LEAVE_TIMEOUT_S)
+    if left.done() and not left.cancelled() and left.exception() is not None:
+        _log.debug("could not leave the group: %r", left.exception())
+
+
+class _Assignment(RebalanceListener):
+    def __init__(self, release: Callable[[], Awaitable[None]], take: Callable[[set[TopicPartition]], None]) -> None:
+        super().__init__()
+        self._release = release
+        self._take = take
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        await self._release()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._take(assigned)
