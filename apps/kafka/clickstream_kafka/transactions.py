@@ -29,6 +29,7 @@ from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.connection import start_client
+from clickstream_kafka.lost_answers import give_up_unanswered
 from clickstream_kafka.records import OutgoingRecord
 from clickstream_kafka.running import retrieve_exception
 
@@ -95,6 +96,7 @@ class Transactions:
             max_request_size=MAX_RECORD_BYTES,
             value_serializer=lambda value: None if value is _NULL else value,
         )
+        give_up_unanswered(producer)
         transactions = cls(producer, clock)
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):

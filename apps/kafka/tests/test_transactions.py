@@ -87,9 +87,8 @@ async def test_records_that_are_too_large_for_their_topic_are_named(refusal: typ
     with pytest.raises(RecordsTooLarge) as raised:
         await run(producer, [OutgoingRecord("dead-letters", b"1")] * 5)
     assert list(raised.value.positions) == [1, 3]
-    assert (
-        str(raised.value)
-        == "RecordsTooLarge: larger than dead-letters accepts: set its max.message.bytes to 1000000 or more"
+    assert str(raised.value).endswith(
+        ": larger than dead-letters accepts: set its max.message.bytes to 1000000 or more"
     )
     assert "commit_transaction" not in producer.done
 

@@ -1,0 +1,36 @@
+"""What a transaction may not be asked twice: aiokafka 0.14 sends each request again until it is answered.
+
+A request without an answer may still be under way: in the socket of a broker that hangs, or in one of ours whose
+packets are lost. It may arrive when the same producer has gone on to its next transaction. A late EndTxn commits that
+one half-way: dead letters without the offset that follows from them. A late TxnOffsetCommit takes its offset back.
+Only a new producer epoch keeps them out (KIP-890 raises it with each transaction, which aiokafka can't). So a producer
+whose EndTxn or TxnOffsetCommit got no answer is given up; the next one that starts settles what it left.
+
+Records may be sent twice: their sequence numbers tell. So may partitions and groups be added: what begins a transaction
+that nobody ends is aborted, and its producer fenced.
+"""
+
+from functools import wraps
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, NodeNotReadyError
+from aiokafka.protocol.transaction import EndTxnRequest, TxnOffsetCommitRequest
+
+
+def give_up_unanswered(producer: AIOKafkaProducer) -> None:
+    """Have the producer's transaction fail when its end, or its offset, was sent and not answered."""
+    send = producer.client.send
+
+    @wraps(send)
+    async def sending(node_id: int, request: Any, **options: Any) -> Any:
+        try:
+            return await send(node_id, request, **options)
+        except NodeNotReadyError:  # it was not sent
+            raise
+        except KafkaError as error:
+            if isinstance(request, (EndTxnRequest, TxnOffsetCommitRequest)):
+                producer._txn_manager.fatal_error(error)
+            raise
+
+    producer.client.send = sending
