@@ -1,0 +1,72 @@
+"""What `helm test` runs in a pod of the consumer's image: `python -m clickstream_consumer.check ADDRESS`.
+
+It passes when the consumer is ready and has shown the newest result that its processor wrote to the metrics topic. The
+result is read with the consumer's own settings and user; what the consumer has shown is what its group has committed.
+Before the first window has closed there is no result; the check waits for it, nearly as long as `helm test` does.
+"""
+
+import sys
+import time
+from contextlib import closing
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.consumer.fetcher import ConsumerRecord
+
+from clickstream_consumer.settings import ConsumerSettings
+from clickstream_core.check import wait_until_ready
+from clickstream_core.groups import group_of
+from clickstream_core.settings import read_settings
+from clickstream_core.window_metrics import decode_window_metrics
+
+_PATIENCE_S = 280.0
+_COMMITTED_S = 30.0
+# Transactions leave markers between the results, so the newest is not always right at the end.
+_LAST_OFFSETS = 20
+
+
+def _newest_result(kafka: KafkaConsumer, settings: ConsumerSettings, deadline: float) -> ConsumerRecord | None:
+    """Return the newest result of the processor; wait for the first one."""
+    topic = settings.topics.metrics_topic
+    partitions = [TopicPartition(topic, number) for number in sorted(kafka.partitions_for_topic(topic) or ())]
+    kafka.assign(partitions)
+    for partition, end in kafka.end_offsets(partitions).items():
+        kafka.seek(partition, max(0, end - _LAST_OFFSETS))
+    newest = None
+    while newest is None and time.monotonic() < deadline:
+        while found := [record for records in kafka.poll(2000).values() for record in records]:
+            own = [record for record in found if group_of(record.headers) == settings.processor_group]
+            newest = max([newest, *own] if newest else own, key=lambda record: record.timestamp, default=None)
+    return newest
+
+
+def check(address: str, patience_s: float = _PATIENCE_S) -> None:
+    """Return when the newest result was shown; exit with the reason when that takes longer."""
+    deadline = time.monotonic() + patience_s
+    settings = read_settings(ConsumerSettings, prog="check", description="", argv=[])
+    wait_until_ready(address, deadline)
+    config = settings.kafka.kafka_python_config() | {
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+    }
+    with closing(KafkaConsumer(**config, group_id=settings.group_id, enable_auto_commit=False)) as kafka:
+        newest = _newest_result(kafka, settings, deadline)
+        if newest is None:
+            sys.exit(
+                f"FAILED: no result on {settings.topics.metrics_topic} within {patience_s:g} s; if windows are longer, "
+                "try again when one has closed"
+            )
+        metrics = decode_window_metrics(newest.value)
+        print(f"newest result: {metrics.window_start} to {metrics.window_end}, {metrics.total_events} events")
+        partition = TopicPartition(newest.topic, newest.partition)
+        shown_by = time.monotonic() + _COMMITTED_S
+        while (kafka.committed(partition) or 0) <= newest.offset:
+            if time.monotonic() > shown_by:
+                sys.exit(
+                    f"FAILED: {settings.group_id} has not committed it within {_COMMITTED_S:g} s; its log says why"
+                )
+            time.sleep(1)
+        print(f"{settings.group_id} has shown it")
+
+
+if __name__ == "__main__":
+    check(sys.argv[1])
