@@ -14,7 +14,7 @@ done
 NAMESPACE=kafka
 CLUSTER_NAME=data-on-eks
 IMAGE_REGISTRY='' IMAGE_TAG='' WINDOW_SIZE='' RATE=''
-COLLECTOR='' WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
+COLLECTOR='' MONITORING='' WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
 TIMEOUT=600
 VALUES=()
 
@@ -38,19 +38,21 @@ images where the cluster's nodes can pull them (make images).
   --with-kafka dev|eks      create that Kafka: dev has one node, eks three controllers and three brokers
   --install-operator        install Strimzi's operator first, into namespace strimzi
   --collector               install the collector too, which takes clicks from browsers
+  --monitoring              install the Grafana dashboard, and the alert rules where the Prometheus operator is; without
+                            this option both come where that operator is
   --image-registry NAME     where the images are (localhost)
   --image-tag TAG           their tag (the charts' version)
   --window-size DURATION    length of the windows, 1s to 1d (5m); topics keep their records as long as it needs
   --rate NUMBER             events per second of the producer (10)
-  --values [RELEASE=]FILE   Helm values for all releases or one of them; may be given several times; the options
-                            above win over these
+  --values [RELEASE=]FILE   Helm values for all apps' releases, or for one release; may be given several times; the
+                            options above win over these
   --timeout DURATION        how long each step may take (10m)
   --dry-run                 check everything, say what would be done, and change nothing in the cluster
   --help                    this text
 
 Options are not remembered: what is left out is back at its default at the next run; only the number of replicas
-stays as kubectl scale set it, and a collector that is there is left alone without --collector. STRIMZI_CHART and
-STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
+stays as kubectl scale set it, and a collector that is there is left alone without --collector (likewise what
+--monitoring installs). STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
 
 With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal;
 --collector adds the collector and a demo shop to click on. Ctrl+C stops it and leaves nothing running. It needs
@@ -81,6 +83,7 @@ parse_options() {
                 shift 2
                 ;;
             --collector) COLLECTOR=yes && shift ;;
+            --monitoring) MONITORING=yes && shift ;;
             --install-operator) INSTALL_OPERATOR=yes && shift ;;
             --dry-run) DRY_RUN=yes && shift ;;
             -h | --help)
@@ -124,6 +127,7 @@ check_all() {
     check_operator_rights
     KAFKA=missing
     [ -z "$STRIMZI" ] || find_kafka
+    choose_monitoring
     check_charts
     check_release_rights
     check_pending
@@ -143,7 +147,7 @@ set_up() {
     create_topics
     create_users
     install_releases
-    keep_collector
+    keep_others
 }
 
 say_what_next() {

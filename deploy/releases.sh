@@ -5,23 +5,27 @@
 RELEASES=(clickstream-consumer clickstream-streams-processor clickstream-producer)
 # Only with --collector, as the last.
 COLLECTOR_RELEASE=clickstream-collector
+# After the apps: an older release of the processor may have a dashboard of its own, which goes with its upgrade.
+MONITORING_RELEASE=clickstream-monitoring
+RULES=prometheusrules.monitoring.coreos.com
 
-# chart_of RELEASE
+# chart_of RELEASE: the folder of its chart
 chart_of() {
     case $1 in
-        clickstream-streams-processor) echo clickstream-streams ;;
-        *) echo "$1" ;;
+        clickstream-streams-processor) echo charts/clickstream-streams ;;
+        "$MONITORING_RELEASE") echo monitoring ;;
+        *) echo "charts/$1" ;;
     esac
 }
 
 # add_values [RELEASE=]FILE: an option --values; the file is copied, so it may be a pipe
 add_values() {
     local release='' file=$1 copy=$WORK/values-${#VALUES[@]}.yaml
-    case " ${RELEASES[*]} $COLLECTOR_RELEASE " in
+    case " ${RELEASES[*]} $COLLECTOR_RELEASE $MONITORING_RELEASE " in
         *" ${1%%=*} "*) release=${1%%=*} file=${1#*=} ;;
         *)
             if [[ $1 =~ ^(clickstream-[a-z-]+)= ]]; then
-                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${RELEASES[*]} $COLLECTOR_RELEASE"
+                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${RELEASES[*]} $COLLECTOR_RELEASE $MONITORING_RELEASE"
             fi
             ;;
     esac
@@ -44,6 +48,54 @@ choose_releases() {
     done
 }
 
+# choose_monitoring: adds dashboard and rules when they are asked for, or when the Prometheus operator is there and this
+# user may create both; without the operator the dashboard alone
+choose_monitoring() {
+    local each rules=true
+    [[ $(kube_cluster get --raw=/apis/monitoring.coreos.com/v1 2>/dev/null) == *'"PrometheusRule"'* ]] &&
+        [ -z "$(missing_rights create "$RULES" patch "$RULES" create configmaps patch configmaps)" ] || rules=false
+    if [ -n "$MONITORING" ] || [ "$rules" = true ]; then
+        RELEASES+=("$MONITORING_RELEASE")
+        echo "rules: {enabled: $rules}" >"$WORK/$MONITORING_RELEASE-found.yaml"
+        [ "$rules" = true ] ||
+            say "No alert rules: the Prometheus operator is not installed, or you may not create $RULES"
+        return 0
+    fi
+    for each in ${VALUES[@]+"${VALUES[@]}"}; do
+        [ "${each%%=*}" != "$MONITORING_RELEASE" ] ||
+            fail "--values=$MONITORING_RELEASE=...: without the Prometheus operator this release is installed with" \
+                "--monitoring, which is missing"
+    done
+}
+
+# choose_strategy: the processor's pods are replaced one by one where the settings that decide what is counted where are
+# those of the pods that run; else the old ones end first, which is the chart's default
+choose_strategy() {
+    local each
+    for each in WINDOW_SIZE WINDOW_TIME MAX_CLOCK_SKEW; do
+        [ "$(processor_setting "$each")" = "$(kube get deployment clickstream-streams-processor --ignore-not-found \
+            -o "jsonpath={.spec.template.spec.containers[0].env[?(@.name=='$each')].value}" 2>/dev/null)" ] || return 0
+    done
+    echo "strategy: RollingUpdate" >"$WORK/clickstream-streams-processor-found.yaml"
+}
+
+# create_visitor_secret: it salts the ids of visitors who bring none, so it is made once and stays
+create_visitor_secret() {
+    local random name=$COLLECTOR_RELEASE-visitors
+    # Values may name another Secret.
+    [ -n "$COLLECTOR" ] && [[ $(<"$WORK/rendered-$COLLECTOR_RELEASE") == *"secretName: $name"* ]] || return 0
+    [ -z "$(kube get secrets --field-selector="metadata.name=$name" -o name)" ] || return 0
+    if [ -n "$DRY_RUN" ]; then
+        say "Would create the secret $name"
+        return 0
+    fi
+    random=$(head -c 2000 /dev/urandom | tr -dc 'A-Za-z0-9')
+    kubectl create secret generic "$name" --from-file=secret=/dev/stdin --dry-run=client -o json <<<"${random:0:64}" |
+        kubectl label --local -f - -o json "app.kubernetes.io/instance=$COLLECTOR_RELEASE" app.kubernetes.io/part-of=clickstream |
+        kube create -f - >/dev/null
+    say "Secret $name created"
+}
+
 # connection_values: how to reach Kafka
 connection_values() {
     cat <<YAML
@@ -56,6 +108,7 @@ YAML
 
 # option_values RELEASE: what the user's options say
 option_values() {
+    [ "$1" != "$MONITORING_RELEASE" ] || return 0
     [ -z "$IMAGE_REGISTRY$IMAGE_TAG" ] || echo "image:"
     [ -z "$IMAGE_REGISTRY" ] || echo "  registry: \"$IMAGE_REGISTRY\""
     [ -z "$IMAGE_TAG" ] || echo "  tag: \"$IMAGE_TAG\""
@@ -76,13 +129,17 @@ write_values() {
 
 # describe_release RELEASE: sets HELM_ARGUMENTS to its name, chart and values; a later file of values wins
 describe_release() {
-    local each
-    HELM_ARGUMENTS=("$1" "$ROOT/charts/$(chart_of "$1")" --namespace "$NAMESPACE")
+    local each shared='=' found=("$WORK/kafka.yaml" "$WORK/$1-found.yaml")
+    # It is no app: what the apps have in common is not for it.
+    [ "$1" != "$MONITORING_RELEASE" ] || shared=$1= found=("$WORK/$1-found.yaml")
+    HELM_ARGUMENTS=("$1" "$ROOT/$(chart_of "$1")" --namespace "$NAMESPACE")
     [ -z "$CONTEXT" ] || HELM_ARGUMENTS+=(--kube-context "$CONTEXT")
-    [ ! -f "$WORK/kafka.yaml" ] || HELM_ARGUMENTS+=(--values "$WORK/kafka.yaml")
+    for each in "${found[@]}"; do
+        [ ! -f "$each" ] || HELM_ARGUMENTS+=(--values "$each")
+    done
     for each in ${VALUES[@]+"${VALUES[@]}"}; do
         case $each in
-            =* | "$1="*) HELM_ARGUMENTS+=(--values "${each#*=}") ;;
+            "$shared"* | "$1="*) HELM_ARGUMENTS+=(--values "${each#*=}") ;;
         esac
     done
     HELM_ARGUMENTS+=(--values "$WORK/$1-options.yaml")
@@ -110,7 +167,7 @@ check_charts() {
 # check_chart RELEASE VERSION: renders it, for this version of Kubernetes where it is known, to $WORK/rendered-RELEASE
 check_chart() {
     local chart output
-    chart=$ROOT/charts/$(chart_of "$1")
+    chart=$ROOT/$(chart_of "$1")
     output=$(helm dependency build --skip-refresh "$chart" 2>&1) ||
         fail "chart $chart can't be completed ($(last_line "$output")): is the folder writable?"
     describe_release "$1"
@@ -119,7 +176,7 @@ check_chart() {
         [[ $output != *"requires kubeVersion"* ]] ||
             fail "this cluster's Kubernetes is too old for $1 ($(last_line "$output"))"
         indent <<<"$output" >&2
-        fail "the values for $1 are refused: see above (charts/$(chart_of "$1")/values.yaml explains them)"
+        fail "the values for $1 are refused: see above ($(chart_of "$1")/values.yaml explains them)"
     }
 }
 
@@ -137,6 +194,8 @@ check_release_rights() {
 install_releases() {
     local release output
     write_values
+    choose_strategy
+    create_visitor_secret
     for release in "${RELEASES[@]}"; do
         if [ -z "$DRY_RUN" ]; then
             install_release "$release"
@@ -153,10 +212,16 @@ install_releases() {
     done
 }
 
-# keep_collector: a run without --collector neither removes nor changes one that takes clicks, and says so
-keep_collector() {
-    [ -z "$COLLECTOR" ] && is_installed "$COLLECTOR_RELEASE" || return 0
-    say "$COLLECTOR_RELEASE is there and stays as it is (with --collector it is brought up to date too)"
+# keep_others: a run without --collector or --monitoring neither removes nor changes what is there, and says so
+keep_others() {
+    local release
+    for release in "$COLLECTOR_RELEASE" "$MONITORING_RELEASE"; do
+        case " ${RELEASES[*]} " in
+            *" $release "*) continue ;;
+        esac
+        ! is_installed "$release" ||
+            say "$release is there and stays as it is (with --${release#clickstream-} it is brought up to date too)"
+    done
 }
 
 is_installed() {

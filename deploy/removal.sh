@@ -32,7 +32,8 @@ listed() {
 remove_releases() {
     local release installed
     installed=$(helm_in "$NAMESPACE" list --deployed --failed --pending --superseded --uninstalling --uninstalled --short)
-    for release in "${OUR_RELEASES[@]}"; do
+    # The alerts first, which would fire about the rest.
+    for release in clickstream-monitoring "${OUR_RELEASES[@]}"; do
         case $'\n'$installed$'\n' in
             *$'\n'"$release"$'\n'*)
                 [ -n "$DRY_RUN" ] ||

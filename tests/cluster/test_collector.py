@@ -37,7 +37,7 @@ def test_setup_makes_a_ready_collector_and_says_what_to_look_at(collecting: Inst
     assert pod.status.container_statuses[0].restart_count == 0
     assert f"kubectl port-forward service/{COLLECTOR} 8090:8080 -n {collecting.namespace}" in collecting.printed
     assert "/clickstream.js" in collecting.helm("get", "notes", COLLECTOR)
-    assert "VISITOR_SECRET" not in collecting.log(pod.metadata.name), "it found the one that the chart made"
+    assert "VISITOR_SECRET" not in collecting.log(pod.metadata.name), "it found the one that setup.sh made"
 
 
 def test_helm_test_passes(collecting: Installation) -> None:

@@ -28,6 +28,8 @@ def test_an_upgrade_and_its_rollback_roll_without_losing_an_event(
     installation: Installation, topics: ClusterTopics
 ) -> None:
     first, before = installation.pod_names(PROCESSOR), environment(installation)
+    upgrade(installation, "strategy=RollingUpdate")
+    assert installation.pod_names(PROCESSOR) == first, "the strategy alone replaces no pod"
     upgrade(installation, "commitInterval=500ms")
     second = installation.pod_names(PROCESSOR)
     assert environment(installation) == {**before, "COMMIT_INTERVAL": "500ms"}
@@ -45,7 +47,7 @@ def test_another_window_size_recreates_and_setup_brings_the_first_back(
     installation: Installation, topics: ClusterTopics
 ) -> None:
     longer = 2 * WINDOW_SECONDS
-    upgrade(installation, f"windowSize={longer}s")
+    upgrade(installation, f"windowSize={longer}s,strategy=Recreate")
     assert deployment(installation).spec.strategy.type == "Recreate"
     results = assert_all_windows_exact(topics, further_seconds=3 * longer)
     newest = max(results.values(), key=lambda each: seconds(each.window_end))
@@ -62,4 +64,5 @@ def test_setup_again_changes_nothing(installation: Installation) -> None:
     before = {release: installation.pod_names(release) for release in RELEASES}
     installation.set_up()
     assert {release: installation.pod_names(release) for release in RELEASES} == before
+    assert deployment(installation).spec.strategy.type == "RollingUpdate", "what is counted stays as it is"
     assert set(installation.restarts().values()) == {0}

@@ -29,4 +29,4 @@ def helm() -> Path:
 @pytest.fixture(scope="session")
 def charts(helm: Path, tmp_path_factory: pytest.TempPathFactory) -> Charts:
     """The charts with their dependencies."""
-    return Charts.of(ROOT / "charts", helm, tmp_path_factory.mktemp("helm"))
+    return Charts.of(ROOT, helm, tmp_path_factory.mktemp("helm"))

@@ -177,7 +177,7 @@ def test_nothing_optional_is_there_by_default(charts: Charts) -> None:
         "producer": always,
         "streams": always | {"PodDisruptionBudget"},
         "consumer": always,
-        "collector": always | {"PodDisruptionBudget", "Secret"},
+        "collector": always | {"PodDisruptionBudget"},
     }
 
 

@@ -72,7 +72,7 @@ def test_a_variant_is_what_the_integrations_take(charts: Charts, variant: str) -
 
 def test_the_variants_hold_all_integrations(charts: Charts) -> None:
     kinds = {each["kind"] for variant in VARIANTS for each in variant_objects(charts, variant) if is_integration(each)}
-    assert kinds == {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule", "HTTPRoute"}
+    assert kinds == {"ScaledObject", "TriggerAuthentication", "PodMonitor", "HTTPRoute"}
 
 
 def test_the_integrations_check_can_fail(charts: Charts) -> None:
@@ -125,8 +125,6 @@ def test_everything_is_called_like_the_release(charts: Charts, variant: str) -> 
             assert name in (release, "analytics")
         elif each["kind"] == "Job":
             assert name.startswith(f"{release}-")
-        elif each["kind"] == "Secret":
-            assert name == f"{release}-visitors", "Strimzi's Secret of the user has the release's name"
         else:
             assert name == (f"{release}-test" if is_test(each) else release)
         assert each["metadata"]["labels"]["app.kubernetes.io/part-of"] == "clickstream"

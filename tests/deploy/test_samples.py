@@ -64,6 +64,18 @@ def test_a_release_is_one_of_ours_and_its_chart_takes_the_values(
     assert values["image"]["tag"] == __version__
 
 
+@pytest.mark.parametrize("release_of", [argo_cd_release, flux_release])
+def test_dashboard_and_rules_are_a_release_of_their_own(release_of: Any, charts: Charts, tmp_path: Path) -> None:
+    path, release, values = release_of("clickstream-monitoring")
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+
+    objects = charts.objects("clickstream-monitoring", "--values", str(file), release=release)
+
+    assert (path, release) == ("monitoring", "clickstream-monitoring")
+    assert {each["kind"] for each in objects} == {"ConfigMap", "PrometheusRule"}
+
+
 def test_both_install_this_strimzi_and_the_manifests_of_production() -> None:
     argo_cd, flux = sample("gitops/argo-cd.yaml"), sample("gitops/flux.yaml")
 

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from kit.fake_cluster import COLLECTOR, LISTENER, MUTUAL, RELEASES, ROOT, TOPICS, FakeCluster, changes, values_of
+from kit.fake_cluster import (
+    COLLECTOR,
+    LISTENER,
+    MUTUAL,
+    RELEASES,
+    ROOT,
+    TOPICS,
+    FakeCluster,
+    changes,
+    processor_deployment,
+    values_of,
+)
 
 # Topics and users
 
@@ -132,6 +143,36 @@ def test_options_win_over_files_and_files_over_what_kafka_says(cluster: FakeClus
     assert "windowSize" not in "".join(producer.values)
 
 
+RUNNING = {"WINDOW_SIZE": "5m", "WINDOW_TIME": "event", "MAX_CLOCK_SKEW": "1m"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "rolls"),
+    [({}, True), ({"WINDOW_SIZE": "1m"}, False), ({"WINDOW_TIME": "arrival"}, False), ({"MAX_CLOCK_SKEW": ""}, False)],
+)
+def test_the_processors_pods_roll_only_where_what_they_count_stays(
+    cluster: FakeCluster, tmp_path: Path, changed: dict[str, str], rolls: bool
+) -> None:
+    cluster.answer(
+        "helm template clickstream-streams-processor ", processor_deployment(WINDOW_TIME="event", MAX_CLOCK_SKEW="1m")
+    )
+    for name, value in (RUNNING | changed).items():
+        cluster.answer(f"get deployment clickstream-streams-processor .*name=='{name}'", value)
+    (tmp_path / "own.yaml").write_text("strategy: Recreate\n")
+    options = ["--values", "clickstream-streams-processor=own.yaml"]
+    finished = cluster.run("setup.sh", *options, folder=tmp_path)
+    assert finished.status == 0, finished.error
+    (upgrade,) = finished.called("helm upgrade --install clickstream-streams-processor ")
+    _, *found, own, _ = upgrade.values
+    assert found == ["strategy: RollingUpdate"] * rolls
+    assert own == "strategy: Recreate", "the user's own values win"
+    assert "strategy" not in values_of(finished, "clickstream-producer")
+
+
+def test_a_new_processor_does_not_roll(cluster: FakeCluster) -> None:
+    assert "strategy" not in values_of(cluster.run("setup.sh"), "clickstream-streams-processor")
+
+
 def test_it_works_from_any_folder(cluster: FakeCluster, tmp_path: Path) -> None:
     finished = cluster.run("setup.sh", folder=tmp_path)
     assert finished.status == 0, finished.error
@@ -251,6 +292,42 @@ def test_the_collector_takes_values_image_and_connection(
     assert mine == "siteKeys: [shop]"
     assert options_given == 'image:\n  registry: "ghcr.io/example"\n  tag: "9"'
     assert "siteKeys" not in values_of(finished, "clickstream-producer")
+
+
+VISITORS = f"{COLLECTOR}-visitors"
+
+
+@pytest.fixture
+def salted(cluster: FakeCluster) -> FakeCluster:
+    """With the collector's own rendering, which names the secret of its visitors."""
+    cluster.answer(f"helm template {COLLECTOR} ", f"kind: Deployment\n  secretName: {VISITORS}\n")
+    cluster.answer(f"create secret generic {VISITORS} .*--dry-run=client", "kind: Secret\n")
+    return cluster
+
+
+def test_the_secret_of_the_visitors_is_made_once_before_the_collector(salted: FakeCluster) -> None:
+    finished = salted.run("setup.sh", "--collector")
+    assert finished.status == 0, finished.error
+    assert f"Secret {VISITORS} created" in finished.output
+    (labelled,) = finished.called("label --local .*app.kubernetes.io/instance=clickstream-collector ")
+    assert "app.kubernetes.io/part-of=clickstream" in labelled.call, "by which cleanup.sh finds it"
+    (created,) = [each for each in finished.called(" create -f -") if each.stdin == "kind: Secret\n"]
+    (upgrade,) = finished.called(f"helm upgrade --install {COLLECTOR} ")
+    assert finished.calls.index(created) < finished.calls.index(upgrade)
+
+    salted.answer(f"get secrets --field-selector=metadata.name={VISITORS} ", f"secret/{VISITORS}\n")
+    again = salted.run("setup.sh", "--collector")
+    assert again.status == 0, again.error
+    assert again.called("create secret") == []
+
+
+def test_no_secret_is_made_where_none_is_missing(cluster: FakeCluster, salted: FakeCluster) -> None:
+    assert salted.run("setup.sh").called("create secret") == []
+    dry = salted.run("setup.sh", "--collector", "--dry-run")
+    assert dry.called("create secret") == []
+    assert f"Would create the secret {VISITORS}" in dry.output
+    cluster.answer(f"helm template {COLLECTOR} ", "kind: Deployment\n  secretName: mine\n")
+    assert cluster.run("setup.sh", "--collector").called("create secret") == []
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])

@@ -53,20 +53,27 @@ def _build(go: str, target: Path) -> None:
 
 @dataclass(frozen=True)
 class Charts:
-    """A copy of charts/ with its dependencies built, and Helm with a home of its own."""
+    """A copy of charts/ and monitoring/ with their dependencies built, and Helm with a home of its own."""
 
     executable: Path
     directory: Path
     _rendered: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Path, executable: Path, workshop: Path) -> "Charts":
-        """Copy the charts from `source` into `workshop` and put the library chart into each that asks for it."""
+    def of(cls, root: Path, executable: Path, workshop: Path) -> "Charts":
+        """Copy the repository's charts into `workshop` and put the library chart into each that asks for it."""
         unbuilt = shutil.ignore_patterns("*.tgz")
-        charts = cls(executable, Path(shutil.copytree(source, workshop / "charts", ignore=unbuilt)))
-        for chart in sorted(charts.directory.glob("*/Chart.lock")):
+        for folder in ("charts", "monitoring"):
+            shutil.copytree(root / folder, workshop / folder, ignore=unbuilt)
+        charts = cls(executable, workshop / "charts")
+        for chart in sorted(workshop.glob("**/Chart.lock")):
             charts.run("dependency", "build", str(chart.parent)).check_returncode()
         return charts
+
+    def path(self, chart: str) -> Path:
+        """The folder of a chart."""
+        beside = self.directory.with_name(chart.removeprefix("clickstream-"))
+        return beside if (beside / "Chart.yaml").exists() else self.directory / chart
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run Helm; without a cluster unless `variables` name one."""
@@ -78,7 +85,7 @@ class Charts:
 
     def template(self, chart: str, *arguments: str, release: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run `helm template` on `chart` in namespace kafka; the release is called like the chart."""
-        return self.run("template", release or chart, str(self.directory / chart), "--namespace", "kafka", *arguments)
+        return self.run("template", release or chart, str(self.path(chart)), "--namespace", "kafka", *arguments)
 
     def objects(self, chart: str, *arguments: str, release: str | None = None) -> list[dict[str, Any]]:
         """Return what `helm template` makes, hooks included. The same is rendered once."""

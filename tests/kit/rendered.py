@@ -68,15 +68,3 @@ def container(charts: Charts, app: str, *arguments: str) -> Object:
 def environment(found: Object) -> dict[str, str]:
     """The environment of a container; what has no value of its own is empty."""
     return {each["name"]: each.get("value", "") for each in found["env"]}
-
-
-def live_processor(**changed: str) -> Object:
-    """The processor's Deployment as a cluster has it, with the chart's defaults but for the changed environment."""
-    defaults = {"WINDOW_SIZE": "5m", "WINDOW_TIME": "event", "MAX_CLOCK_SKEW": "1m", "ALLOWED_LATENESS": "1m"}
-    env = [{"name": name, "value": value} for name, value in (defaults | changed).items() if value]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"namespace": "kafka", "name": RELEASES["streams"]},
-        "spec": {"template": {"spec": {"containers": [{"env": env}]}}},
-    }

@@ -1,4 +1,4 @@
-{{/* What the library chart is told of this app. */}}
+{{/* The app for the library chart, whose _pod.tpl explains the fields. */}}
 {{- define "clickstream-collector.app" -}}
 name: collector
 ports:
@@ -6,8 +6,36 @@ ports:
   http: 8080
 adminPort: admin
 preStopSeconds: {{ .Values.preStopSeconds }}
+check: {module: clickstream_collector.check}
 env:
-  {{- include "clickstream-collector.env" . | nindent 2 }}
+  - name: EVENTS_TOPIC
+    value: {{ .Values.topics.events | quote }}
+  - name: DEAD_LETTER_TOPIC
+    value: {{ .Values.topics.deadLetters | quote }}
+  - name: ALLOWED_ORIGINS
+    value: {{ join "," .Values.allowedOrigins | quote }}
+  {{- with .Values.siteKeys }}
+  - name: SITE_KEYS
+    value: {{ join "," . | quote }}
+  {{- end }}
+  - name: LIMIT
+    value: {{ include "clickstream-collector.limit" .Values.limit | quote }}
+  - name: SITE_LIMIT
+    value: {{ include "clickstream-collector.limit" .Values.siteLimit | quote }}
+  - name: BYTES_PER_EVENT
+    value: {{ include "clickstream-collector.limit" .Values.bytesPerEvent | quote }}
+  {{- with .Values.trustedProxies }}
+  - name: TRUSTED_PROXIES
+    value: {{ join "," . | quote }}
+  {{- end }}
+  - name: COUNTRY_HEADERS
+    value: {{ join "," .Values.countryHeaders | quote }}
+  - name: BOTS
+    value: {{ .Values.bots | quote }}
+  {{- with .Values.keptQueryParameters }}
+  - name: KEPT_QUERY_PARAMETERS
+    value: {{ join "," . | quote }}
+  {{- end }}
 fileEnv:
   - name: VISITOR_SECRET_FILE
     value: /etc/clickstream/visitors/secret
@@ -41,10 +69,6 @@ volumes:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- end }}
-{{- with include "clickstream-collector.visitorChecksum" . }}
-checksums:
-  {{- . | nindent 2 }}
-{{- end }}
 # Over zones, then over nodes, each revision by itself; a pod that would make it uneven still runs.
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
@@ -58,17 +82,14 @@ topologySpreadConstraints:
   {{- end }}
 {{- end }}
 
-{{/* Replicas that differ in it would count a visitor twice, so another one replaces the pods. The chart's own stays. */}}
-{{- define "clickstream-collector.visitorChecksum" -}}
-{{- with .Values.visitorSecret }}
-{{- if .name }}
-{{- with lookup "v1" "Secret" $.Release.Namespace .name -}}
-checksum/visitor-secret: {{ index (.data | default dict) $.Values.visitorSecret.key | default "" | sha256sum | quote }}
-{{- end }}
-{{- end }}
-{{- end }}
-{{- end }}
-
 {{- define "clickstream-collector.visitorSecret" -}}
 {{- .Values.visitorSecret.name | default (printf "%s-visitors" (include "clickstream-library.fullname" .)) -}}
+{{- end }}
+
+{{/* A number without an exponent, or off, which YAML reads as false. */}}
+{{- define "clickstream-collector.limit" -}}
+{{- if has (toString .) (list "off" "false") }}off
+{{- else if eq (float64 .) (int64 . | float64) }}{{ int64 . }}
+{{- else }}{{ . }}
+{{- end }}
 {{- end }}

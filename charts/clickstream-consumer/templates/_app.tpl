@@ -1,10 +1,22 @@
-{{/* What the library chart is told of this app. */}}
+{{/* The app for the library chart, whose _pod.tpl explains the fields. */}}
 {{- define "clickstream-consumer.app" -}}
 name: consumer
 ports:
   http: 8080
 adminPort: http
 preStopSeconds: 2
+check: {module: clickstream_consumer.check}
 env:
-  {{- include "clickstream-consumer.env" . | nindent 2 }}
+  - name: METRICS_TOPIC
+    value: {{ .Values.topics.metrics | quote }}
+  - name: GROUP_ID
+    value: {{ .Values.groupId | quote }}
+  - name: PROCESSOR_GROUP
+    value: {{ .Values.processorGroup | quote }}
+  - name: DASHBOARD_LANGUAGE
+    value: {{ .Values.dashboardLanguage | quote }}
+  {{- with .Values.trustedProxies | default (ternary (list "private") (list) .Values.httpRoute.enabled) }}
+  - name: TRUSTED_PROXIES
+    value: {{ join "," . | quote }}
+  {{- end }}
 {{- end }}

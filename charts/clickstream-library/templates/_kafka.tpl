@@ -83,21 +83,3 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
       {{- end }}
 {{- end }}
 {{- end }}
-
-{{/*
-Sums of the certificates that the pods have read, so that `helm upgrade` replaces pods that hold on to a CA or a client
-certificate from before its renewal. A password is left out: it is read again without a restart. `lookup` sees the
-cluster; without one (helm template, Argo CD) there is nothing to sum up.
-*/}}
-{{- define "clickstream-library.kafkaChecksums" -}}
-{{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
-{{- with lookup "v1" "Secret" .Release.Namespace .Values.kafka.tls.caSecret }}
-checksum/kafka-ca: {{ index (.data | default dict) "ca.crt" | default "" | sha256sum | quote }}
-{{- end }}
-{{- end }}
-{{- if eq .Values.kafka.authentication.type "tls" }}
-{{- with lookup "v1" "Secret" .Release.Namespace (include "clickstream-library.kafkaUserSecret" .) }}
-checksum/kafka-user: {{ index (.data | default dict) "user.crt" | default "" | sha256sum | quote }}
-{{- end }}
-{{- end }}
-{{- end }}

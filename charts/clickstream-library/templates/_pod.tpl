@@ -8,14 +8,14 @@ app       what the chart says of its app (template CHART.app):
   adminPort       the one of them that serves /healthz, /readyz and /metrics
   preStopSeconds  how long the app still answers after its pod was told to end
   env             its settings
-  fileEnv, volumeMounts, volumes, checksums
-                  files that it has beside those for Kafka, the settings that name them, their sums as annotations
+  fileEnv, volumeMounts, volumes
+                  files that it has beside those for Kafka, and the settings that name them
+  check           what `helm test` runs: module, and for clickstream_core.check the metric that must rise
   topologySpreadConstraints
                   unless the values have some
 */}}
 {{- define "clickstream-library.podMetadata" -}}
-{{- $checksums := merge (include "clickstream-library.kafkaChecksums" .context | fromYaml) (.app.checksums | default dict) -}}
-{{- with merge $checksums .context.Values.podAnnotations -}}
+{{- with .context.Values.podAnnotations -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{ end -}}

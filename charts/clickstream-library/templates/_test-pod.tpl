@@ -1,7 +1,7 @@
 {{/*
-The pod of `helm test`: the app's own image, security and way to Kafka, running the check in files/check.py. Its own
-labels keep it out of the Service, and where NetworkPolicies are on, it gets one of its own for as long as it runs. Takes
-context and app.
+The pod of `helm test`: the app's own image, security, settings and way to Kafka, running app.check. Its own labels keep
+it out of the Service, and where NetworkPolicies are on, it gets one of its own for as long as it runs. Takes context and
+app.
 */}}
 {{- define "clickstream-library.testPod" -}}
 {{- $context := .context -}}
@@ -25,10 +25,13 @@ spec:
       imagePullPolicy: {{ $values.image.pullPolicy }}
       securityContext:
         {{- include "clickstream-library.containerSecurityContext" . | nindent 8 }}
-      command: [python, -c]
+      command: [python, -m]
       args:
-        - {{ $context.Files.Get "files/check.py" | toJson }}
+        - {{ .app.check.module }}
         - {{ printf "http://%s:8080" $app | quote }}
+        {{- with .app.check.metric }}
+        - {{ . }}
+        {{- end }}
       env:
         {{- include "clickstream-library.kafkaEnv" $context | nindent 8 }}
         {{- toYaml .app.env | nindent 8 }}

@@ -1,10 +1,24 @@
-{{/* What the library chart is told of this app. */}}
+{{/* The app for the library chart, whose _pod.tpl explains the fields. */}}
 {{- define "clickstream-producer.app" -}}
 name: producer
 ports:
   http: 8080
 adminPort: http
 preStopSeconds: 2
+check: {module: clickstream_core.check, metric: clickstream_producer_events_acknowledged_total}
 env:
-  {{- include "clickstream-producer.env" . | nindent 2 }}
+  - name: EVENTS_TOPIC
+    value: {{ .Values.topics.events | quote }}
+  - name: RATE
+    value: {{ .Values.rate | quote }}
+  - name: USERS
+    value: {{ .Values.users | int64 | quote }}
+  {{- with .Values.duration }}
+  - name: DURATION
+    value: {{ . | quote }}
+  {{- end }}
+  {{- if not (kindIs "invalid" .Values.seed) }}
+  - name: SEED
+    value: {{ .Values.seed | int64 | quote }}
+  {{- end }}
 {{- end }}
