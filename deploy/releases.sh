@@ -5,7 +5,7 @@
 RELEASES=(clickstream-consumer clickstream-streams-processor clickstream-producer)
 # Only with --collector, as the last.
 COLLECTOR_RELEASE=clickstream-collector
-# After the apps: an older release of the processor may have a dashboard of its own, which goes with its upgrade.
+# After the apps: the upgrade of an older processor release removes the dashboard that was part of it.
 MONITORING_RELEASE=clickstream-monitoring
 RULES=prometheusrules.monitoring.coreos.com
 
@@ -79,7 +79,7 @@ choose_strategy() {
     echo "strategy: RollingUpdate" >"$WORK/clickstream-streams-processor-found.yaml"
 }
 
-# create_visitor_secret: it salts the ids of visitors who bring none, so it is made once and stays
+# create_visitor_secret: creates the salt of visitors' ids if it is missing; an existing one is never changed
 create_visitor_secret() {
     local random name=$COLLECTOR_RELEASE-visitors
     # Values may name another Secret.
@@ -130,7 +130,7 @@ write_values() {
 # describe_release RELEASE: sets HELM_ARGUMENTS to its name, chart and values; a later file of values wins
 describe_release() {
     local each shared='=' found=("$WORK/kafka.yaml" "$WORK/$1-found.yaml")
-    # It is no app: what the apps have in common is not for it.
+    # It is not an app, so the apps' shared values are not passed to it.
     [ "$1" != "$MONITORING_RELEASE" ] || shared=$1= found=("$WORK/$1-found.yaml")
     HELM_ARGUMENTS=("$1" "$ROOT/$(chart_of "$1")" --namespace "$NAMESPACE")
     [ -z "$CONTEXT" ] || HELM_ARGUMENTS+=(--kube-context "$CONTEXT")

@@ -1,5 +1,6 @@
 """The samples in docs/: what they name exists, and the charts take their values."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,11 @@ def test_both_install_this_strimzi_and_the_manifests_of_production() -> None:
     assert kustomization["path"] == f"./{path}"
     assert kustomization["prune"] is False
     assert (ROOT / path / "kustomization.yaml").exists()
+
+
+def test_the_docs_ask_for_the_helm_that_setup_asks_for() -> None:
+    (least,) = re.findall(r"^HELM_AT_LEAST=(.+)$", (ROOT / "deploy/cluster.sh").read_text(), re.MULTILINE)
+    assert f"`helm` ({least} or newer)" in (DOCS / "deploy.md").read_text(encoding="utf-8")
 
 
 def test_the_storage_class_is_the_one_that_eks_asks_for() -> None:

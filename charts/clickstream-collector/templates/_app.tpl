@@ -1,4 +1,4 @@
-{{/* The app for the library chart, whose _pod.tpl explains the fields. */}}
+{{/* The app, in the fields that the library chart's _pod.tpl describes. */}}
 {{- define "clickstream-collector.app" -}}
 name: collector
 ports:
@@ -69,7 +69,7 @@ volumes:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- end }}
-# Over zones, then over nodes, each revision by itself; a pod that would make it uneven still runs.
+# Over zones, then over nodes, for each revision by itself; a pod that would be uneven is scheduled anyway.
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
   - topologyKey: {{ . }}

@@ -1,6 +1,6 @@
 {{/*
-How a pod reaches Kafka: settings in the environment, secrets as files. Files, because the kubelet replaces them when
-Strimzi rotates a password or renews a certificate, and the apps read them again at each new connection.
+A pod's connection to Kafka: settings in the environment, secrets as files. The kubelet updates the files when Strimzi
+rotates a password or renews a certificate, and the apps read them again at each new connection.
 */}}
 {{- define "clickstream-library.kafkaEnv" -}}
 {{- $kafka := .Values.kafka -}}
@@ -40,7 +40,7 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 {{- end }}
 {{- end }}
 
-{{/* The Secret that Strimzi makes for a KafkaUser has the user's name, and the users are named like the releases. */}}
+{{/* Strimzi names a KafkaUser's Secret after the user, and the users are named after the releases. */}}
 {{- define "clickstream-library.kafkaUserSecret" -}}
 {{- $own := ternary .Release.Name (include "clickstream-library.fullname" .) .Chart.IsRoot -}}
 {{- .Values.kafka.authentication.secret | default $own -}}
@@ -59,7 +59,7 @@ Strimzi rotates a password or renews a certificate, and the apps read them again
 {{- end }}
 {{- end }}
 
-{{/* Only the keys that are needed; 0440 with the pod's fsGroup lets the app read them and nobody else. */}}
+{{/* Only the keys that are needed; with 0440 and the pod's fsGroup only the app can read them. */}}
 {{- define "clickstream-library.kafkaVolumes" -}}
 {{- if and .Values.kafka.tls.enabled .Values.kafka.tls.caSecret }}
 - name: kafka-ca

@@ -1,4 +1,4 @@
-{{/* What never changes in a release: a Deployment's selector cannot. */}}
+{{/* These never change in a release, because a Deployment's selector is immutable. */}}
 {{- define "clickstream-library.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "clickstream-library.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}

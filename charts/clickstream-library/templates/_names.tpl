@@ -4,9 +4,9 @@
 {{- end }}
 
 {{/*
-A chart that is installed by itself is called like its release, so `kubectl logs deployment/RELEASE` needs no looking
-up. Under a parent chart, where several have one release, and with nameOverride it is RELEASE-NAME, without what the two
-have in common: release clickstream has the Deployment clickstream-consumer.
+A chart that is installed by itself uses its release's name, so that `kubectl logs deployment/RELEASE` works. Below a
+parent chart, where several charts share a release, and with nameOverride the name is RELEASE-NAME, without repeating a
+common prefix: release clickstream has the Deployment clickstream-consumer.
 */}}
 {{- define "clickstream-library.fullname" -}}
 {{- $name := include "clickstream-library.name" . -}}
@@ -26,7 +26,7 @@ have in common: release clickstream has the Deployment clickstream-consumer.
 {{- .Values.serviceAccount.name | default $own -}}
 {{- end }}
 
-{{/* The image by digest where one is given, else by tag; the tag defaults to the version of the apps. */}}
+{{/* The image, by digest if one is given, else by tag; the tag defaults to the apps' version. */}}
 {{- define "clickstream-library.image" -}}
 {{- $image := .Values.image -}}
 {{- $name := list $image.registry $image.repository | compact | join "/" -}}

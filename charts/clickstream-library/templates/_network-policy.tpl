@@ -1,4 +1,4 @@
-{{/* In: the app's ports. Out: DNS and Kafka. Takes context and app. */}}
+{{/* Ingress: the app's ports. Egress: DNS and Kafka. Takes context and app. */}}
 {{- define "clickstream-library.networkPolicy" -}}
 {{- $context := .context -}}
 {{- if $context.Values.networkPolicy.enabled -}}
@@ -30,7 +30,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Who may reach the HTTP port: everyone, or those in networkPolicy.from and the pod of `helm test`. */}}
+{{/* The peers of the HTTP port: all, or those in networkPolicy.from and the pod of `helm test`. */}}
 {{- define "clickstream-library.admitted" -}}
 {{- with .Values.networkPolicy.from -}}
 from:
@@ -42,8 +42,8 @@ from:
 {{- end }}
 
 {{/*
-The ports of pods, not those of the Services in front of them. Brokers mostly listen on the port of their bootstrap
-address, so its ports are Kafka's unless others are given.
+A NetworkPolicy names the ports of pods, not those of the Services in front of them. Brokers usually listen on the port
+of their bootstrap address, which is the default.
 */}}
 {{- define "clickstream-library.kafkaEgress" -}}
 - ports:

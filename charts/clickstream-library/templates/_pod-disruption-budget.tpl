@@ -1,4 +1,4 @@
-{{/* A drain takes one replica at a time; one that is not ready anyway never holds up a drain. */}}
+{{/* A drain evicts one replica at a time; a pod that is not ready never blocks it. */}}
 {{- define "clickstream-library.podDisruptionBudget" -}}
 {{- if .Values.podDisruptionBudget.enabled -}}
 apiVersion: policy/v1

@@ -1,4 +1,4 @@
-{{/* For the Prometheus operator; pods and not the Service, so that each replica is scraped. Takes context and app. */}}
+{{/* For the Prometheus operator; pods instead of the Service, so each replica is scraped. Takes context and app. */}}
 {{- define "clickstream-library.podMonitor" -}}
 {{- $context := .context -}}
 {{- if $context.Values.podMonitor.enabled -}}

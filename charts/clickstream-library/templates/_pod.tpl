@@ -1,18 +1,18 @@
 {{/*
-The pod of an app: of its Deployment, and of whatever else runs its image. These templates take a dict:
+The pod of an app, for its Deployment or Job. These templates take a dict:
 
 context   the chart's own context
-app       what the chart says of its app (template CHART.app):
-  name            the container
-  ports           each port of the container with its number; http is that of the Service
-  adminPort       the one of them that serves /healthz, /readyz and /metrics
-  preStopSeconds  how long the app still answers after its pod was told to end
-  env             its settings
+app       the chart's template CHART.app:
+  name            the container's name
+  ports           the container's ports, name: number; http is the Service's
+  adminPort       the name of the port that serves /healthz, /readyz and /metrics
+  preStopSeconds  how long the app still answers after its pod began to terminate
+  env             the app's settings
   fileEnv, volumeMounts, volumes
-                  files that it has beside those for Kafka, and the settings that name them
+                  its files other than Kafka's, and the settings that name them
   check           what `helm test` runs: module, and for clickstream_core.check the metric that must rise
   topologySpreadConstraints
-                  unless the values have some
+                  the default of the value of this name
 */}}
 {{- define "clickstream-library.podMetadata" -}}
 {{- with .context.Values.podAnnotations -}}
@@ -35,7 +35,7 @@ app.kubernetes.io/part-of: clickstream
 {{- $values := .context.Values -}}
 {{- $preStop := int $app.preStopSeconds -}}
 {{ include "clickstream-library.podSecurity" . }}
-# {{ $preStop }} s of preStop, the 10 s in which the apps end after SIGTERM, and some for a busy node.
+# {{ $preStop }} s of preStop, the 10 s in which the apps exit after SIGTERM, and a margin for a busy node.
 terminationGracePeriodSeconds: {{ add $preStop 18 }}
 containers:
   - name: {{ $app.name }}
@@ -68,7 +68,7 @@ containers:
     {{- include "clickstream-library.probes" $app.adminPort | nindent 4 }}
     lifecycle:
       preStop:
-        # Until every node knows that the Service no longer leads here, the app still answers.
+        # The app still answers until every node has removed the pod from the Service.
         sleep:
           seconds: {{ $preStop }}
     resources:
@@ -83,12 +83,12 @@ volumes:
 {{- end }}
 {{- end }}
 
-{{/* What every pod of a chart has, that of `helm test` too: Pod Security Standards "restricted", and where to run. */}}
+{{/* Shared by all pods, that of `helm test` included: Pod Security Standard "restricted", and scheduling. */}}
 {{- define "clickstream-library.podSecurity" -}}
 {{- $values := .context.Values -}}
 serviceAccountName: {{ include "clickstream-library.serviceAccountName" .context | quote }}
 automountServiceAccountToken: false
-# Services named like a setting would otherwise set it: a Service "http" makes HTTP_PORT=tcp://...
+# Otherwise a Service could set a setting: one named "http" makes HTTP_PORT=tcp://...
 enableServiceLinks: false
 {{- $security := dict }}
 {{- range $field, $value := $values.podSecurityContext }}
@@ -120,8 +120,8 @@ capabilities:
 {{- end }}
 
 {{/*
-/healthz says whether the app's loop moves: after 30 s without a turn it fails, and 30 s later the kubelet restarts the
-pod. Waiting for Kafka and restoring, however long, are turns. /readyz says whether the app does its work. Takes the port.
+/healthz fails when the app's loop has made no turn for 30 s, and 30 s later the kubelet restarts the pod; waiting for
+Kafka and restoring are turns, however long they take. /readyz succeeds while the app does its work. Takes the port.
 */}}
 {{- define "clickstream-library.probes" -}}
 startupProbe:

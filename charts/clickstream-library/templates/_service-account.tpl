@@ -1,4 +1,4 @@
-{{/* An account of its own, without rights and without a token: the apps never talk to Kubernetes. */}}
+{{/* An account without permissions and without a token: the apps do not use the Kubernetes API. */}}
 {{- define "clickstream-library.serviceAccount" -}}
 {{- if .Values.serviceAccount.create -}}
 apiVersion: v1

@@ -1,7 +1,6 @@
 {{/*
 The pod of `helm test`: the app's own image, security, settings and way to Kafka, running app.check. Its own labels keep
-it out of the Service, and where NetworkPolicies are on, it gets one of its own for as long as it runs. Takes context and
-app.
+it out of the Service; with NetworkPolicies it has one of its own while it runs. Takes context and app.
 */}}
 {{- define "clickstream-library.testPod" -}}
 {{- $context := .context -}}

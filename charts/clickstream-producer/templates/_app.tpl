@@ -1,4 +1,4 @@
-{{/* The app for the library chart, whose _pod.tpl explains the fields. */}}
+{{/* The app, in the fields that the library chart's _pod.tpl describes. */}}
 {{- define "clickstream-producer.app" -}}
 name: producer
 ports:

@@ -1,4 +1,4 @@
-{{/* What KEDA needs to ask Kafka for the lag: the processor's own credentials, if Kafka asks for any. */}}
+{{/* KEDA reads the lag with the processor's own credentials, if Kafka requires any. */}}
 {{- define "clickstream-streams.kedaCredentials" -}}
 {{- $kafka := .Values.kafka -}}
 {{- $user := include "clickstream-library.kafkaUserSecret" . -}}
@@ -17,7 +17,7 @@ secretTargetRef:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if eq $kafka.authentication.type "scram-sha-512" }}
-# Strimzi's Secret has no user name; the processor's environment has.
+# Strimzi's Secret does not contain the user name; the processor's environment does.
 env:
   - parameter: username
     name: KAFKA_SASL_USERNAME
