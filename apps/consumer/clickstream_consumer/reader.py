@@ -12,7 +12,6 @@ broker restarts, is no trouble yet.
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -27,6 +26,7 @@ from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.status import Condition, Status
 from clickstream_core.errors import MalformedMetrics, SettingsError
 from clickstream_core.groups import group_of
+from clickstream_core.log_throttle import LogThrottle
 from clickstream_core.window_metrics import decode_window_metrics
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ _RETRY_SECONDS = 1.0
 _AT_ONCE_SECONDS = 0.05
 _SHORT_PAUSE_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0
-_SAY_AGAIN_SECONDS = 30.0
 
 
 class Connected(Protocol):
@@ -80,7 +79,7 @@ class MetricsReader:
         self._connection: Connected | None = None
         self._connected_at = self._answered_at = clock()
         self._trouble_since: float | None = None
-        self._said_at: dict[Condition, float] = {}
+        self._throttle = LogThrottle()
         self._consumed = 0
 
     def poll(self) -> list[WindowResult]:
@@ -136,23 +135,18 @@ class MetricsReader:
 
     def _turn_to(self, status: Status) -> None:
         if status.trouble and status.condition is not self.status.condition:
-            self._say(status)
+            # One kind of trouble may alternate with another from attempt to attempt.
+            if self._throttle.allow(status.condition, self._clock()):
+                _log.log(self._level, "%s", printable(status.why))
             if self._trouble_since is None:
                 self._trouble_since = self._clock()
         if status.ready and self._trouble_since is not None:
             seconds = self._clock() - self._trouble_since
             _log.log(self._level, "Reading %s now, after %.0f s of trouble", self._topic, seconds)
             self._trouble_since = None
-            self._said_at.clear()
+            self._throttle.clear()
         self.status = status
         self._instruments.ready(status.ready)
-
-    def _say(self, status: Status) -> None:
-        """Log the trouble; where one kind alternates with another from try to try, each once in a while."""
-        now = self._clock()
-        if now - self._said_at.get(status.condition, -math.inf) >= _SAY_AGAIN_SECONDS:
-            self._said_at[status.condition] = now
-            _log.log(self._level, "%s", printable(status.why))
 
     def _decoded(self, record: ConsumerRecord) -> WindowResult | None:
         try:

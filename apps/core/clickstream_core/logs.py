@@ -26,11 +26,10 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, TextIO
 
+from clickstream_core.log_throttle import LogThrottle
 from clickstream_core.timestamps import format_milliseconds
 
 _OWN_LOGGERS = "clickstream"
-_REPEATED_AFTER = 30.0
-_MOST_REMEMBERED = 1000
 _ENOUGH_TO_KNOW_A_MESSAGE = 30
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -122,7 +121,7 @@ class _Quietened(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._passed: dict[tuple[str, object], float] = {}
+        self._throttle = LogThrottle()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith(_OWN_LOGGERS):
@@ -130,12 +129,7 @@ class _Quietened(logging.Filter):
         if record.levelno < logging.WARNING:
             return False
         message = (record.name, str(record.msg)[:_ENOUGH_TO_KNOW_A_MESSAGE])
-        if record.created - self._passed.get(message, -_REPEATED_AFTER) < _REPEATED_AFTER:
-            return False
-        if len(self._passed) >= _MOST_REMEMBERED:
-            self._passed.clear()
-        self._passed[message] = record.created
-        return True
+        return self._throttle.allow(message, record.created)
 
 
 def _in_one_line(record: logging.LogRecord) -> logging.LogRecord:

@@ -11,15 +11,15 @@ before it is believed to be broken.
 
 import logging
 import struct
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from clickstream_core.seldom import Seldom
+from clickstream_core.log_throttle import LogThrottle
 from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge
 
 CHECKSUM = "its checksum does not fit"
-_SAID_AGAIN_AFTER = 30.0
 _REMEMBERED = 10_000
 _BASE_OFFSET = struct.Struct(">q")
 _LAST_OFFSET_DELTA = 23
@@ -43,9 +43,10 @@ class Unreadable:
     by the same one after it has begun again. The log tells of a partition at most once in 30 s, with the total since.
     """
 
-    def __init__(self, count: Callable[[str, int, int], None], seldom: Seldom | None = None) -> None:
+    def __init__(self, count: Callable[[str, int, int], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._count = count
-        self._seldom = seldom or Seldom(_SAID_AGAIN_AFTER)
+        self._clock = clock
+        self._throttle = LogThrottle()
         self._suspects: dict[tuple[str, int], int] = {}
         self._known: set[tuple[str, int, int]] = set()
         self._in_order: deque[tuple[str, int, int]] = deque()
@@ -72,7 +73,7 @@ class Unreadable:
         self._count(topic, partition, count)
         place = (topic, partition)
         unsaid = self._unsaid.pop(place, 0) + count
-        due = self._seldom.due(place)
+        due = self._throttle.allow(place, self._clock())
         if not due:
             self._unsaid[place] = unsaid
         more = f", {unsaid} with those before" if unsaid > count else ""

@@ -17,7 +17,6 @@ from kafka.net.connection import KafkaConnection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.protocol.metadata import MetadataResponse
 
-from clickstream_core.seldom import Seldom
 from clickstream_kafka.patches import aiokafka_rebootstrap, kafka_python_rebootstrap
 from clickstream_kafka.patches.kafka_python_connections import complete_joins
 from clickstream_local.broker import Broker
@@ -220,11 +219,3 @@ def test_a_member_of_a_group_of_kafka_python_goes_on(
         producer.close(timeout=5)
         consumer.close(timeout_ms=5000)
     assert [record.value for records in found.values() for record in records] == [b"7"]
-
-
-def test_a_subject_is_spoken_of_once_in_a_while() -> None:
-    now = [0.0]
-    seldom = Seldom(30, clock=lambda: now[0])
-    assert [seldom.due("a"), seldom.due("a"), seldom.due("b")] == [True, False, True]
-    now[0] = 30.0
-    assert seldom.due("a")

@@ -15,7 +15,6 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.consumer.fetcher import Fetcher as KafkaPythonFetcher
 from kafka.record.memory_records import MemoryRecords
 
-from clickstream_core.seldom import Seldom
 from clickstream_kafka.patches import aiokafka_unreadable, kafka_python_unreadable
 from clickstream_kafka.patches.aiokafka_unreadable import Batches, ReadableRecords
 from clickstream_kafka.unreadable import Offsets, Unreadable, end_of_broken
@@ -130,7 +129,7 @@ def test_the_log_names_topic_partition_offsets_and_reason_once_in_30_seconds(
 ) -> None:
     now = [100.0]
     counts: list[int] = []
-    unreadable = Unreadable(lambda topic, partition, count: counts.append(count), Seldom(30, clock=lambda: now[0]))
+    unreadable = Unreadable(lambda topic, partition, count: counts.append(count), lambda: now[0])
     with caplog.at_level(logging.WARNING):
         unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum does not fit")
         unreadable.skipped("metrics", 1, Offsets(10, 20), "its checksum does not fit")

@@ -27,15 +27,13 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from clickstream_core.seldom import Seldom
+from clickstream_core.log_throttle import LogThrottle
 
 AFTER = 12.0
 """Seconds without an answer from any known broker after which a client begins again."""
 
 _LONGEST_ANSWER = 10.0
 """Seconds that a bootstrap server has to let a client in and tell of the cluster."""
-
-_SAID_AGAIN_AFTER = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -48,20 +46,20 @@ def rebootstrap_in_aiokafka() -> None:
 
 def install(after: float) -> None:
     """As `rebootstrap_in_aiokafka`, after so many seconds without an answer."""
-    seldom = Seldom(_SAID_AGAIN_AFTER)
+    throttle = LogThrottle()
     AIOKafkaConnection._handle_frame = _noting_answers(AIOKafkaConnection._handle_frame)
     AIOKafkaClient._get_conn = _given_up_when_brokers_move(AIOKafkaClient._get_conn)
-    AIOKafkaClient.bootstrap = _watched(AIOKafkaClient.bootstrap, after, seldom)
+    AIOKafkaClient.bootstrap = _watched(AIOKafkaClient.bootstrap, after, throttle)
     AIOKafkaClient.close = _unwatched(AIOKafkaClient.close)
 
 
 class _Watch:
     """Looks after one client."""
 
-    def __init__(self, client: Any, after: float, seldom: Seldom) -> None:
+    def __init__(self, client: Any, after: float, throttle: LogThrottle) -> None:
         self._client = client
         self._after = after
-        self._seldom = seldom
+        self._throttle = throttle
         self._heard_at = client._loop.time()
         self.connecting: dict[asyncio.Task[Any], tuple[Any, Any]] = {}
         """Attempts to connect: to which node, and what was known of it."""
@@ -107,7 +105,7 @@ class _Watch:
             connection.close(reason=CloseReason.CONNECTION_BROKEN)
         client.force_metadata_update()
         found = ", ".join(sorted(f"{host}:{port}" for host, port in _addresses(client)))
-        if self._seldom.due(found):
+        if self._throttle.allow(found, now):
             _log.warning("No known broker has answered for %.0f s; the bootstrap servers name %s", silence, found)
 
     def _has_moved(self, node: Any, place: Any) -> bool:
@@ -201,12 +199,14 @@ def _given_up_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) ->
     return getting
 
 
-def _watched(bootstrap: Callable[..., Coroutine[Any, Any, None]], after: float, seldom: Seldom) -> Callable[..., Any]:
+def _watched(
+    bootstrap: Callable[..., Coroutine[Any, Any, None]], after: float, throttle: LogThrottle
+) -> Callable[..., Any]:
     @wraps(bootstrap)
     async def bootstrapping(client: Any) -> None:
         await bootstrap(client)
         if getattr(client, "rebootstrap_watch", None) is None:
-            client.rebootstrap_watch = _Watch(client, after, seldom)
+            client.rebootstrap_watch = _Watch(client, after, throttle)
 
     return bootstrapping
 

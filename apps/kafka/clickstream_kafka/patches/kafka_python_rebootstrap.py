@@ -20,15 +20,13 @@ from kafka.errors import KafkaConnectionError
 from kafka.net.connection import KafkaConnection
 from kafka.net.manager import KafkaConnectionManager
 
-from clickstream_core.seldom import Seldom
+from clickstream_core.log_throttle import LogThrottle
 
 AFTER = 12.0
 """Seconds without an answer from any known broker after which a client begins again."""
 
 _LONGEST_ANSWER_MS = 5_000
 """Milliseconds that a bootstrap server has to let a client in, and to tell of the cluster."""
-
-_SAID_AGAIN_AFTER = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -41,18 +39,18 @@ def rebootstrap_in_kafka_python() -> None:
 
 def install(after: float) -> None:
     """As `rebootstrap_in_kafka_python`, after so many seconds without an answer."""
-    seldom = Seldom(_SAID_AGAIN_AFTER)
+    throttle = LogThrottle()
     KafkaConnection._maybe_throttle = _noting_answers(KafkaConnection._maybe_throttle)
-    KafkaConnectionManager.__init__ = _watched(KafkaConnectionManager.__init__, after, seldom)
+    KafkaConnectionManager.__init__ = _watched(KafkaConnectionManager.__init__, after, throttle)
 
 
 class _Watch:
     """Looks after the connections of one client."""
 
-    def __init__(self, manager: Any, after: float, seldom: Seldom) -> None:
+    def __init__(self, manager: Any, after: float, throttle: LogThrottle) -> None:
         self._manager = manager
         self._after = after
-        self._seldom = seldom
+        self._throttle = throttle
         self._heard_at = time.monotonic()
 
     async def run(self) -> None:
@@ -107,7 +105,7 @@ class _Watch:
         manager._backoff.clear()
         manager._auth_failures.clear()
         found = ", ".join(sorted(f"{host}:{port}" for host, port in self._addresses()))
-        if self._seldom.due(found):
+        if self._throttle.allow(found, now):
             _log.warning("No known broker has answered for %.0f s; the bootstrap servers name %s", silence, found)
 
     def _address(self, node: Any) -> tuple[str, int] | None:
@@ -156,10 +154,10 @@ def _noting_answers(take: Callable[[Any, Any], None]) -> Callable[[Any, Any], No
     return taking
 
 
-def _watched(construct: Callable[..., None], after: float, seldom: Seldom) -> Callable[..., None]:
+def _watched(construct: Callable[..., None], after: float, throttle: LogThrottle) -> Callable[..., None]:
     @wraps(construct)
     def constructing(manager: Any, net: Any, **configs: Any) -> None:
         construct(manager, net, **configs)
-        net.call_soon(_Watch(manager, after, seldom).run)
+        net.call_soon(_Watch(manager, after, throttle).run)
 
     return constructing
