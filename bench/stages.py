@@ -19,9 +19,8 @@ from aiokafka import TopicPartition
 from clickstream_core.events import decode_events
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.memory import keep_freed_memory
-from clickstream_kafka.patches.aiokafka_unreadable import skip_unreadable_batches
+from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.records import Record
-from clickstream_kafka.unreadable import Unreadable
 from clickstream_streams import instruments
 from clickstream_streams.columns import columns_of
 from clickstream_streams.commits import EventsCommit
@@ -50,7 +49,7 @@ def main() -> int:
     if missing := peers_are_missing():
         parser.error(missing)
     dataset = prepare(chosen.events)
-    skip_unreadable_batches(Unreadable(instruments.KAFKA.count_unreadable))
+    apply_to_aiokafka(instruments.KAFKA.count_unreadable)
     keep_freed_memory()
     gc.set_threshold(100_000, 50, 100)
     with running_cluster() as cluster:

@@ -14,7 +14,7 @@ LONGEST_WEBHOOK=60
 # What the apps log when Kafka refuses them, TLS does not fit, or a name is wrong: waiting doesn't change it. And what
 # they log when that is over. (What they "can't check", they can do without.)
 REFUSING='Kafka refuses the |Kafka at .* refuses: |[Nn]ot authorized to |does not let this user|[Aa]uthorization ?[Ff]ailed|certificate verify failed'
-REFUSING=$REFUSING'|CERTIFICATE_VERIFY_FAILED|TLS with .* does not come about|TLS handshake with|no address is known for'
+REFUSING=$REFUSING'|CERTIFICATE_VERIFY_FAILED|TLS handshake with|no address is known for'
 REFUSING=$REFUSING'|[Tt]opic .*(does|do) not exist'
 ACCEPTING='Connected to Kafka|Kafka acknowledges again|Reading .* now, after'
 

@@ -20,6 +20,7 @@ from clickstream_core.errors import SettingsError
 from clickstream_core.listening import url_host
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import read_settings
+from clickstream_kafka.patches import apply_to_kafka_python
 from clickstream_kafka.settings import KafkaSettings, TopicSettings
 from clickstream_local.broker import Broker
 from clickstream_local.children import Child
@@ -49,6 +50,7 @@ Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
 def main(commands: Commands = app_commands) -> int:
     """Run until Ctrl+C, SIGTERM or SIGHUP (exit status 0), a failure (1) or a wrong setting (2)."""
     screen = Screen()
+    apply_to_kafka_python()
     try:
         settings = read_settings(
             LocalSettings,

@@ -16,7 +16,7 @@ REFUSALS = (
     "✗ Kafka refuses the events: this user may not write to topic clickstream-events; grant it Write and Describe",
     '{"level": "WARNING", "message": "not authorized to describe topic clickstream-events; waiting for the ACL"}',
     "clickstream-events: cannot join the group yet: [Error 30] GroupAuthorizationFailedError: clickstream-processor",
-    "WARNING clickstream_core.patience: TLS with kafka:9093 does not come about (certificate verify failed)",
+    "WARNING clickstream_core.patience: TLS handshake with kafka:9093 failed (certificate verify failed)",
     "Kafka is away: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate",
     "no address is known for kafka:9093 (Name or service not known): check KAFKA_BOOTSTRAP_SERVERS",
     "WARNING clickstream_core.patience: topic clickstream-event does not exist; waiting for it to be created",

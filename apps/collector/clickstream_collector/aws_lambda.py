@@ -12,10 +12,12 @@ from clickstream_collector.invocations import Invocations
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_core.logs import configure_logs
 from clickstream_core.settings import read_settings
+from clickstream_kafka.patches import apply_to_aiokafka
 
 _environ = {**os.environ, "LOG_FORMAT": os.environ.get("LOG_FORMAT") or "json", "ADMIN_PORT": "0"}
 _settings = read_settings(CollectorSettings, prog=APP, description="", argv=[], environ=_environ)
 configure_logs(_settings.service.log_level, _settings.service.log_format, APP)
+apply_to_aiokafka()
 
 handler = Invocations(_settings)
 """The function that the Lambda runtime calls with each event."""

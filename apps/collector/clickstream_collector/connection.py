@@ -25,7 +25,7 @@ from clickstream_collector.delivery import Delivery
 from clickstream_core.logs import announce
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
-from clickstream_kafka.patches.aiokafka_connections import why_refused
+from clickstream_kafka.diagnosis import why_refused
 
 _AWAY_AFTER = 2.0
 _MISSING_AFTER = 3.0

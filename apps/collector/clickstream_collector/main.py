@@ -24,9 +24,7 @@ from clickstream_core.listening import family_of, is_not_ours, listening, url_ho
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.process import run
 from clickstream_core.settings import read_settings
-from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
-from clickstream_kafka.patches.aiokafka_compression import compress_fast
-from clickstream_kafka.patches.aiokafka_connections import report_closed_transports
+from clickstream_kafka.patches import apply_to_aiokafka
 
 _MOST_CONNECTIONS = 10_240  # each takes 20 kB, and as much again with a head that does not end: 430 MB at most
 _BACKLOG = 4096
@@ -48,9 +46,7 @@ def _main() -> int:
     )
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("collector")
-    report_closed_transports()
-    end_closed_connections()
-    compress_fast()
+    apply_to_aiokafka()
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD)
     return uvloop.run(_serve(settings))

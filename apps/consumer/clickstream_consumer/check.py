@@ -17,6 +17,7 @@ from clickstream_core.check import wait_until_ready
 from clickstream_core.groups import group_of
 from clickstream_core.settings import read_settings
 from clickstream_core.window_metrics import decode_window_metrics
+from clickstream_kafka.patches import apply_to_kafka_python
 
 _PATIENCE_S = 280.0
 _COMMITTED_S = 30.0
@@ -42,6 +43,7 @@ def _newest_result(kafka: KafkaConsumer, settings: ConsumerSettings, deadline: f
 def check(address: str, patience_s: float = _PATIENCE_S) -> None:
     """Return when the newest result was shown; exit with the reason when that takes longer."""
     deadline = time.monotonic() + patience_s
+    apply_to_kafka_python()
     settings = read_settings(ConsumerSettings, prog="check", description="", argv=[])
     wait_until_ready(address, deadline)
     config = settings.kafka.kafka_python_config() | {

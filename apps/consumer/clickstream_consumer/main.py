@@ -28,8 +28,7 @@ from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
-from clickstream_kafka.patches.kafka_python_unreadable import skip_unreadable_batches
-from clickstream_kafka.unreadable import Unreadable
+from clickstream_kafka.patches import apply_to_kafka_python
 
 
 def consume() -> int:
@@ -47,7 +46,7 @@ def consume() -> int:
     health = Health()
     instruments = Instruments()
     instruments.unreadable(settings.topics.metrics_topic, 0, 0)  # a series that begins with its first count has no rate
-    skip_unreadable_batches(Unreadable(instruments.unreadable))
+    apply_to_kafka_python(instruments.unreadable)
     with (
         Shutdown() as shutdown,
         _pages(settings, started_at, complaints, instruments, shutdown.requested) as pages,

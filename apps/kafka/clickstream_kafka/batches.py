@@ -8,7 +8,7 @@ The rest is aiokafka's: CRCs, skipping aborted transactions and control records,
 can't be read are skipped (`clickstream_kafka.unreadable`): their records are lost, counted and logged. The records of a
 batch that unpacks to too many bytes are delivered without key and value, so that each becomes a dead letter.
 
-The process must have called `skip_unreadable_batches` before it creates a consumer of this class.
+The process must have called `patches.apply_to_aiokafka` before it creates a consumer of this class.
 """
 
 import time
@@ -20,9 +20,9 @@ from aiokafka.consumer.fetcher import Fetcher, FetchResult
 from kstreams import Consumer
 from prometheus_client import Counter
 
+from clickstream_kafka.errors import BatchTooLarge
 from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords
-from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge
 from clickstream_kafka.records import Batches, OversizedRecord, Record
 
 _MIN_LIST_RECORDS = 250

@@ -14,8 +14,8 @@ from aiokafka.errors import (
 
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
+from clickstream_kafka.diagnosis import why_refused
 from clickstream_kafka.offsets import partition_count
-from clickstream_kafka.patches.aiokafka_connections import why_refused
 
 _START_TIMEOUT_S = 20.0
 """Several addresses that swallow packets take 40 s each."""

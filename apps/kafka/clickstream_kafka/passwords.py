@@ -1,20 +1,18 @@
 """A SASL password that may change while the program runs.
 
-Strimzi and other secret stores replace a mounted password file; the connection that was made with the old password
-lives on, and the next one needs the new one. Neither client library asks for the password again: both keep the `str`
-they were given. `Password` is therefore a `str` that reads its file anew at the moment a library uses it. For SCRAM
-that moment is `password.encode()`, which both call once for each handshake. For PLAIN both join user and password to
-one text first, and a join does not look at methods, so `reread_for_plain_*` put a PLAIN mechanism in place that takes
-the present password: in kafka-python through its registry of mechanisms, in aiokafka, which has no registry, by
-replacing the class that its connections use.
+Strimzi and other secret stores replace a mounted password file. Connections made with the old password stay open, and
+the next one needs the new password. Neither client library asks for it again: both keep the `str` that they were given.
+`Password` is therefore a `str` that reads its file again when a library uses it. For SCRAM that is `password.encode()`,
+which both call once for each handshake. For PLAIN both join user and password into one string first, which calls no
+method of `Password`, so a patch of each library replaces its PLAIN mechanism (`patches/aiokafka_password.py`,
+`patches/kafka_python_password.py`).
 
-A `Password` never shows itself in a log or traceback: its `repr` is `'***'`.
+A `Password` is not shown in logs or tracebacks: its `repr` is `'***'`.
 """
 
 import logging
-from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 _log = logging.getLogger(__name__)
 
@@ -35,17 +33,17 @@ class Password(str):
 
     @classmethod
     def from_file(cls, file: Path) -> Self:
-        """Read the password from `file` (a line end after it does not count) now, and again at each use.
+        """Read the password from `file`, without a final line end, now and again at each use.
 
-        Raises ValueError that says why, when the file cannot be read or holds no password.
+        Raises ValueError, with the reason, when the file cannot be read or holds no password.
         """
         return cls(_read(file), file)
 
     def current(self) -> str:
         """Return the password as it is in the file now.
 
-        A file that cannot be read at this moment (secret volumes are swapped under the reader) is logged once, and the
-        last password that could be read is returned: at worst the broker refuses it and the client tries again.
+        A file that cannot be read at the moment (secret volumes are replaced while they are read) is logged once, and
+        the last password that was read is returned: at worst the broker refuses it and the client tries again.
         """
         if self._file is not None:
             complaint = ""
@@ -66,33 +64,8 @@ class Password(str):
         return "'***'"
 
 
-@cache
-def reread_for_plain_in_kafka_python() -> None:
-    """Make kafka-python's PLAIN mechanism use a `Password`'s current value at each connection."""
-    from kafka.net.sasl import register_sasl_mechanism
-    from kafka.net.sasl.plain import SaslMechanismPlain
-
-    class RereadingPlain(SaslMechanismPlain):  # type: ignore[misc]  # kafka-python has no types
-        def __init__(self, **config: Any) -> None:
-            super().__init__(**config)
-            self.password = _current(config["sasl_plain_password"])
-
-    register_sasl_mechanism("PLAIN", RereadingPlain, overwrite=True)
-
-
-@cache
-def reread_for_plain_in_aiokafka() -> None:
-    """Make aiokafka's PLAIN mechanism use a `Password`'s current value at each connection."""
-    from aiokafka import conn
-
-    class RereadingPlain(conn.SaslPlainAuthenticator):  # type: ignore[misc]  # aiokafka has no types
-        def __init__(self, *, sasl_plain_password: str, **config: Any) -> None:
-            super().__init__(sasl_plain_password=_current(sasl_plain_password), **config)
-
-    conn.SaslPlainAuthenticator = RereadingPlain
-
-
-def _current(password: str) -> str:
+def current(password: str) -> str:
+    """Return the password as it is now, if it is a `Password`; any other text as it is."""
     return password.current() if isinstance(password, Password) else password
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from clickstream_core.errors import FilesNotWhole, SettingsError
 from clickstream_core.settings import choice, matching, path, setting, text
-from clickstream_kafka.passwords import Password, reread_for_plain_in_aiokafka, reread_for_plain_in_kafka_python
-from clickstream_kafka.patches.kafka_python_connections import complete_joins, hear_last_words, pause_between_turns
+from clickstream_kafka.passwords import Password
 from clickstream_kafka.tls import RenewedContext, what_is_missing
 
 _PLAIN = "PLAIN"
@@ -118,15 +117,9 @@ class KafkaSettings:
     def kafka_python_config(self) -> dict[str, Any]:
         """Return the keyword arguments for KafkaProducer, KafkaConsumer and KafkaAdminClient.
 
-        Clients that are made from now on find brokers again that have moved (`kafka_python_rebootstrap`).
-        Certificates that are renewed are used from the next connection on. Raises SettingsError while certificate files
-        that are being written could never be read as a whole so far: try again later.
+        Renewed certificates and, with `patches.apply_to_kafka_python`, passwords are used from the next connection on.
+        Raises SettingsError as long as certificate files that are being written have never been complete: try again.
         """
-        from clickstream_kafka.patches.kafka_python_rebootstrap import rebootstrap_in_kafka_python
-
-        rebootstrap_in_kafka_python()
-        pause_between_turns()
-        complete_joins()
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "security_protocol": self.security_protocol,
@@ -136,23 +129,17 @@ class KafkaSettings:
             config["ssl_context"] = self._renewed_context
         if self.uses_sasl:
             config |= self._sasl_config()
-            reread_for_plain_in_kafka_python()
-            hear_last_words()
         return config
 
     def aiokafka_config(self) -> dict[str, Any]:
         """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
 
-        Clients that are made from now on find brokers again that have moved (`aiokafka_rebootstrap`).
-        Certificates that are renewed are used from the next connection on; connections fail with SSLError while files
-        that are being written could never be read as a whole so far.
+        Renewed certificates and, with `patches.apply_to_aiokafka`, passwords are used from the next connection on.
+        Connections fail with SSLError as long as certificate files that are being written have never been complete.
 
-        The backend copies text when it is constructed, which would freeze the password of a password file: give it
-        `backend.sasl_plain_password = config["sasl_plain_password"]` once more afterwards.
+        The backend copies strings when it is constructed, which turns a `Password` into a fixed one: set
+        `backend.sasl_plain_password = config["sasl_plain_password"]` again afterwards.
         """
-        from clickstream_kafka.patches.aiokafka_rebootstrap import rebootstrap_in_aiokafka
-
-        rebootstrap_in_aiokafka()
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),
             "security_protocol": self.security_protocol,
@@ -161,7 +148,6 @@ class KafkaSettings:
             config["ssl_context"] = self._renewed_context
         if self.uses_sasl:
             config |= self._sasl_config()
-            reread_for_plain_in_aiokafka()
         return config
 
     def ssl_context(self) -> ssl.SSLContext:

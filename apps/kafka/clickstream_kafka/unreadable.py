@@ -1,12 +1,12 @@
-"""Record batches that nobody can read, and what is said of them.
+"""Record batches that can't be read: they are skipped, counted and logged.
 
-A batch may be damaged on a broker's disk, be compressed by a codec that does not exist, or hold nonsense that was
-written by a faulty client. No consumer gets past it by asking again: both client libraries raise the same error for the
-same offset for ever. So it is skipped as a whole, for nothing in it can be told from the rest: counted by its offsets,
-and named in the log. The log's bytes decide, so a batch that was skipped once is skipped by every replay too.
+A batch may be damaged on a broker's disk, be compressed with an unknown codec, or hold garbage that a faulty client
+wrote. No consumer gets past it by asking again: both client libraries raise the same error for the same offset forever.
+So the batch is skipped as a whole, because its records can't be told apart. Only the bytes in the log decide, so every
+replay skips the same batches.
 
-A checksum that does not fit may also come from a fault in memory or on the way; such a batch is fetched once more
-before it is believed to be broken.
+A wrong checksum may also come from a fault in memory or on the network; such a batch is fetched once more before it is
+treated as corrupt.
 """
 
 import logging
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clickstream_core.log_throttle import LogThrottle
-from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge
+from clickstream_kafka.errors import BatchTooLarge
 
 CHECKSUM = "its checksum does not fit"
 _REMEMBERED = 10_000
@@ -29,31 +29,39 @@ _NUMBER = struct.Struct(">i")
 _log = logging.getLogger(__name__)
 
 
+CountUnreadable = Callable[[str, int, int], None]
+"""Called with topic, partition and number of records for each batch that is skipped."""
+
+
+def uncounted(topic: str, partition: int, records: int) -> None:
+    """Count nothing: for apps without consumers of their own."""
+
+
 class Offsets(NamedTuple):
-    """Those that are skipped: from `first` up to and without `end`."""
+    """The skipped offsets, from `first` up to but not including `end`."""
 
     first: int
     end: int
 
 
 class Unreadable:
-    """Takes note of batches that are skipped, by all consumers of a process.
+    """Counts and logs the batches that the consumers of a process skip.
 
-    `count(topic, partition, offsets)` is called once for each batch, also when it is read again by another consumer, or
-    by the same one after it has begun again. The log tells of a partition at most once in 30 s, with the total since.
+    `count` is called once for each batch, even if it is read again by another consumer, or by the same one after a
+    restart from the log. A partition gets a line in the log at most once in 30 s, with the total since the last one.
     """
 
-    def __init__(self, count: Callable[[str, int, int], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, count: CountUnreadable, clock: Callable[[], float] = time.monotonic) -> None:
         self._count = count
         self._clock = clock
         self._throttle = LogThrottle()
         self._suspects: dict[tuple[str, int], int] = {}
         self._known: set[tuple[str, int, int]] = set()
         self._in_order: deque[tuple[str, int, int]] = deque()
-        self._unsaid: dict[tuple[str, int], int] = {}
+        self._unlogged: dict[tuple[str, int], int] = {}
 
     def fetch_again(self, topic: str, partition: int, first: int) -> bool:
-        """Whether the batch that begins at the offset `first` should be fetched once more before it is skipped."""
+        """Whether the batch at the offset `first` should be fetched again before it is skipped."""
         if (topic, partition, first) in self._known or self._suspects.get((topic, partition)) == first:
             self._suspects.pop((topic, partition), None)
             return False
@@ -61,7 +69,7 @@ class Unreadable:
         return True
 
     def skipped(self, topic: str, partition: int, offsets: Offsets, reason: str) -> None:
-        """Count these offsets of a batch and name them, unless it was done before."""
+        """Count and log the offsets of a batch, unless that was done before."""
         batch = (topic, partition, offsets.first)
         if batch in self._known:
             return
@@ -72,11 +80,11 @@ class Unreadable:
         count = offsets.end - offsets.first
         self._count(topic, partition, count)
         place = (topic, partition)
-        unsaid = self._unsaid.pop(place, 0) + count
+        unlogged = self._unlogged.pop(place, 0) + count
         due = self._throttle.allow(place, self._clock())
         if not due:
-            self._unsaid[place] = unsaid
-        more = f", {unsaid} with those before" if unsaid > count else ""
+            self._unlogged[place] = unlogged
+        more = f", {unlogged} with those before" if unlogged > count else ""
         _log.log(
             logging.WARNING if due else logging.DEBUG,
             "Skipped %d records of %s[%d] at the offsets %d to %d%s: the batch can't be read, %s",
@@ -91,15 +99,15 @@ class Unreadable:
         )
 
 
-def end_of_broken(header: bytes, following: bytes, asked_for: int) -> int:
-    """Return where to go on behind a batch whose checksum does not fit, so that nothing it says is certain.
+def end_of_corrupt(header: bytes, following: bytes, asked_for: int) -> int:
+    """Return the offset at which to go on after a batch whose checksum is wrong; its own fields can't be trusted.
 
-    `header` is its beginning, `following` what was fetched behind it, `asked_for` the offset that was to be read. The
-    offset of the next batch is certain, which need not have been fetched as a whole. Without one the batch's own last
-    offset is taken when its number of records agrees with it, else only the offset that was asked for is passed over.
+    `header` is its beginning, `following` what was fetched after it, `asked_for` the offset that was to be read. The
+    offset of the next batch is reliable, and need not have been fetched as a whole. Without one the batch's own last
+    offset is taken if its number of records agrees with it, else only the requested offset is skipped.
 
-    The layout is that of Kafka's record batches (magic 2): an int64 offset, at byte 23 an int32 with what the last
-    record's offset is beyond it, at byte 57 an int32 with the number of records.
+    The layout is that of Kafka's record batches (magic 2): an int64 offset, at byte 23 an int32 with the last record's
+    offset relative to it, at byte 57 an int32 with the number of records.
     """
     first = _BASE_OFFSET.unpack_from(header)[0]
     if len(following) >= _BASE_OFFSET.size:
@@ -113,8 +121,8 @@ def end_of_broken(header: bytes, following: bytes, asked_for: int) -> int:
     return asked_for + 1
 
 
-def in_words(error: Exception) -> str:
-    """Say why a batch can't be read: the library's error, with its name."""
+def describe(error: Exception) -> str:
+    """Return why a batch can't be read: the library's error, with its name."""
     name, text = type(error).__name__, str(error)
     if isinstance(error, BatchTooLarge):
         return text

@@ -11,8 +11,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from clickstream_kafka import batches
-from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords, skip_unreadable_batches
-from clickstream_kafka.unreadable import Unreadable
+from clickstream_kafka.patches import apply_to_aiokafka
+from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords
 from kit.damage import Damage, break_the_header, damaged, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
 
 LZ4 = 3
@@ -23,7 +23,7 @@ CODECS = range(5)
 def skipped() -> list[int]:
     """The numbers of records in the batches that are skipped in this test."""
     counted: list[int] = []
-    skip_unreadable_batches(Unreadable(lambda topic, partition, count: counted.append(count)))
+    apply_to_aiokafka(lambda topic, partition, count: counted.append(count))
     return counted
 
 

@@ -8,7 +8,8 @@ import pytest
 from aiokafka import codec as aiokafka_codec
 from kafka import codec as kafka_codec
 
-from clickstream_kafka.patches.bounded_unpacking import BatchTooLarge, decoders
+from clickstream_kafka.errors import BatchTooLarge
+from clickstream_kafka.patches.bounded_unpacking import decoders
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

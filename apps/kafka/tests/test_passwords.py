@@ -11,7 +11,15 @@ from kstreams.backends.kafka import Kafka
 
 from clickstream_core.settings import read_settings
 from clickstream_kafka.passwords import Password
+from clickstream_kafka.patches import aiokafka_password, kafka_python_password
 from clickstream_kafka.settings import KafkaSettings
+
+
+@pytest.fixture(autouse=True)
+def _patched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conn, "SaslPlainAuthenticator", conn.SaslPlainAuthenticator)
+    aiokafka_password.apply()
+    kafka_python_password.apply()
 
 
 @pytest.fixture

@@ -12,20 +12,20 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.structs import BrokerMetadata
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import KafkaConnectionError
 from kafka.net.connection import KafkaConnection
 from kafka.net.manager import KafkaConnectionManager
 from kafka.protocol.metadata import MetadataResponse
 
-from clickstream_kafka.patches import aiokafka_rebootstrap, kafka_python_rebootstrap
-from clickstream_kafka.patches.kafka_python_connections import complete_joins
+from clickstream_kafka.patches import aiokafka_rebootstrap, kafka_python_joins, kafka_python_rebootstrap
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
 from kit.moving import Stranger, Void
 from kit.poll import eventually
 from kit.topics import PipelineTopics, create_topics, read_all
 
-AFTER = 0.6
+AFTER_S = 0.6
 SOON = 15.0
 COUNT = 30
 
@@ -40,7 +40,7 @@ AtOldAddress = Callable[[int], AbstractContextManager[object]]
 
 @pytest.fixture
 def _after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that are made now begin again after AFTER; the patches of the libraries end with the test."""
+    """Clients ask the bootstrap servers again after AFTER_S; the libraries are unpatched after the test."""
     for owner, name in (
         (AIOKafkaClient, "bootstrap"),
         (AIOKafkaClient, "close"),
@@ -48,11 +48,12 @@ def _after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
         (AIOKafkaConnection, "_handle_frame"),
         (KafkaConnectionManager, "__init__"),
         (KafkaConnection, "_maybe_throttle"),
+        (ConsumerCoordinator, "need_rejoin"),
     ):
         monkeypatch.setattr(owner, name, inspect.unwrap(getattr(owner, name)))  # as the library has it
-    aiokafka_rebootstrap.install(AFTER)
-    kafka_python_rebootstrap.install(AFTER)
-    complete_joins()
+    aiokafka_rebootstrap.apply(AFTER_S)
+    kafka_python_rebootstrap.apply(AFTER_S)
+    kafka_python_joins.apply()
 
 
 pytestmark = pytest.mark.usefixtures("_after_a_moment")
@@ -141,7 +142,7 @@ def test_a_client_that_is_idle_keeps_its_connections(topics: PipelineTopics) -> 
         try:
             await producer.send_and_wait(topics.events, b"0")
             before = list(producer.client._conns.values())
-            await asyncio.sleep(4 * AFTER)
+            await asyncio.sleep(4 * AFTER_S)
             return before, list(producer.client._conns.values())
         finally:
             await producer.stop()
@@ -162,7 +163,7 @@ def test_a_broker_that_was_paused_where_it_is_keeps_its_connections(own_broker: 
             before = list(producer.client._conns.values())
             own_broker.pause()
             sent = asyncio.create_task(producer.send_and_wait(topics.events, b"1"))
-            await asyncio.sleep(6 * AFTER)
+            await asyncio.sleep(6 * AFTER_S)
             own_broker.resume()
             await sent
             return before, [connection for connection in before if connection.connected()]

@@ -11,6 +11,7 @@ from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 from kafka.errors import KafkaError
 
 from clickstream_core.settings import read_settings
+from clickstream_kafka.patches import apply_to_aiokafka, apply_to_kafka_python
 from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
@@ -18,6 +19,12 @@ from kit.poll import eventually
 
 LISTENERS = {"SCRAM": "SASL_SSL", "PLAIN": "SASL_SSL", "MUTUAL": "SSL"}
 MODULE = "org.apache.kafka.common.security"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patched() -> None:
+    apply_to_aiokafka()
+    apply_to_kafka_python()
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,7 @@
 """Fetched bytes with a batch in them that can't be read, in both libraries: it is skipped, counted, named."""
 
-import asyncio
 import logging
-import time
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
@@ -17,7 +13,7 @@ from kafka.record.memory_records import MemoryRecords
 
 from clickstream_kafka.patches import aiokafka_unreadable, kafka_python_unreadable
 from clickstream_kafka.patches.aiokafka_unreadable import Batches, ReadableRecords
-from clickstream_kafka.unreadable import Offsets, Unreadable, end_of_broken
+from clickstream_kafka.unreadable import Offsets, Unreadable, end_of_corrupt
 from kit.damage import Damage, break_the_header, damaged, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -40,11 +36,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
     """What was counted as (topic, partition, number) since the test began, in both libraries."""
     found: list[tuple[str, int, int]] = []
     unreadable = Unreadable(lambda *counts: found.append(counts))
+    monkeypatch.setattr(aiokafka_unreadable.ReadableRecords, "unreadable", unreadable, raising=False)
+    monkeypatch.setattr(kafka_python_unreadable.ReadableRecords, "unreadable", unreadable, raising=False)
     monkeypatch.setattr(aiokafka_fetcher, "MemoryRecords", aiokafka_fetcher.MemoryRecords)
     monkeypatch.setattr(aiokafka_fetcher, "PartitionRecords", aiokafka_fetcher.PartitionRecords)
     monkeypatch.setattr(KafkaPythonFetcher, "PartitionRecords", KafkaPythonFetcher.PartitionRecords)
-    aiokafka_unreadable.skip_unreadable_batches(unreadable)
-    kafka_python_unreadable.skip_unreadable_batches(unreadable)
+    aiokafka_unreadable.apply()
+    kafka_python_unreadable.apply()
     return found
 
 
@@ -118,10 +116,10 @@ def test_a_size_that_no_batch_has_does_not_hold_the_reader(read: Read) -> None:
 def test_without_a_following_batch_only_what_is_certain_is_passed_over() -> None:
     whole = batch(5)
     nonsense = damaged(whole, break_the_header)
-    assert end_of_broken(whole, b"", 5) == 10
-    assert end_of_broken(nonsense, b"", 5) == 6
-    assert end_of_broken(nonsense, batch(10)[:8], 5) == 10
-    assert end_of_broken(nonsense, bytes(8), 7) == 8  # what follows is no batch of a later offset
+    assert end_of_corrupt(whole, b"", 5) == 10
+    assert end_of_corrupt(nonsense, b"", 5) == 6
+    assert end_of_corrupt(nonsense, batch(10)[:8], 5) == 10
+    assert end_of_corrupt(nonsense, bytes(8), 7) == 8  # what follows is no batch of a later offset
 
 
 def test_the_log_names_topic_partition_offsets_and_reason_once_in_30_seconds(
@@ -141,26 +139,3 @@ def test_the_log_names_topic_partition_offsets_and_reason_once_in_30_seconds(
         "Skipped 5 records of metrics[1] at the offsets 5 to 9: the batch can't be read, its checksum does not fit",
         "Skipped 2 records of metrics[1] at the offsets 30 to 31, 12 with those before: the batch can't be read, it is",
     ]
-
-
-def test_a_broker_that_answers_with_errors_is_asked_again_after_a_pause() -> None:
-    async def fetch(*_: Any) -> bool:
-        return False
-
-    async def scenario() -> list[float]:
-        state = SimpleNamespace(has_valid_position=True, position=7)
-        assignment = SimpleNamespace(active=True, state_value=lambda partition: state)
-        request = SimpleNamespace(topics=[("events", [(0, 7, 1000)])])
-        fetcher, seconds = SimpleNamespace(), []
-        for _ in range(4):
-            begun = time.monotonic()
-            assert not await aiokafka_unreadable._pausing(fetch)(fetcher, assignment, 1, request)
-            seconds.append(time.monotonic() - begun)
-        state.position = 8  # sought elsewhere meanwhile: there is no reason to wait
-        begun = time.monotonic()
-        await aiokafka_unreadable._pausing(fetch)(fetcher, assignment, 1, request)
-        return [*seconds, time.monotonic() - begun]
-
-    *pauses, sought = asyncio.run(scenario())
-    assert pauses == [pytest.approx(pause, abs=0.04) for pause in (0.05, 0.1, 0.2, 0.4)]
-    assert sought < 0.04

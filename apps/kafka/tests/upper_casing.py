@@ -21,13 +21,11 @@ from clickstream_kafka.connection import connect, wait_for_topics
 from clickstream_kafka.engine import create_engine, create_stream, watch
 from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.offsets import committed_offset, log_bounds
-from clickstream_kafka.patches import silent_brokers
-from clickstream_kafka.patches.aiokafka_unreadable import skip_unreadable_batches
+from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.records import Batches, OutgoingRecord
 from clickstream_kafka.running import serve, unless
 from clickstream_kafka.tasks import PartitionTask, Replica, TaskSettings
 from clickstream_kafka.transactions import Transactions
-from clickstream_kafka.unreadable import Unreadable
 
 GROUP_ID = os.environ.get("GROUP_ID", "upper-casing")
 SOURCES = os.environ.get("SOURCES", "").split(",")
@@ -87,8 +85,7 @@ async def upper_case(task: UpperCasingTask, batches: Batches) -> None:
 async def process(health: Health, stopping: asyncio.Event) -> int:
     kafka: dict[str, Any] = {"bootstrap_servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
     instruments = KafkaInstruments.registered("upper_casing")
-    skip_unreadable_batches(Unreadable(instruments.count_unreadable))
-    silent_brokers.apply()
+    apply_to_aiokafka(instruments.count_unreadable, give_up_silent_brokers=True)
     clock = BrokersClock(max_clock_skew=60_000)
     engine = create_engine("upper-casing", kafka)
 

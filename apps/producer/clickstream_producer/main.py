@@ -13,6 +13,7 @@ from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
+from clickstream_kafka.patches import apply_to_kafka_python
 from clickstream_producer.connection import assert_fast_checksums
 from clickstream_producer.generation import Share, generate
 from clickstream_producer.metrics import ProgressCollector
@@ -33,6 +34,7 @@ def produce() -> int:
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("producer")
     assert_fast_checksums()
+    apply_to_kafka_python()
     seed = random.SystemRandom().getrandbits(64) if settings.seed is None else settings.seed
     count = process_count(settings.rate)
     shares = [Share(index, count, seed) for index in range(count)]

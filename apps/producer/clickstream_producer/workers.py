@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 
 from clickstream_core.logs import configure_logs
 from clickstream_core.shutdown import StopRequest
+from clickstream_kafka.patches import apply_to_kafka_python
 from clickstream_producer.generation import GRACE, Share, generate
 from clickstream_producer.progress import Progress, total
 from clickstream_producer.settings import APP, ProducerSettings
@@ -177,6 +178,7 @@ class _PipeControl:
 
 
 def _child(settings: ProducerSettings, share: Share, pipe: Connection) -> None:
+    apply_to_kafka_python()
     # Ctrl+C reaches every process of a terminal's group; here only the parent's word counts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

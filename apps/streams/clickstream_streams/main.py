@@ -22,15 +22,10 @@ from clickstream_kafka.connection import connect, wait_for_topics
 from clickstream_kafka.engine import create_engine, create_stream, watch
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.memory import collect_garbage_rarely, keep_freed_memory
-from clickstream_kafka.patches import silent_brokers
-from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
-from clickstream_kafka.patches.aiokafka_compression import compress_fast
-from clickstream_kafka.patches.aiokafka_connections import report_closed_transports
-from clickstream_kafka.patches.aiokafka_unreadable import skip_unreadable_batches
+from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.records import Batches
 from clickstream_kafka.running import serve, unless
 from clickstream_kafka.tasks import Replica, TaskSettings
-from clickstream_kafka.unreadable import Unreadable
 from clickstream_streams import instruments
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
@@ -45,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Run the processor until SIGTERM or SIGINT, or the command `reset` if that is the first argument."""
-    skip_unreadable_batches(Unreadable(instruments.KAFKA.count_unreadable))
+    apply_to_aiokafka(instruments.KAFKA.count_unreadable, give_up_silent_brokers=True)
     run(_reset if sys.argv[1:2] == ["reset"] else _main)
 
 
@@ -71,10 +66,6 @@ def _main() -> int:
     health = Health()
     with HealthServer(settings.service.http_port, health, listen=settings.service):
         try:
-            report_closed_transports()
-            end_closed_connections()
-            compress_fast()
-            silent_brokers.apply()
             keep_freed_memory()
             collect_garbage_rarely()
             return uvloop.run(serve(partial(_process, settings, health)))

@@ -1,25 +1,29 @@
-"""Finding brokers again that have moved, with aiokafka 0.14.
+"""A client whose brokers have all moved finds them again by its bootstrap servers.
 
-aiokafka asks the bootstrap servers once, when a client starts; from then on it asks the brokers that it knows. When all
-of these are gone for good (a node pool was replaced, the cluster was made again, a NodePort changed), it asks them for
-ever. Java's clients begin again from the bootstrap servers since Kafka 4.0 (KIP-899, and KIP-1102 for brokers that
-accept connections and say nothing: `metadata.recovery.strategy=rebootstrap`); aiokafka has nothing like it.
+aiokafka asks the bootstrap servers once, when a client starts, and from then on only the brokers that it knows. When
+all of these are gone for good (a node pool was replaced, the cluster was recreated, a NodePort changed), it asks them
+forever. Java's clients ask the bootstrap servers again since Kafka 4.0 (KIP-899, and KIP-1102 for brokers that accept
+connections and do not answer: `metadata.recovery.strategy=rebootstrap`).
 
-So each client is watched. What counts is an answer, to any question, by a broker that it knows: a connection that is
-accepted says nothing, for the old address may belong to somebody else by now, and a stopped process accepts connections
-too. Who is silent for half of `AFTER` is asked for metadata. After `AFTER` all bootstrap servers are asked at the same
-time, with their names resolved anew, and again every quarter of it until one answers. That answer is the client's
-metadata from then on. Connections to brokers that are elsewhere now are closed, attempts to make one included (each may
-take 40 s, and they wait for each other), and what was under way on them fails as on any connection that broke: it is
-sent again to whoever has the partition now. The client stays the same object, so an idempotent producer keeps its id
-and its sequence numbers, and nothing is lost or written twice. A broker that was only paused is where it was: its
-connections stay, for what it was asked before the pause it will do yet.
+With this patch a task watches each client. Any answer of a known broker counts; an accepted connection does not,
+because the old address may belong to another program by now, and a stopped process accepts connections too. After half
+of `AFTER_S` without an answer the client is made to ask for metadata. After `AFTER_S` all bootstrap servers are asked
+at the same time, with their names resolved again, and again every quarter of it until one answers. That answer becomes
+the client's metadata. Connections to brokers that are elsewhere now are closed, attempts to connect included (each may
+take 40 s, and they wait for each other). Requests on these connections fail as on any broken connection and are sent
+again to the present leaders. The client stays the same object, so an idempotent producer keeps its id and its sequence
+numbers, and nothing is lost or written twice. A broker that was only paused has not moved: its connections stay, and it
+will still answer what it was asked before the pause.
+
+Written for aiokafka 0.14.
+Upstream: aiokafka #456 (closed, not fixed for a running client).
+Delete when aiokafka implements KIP-899 and KIP-1102.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
@@ -29,65 +33,59 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from clickstream_core.log_throttle import LogThrottle
 
-AFTER = 12.0
-"""Seconds without an answer from any known broker after which a client begins again."""
+AFTER_S = 12.0
+"""Without an answer from any known broker."""
 
-_LONGEST_ANSWER = 10.0
-"""Seconds that a bootstrap server has to let a client in and tell of the cluster."""
+_ANSWER_TIMEOUT_S = 10.0
+"""For connecting to a bootstrap server and its answer."""
 
 _log = logging.getLogger(__name__)
 
 
-@cache
-def rebootstrap_in_aiokafka() -> None:
-    """Have every aiokafka client of this process, of which several share a line in the log, find moved brokers."""
-    install(AFTER)
-
-
-def install(after: float) -> None:
-    """As `rebootstrap_in_aiokafka`, after so many seconds without an answer."""
+def apply(after_s: float = AFTER_S) -> None:
+    """Watch every client of this process; what several of them find is logged once."""
     throttle = LogThrottle()
-    AIOKafkaConnection._handle_frame = _noting_answers(AIOKafkaConnection._handle_frame)
-    AIOKafkaClient._get_conn = _given_up_when_brokers_move(AIOKafkaClient._get_conn)
-    AIOKafkaClient.bootstrap = _watched(AIOKafkaClient.bootstrap, after, throttle)
+    AIOKafkaConnection._handle_frame = _recording_answers(AIOKafkaConnection._handle_frame)
+    AIOKafkaClient._get_conn = _cancelled_when_brokers_move(AIOKafkaClient._get_conn)
+    AIOKafkaClient.bootstrap = _watched(AIOKafkaClient.bootstrap, after_s, throttle)
     AIOKafkaClient.close = _unwatched(AIOKafkaClient.close)
 
 
 class _Watch:
-    """Looks after one client."""
+    """Watches one client."""
 
-    def __init__(self, client: Any, after: float, throttle: LogThrottle) -> None:
+    def __init__(self, client: Any, after_s: float, throttle: LogThrottle) -> None:
         self._client = client
-        self._after = after
+        self._after_s = after_s
         self._throttle = throttle
-        self._heard_at = client._loop.time()
+        self._answered_at = client._loop.time()
         self.connecting: dict[asyncio.Task[Any], tuple[Any, Any]] = {}
-        """Attempts to connect: to which node, and what was known of it."""
+        """Attempts to connect: to which node, and its address at that time."""
         self.task = asyncio.create_task(self._run(), name="rebootstrap")
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._after / 4)
-            silence = self._silence()
-            if silence < self._after / 2:
+            await asyncio.sleep(self._after_s / 4)
+            silence = self._seconds_without_answer()
+            if silence < self._after_s / 2:
                 continue
-            if silence < self._after:
+            if silence < self._after_s:
                 self._client.force_metadata_update()
                 continue
             try:
-                await self._begin_again(silence)
+                await self._rebootstrap(silence)
             except Exception:
-                _log.exception("Could not begin again from the bootstrap servers; trying again")
+                _log.exception("Could not ask the bootstrap servers again; trying again")
 
-    def _silence(self) -> float:
-        """Seconds since a broker that the client is connected to has answered anything."""
+    def _seconds_without_answer(self) -> float:
+        """Since any known broker has answered any request."""
         answers = (getattr(connection, "answered_at", 0.0) for connection in self._client._conns.values())
-        self._heard_at = max(self._heard_at, *answers, 0.0)
-        return float(self._client._loop.time() - self._heard_at)
+        self._answered_at = max(self._answered_at, *answers, 0.0)
+        return float(self._client._loop.time() - self._answered_at)
 
-    async def _begin_again(self, silence: float) -> None:
+    async def _rebootstrap(self, silence: float) -> None:
         metadata = await self._first_answer()
-        if metadata is None or self._silence() < self._after:
+        if metadata is None or self._seconds_without_answer() < self._after_s:
             return
         client = self._client
         known = _addresses(client)
@@ -96,9 +94,9 @@ class _Watch:
         moved = [connection for (node, _), connection in client._conns.items() if self._has_moved(node, connection)]
         given_up = [attempt for attempt, (node, address) in self.connecting.items() if self._has_moved(node, address)]
         if not moved and not given_up and known == _addresses(client):
-            self._heard_at = now - self._after / 2  # they are asked again soon
+            self._answered_at = now - self._after_s / 2  # ask again soon
             return
-        self._heard_at = now
+        self._answered_at = now
         for attempt in given_up:
             attempt.cancel()
         for connection in moved:
@@ -109,23 +107,23 @@ class _Watch:
             _log.warning("No known broker has answered for %.0f s; the bootstrap servers name %s", silence, found)
 
     def _has_moved(self, node: Any, place: Any) -> bool:
-        """Whether the node is elsewhere now than a connection to it leads, or than was known of it before."""
+        """Whether the node's address is another one now than that of a connection, or than the one known before."""
         now = self._client.cluster.broker_metadata(node)
         if now is None or place is None:
             return bool(node != "bootstrap")  # aiokafka's name for a connection that it keeps until it knows brokers
         return bool((now.host, now.port) != (place.host, place.port))
 
     async def _first_answer(self) -> Any:
-        """Return what the first bootstrap server that answers in time says of the cluster; None when none does."""
+        """Return the metadata of the first bootstrap server that answers in time; None when none does."""
         questions = {asyncio.create_task(self._ask(host, port)) for host, port, _ in self._client.hosts}
         try:
-            async with asyncio.timeout(_LONGEST_ANSWER):
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 for answer in asyncio.as_completed(questions):
                     metadata = await answer
                     if metadata is not None:
                         return metadata
         except TimeoutError:
-            _log.debug("no bootstrap server has answered within %.0f s", _LONGEST_ANSWER)
+            _log.debug("no bootstrap server has answered within %.0f s", _ANSWER_TIMEOUT_S)
         finally:
             for question in questions:
                 question.cancel()
@@ -150,9 +148,9 @@ class _Watch:
             finally:
                 connection.close()
         except (KafkaError, OSError, TimeoutError) as error:
-            _log.debug("%s:%s does not tell of the cluster: %r", host, port, error)
+            _log.debug("%s:%s returned no metadata: %r", host, port, error)
         except Exception as error:
-            _log.debug("%s:%s does not speak Kafka's language: %r", host, port, error)
+            _log.debug("%s:%s does not speak the Kafka protocol: %r", host, port, error)
         else:
             return metadata if metadata.brokers else None
         return None
@@ -162,7 +160,7 @@ def _addresses(client: Any) -> set[tuple[str, int]]:
     return {(broker.host, broker.port) for broker in client.cluster.brokers()}
 
 
-def _noting_answers(handle: Callable[..., None]) -> Callable[..., None]:
+def _recording_answers(handle: Callable[..., None]) -> Callable[..., None]:
     @wraps(handle)
     def handling(connection: Any, frame: bytes) -> None:
         handle(connection, frame)
@@ -171,7 +169,7 @@ def _noting_answers(handle: Callable[..., None]) -> Callable[..., None]:
     return handling
 
 
-def _given_up_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+def _cancelled_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
     @wraps(get)
     async def getting(
         client: Any, node_id: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT, no_hint: bool = False
@@ -191,8 +189,8 @@ def _given_up_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) ->
             return None
         try:
             return attempt.result()
-        except Exception as error:  # aiokafka expects only its own; nonsense may be answered with a ValueError
-            _log.error("Node %s does not speak Kafka's language: %r", node_id, error)
+        except Exception as error:  # aiokafka expects its own; another protocol may cause a ValueError
+            _log.error("Node %s does not speak the Kafka protocol: %r", node_id, error)
             client.force_metadata_update()
             return None
 
@@ -200,13 +198,13 @@ def _given_up_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) ->
 
 
 def _watched(
-    bootstrap: Callable[..., Coroutine[Any, Any, None]], after: float, throttle: LogThrottle
+    bootstrap: Callable[..., Coroutine[Any, Any, None]], after_s: float, throttle: LogThrottle
 ) -> Callable[..., Any]:
     @wraps(bootstrap)
     async def bootstrapping(client: Any) -> None:
         await bootstrap(client)
         if getattr(client, "rebootstrap_watch", None) is None:
-            client.rebootstrap_watch = _Watch(client, after, throttle)
+            client.rebootstrap_watch = _Watch(client, after_s, throttle)
 
     return bootstrapping
 

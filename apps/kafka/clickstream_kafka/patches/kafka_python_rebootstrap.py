@@ -1,19 +1,22 @@
-"""Finding brokers again that have moved, with kafka-python 3.0.
+"""A client whose brokers have all moved finds them again by its bootstrap servers.
 
-The same as `aiokafka_rebootstrap` describes, for kafka-python: its manager of connections asks the bootstrap servers
-once and then only the brokers that it knows (KIP-899 and KIP-1102 are what Java's clients do instead). Each manager is
-watched by a task in its own event loop, which is the thread that moves everything of the client. When no known broker
-has answered for `AFTER` seconds, one bootstrap server after the other is asked, each name resolved anew, until one
-tells of the cluster. Then connections to brokers that are elsewhere now are closed, and what kafka-python remembers
-about the brokers of before is forgotten: how long it will not try them, and that one of them has refused the password,
-which it would answer with for ever. A producer sends again what was under way, under the same sequence numbers.
+`aiokafka_rebootstrap` describes the problem and the rules; kafka-python has it too. A task in the event loop of each
+connection manager, which is the client's own thread, watches the manager's connections. When no known broker has
+answered for `AFTER_S`, the bootstrap servers are asked one after the other, each name resolved again, until one returns
+metadata. Then connections to brokers that are elsewhere now are closed. kafka-python also has to forget what it
+remembers about the old brokers: the backoff before it tries one again, and that one of them refused the password, an
+error that it would return forever. A producer sends again what was under way, with the same sequence numbers.
+
+Written for kafka-python 3.0.
+Upstream: none found.
+Delete when kafka-python implements KIP-899 and KIP-1102.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 
 from kafka.errors import KafkaConnectionError
@@ -22,62 +25,56 @@ from kafka.net.manager import KafkaConnectionManager
 
 from clickstream_core.log_throttle import LogThrottle
 
-AFTER = 12.0
-"""Seconds without an answer from any known broker after which a client begins again."""
+AFTER_S = 12.0
+"""Without an answer from any known broker."""
 
-_LONGEST_ANSWER_MS = 5_000
-"""Milliseconds that a bootstrap server has to let a client in, and to tell of the cluster."""
+_ANSWER_TIMEOUT_MS = 5_000
+"""For connecting to a bootstrap server, and again for its answer."""
 
 _log = logging.getLogger(__name__)
 
 
-@cache
-def rebootstrap_in_kafka_python() -> None:
-    """Have every kafka-python client of this process, of which several share a line in the log, find moved brokers."""
-    install(AFTER)
-
-
-def install(after: float) -> None:
-    """As `rebootstrap_in_kafka_python`, after so many seconds without an answer."""
+def apply(after_s: float = AFTER_S) -> None:
+    """Watch every client of this process; what several of them find is logged once."""
     throttle = LogThrottle()
-    KafkaConnection._maybe_throttle = _noting_answers(KafkaConnection._maybe_throttle)
-    KafkaConnectionManager.__init__ = _watched(KafkaConnectionManager.__init__, after, throttle)
+    KafkaConnection._maybe_throttle = _recording_answers(KafkaConnection._maybe_throttle)
+    KafkaConnectionManager.__init__ = _watched(KafkaConnectionManager.__init__, after_s, throttle)
 
 
 class _Watch:
-    """Looks after the connections of one client."""
+    """Watches the connections of one client."""
 
-    def __init__(self, manager: Any, after: float, throttle: LogThrottle) -> None:
+    def __init__(self, manager: Any, after_s: float, throttle: LogThrottle) -> None:
         self._manager = manager
-        self._after = after
+        self._after_s = after_s
         self._throttle = throttle
-        self._heard_at = time.monotonic()
+        self._answered_at = time.monotonic()
 
     async def run(self) -> None:
         """Watch until the client is closed."""
         manager = self._manager
         while not manager.closed:
-            await manager._net.sleep(self._after / 4)
-            if not manager.cluster.brokers():  # still in search of the first one
-                self._heard_at = time.monotonic()
+            await manager._net.sleep(self._after_s / 4)
+            if not manager.cluster.brokers():  # it is still bootstrapping
+                self._answered_at = time.monotonic()
                 continue
-            silence = self._silence()
-            if silence >= self._after:
-                await self._begin_again(silence)
-            elif silence >= self._after / 2:
+            silence = self._seconds_without_answer()
+            if silence >= self._after_s:
+                await self._rebootstrap(silence)
+            elif silence >= self._after_s / 2:
                 manager.cluster.request_update()
 
-    def _silence(self) -> float:
-        """Seconds since a broker that the client is connected to has answered anything."""
+    def _seconds_without_answer(self) -> float:
+        """Since any known broker has answered any request."""
         answers = (getattr(connection, "answered_at", 0.0) for connection in self._known())
-        self._heard_at = max(self._heard_at, *answers, 0.0)
-        return time.monotonic() - self._heard_at
+        self._answered_at = max(self._answered_at, *answers, 0.0)
+        return time.monotonic() - self._answered_at
 
     def _known(self) -> list[Any]:
         manager = self._manager
         return [each for node, each in list(manager._conns.items()) if not manager.cluster.is_bootstrap(node)]
 
-    async def _begin_again(self, silence: float) -> None:
+    async def _rebootstrap(self, silence: float) -> None:
         servers = self._manager.cluster.bootstrap_brokers()
         for server in random.sample(servers, len(servers)):
             metadata = await self._ask(server.node_id)
@@ -85,7 +82,7 @@ class _Watch:
                 break
         else:
             return
-        if self._manager.closed or self._silence() < self._after:
+        if self._manager.closed or self._seconds_without_answer() < self._after_s:
             return
         manager = self._manager
         before = {node: self._address(node) for node in manager._conns}
@@ -95,9 +92,9 @@ class _Watch:
         moved = [node for node, address in before.items() if address != self._address(node)]
         now = time.monotonic()
         if not moved and known == self._addresses():
-            self._heard_at = now - self._after / 2  # they are asked again soon
+            self._answered_at = now - self._after_s / 2  # ask again soon
             return
-        self._heard_at = now
+        self._answered_at = now
         for node in moved:
             connection = manager._conns.get(node)
             if connection is not None:
@@ -116,37 +113,37 @@ class _Watch:
         return {(broker.host, broker.port) for broker in self._manager.cluster.brokers()}
 
     def _readdress_coordinators(self) -> None:
-        """Coordinators have connections of their own, and addresses: where they were when they were last looked for."""
+        """Update the addresses of coordinators, which kafka-python keeps apart from those of brokers."""
         cluster = self._manager.cluster
         nodes = {f"coordinator-{broker.node_id}": broker for broker in cluster.brokers()}
         for name in list(cluster._coordinator_brokers):
             moved = nodes.get(name)
             if moved is None:
-                del cluster._coordinator_brokers[name]  # it is looked for again when it is asked next
+                del cluster._coordinator_brokers[name]  # the next request looks for it again
             else:
                 cluster._coordinator_brokers[name] = type(moved)(name, moved.host, moved.port, moved.rack)
 
     async def _ask(self, node: Any) -> Any:
-        """Return what a bootstrap server says of the cluster, None when it does not."""
+        """Return a bootstrap server's metadata, None when it returns none."""
         manager = self._manager
         manager._backoff.pop(node, None)
         manager._auth_failures.pop(node, None)
         try:
-            connection = manager.get_connection(node, timeout_ms=_LONGEST_ANSWER_MS, refresh_metadata_on_err=False)
+            connection = manager.get_connection(node, timeout_ms=_ANSWER_TIMEOUT_MS, refresh_metadata_on_err=False)
             try:
                 await connection
                 question = manager.cluster.metadata_request()
-                metadata = await connection.send_request(question, request_timeout_ms=_LONGEST_ANSWER_MS)
+                metadata = await connection.send_request(question, request_timeout_ms=_ANSWER_TIMEOUT_MS)
             finally:
                 connection.close()
         except Exception as error:
-            _log.debug("%s does not tell of the cluster: %r", node, error)
+            _log.debug("%s returned no metadata: %r", node, error)
             return None
         return metadata if metadata.brokers else None
 
 
-def _noting_answers(take: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    @wraps(take)  # the first that is done with an answer which belongs to a question
+def _recording_answers(take: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    @wraps(take)  # the first method that is called with the answer to a request
     def taking(connection: Any, response: Any) -> None:
         connection.answered_at = time.monotonic()
         take(connection, response)
@@ -154,10 +151,10 @@ def _noting_answers(take: Callable[[Any, Any], None]) -> Callable[[Any, Any], No
     return taking
 
 
-def _watched(construct: Callable[..., None], after: float, throttle: LogThrottle) -> Callable[..., None]:
+def _watched(construct: Callable[..., None], after_s: float, throttle: LogThrottle) -> Callable[..., None]:
     @wraps(construct)
     def constructing(manager: Any, net: Any, **configs: Any) -> None:
         construct(manager, net, **configs)
-        net.call_soon(_Watch(manager, after, throttle).run)
+        net.call_soon(_Watch(manager, after_s, throttle).run)
 
     return constructing

@@ -1,8 +1,13 @@
-"""Skipping what can't be read, with kafka-python 3.0; `unreadable` says what and why.
+"""Consumers skip record batches that can't be read; `unreadable` says which and why.
 
-kafka-python raises once what it met in a batch; after that its fetcher takes from the same iterator, which has ended,
-for ever: at a whole core, without an answer to `poll`, deaf to a request to stop. So here each batch is unpacked
-completely before the fetcher sees it. One that can't be is replaced by an empty batch that ends at the same offset.
+kafka-python raises once what it met in a batch. After that its fetcher reads from the same iterator, which has ended,
+again and again: `poll` never returns, uses a whole core and ignores a request to stop. With this patch each batch is
+unpacked completely before the fetcher gets it, and one that can't be read is replaced by an empty batch that ends at
+the same offset.
+
+Written for kafka-python 3.0.
+Upstream: none found.
+Delete when kafka-python's consumer can skip such a batch and reports its offsets.
 """
 
 from collections.abc import Iterator
@@ -12,24 +17,20 @@ from kafka.consumer.fetcher import Fetcher
 from kafka.record import default_records, legacy_records
 
 from clickstream_kafka.patches.bounded_unpacking import bound_unpacking
-from clickstream_kafka.unreadable import CHECKSUM, Offsets, Unreadable, end_of_broken, in_words
+from clickstream_kafka.unreadable import CHECKSUM, Offsets, Unreadable, describe, end_of_corrupt
 
 _FORMAT = 2
 """The format of all batches since Kafka 0.11."""
 
-_OVERHEAD = 12
-"""Bytes of a batch before those that its length counts."""
 
-
-def skip_unreadable_batches(unreadable: Unreadable) -> None:
-    """Have every kafka-python consumer of this process skip what can't be read."""
-    _ReadableRecords.unreadable = unreadable
+def apply() -> None:
+    """Make every consumer of this process skip batches that can't be read."""
     bound_unpacking(default_records, legacy_records)
-    Fetcher.PartitionRecords = _ReadableRecords
+    Fetcher.PartitionRecords = ReadableRecords
 
 
-class _ReadableRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
-    """The fetched bytes of one partition, without what can't be read."""
+class ReadableRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
+    """The fetched bytes of one partition, without the batches that can't be read."""
 
     unreadable: ClassVar[Unreadable]
     next_fetch_offset: int
@@ -39,42 +40,42 @@ class _ReadableRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 class _Batches:
-    """What kafka-python takes batches from; `next_batch` is None behind the last one."""
+    """The source of batches for kafka-python; `next_batch` returns None after the last one."""
 
-    def __init__(self, fetched: _ReadableRecords, records: Any) -> None:
+    def __init__(self, fetched: ReadableRecords, records: Any) -> None:
         self._fetched = fetched
         self._records = records
         self._end = fetched.next_fetch_offset
-        """The offset that follows what was taken so far."""
+        """The offset after the last batch that was taken."""
 
     def next_batch(self) -> Any:
-        """Return the next batch, empty where it can't be read; None also when it is to be fetched once more."""
+        """Return the next batch, an empty one if it can't be read; None also when it is to be fetched again."""
         try:
             batch = self._records.next_batch()
-        except Exception as error:  # its size is none that a batch can have, so nobody knows where the next begins
+        except Exception as error:  # its size is impossible, so the start of the next batch is unknown
             self._records = _Nothing()
-            return self._skipped(Offsets(self._end, self._end + 1), in_words(error))
+            return self._skipped(Offsets(self._end, self._end + 1), describe(error))
         if batch is None:
             return None
         place = self._fetched.topic_partition
         if self._fetched.check_crcs and not batch.validate_crc():
             if self._fetched.unreadable.fetch_again(place.topic, place.partition, batch.base_offset):
                 return None
-            end = end_of_broken(bytes(batch._buffer), self._following(), self._end)
+            end = end_of_corrupt(bytes(batch._buffer), self._following(), self._end)
             return self._skipped(Offsets(batch.base_offset, end), CHECKSUM)
         is_old = batch.magic < _FORMAT
         end = batch.base_offset + 1 if is_old else batch.next_offset
         try:
             unpacked = _Unpacked(batch)
         except Exception as error:
-            if not is_old and batch.is_control_batch:  # whatever it says, it ends a transaction
+            if not is_old and batch.is_control_batch:  # whatever its contents, it ends a transaction
                 self._fetched.aborted_producer_ids.discard(batch.producer_id)
-            return self._skipped(Offsets(batch.base_offset, end), in_words(error))
+            return self._skipped(Offsets(batch.base_offset, end), describe(error))
         self._end = end
         return unpacked
 
     def _following(self) -> bytes:
-        """What was fetched behind the batch that was taken last."""
+        """The fetched bytes after the last batch that was taken."""
         records = self._records
         return bytes(records._buffer[records._pos :] if records._next_slice is None else records._next_slice)
 
@@ -91,7 +92,7 @@ class _Nothing:
 
 
 class _Unpacked:
-    """A batch whose records are all unpacked; everything else is the batch's own."""
+    """A batch whose records are unpacked already; everything else is the batch's own."""
 
     def __init__(self, batch: Any) -> None:
         self._batch = batch
@@ -111,7 +112,7 @@ class _Unpacked:
 
 
 class _Skipped:
-    """An empty batch in the place of one that can't be read."""
+    """An empty batch instead of one that can't be read."""
 
     magic = _FORMAT
     leader_epoch = -1

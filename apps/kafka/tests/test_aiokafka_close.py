@@ -1,6 +1,7 @@
 """How long a connection takes to end that was closed, when the broker does nothing about it."""
 
 import asyncio
+import inspect
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -12,7 +13,7 @@ import pytest
 import uvloop
 from aiokafka.conn import AIOKafkaConnection
 
-from clickstream_kafka.patches.aiokafka_closing import end_closed_connections
+from clickstream_kafka.patches import aiokafka_close
 from clickstream_kafka.settings import KafkaSettings
 from kit.certificates import write_certificates
 
@@ -26,8 +27,8 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> None:
         connection._versions = {}
 
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", let_in)
-    monkeypatch.setattr(AIOKafkaConnection, "close", AIOKafkaConnection.close)
-    end_closed_connections()
+    monkeypatch.setattr(AIOKafkaConnection, "close", inspect.unwrap(AIOKafkaConnection.close))
+    aiokafka_close.apply()
 
 
 @asynccontextmanager

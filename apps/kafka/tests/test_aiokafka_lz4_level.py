@@ -1,13 +1,14 @@
-"""What aiokafka's producers write when they are to compress fast."""
+"""What aiokafka's producers write when they compress fast."""
 
 import random
 
 import cramjam
 import pytest
+from aiokafka.codec import lz4_encode
 from aiokafka.record._crecords import default_records
 from aiokafka.record.memory_records import MemoryRecords
 
-from clickstream_kafka.patches.aiokafka_compression import compress_fast
+from clickstream_kafka.patches import aiokafka_lz4_level
 
 _LZ4 = 3
 _BATCH_HEADER = 61
@@ -23,12 +24,12 @@ def batch(values: list[bytes]) -> bytes:
 
 
 def test_batches_are_compressed_by_the_fast_level_and_read_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(default_records, "lz4_encode", default_records.lz4_encode)  # put back when the test is over
+    monkeypatch.setattr(default_records, "lz4_encode", lz4_encode)  # as the library has it
     draw = random.Random(7)
     values = [f'{{"user_id":"user_{draw.randrange(5000)}","page_url":"/p/{n % 20}"}}'.encode() for n in range(2_000)]
 
     thorough = batch(values)
-    compress_fast()
+    aiokafka_lz4_level.apply()
     fast = batch(values)
 
     records = MemoryRecords(fast).next_batch()

@@ -1,6 +1,7 @@
 """What becomes of requests to a broker that takes connections and answers nothing."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
-from clickstream_kafka.patches import silent_brokers
+from clickstream_kafka.patches import aiokafka_silent_brokers
 
 SHORT, LONG = 0.1, 60.0
 
@@ -35,11 +36,11 @@ def handshake(monkeypatch: pytest.MonkeyPatch) -> Handshake:
     handshake = Handshake()
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", lambda connection: handshake(connection))
     for name in ("send", "connect"):
-        monkeypatch.setattr(AIOKafkaConnection, name, getattr(AIOKafkaConnection, name))
+        monkeypatch.setattr(AIOKafkaConnection, name, inspect.unwrap(getattr(AIOKafkaConnection, name)))
     for name in ("_REBALANCE_TIMEOUT_S", "_CONNECT_TIMEOUT_S", "_SUSPECT_TIMEOUT_S"):
-        monkeypatch.setattr(silent_brokers, name, LONG)
-    monkeypatch.setattr(silent_brokers, "_ANSWER_TIMEOUT_S", SHORT)
-    silent_brokers.apply()
+        monkeypatch.setattr(aiokafka_silent_brokers, name, LONG)
+    monkeypatch.setattr(aiokafka_silent_brokers, "_ANSWER_TIMEOUT_S", SHORT)
+    aiokafka_silent_brokers.apply()
     return handshake
 
 
@@ -119,8 +120,8 @@ async def test_a_broker_that_did_not_answer_has_less_time_until_it_lets_somebody
         asked_first, asked_later = await connect(port), await connect(port)
         with pytest.raises(TimeoutError):
             await asked_first.send(question())
-        monkeypatch.setattr(silent_brokers, "_ANSWER_TIMEOUT_S", LONG)
-        monkeypatch.setattr(silent_brokers, "_SUSPECT_TIMEOUT_S", SHORT)
+        monkeypatch.setattr(aiokafka_silent_brokers, "_ANSWER_TIMEOUT_S", LONG)
+        monkeypatch.setattr(aiokafka_silent_brokers, "_SUSPECT_TIMEOUT_S", SHORT)
         begun = asyncio.get_running_loop().time()
         with pytest.raises(TimeoutError):
             await asked_later.send(question())
@@ -168,7 +169,7 @@ async def test_a_suspect_is_tried_by_one_at_a_time_and_by_clients_that_begin(
 
 @pytest.mark.usefixtures("handshake")
 async def test_a_broker_that_is_slow_has_longer_each_time_until_it_is_quick() -> None:
-    brokers = silent_brokers._Brokers()
+    brokers = aiokafka_silent_brokers._Brokers()
     connection = AIOKafkaConnection("127.0.0.1", 9092)
     for expected in (SHORT, 2 * SHORT, 4 * SHORT):
         assert brokers.timeout_for(connection, question()) == expected

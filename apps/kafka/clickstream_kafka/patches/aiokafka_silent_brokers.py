@@ -1,7 +1,7 @@
 """Requests to a broker that hangs (its connections stay open, it answers nothing) time out soon.
 
 A broker that died is detected at once, because its connections break. One that hangs is replaced by the controller
-after 9 s as well, but aiokafka 0.14 waits 40 s for an answer and then asks the same broker again: for metadata, for
+after 9 s as well, but aiokafka waits 40 s for an answer and then asks the same broker again: for metadata, for
 coordinators, for a new connection, one caller after the other. That adds up to minutes, and one partition that waits
 holds up all windows.
 
@@ -16,6 +16,10 @@ it, one of which hangs.
 A broker that was only paused costs new connections; it recognises records that are sent again by their producer's
 sequence number. Requests to a slow broker, or over a slow line, would always time out, so each retry of a request that
 timed out gets twice the time, up to aiokafka's 40 s, until an answer arrives within 5 s.
+
+Written for aiokafka 0.14.
+Upstream: aiokafka #1145 (open) describes it for the coordinators of transactions.
+Delete when aiokafka closes a connection whose requests time out and asks another broker.
 """
 
 import asyncio

@@ -1,0 +1,37 @@
+"""A connection that is closed ends within 0.2 s, whatever the broker does.
+
+A client that is closed waits until its connections have ended. One without TLS ends when all bytes are written, which a
+hung broker may never read. One with TLS also waits for the broker's close_notify, which a client need not wait for (RFC
+8446, 6.1). Kafka does not send it when our own arrives behind a request whose answer has been given up; asyncio and
+uvloop then wait for 30 s. Requests whose answers matter have been answered before a client is closed, so the connection
+gets a moment to send its close_notify and is aborted then.
+
+Written for aiokafka 0.14.
+Upstream: aiokafka #1013 (open) asks how to close a client whose broker does not answer.
+Delete when aiokafka bounds the time that `stop` waits for connections.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aiokafka.conn import AIOKafkaConnection
+
+_ABORT_AFTER_S = 0.2
+
+
+def apply() -> None:
+    """Abort every connection of this process 0.2 s after it was closed, unless it has ended by then."""
+    AIOKafkaConnection.close = _aborting_later(AIOKafkaConnection.close)
+
+
+def _aborting_later(close: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(close)
+    def closing(connection: Any, *arguments: Any, **options: Any) -> Any:
+        writer = connection._writer
+        closed = close(connection, *arguments, **options)
+        if writer is not None:
+            connection._loop.call_later(_ABORT_AFTER_S, writer.transport.abort)
+        return closed
+
+    return closing

@@ -1,0 +1,38 @@
+"""Writing to a connection that has just broken raises KafkaConnectionError on uvloop too.
+
+A connection may break just before it is written to. asyncio's transports take the bytes and drop them, and the
+connection's reader reports the end a moment later. uvloop's transports raise RuntimeError. aiokafka treats that as a
+bug: its coordinator and its sender end for good. As KafkaConnectionError it is handled like any broken connection.
+
+Written for aiokafka 0.14.
+Upstream: aiokafka #1038 (open).
+Delete when #1038 is fixed in a release.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+
+def apply() -> None:
+    """Make every connection of this process raise KafkaConnectionError when its transport is closed."""
+    for name in ("send", "_send_sasl_token"):
+        setattr(AIOKafkaConnection, name, _converting_errors(getattr(AIOKafkaConnection, name)))
+
+
+def _converting_errors(send: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(send)
+    def sending(connection: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            return send(connection, *arguments, **options)
+        except KafkaError:  # a RuntimeError too
+            raise
+        except RuntimeError as error:
+            connection.close(reason=CloseReason.CONNECTION_BROKEN)
+            message = f"Connection at {connection.host}:{connection.port} broken: {error}"
+            raise KafkaConnectionError(message) from error
+
+    return sending

@@ -1,0 +1,30 @@
+"""A consumer completes a join of its group, however long it took.
+
+A group is joined in the background, and `poll` looks for the result only while there is a reason to join. The reason
+may be gone before the join is done: when the topic's partitions have changed, the assignment has them by then. If
+`poll` has not waited that long, the result is never taken, and the member stays without partitions and without
+heartbeats.
+
+Written for kafka-python 3.0.
+Upstream: kafka-python pull request #2617 (merged) fixed a similar race; none found for this one.
+Delete when `ConsumerCoordinator.need_rejoin` is true while a join is under way.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from kafka.coordinator.consumer import ConsumerCoordinator
+
+
+def apply() -> None:
+    """Make the consumers of this process take the result of every join."""
+    ConsumerCoordinator.need_rejoin = _until_completed(ConsumerCoordinator.need_rejoin)
+
+
+def _until_completed(need_rejoin: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    @wraps(need_rejoin)
+    def needing(coordinator: Any) -> bool:
+        return getattr(coordinator, "_join_task", None) is not None or need_rejoin(coordinator)
+
+    return needing

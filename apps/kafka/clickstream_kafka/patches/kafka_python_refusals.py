@@ -1,0 +1,30 @@
+"""What a broker sent before it closed a connection is read before the end is reported.
+
+A broker that refuses a password answers and closes the connection, so the answer and the end of the stream often arrive
+together. kafka-python reads both, reports the end and drops the answer: the refusal looks like a broken connection.
+
+Written for kafka-python 3.0.
+Upstream: kafka-python pull requests #2886 and #2994 (merged) report refusals better, but only those that are read.
+Delete when `_sock_recv` returns no error together with data.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+
+
+def apply() -> None:
+    """Make every connection of this process return what it received before it reports the end."""
+    for transport in (KafkaTCPTransport, KafkaSSLTransport):
+        transport._sock_recv = _reading_before_eof(transport._sock_recv)
+
+
+def _reading_before_eof(receive: Callable[[Any], tuple[bytes, Any]]) -> Callable[[Any], tuple[bytes, Any]]:
+    @wraps(receive)
+    def receiving(transport: Any) -> tuple[bytes, Any]:
+        data, error = receive(transport)
+        return data, None if data else error  # the next call meets the end again
+
+    return receiving
