@@ -231,9 +231,8 @@ def test_dead_letters_have_these_headers(written: Written, collected: Any) -> No
 
 def test_results_fit() -> None:
     partials = [partial.counts for partial in counted().partials.values()]
-    metrics = merged_metrics(
-        NOW - NOW % SETTINGS.window_size, NOW - NOW % SETTINGS.window_size + SETTINGS.window_size, partials
-    )
+    window = SETTINGS.rules.window_of(NOW)
+    metrics = merged_metrics(window, SETTINGS.rules.end_of(window), partials)
     check("window-metrics", json.loads(encode_window_metrics(metrics)))
     task = MergeTask(TopicPartition("clickstream-window-partials", 0), None, replica=replica(), settings=SETTINGS)  # type: ignore[arg-type]
     record = task._record(metrics)

@@ -27,6 +27,7 @@ from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.records import Batches
 from clickstream_kafka.running import unless
 from clickstream_kafka.transactions import Transactions
+from clickstream_kafka.unreadable import in_words
 
 _TRANSIENT = (KafkaError, OSError, TimeoutError)
 
@@ -252,8 +253,5 @@ class PartitionTask(abc.ABC):
 
 
 def describe(error: Exception) -> str:
-    """Return the error in words; those of aiokafka's own errors begin with their name."""
-    if isinstance(error, TimeoutError):
-        return "Kafka does not answer"
-    name, text = type(error).__name__, str(error)
-    return text if name in text else f"{name}: {text}"
+    """Return the error in words."""
+    return "Kafka does not answer" if isinstance(error, TimeoutError) else in_words(error)

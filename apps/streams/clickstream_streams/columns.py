@@ -1,12 +1,12 @@
-"""A batch of records taken as columns: what nearly all batches allow, and what makes the processor fast.
+"""A batch of records as columns: possible for nearly all batches, and the reason why the processor is fast.
 
-Nearly every batch holds nothing but valid events whose timestamps are written alike, `2024-10-26T10:30:45.123Z`. Text
-of that shape sorts as time does, so the smallest and the largest of the texts bound all times of the batch, and the
-window of an event follows from the second that its text begins with, of which a batch has few. Nothing needs to be
-asked of each record by itself: list comprehensions and C functions do the rest. A batch of valid events whose
-timestamps are written in another way, or run ahead of a clock, is taken by the times of its events.
+Nearly every batch contains only valid events with timestamps of one form, `2024-10-26T10:30:45.123Z`. Text of that form
+sorts like time, so the smallest and the largest text bound all times of the batch, and the window of an event follows
+from the second that its text begins with, of which a batch has few. No record is looked at by itself: list
+comprehensions and C functions do the rest. For a batch of valid events whose timestamps have other forms, or are ahead
+of a clock, the time of each event is parsed.
 
-`columns_of` answers None for any batch that is not like this, and the partition looks at its records one by one.
+`columns_of` returns None for any other batch, and the partition takes its records one by one.
 """
 
 from collections.abc import Sequence
@@ -42,9 +42,9 @@ class Columns:
 
 
 def columns_of(records: Sequence[Record], rules: CountingRules, believed_to: int) -> Columns | None:
-    """Return the records as columns, or None when they must be looked at one by one.
+    """Return the records as columns, or None when they must be taken one by one.
 
-    Times after `believed_to` (milliseconds since the epoch) lie too far ahead of the clock to be believed.
+    Times after `believed_to` (milliseconds since the epoch) are too far ahead of the clock to be believed.
     """
     events = decode_events([record.value for record in records])
     if events is None:
@@ -96,16 +96,16 @@ def _by_window(events: Sequence[CountedEvent], windows: Sequence[int]) -> dict[i
 
 
 def _starts(texts: Sequence[str], first: str, last: str) -> dict[str, int] | None:
-    """Return the start of each second that the texts begin with, when all have the usual shape and are times.
+    """Return the start of each second that the texts begin with; None unless all have the usual form and are times.
 
-    `first` and `last` are the smallest and the largest of them. When both lie in one minute, only their seconds are
-    returned: whatever lies between is a time as well.
+    `first` and `last` are the smallest and the largest of them. If both are in one minute, only their seconds are
+    returned: every text between them is a time as well.
     """
     if "".join(texts).translate(_DIGITS_TO_0) != _SHAPE * len(texts):
         return None
     seconds = {first[:_SECOND], last[:_SECOND]}
     if first[:_MINUTE] != last[:_MINUTE]:
-        seconds = {text[:_SECOND] for text in texts}  # what lies between two times need not be one: 10:30:75
+        seconds = {text[:_SECOND] for text in texts}  # a text between two times need not be a time: 10:30:75
     try:
         return {second: _start(second) for second in seconds}
     except ValueError:

@@ -1,12 +1,12 @@
 """What a commit contains.
 
 Both stages commit the offset of the next record to read, with metadata of a few numbers that say how to restore: the
-log holds everything else. Kafka keeps up to 4096 bytes of metadata beside a committed offset, and the offset, its
-metadata and the records that follow from it are written in one transaction, so they are true together or not at all.
+log holds everything else. Kafka keeps up to 4096 bytes of metadata with a committed offset. The offset, its metadata
+and the output up to that offset are written in one transaction, so they become visible together or not at all.
 
 `EventsCommit` is stage 1's, one for each partition of the events topic; `MergeCommit` is stage 2's, on the partials
-topic's one partition. To restore is to read again from `replay_from` up to the committed offset without writing
-anything: what was true then is in memory again.
+topic's one partition. A restore reads again from `replay_from` up to the committed offset without writing anything;
+then the memory is as it was at the commit.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ from clickstream_streams.windows import NEVER, CountingRules
 class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     """How to restore a partition of the events topic.
 
-    `replay_from` is the smallest first offset over all windows that are not written: what was counted in the others,
-    and before it, is on the partials topic. Of windows that end at `written_ahead_to` or before, a part may be there
-    before the watermark has passed them. Windows that end at `final_before` or before are over; `seen_to` is the
-    largest end of a window with an event; events of windows that end at `expired_to` or before are `expired`, because
-    what they need to be counted with is gone; `began` is the time from which on these `rules` count. `joined` is false
-    until stage 2 has confirmed that it knows the partition. Records before `dead_lettered_to` were processed before the
-    group was reset: what is refused again of them is in the dead letters already.
+    `replay_from` is the smallest first offset over all windows that are not written: what was counted in other windows
+    is on the partials topic. Of windows that end at `written_ahead_to` or before, a part may be there before the
+    watermark has passed them. Windows that end at `final_before` or before are over; `seen_to` is the largest end of a
+    window with an event; events of windows that end at `expired_to` or before are `expired`, because the earlier counts
+    of the window are gone; `began` is the time from which these `rules` count. `joined` is false until stage 2 has
+    confirmed that it knows the partition. Records before `dead_lettered_to` were processed before the group was reset:
+    those that are refused again are already dead letters.
     """
 
     rules: CountingRules
@@ -44,10 +44,10 @@ class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
 class MergeCommit(msgspec.Struct, frozen=True, kw_only=True):
     """How to restore the merge: where the oldest retained partial begins, and which windows are over everywhere.
 
-    Partials before `forgotten_to` are of a count that was given up: the group was reset, or its offsets were lost. When
-    they were lost, `only_more` says that the topic may not hold all events any more that results were made of: a result
-    is replaced only by one of more events. `results_from` are the offsets at which to begin to read back the results,
-    of the first partitions of `results_topic`; the others, and all in old commits, are read from their beginning.
+    Partials before `forgotten_to` are of a count that was discarded: the group was reset, or its offsets were lost. If
+    they were lost, the topic may no longer hold all events that went into the results; with `only_more` a result is
+    replaced only by one of more events. `results_from` are the offsets from which to read back the results, of the
+    first partitions of `results_topic`; the others, and all of old commits, are read from their beginning.
     """
 
     rules: CountingRules

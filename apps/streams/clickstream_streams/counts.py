@@ -1,11 +1,11 @@
-"""What is counted of one window: in one partition while it runs, and merged over all partitions at its end.
+"""What is counted in one window: in one partition while it runs, and merged over all partitions at its end.
 
-`WindowCounts` is stage 1's, changed batch by batch. Its snapshot, `PartialCounts`, can be added up: `merge` makes the
-window's metrics of the snapshots of all partitions, several of one partition included.
+`WindowCounts` is stage 1's, updated batch by batch. Its snapshots, `PartialCounts`, can be added up: `merged_metrics`
+makes the window's metrics from the snapshots of all partitions, several of one partition included.
 
-Whatever events say, a partial has at most MOST_PARTIAL_BYTES. Before a batch is counted that may bring more, the larger
-of its two maps of names becomes a sketch, and then the other: what is left is below that with MOST_EXACT_IDS users and
-as many sessions, and as many types and devices as are told apart.
+Whatever the events contain, a partial has at most MOST_PARTIAL_BYTES. Before a batch that may exceed this is counted,
+the larger of the two maps of names becomes a sketch, and then the other: the rest is smaller even with MOST_EXACT_IDS
+users and as many sessions, and with the largest number of types and devices that are counted by name.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ TOP_PAGES = 5
 TOP_REFERRERS = 3
 
 MOST_KINDS = 1000
-"""Event types or devices of a window that are told apart; whatever else comes is counted under OTHER."""
+"""Event types or devices of a window that are counted by name; all others are counted under OTHER."""
 
 MOST_KINDS_SHOWN = 200
 OTHER = "(other)"
@@ -46,12 +46,12 @@ MOST_EXACT_IDS = 125_000
 MOST_PARTIAL_BYTES = 4 * 1024 * 1024
 
 _FRAME_BYTES = 256
-"""Of a partial beside its maps and ids: the total, the sum of durations, and what stands before each part."""
+"""Of a partial beside its maps and ids: the total, the sum of durations, and the header of each part."""
 
 _MOST_BEFORE_A_BATCH = MOST_PARTIAL_BYTES - _FRAME_BYTES - 2 * MOST_AT_ONCE * (LARGEST_NAME_BYTES + HASH_BYTES)
 _KINDS_BYTES = (MOST_KINDS + 1) * LARGEST_NAME_BYTES
 _SURELY_SMALL = (_MOST_BEFORE_A_BATCH - 2 * _KINDS_BYTES) // (2 * (LARGEST_NAME_BYTES + HASH_BYTES))
-"""Events that leave room for a further batch, whatever they say."""
+"""Events that leave room for a further batch, whatever they contain."""
 
 
 class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
@@ -67,7 +67,7 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
     sessions: IdsSnapshot
 
     def check_sketches(self) -> None:
-        """Raise UnreadableSketch where `merge` would."""
+        """Raise UnreadableSketch if `merged_metrics` would."""
         for part in (self.referrers, self.pages, self.users, self.sessions):
             part.check_sketch()
 
@@ -115,7 +115,7 @@ class WindowCounts:
         self._sessions.update([event.session_id for event in events])
 
     def _make_room(self) -> None:
-        """Keep the partial below its bound, whatever the next batch brings."""
+        """Keep the partial below its bound, whatever the next batch contains."""
         if self._total <= _SURELY_SMALL or self._size_bytes() <= _MOST_BEFORE_A_BATCH:
             return
         larger, smaller = sorted((self._pages, self._referrers), key=lambda names: names.size_bytes, reverse=True)
@@ -147,7 +147,7 @@ class WindowCounts:
 
 
 class _Kinds:
-    """Counts under few names; those beyond the first MOST_KINDS are counted as OTHER, in whatever batches they come."""
+    """Counts under few names; those beyond the first MOST_KINDS are counted as OTHER."""
 
     __slots__ = ("_counts", "_others")
 
@@ -191,7 +191,7 @@ def merged_metrics(window: int, end: int, partials: Sequence[PartialCounts], rev
 
 
 def _shown(kinds: Sequence[dict[str, int]]) -> dict[str, int]:
-    """Return the summed counts, bounded so that whatever events say, a metrics record stays below 1 MiB."""
+    """Return the summed counts, bounded so that a metrics record stays below 1 MiB."""
     counts: Counter[str] = Counter()
     for partial in kinds:
         for name, count in partial.items():

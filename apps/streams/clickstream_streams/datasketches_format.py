@@ -1,8 +1,8 @@
-"""The sketches of Apache DataSketches 5.2, which earlier versions wrote: read where the log still has them.
+"""The sketches of Apache DataSketches 5.2, which earlier versions wrote and the log may still contain.
 
 The layouts are those of its C++ code: hll/include/HllUtil.hpp and fi/include/frequent_items_sketch_impl.hpp. Their
-first byte is the length of a header, from 1 to 10, which no sketch of ours begins with. The ids in them were hashed in
-another way, so their registers unite with one another and not with ours. Names unite with all.
+first byte is the length of a header, from 1 to 10; our own sketches begin with other bytes. The ids in them were hashed
+in another way, so their registers unite with one another and not with ours. Names unite with all.
 """
 
 import struct
@@ -23,7 +23,7 @@ def is_of_datasketches(sketch: bytes) -> bool:
 
 
 def read_hyperloglog(sketch: bytes) -> HyperLogLog:
-    """Return the registers of a sketch of ids; raises UnreadableSketch when they are not as a processor wrote them."""
+    """Return the registers of a sketch of ids; raises UnreadableSketch unless a processor can have written it."""
     read = HyperLogLog()
     try:
         _, _, family, registers_log2, _, _, list_count, mode = struct.unpack_from("8B", sketch)
@@ -51,7 +51,7 @@ def _fill(read: HyperLogLog, coupons: tuple[int, ...]) -> None:
 
 
 def read_frequent_names(sketch: bytes) -> FrequentNames:
-    """Return a sketch of names; raises UnreadableSketch when it is not as a processor wrote it."""
+    """Return a sketch of names; raises UnreadableSketch unless a processor can have written it."""
     try:
         if sketch[2] != _NAMES_FAMILY:
             raise UnreadableSketch(sketch)

@@ -29,7 +29,6 @@ from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
 
-_JOIN_PAUSE_MS = 200
 _MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * 1024 * 1024
 """Of a dead letter's key and value together; its headers need some bytes too."""
 
@@ -45,10 +44,17 @@ class EventsTask(PartitionTask):
     """One partition of the events topic."""
 
     def __init__(
-        self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica, settings: StreamsSettings
+        self,
+        partition: TopicPartition,
+        consumer: BatchConsumer,
+        *,
+        replica: Replica,
+        settings: StreamsSettings,
+        join_pause_ms: int = 200,
     ) -> None:
         super().__init__(partition, consumer, replica)
         self.settings = settings
+        self._join_pause_ms = join_pause_ms
         self._label = str(partition.partition)
         self._batch_seconds = instruments.BATCH_SECONDS.labels("events")
         self._caught_up = CaughtUp()
@@ -120,7 +126,7 @@ class EventsTask(PartitionTask):
                 over = max(start.commit.final_before, commit.final_before)
                 return msgspec.structs.replace(start.commit, final_before=over, joined=True)
             self.beat()
-            await asyncio.sleep(_JOIN_PAUSE_MS / 1000)
+            await asyncio.sleep(self._join_pause_ms / 1000)
 
     async def _replay(self, state: Partition, replay_from: int) -> None:
         self.consumer.seek(self.partition, replay_from)

@@ -1,10 +1,10 @@
-"""How often each name occurred, off by a bounded amount in bounded memory however many names there are.
+"""How often each name occurred: with a bounded error, in bounded memory however many names there are.
 
 The frequent items of Misra and Gries (1982), cut in batches as Anderson et al. do ("A High-Performance Algorithm for
-Identifying Frequent Items in Data Streams", 2017): where the names take too many bytes, the median of their counts is
-taken from each, and those with nothing left are forgotten. A cut of k counts takes it from at least half of them, so
-what all cuts together took from a count is at most 2 / k of all that was counted, for the smallest k, over any merges.
-A name's estimate is its count with that amount: never less than the truth, and never by more than that amount too much.
+Identifying Frequent Items in Data Streams", 2017): when the names take too many bytes, the median of their counts is
+subtracted from each, and those that reach 0 are dropped. A cut of k counts subtracts it from at least half of them, so
+all cuts together have subtracted from a count at most 2 / k of the total, for the smallest k, over any merges. A name's
+estimate is its count plus that amount: never too small, and too large by that amount at most.
 
 A name takes its bytes in UTF-8 and 12 more, 268 at most. So with MOST_SKETCH_BYTES a cut has at least 1,956 counts, and
 an estimate is off by at most 0.11 % of all that was counted; with names of 40 bytes by 0.02 %.
@@ -20,7 +20,7 @@ from clickstream_core.events import LONGEST_NAME
 from clickstream_streams.errors import UnreadableSketch
 
 NAME_BYTES = 12
-"""That MessagePack takes for a name beside its text, at most: 3 for its length, 9 for its count."""
+"""Of a name in MessagePack beside its text, at most: 3 for its length, 9 for its count."""
 
 LARGEST_NAME_BYTES = LONGEST_NAME + NAME_BYTES
 
@@ -34,7 +34,7 @@ _COUNTS = b"c"
 
 
 class SizedCounts:
-    """A map of counted names that knows how many bytes it takes in MessagePack, at most."""
+    """A map of counted names, with the bytes that it takes in MessagePack at most."""
 
     __slots__ = ("counts", "size_bytes")
 
@@ -62,7 +62,7 @@ class _Encoded(msgspec.Struct, frozen=True, array_like=True):
 class FrequentNames:
     """A sketch of counted names. It is cut before more is counted, so it has at least the names that came last.
 
-    `taken` is what was taken from each count.
+    `taken` is what was subtracted from each count.
     """
 
     def __init__(
@@ -97,11 +97,11 @@ class FrequentNames:
             self.taken += median
 
     def estimates(self) -> dict[str, int]:
-        """Return about how often each of the names occurred that were not forgotten."""
+        """Return about how often each of the names that were not dropped occurred."""
         return {name: count + self.taken for name, count in self._sized.counts.items()}
 
     def encode(self) -> bytes:
-        """Return the sketch as bytes: counts and what was taken from each, in MessagePack."""
+        """Return the sketch as bytes: counts and what was subtracted from each, in MessagePack."""
         return _COUNTS + msgspec.msgpack.encode(_Encoded(self.taken, self._sized.counts))
 
 

@@ -44,7 +44,6 @@ A broker may not know yet of some that were just added.
 
 _LOG_INTERVAL_MS = 30_000
 _LAG_TIMEOUT_MS = 2_000
-_COMMIT_VISIBLE_AFTER_MS = 500
 _SEEK_FROM_RECORDS = 1_000
 """Seeking over so many records costs less than reading them."""
 
@@ -59,10 +58,17 @@ class MergeTask(PartitionTask):
     """The partials topic's one partition."""
 
     def __init__(
-        self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica, settings: StreamsSettings
+        self,
+        partition: TopicPartition,
+        consumer: BatchConsumer,
+        *,
+        replica: Replica,
+        settings: StreamsSettings,
+        commit_visible_after_ms: int = 500,
     ) -> None:
         super().__init__(partition, consumer, replica)
         self.settings = settings
+        self._commit_visible_after_ms = commit_visible_after_ms
         self._merge: Merge | None = None
         self._places = ResultPlaces((), ())
         self._offset = 0
@@ -130,7 +136,7 @@ class MergeTask(PartitionTask):
         A transaction's records may be visible a moment before the offset that it commits, so the second answer counts.
         """
         self.step = f"the commits of {self.settings.group_id}"
-        for pause_ms in (_COMMIT_VISIBLE_AFTER_MS, 0):
+        for pause_ms in (self._commit_visible_after_ms, 0):
             metadata = await committed_metadata(self.admin, self.settings.group_id, self.settings.topics.events_topic)
             if any(commit.joined for commit in decode_commits(metadata, EventsCommit)):
                 return True
@@ -263,7 +269,7 @@ class MergeTask(PartitionTask):
         return self._offset != self._committed_offset or bool(self._restored_merge().due(self.clock.monotonic()))
 
     def is_urgent(self) -> bool:
-        return self._restored_merge().owes()
+        return self._restored_merge().has_first_results()
 
     async def commit(self, transactions: Transactions) -> None:
         merge = self._restored_merge()

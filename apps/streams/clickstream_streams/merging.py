@@ -1,11 +1,11 @@
-"""Stage 2 in memory: what all partitions have counted of each window, and the windows' results that it makes.
+"""Stage 2 in memory: what all partitions have counted in each window, and the results made of it.
 
 Records of the partials topic are applied in order. A partition's partials wait until the watermark record of their
-transaction is read; then they are added to its share of the window, or replace it. A window is owed a result when every
-partition's watermark has reached its end (`watermarks.topic_watermark`) and its merged numbers differ from those last
-emitted: first as revision 0, later as the next revision. Revisions of a window are REVISION_INTERVAL apart at least, so
-that a trickle of late events does not emit it again and again; only its last change, when it is over, does not wait. A
-window is forgotten when it is over in every partition. Nothing here knows Kafka.
+transaction is read; then they are added to its share of the window, or replace it. A result is due when every
+partition's watermark has reached the window's end (`watermarks.topic_watermark`) and the merged numbers differ from
+those last emitted: first as revision 0, later as the next revision. Revisions of a window are at least
+REVISION_INTERVAL apart, so that a trickle of late events does not emit it again and again; only its last change, when
+it is over, does not wait. A window is forgotten when it is over in every partition. Nothing here knows Kafka.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ _READ_BACK_BYTES = 64 * 1024 * 1024
 
 @dataclass
 class _Progress:
-    """What a partition said last, and at which offset; `first_watermark` is what was read of it first.
+    """A partition's newest watermark record, and its offset; `first_watermark` is the first that was read.
 
     Partials follow their window's end: the log holds all of them for windows that end after the first watermark.
     """
@@ -41,7 +41,7 @@ class _Progress:
 
 @dataclass
 class _Pending:
-    """A partial that was read, but whose transaction's watermark record was not yet."""
+    """A partial whose transaction's watermark record was not read yet."""
 
     head: PartialPart
     offsets: list[int]
@@ -109,16 +109,16 @@ class Merge:
 
     def _advance(self, offset: int, record: WatermarkRecord) -> None:
         known = self._progress.get(record.partition, _Progress(NEVER, NEVER, offset, record.watermark))
-        called_over = known.final_before
+        over_before = known.final_before
         known.watermark = max(known.watermark, record.watermark)
         known.final_before = max(known.final_before, record.final_before)
         known.offset = offset
         self._progress[record.partition] = known
         self._begin(record.began)
         for pending in self._pending.pop(record.partition, []):
-            # A partition that counts again after a reset changes nothing that it had called over.
+            # A partition that counts again after a reset changes no window that was over before.
             end = self._rules.end_of(pending.head.window)
-            if end > max(called_over, self.final_before) and len(pending.payloads) == pending.head.parts:
+            if end > max(over_before, self.final_before) and len(pending.payloads) == pending.head.parts:
                 self._add(pending, end)
 
     def _add(self, pending: _Pending, end: int) -> None:
@@ -150,8 +150,8 @@ class Merge:
     def settle(self, now: int, *, whole: bool) -> None:
         """End a restore at `now`; `whole` is whether the log was read from its very beginning.
 
-        Windows that are over everywhere change no more, but the last revision of one may still be owed. Where retention
-        may have deleted a partial, what is left would be taken for a change, so the last result stays.
+        Windows that are over everywhere change no more, but the last revision of one may still be due. Where retention
+        may have deleted a partial, what is left would look like a change, so the last result stays.
         """
         self.final_before = self._over()
         firsts = [progress.first_watermark for progress in self._progress.values()]
@@ -175,7 +175,7 @@ class Merge:
 
     @property
     def known_partitions(self) -> int:
-        """How many partitions the topic has, by all that was said and heard."""
+        """How many partitions the topic has, according to the brokers and to the partials."""
         return max(self.partitions, *(partition + 1 for partition in self._progress), 0)
 
     def heard_from_since(self, partitions: int, offset: int) -> bool:
@@ -183,7 +183,7 @@ class Merge:
         return any(p >= partitions and progress.offset >= offset for p, progress in self._progress.items())
 
     def shrink(self, partitions: int) -> None:
-        """Let windows wait for no others than these: the topic was made again with fewer."""
+        """Stop waiting for all but the first `partitions`: the topic was created again with fewer."""
         self.partitions = partitions
         self._progress = {p: progress for p, progress in self._progress.items() if p < partitions}
 
@@ -193,7 +193,7 @@ class Merge:
         return [window for window in self._windows if closed < self._rules.end_of(window) <= ahead]
 
     def slowest(self) -> tuple[int, int]:
-        """Return the partition that windows wait for, and its watermark (NEVER when not heard from)."""
+        """Return the partition that windows wait for, and its watermark (NEVER when unknown)."""
         return slowest_partition(self._watermarks(), self.partitions)
 
     @property
@@ -201,8 +201,8 @@ class Merge:
         """How many windows may still change."""
         return len(self._windows)
 
-    def owes(self) -> bool:
-        """Whether a closed window has had no result yet."""
+    def has_first_results(self) -> bool:
+        """Whether a closed window has no result yet."""
         watermark = self.watermark()
         return any(
             self._windows[window].emitted is None and self._rules.end_of(window) <= watermark
@@ -241,8 +241,8 @@ class Merge:
         self._shares.read_back(windows, parts)
 
     def results(self, windows: Iterable[int], now: int) -> list[WindowMetrics]:
-        """Return the results of `due` windows that differ from what was emitted, and count them as emitted at `now`."""
-        owed = []
+        """Return the results of `due` windows that differ from what was emitted, and note them as emitted at `now`."""
+        results = []
         for start in windows:
             window = self._windows[start]
             self._changed.discard(start)
@@ -253,9 +253,9 @@ class Merge:
                 continue
             window.emitted = result if known is None else msgspec.structs.replace(result, revision=known.revision + 1)
             window.emitted_at = now
-            owed.append(window.emitted)
+            results.append(window.emitted)
         self._shares.trim()
-        return owed
+        return results
 
     def _holds_less(self, result: WindowMetrics, known: WindowMetrics) -> bool:
         return self._commit.only_more and result.total_events < known.total_events
@@ -263,7 +263,7 @@ class Merge:
     def commit(self, offset: int) -> MergeCommit:
         """Forget the windows that are over everywhere and return the commit at `offset`, the next record's.
 
-        To be called when everything that is due has been taken from `results`.
+        Called after all results that are due were taken from `results`.
         """
         self.final_before = self._over()
         self._emitted = {(s, e): m for (s, e), m in self._emitted.items() if e > self.final_before}

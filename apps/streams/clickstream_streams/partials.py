@@ -1,15 +1,15 @@
-"""The records on clickstream-window-partials, by which stage 1 tells stage 2 what it counted.
+"""The records on clickstream-window-partials: what stage 1 has counted, for stage 2.
 
 When a partition's watermark passes the end of a window, its next transaction writes all that was counted in it: the
-whole partial. Events that are counted in the window later make additions, which hold nothing but them. So what is
-written is in proportion to the events, however often a window changes. The log has each transaction once and in order,
-so a whole partial and all additions behind it add up to what the partition has counted. A further whole partial
-replaces what came before: the partition has counted again, because its offsets were reset. Where a partition holds too
-many open windows, it writes what it has of them before its watermark has passed them; what comes later is added too.
+whole partial. Events that are counted in the window later make additions, which contain only them. So the written bytes
+are in proportion to the events, however often a window changes. The log has each transaction once and in order, so a
+whole partial and all additions after it add up to what the partition has counted. A further whole partial replaces the
+earlier ones: the partition has counted again, because its offsets were reset. A partition with too many open windows
+writes their counts before its watermark has passed them; later events of these windows are additions too.
 
-A transaction ends with a watermark record; stage 2 applies the partials when it reads that. A partial too large for a
-record is split into numbered parts. Every record carries the rules it was counted under, and stage 2 ignores those of
-other rules. The number in a record's tag is its format's.
+A transaction ends with a watermark record; stage 2 applies the partials when it reads it. A partial too large for a
+record is split into numbered parts. Every record contains the rules it was counted under, and stage 2 ignores records
+of other rules. The number in a record's tag is that of its format.
 """
 
 import re
@@ -23,10 +23,10 @@ from clickstream_streams.counts import PartialCounts
 from clickstream_streams.windows import NEVER, CountingRules
 
 LARGEST_PART_BYTES = 900_000
-"""Of a partial in one record: fits a broker's default limit of 1 MiB even where the topic's is not raised."""
+"""Of a partial in one record: fits a broker's default limit of 1 MiB, should the topic's not be higher."""
 
 MOST_PARTITIONS = 100_000
-"""More than any topic has: a record of a partition beyond this is none of ours."""
+"""More than any topic has: the processor writes no record of a partition beyond this."""
 
 MOST_PARTS = 1_000
 
@@ -60,7 +60,7 @@ class PartialPart(msgspec.Struct, frozen=True, tag="partial-2"):
 
 @dataclass(frozen=True)
 class Partial:
-    """What a transaction says of one window: all that was counted in it, or what was added since."""
+    """What a transaction contains of one window: all that was counted in it, or what was added since."""
 
     counts: PartialCounts
     whole: bool
@@ -80,8 +80,8 @@ class _FirstPartialPart(msgspec.Struct, frozen=True, tag="partial-1"):
 class WatermarkRecord(msgspec.Struct, frozen=True, tag="watermark-1"):
     """The end of a partition's transaction: its watermark, and the time up to which its windows are over.
 
-    `began` is the time from which on the rules count, in all partitions: what an earlier time of the same rules left
-    behind for windows before it is of no use.
+    `began` is the time from which the rules count, in all partitions: partials of windows before it, left from an
+    earlier period of the same rules, are not used.
     """
 
     rules: CountingRules
@@ -103,10 +103,7 @@ encode_record = _encoder.encode
 
 
 def decode_record(value: bytes) -> InternalRecord:
-    """Return the internal record. Raises InvalidRecord for what is none, and NewerFormat.
-
-    The payload of a partial is not looked at.
-    """
+    """Return the internal record, without decoding the payload of a partial. Raises InvalidRecord and NewerFormat."""
     try:
         record: PartialPart | _FirstPartialPart | WatermarkRecord = _record_decoder.decode(value)
     except _UNDECODABLE as error:
@@ -156,7 +153,7 @@ def split(rules: CountingRules, partition: int, window: int, partial: Partial) -
 
 
 def decode_counts(payload: bytes) -> PartialCounts:
-    """Return the counts that the parts' payloads, joined in order, hold. Raises InvalidRecord when they hold none."""
+    """Return the counts in the parts' payloads, joined in order. Raises InvalidRecord."""
     try:
         counts: PartialCounts = _counts_decoder.decode(payload)
     except _UNDECODABLE as error:

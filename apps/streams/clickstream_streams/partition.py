@@ -1,14 +1,14 @@
 """Stage 1 in memory: the counts of one partition of the events topic, and what becomes of each of its records.
 
 Records come in batches, in the order of their offsets. Each is counted in its window, or refused as a dead letter:
-because it is no event, because its window is over in this partition (`late`), because its time lies ahead of its record
-timestamp (`future`), or because what its window had counted before can't be restored any more (`expired`). `changes`
-says what a transaction has to write; nothing here knows Kafka.
+because it is no event, because its window is over in this partition (`late`), because its time is ahead of its record
+timestamp (`future`), or because the earlier counts of its window can't be restored any more (`expired`). `changes`
+returns what a transaction has to write; nothing here knows Kafka.
 
-Only what is not written yet is kept: a window's counts until the watermark has passed its end, and then what is counted
-in it later, until the next transaction. Where that are more than MOST_WINDOWS, as in a backlog of few events an hour, a
-transaction is due at once. Where too many of them are still open, as with times that lie all over the future, it writes
-those too: what is counted in them later is added, as it is in windows that the watermark has passed.
+Only what is not written yet is in memory: a window's counts until the watermark has passed its end, and after that what
+is counted in it later, until the next transaction. If these are more than MOST_WINDOWS windows, as in a backlog of few
+events an hour, a transaction is due at once. If too many of them are still open, as with times scattered over the
+future, it writes those too: what is counted in them later is added, as in windows that the watermark has passed.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,22 +27,22 @@ from clickstream_streams.watermarks import PartitionWatermark, final_before
 from clickstream_streams.windows import NEVER
 
 MOST_WAITING_BYTES = 4 * 1024 * 1024
-"""Bytes of dead letters that are kept for the next transaction before it is due at once."""
+"""Of dead letters; with more of them the next transaction is due at once."""
 
 _LETTER_BYTES = 1024
-"""Bytes that a dead letter takes until it is written, beside its key and value: a small one costs hardly less."""
+"""Of a dead letter in memory, beside its key and value: a small one costs hardly less."""
 
-BACKLOG = 50_000
-"""Records from which on what is behind is a backlog: some tenths of a second of work."""
+BACKLOG_RECORDS = 50_000
+"""A lag of so many records is a backlog: some tenths of a second of work."""
 
 MOST_WINDOWS = 1_000
-"""Windows that are not written, before a transaction is due at once. With few events one takes some 3 kB."""
+"""With more windows that are not written, a transaction is due at once. One with few events takes some 3 kB."""
 
 MOST_OPEN_WINDOWS = 500
-"""Those of them that the watermark has not passed, before they are written ahead of it."""
+"""If the watermark has not passed more of them than this, they are written ahead of it."""
 
-_FIRST_KAFKA = 1_293_840_000_000
-"""2011-01-01, the year of Kafka's first release: a record that claims to be older has no timestamp to speak of."""
+_FIRST_KAFKA_MS = 1_293_840_000_000
+"""2011-01-01, the year of Kafka's first release: an older record timestamp is not meant as one."""
 
 _FOREVER = 10**16
 
@@ -51,7 +51,7 @@ Refuse = Callable[[Record, str, str], None]
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A refused record, the reason, and the reason in prose."""
+    """A refused record, the reason, and its explanation."""
 
     record: Record
     reason: str
@@ -112,7 +112,7 @@ class Partition:
         self.offset = max(self.offset, records[-1].offset + 1)
 
     def restore(self, records: Sequence[Record]) -> None:
-        """Count again what these records had in windows that were not written; refused ones were refused then."""
+        """Count the records again in windows that were not written; refused ones are already dead letters."""
         self._take(records, max(self.final_before, self.committed.watermark), _FOREVER, _ignore, believed_to=_FOREVER)
 
     def restored(self) -> None:
@@ -223,21 +223,21 @@ class Partition:
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def has_news(self) -> bool:
-        """Whether there is anything to commit."""
+        """Whether there is something to commit."""
         return self.offset != self.committed_offset or self.is_urgent() or self._passed(self.final_before)
 
     @property
     def is_full(self) -> bool:
-        """Whether so many dead letters or windows wait that they should be written before there are more."""
+        """Whether so many dead letters or windows wait that they must be written before the next records."""
         return self.waiting_bytes > MOST_WAITING_BYTES or len(self._windows) > MOST_WINDOWS
 
     def is_urgent(self, behind: int = 0) -> bool:
         """Whether the watermark has passed a window's end since the last commit, or too much waits.
 
-        `behind` records from the log's end, results of a backlog can wait: transactions would slow it down.
+        In a backlog, `behind` records from the log's end, results can wait: transactions would slow it down.
         """
         return self.is_full or (
-            behind < BACKLOG and self._bound(self.watermark.value) > self._bound(self.committed.watermark)
+            behind < BACKLOG_RECORDS and self._bound(self.watermark.value) > self._bound(self.committed.watermark)
         )
 
     def _passed(self, over: int) -> bool:
@@ -247,7 +247,7 @@ class Partition:
         return self._rules.window_of(time)
 
     def changes(self) -> Changes:
-        """Return what the next transaction has to write, up to the records processed so far."""
+        """Return what the next transaction has to write for the records processed so far."""
         watermark = self.watermark.value
         ends = {window: self._rules.end_of(window) for window in sorted(self._windows)}
         opened = {window: end for window, end in ends.items() if end > watermark}
@@ -279,7 +279,7 @@ class Partition:
         )
 
     def commit(self, changes: Changes) -> None:
-        """Take note that `changes` were written and committed; no record may have been processed in between."""
+        """Note that `changes` were committed; no record may have been processed in between."""
         self.committed = changes.commit
         self.committed_offset = changes.offset
         self._dead_letters.clear()
@@ -301,8 +301,8 @@ def _ignore(record: Record, reason: str, error: str) -> None:
 
 
 def _ahead(time: int, arrived: int, skew: int) -> str:
-    # A record's timestamp is whatever its producer said, the years before the first one included.
-    if arrived >= _FIRST_KAFKA:
+    # A producer may set any record timestamp, including times before the year 1.
+    if arrived >= _FIRST_KAFKA_MS:
         record_time = format_milliseconds(arrived) if arrived < LAST else f"timestamp of {arrived} ms"
         return f"the event's time is {time - arrived} ms after its record's {record_time}, allowed are {skew}"
     if arrived == -1:

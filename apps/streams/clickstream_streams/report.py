@@ -1,4 +1,4 @@
-"""What the processor tells people on standard output."""
+"""What the processor prints on standard output."""
 
 from clickstream_core.durations import describe_duration
 from clickstream_core.logs import announce

@@ -1,13 +1,13 @@
 """`clickstream-streams reset`: count again what the topic still holds.
 
 The group's commits are replaced, each in a transaction of the transactional id that made it: that fences a processor
-that is still alive and settles what one has left open. The partitions begin at the chosen offsets and know which of
-their records were processed before, so that a record that is refused again is no second dead letter. The merge forgets
-all partials, but not its results: it reads them back when it starts, and a window whose numbers differ gets its next
-revision.
+that is still running and settles a transaction that it left open. The partitions begin at the chosen offsets; their
+commits say which of their records were processed before, so that a record that is refused again is no second dead
+letter. The merge forgets all partials, but not its results: it reads them back when it starts, and a window whose
+numbers differ gets its next revision.
 
-Windows that the topic no longer holds whole keep their results. Of a partition whose oldest records are deleted that
-are those that begin before the first one that is left; and with --to-datetime all that end before that time.
+Windows of which the topic has lost events keep their results: in a partition whose oldest records were deleted, those
+that begin before its first remaining record; with --to-datetime, all that end before that time.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.windows import NEVER
 
-_LONGEST_RESET_S = 120.0
+_TIMEOUT_S = 120.0
 
 # aiokafka 0.14 takes the answer to this version for one of version 2.
 DescribeGroupsRequest_v3.RESPONSE_TYPE = DescribeGroupsResponse_v3
@@ -41,7 +41,7 @@ DescribeGroupsRequest_v3.RESPONSE_TYPE = DescribeGroupsResponse_v3
 
 @dataclass(frozen=True)
 class ResetSettings:
-    """The processor's settings, and from when on to count again."""
+    """The processor's settings, and from when to count again."""
 
     streams: StreamsSettings
     to_earliest: bool = setting(
@@ -54,7 +54,7 @@ class ResetSettings:
     )
 
     def validate(self) -> None:
-        """Raise SettingsError unless it is said from when on, once."""
+        """Raise SettingsError unless exactly one of the two is given."""
         if self.to_earliest == (self.to_datetime is not None):
             raise SettingsError("expected --to-earliest or --to-datetime, exactly one of the two")
 
@@ -88,7 +88,7 @@ async def _reset(settings: ResetSettings) -> int:
     admin = AIOKafkaAdminClient(**kafka)
     consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False, auto_offset_reset="none")
     try:
-        async with asyncio.timeout(_LONGEST_RESET_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             await start_client(admin)
             await start_client(consumer)
             await _refuse_members(admin, settings.streams)
@@ -173,7 +173,7 @@ def _beginning(
     logs: Mapping[TopicPartition, _Log],
     committed: Mapping[TopicPartition, OffsetAndMetadata | None],
 ) -> int:
-    """Return the time from which on windows are counted again: a window's bound, or NEVER for all."""
+    """Return the time from which windows are counted again: a window's bound, or NEVER for all."""
     rules = settings.streams.rules
     bounds = [] if settings.to_datetime is None else [rules.window_of(settings.to_datetime)]
     for partition, log in logs.items():
@@ -181,7 +181,7 @@ def _beginning(
             continue
         if log.first_timestamp is not None:
             bounds.append(rules.round_up(log.first_timestamp + rules.max_clock_skew))
-        else:  # all of it is deleted: whatever was seen in it is incomplete now
+        else:  # all of it is deleted: windows with events of it are incomplete now
             before = committed[partition]
             commit = before and decode_commit(before.metadata, EventsCommit)
             bounds += [rules.round_up(commit.seen_to)] if commit and commit.seen_to != NEVER else []
@@ -191,7 +191,7 @@ def _beginning(
 async def _offsets(
     consumer: AIOKafkaConsumer, logs: Mapping[TopicPartition, _Log], since: int | None
 ) -> dict[TopicPartition, int]:
-    """Return where each partition begins: at its first record, or the first whose timestamp is not before `since`."""
+    """Return where each partition begins: at its first record, or the first with a timestamp of `since` or later."""
     if since is None:
         return {partition: log.first for partition, log in logs.items()}
     found = await consumer.offsets_for_times(dict.fromkeys(logs, max(0, since)))

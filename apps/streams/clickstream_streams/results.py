@@ -1,9 +1,9 @@
-"""What was emitted before: the results on the metrics topic, read back when the merge restores.
+"""The results emitted before, read back from the metrics topic when the merge restores.
 
-Where to begin is a matter of offsets, not of a clock. `ResultPlaces` knows where the last result of each window lies
-that can still change, and every commit of the merge says from which offset on these can be read again. The results in
-the same transaction have no offsets yet. They will lie behind all that was on the topic before, so for each partition
-what was known of its end then is an offset that they don't precede.
+The place to begin is known by offsets, not by a clock. `ResultPlaces` keeps where the last result of each window that
+can still change is, and every commit of the merge contains the offsets from which to read them again. The results of
+the same transaction have no offsets yet. They will follow all that was on the topic before, so each partition's known
+end at that time is an offset that they don't precede.
 """
 
 import logging
@@ -20,14 +20,14 @@ from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
 from clickstream_kafka.connection import start_client
 
 MOST_NAMED = 150
-"""Partitions of the metrics topic for which a commit says where to begin; its metadata may have 4096 bytes."""
+"""Partitions of the metrics topic whose offsets are in a commit; its metadata may have 4096 bytes."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class EmittedResult:
-    """A result, and where on the metrics topic it lies."""
+    """A result, and where it is on the metrics topic."""
 
     metrics: WindowMetrics
     partition: int
@@ -35,9 +35,9 @@ class EmittedResult:
 
 
 class ResultPlaces:
-    """Where on the metrics topic the windows that can still change have their last results.
+    """Where on the metrics topic the last results of windows that can still change are.
 
-    `emitted` are those read back, each window's in order; `ends` is each partition's end by then.
+    `emitted` are those read back, each window's in order; `ends` is each partition's end at that time.
     """
 
     def __init__(self, emitted: Iterable[EmittedResult], ends: Sequence[int]) -> None:
@@ -51,17 +51,17 @@ class ResultPlaces:
                 self._places[window] = each.partition, each.offset
 
     def note(self, metrics: WindowMetrics, partition: int, offset: int) -> None:
-        """Take note that the result was committed there; -1 is an offset that the broker did not tell."""
+        """Note where the result was committed; -1 is an offset that the broker did not return."""
         self._ends += [0] * (partition + 1 - len(self._ends))
         place = offset if offset >= 0 else self._ends[partition]
         self._places[_window(metrics)] = partition, place
         self._ends[partition] = max(place, offset + 1)
 
     def begin(self, over: int) -> tuple[int, ...]:
-        """Return for each partition an offset from which on it has the last result of every window that matters.
+        """Return for each partition an offset from which it has the last results of all windows that can still change.
 
-        Those are the windows that end after `over` (milliseconds since the epoch), with all that the transaction writes
-        whose commit this is for.
+        Those are the windows that end after `over` (milliseconds since the epoch), including the results of the
+        transaction that commits this.
         """
         self._places = {window: place for window, place in self._places.items() if parse_timestamp(window[1]) > over}
         begin = self._ends[:]
@@ -86,10 +86,10 @@ async def emitted_results(
 ) -> tuple[list[EmittedResult], list[int]]:
     """Return the results that the group emitted for windows that end after `over` (milliseconds since the epoch).
 
-    And each partition's end. `begin` are the offsets to begin at, of as many partitions as it has; what it does not
-    name, or lies beyond the end of a topic that was made again, is read from its beginning. Records of a transaction
-    that another processor has open are waited for: results of ours may lie behind them. Calls `beat` now and then;
-    raises KafkaError. Records that are no metrics are skipped with a warning.
+    And each partition's end. `begin` are the offsets to begin at, of the first partitions; the others, and those whose
+    offset is beyond the end of a topic that was created again, are read from their beginning. Transactions that another
+    processor has open are waited for: results of ours may follow them. Calls `beat` now and then; raises KafkaError.
+    Records that are no metrics are skipped with a warning.
     """
     assigned = [TopicPartition(topic, number) for number in range(partitions)]
     ends = await _ends(kafka, assigned)
@@ -117,7 +117,7 @@ async def emitted_results(
 
 
 async def _ends(kafka: Mapping[str, Any], partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-    """Return the offsets behind the last records, of open transactions too."""
+    """Return the offsets after the last records, those of open transactions included."""
     consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False)
     try:
         await start_client(consumer)

@@ -68,7 +68,7 @@ class StreamsSettings:
     )
 
     def validate(self) -> None:
-        """Raise SettingsError for a group whose stage 1 would be in another's stage 2, and for too many windows."""
+        """Raise SettingsError for a group id that could be another's stage 2, and for too many windows."""
         if self.group_id.endswith(_MERGE):
             raise SettingsError(
                 f"GROUP_ID={self.group_id}: expected a name that does not end in {_MERGE}, as stage 2's groups do"

@@ -1,9 +1,9 @@
-"""What the partitions have counted of each window: in memory as far as it fits, beyond that in the log.
+"""What the partitions have counted in each window: in memory as far as it fits, the rest in the log.
 
 A share is one partition's: a whole partial and what was added to it since, as the bytes that were read. All shares
-together hold at most MOST_HELD_BYTES. When there are more, those of the latest windows are dropped, and only their
-records' offsets are kept: they are read back when the window is due. So a partition that lags by a day holds the other
-partitions' windows of that day open, but not in memory.
+together have at most MOST_HELD_BYTES. When they exceed this, those of the latest windows are dropped from memory, but
+for the offsets of their records: they are read back when the window is due. So a partition that lags by a day keeps the
+other partitions' windows of that day open, but not in memory.
 """
 
 from array import array
@@ -14,10 +14,10 @@ from clickstream_streams.partials import PartialPart, decode_counts
 
 MOST_HELD_BYTES = 256 * 1024 * 1024
 _TRIMMED_TO = 0.75
-"""Of the most: dropping some each time would look through all windows for each partial."""
+"""Of the maximum: dropping a few each time would look through all windows for each partial."""
 
 _OBJECT_BYTES = 200
-"""That a partial takes beside its payload."""
+"""Of a partial beside its payload."""
 
 
 class _Share:
@@ -43,7 +43,7 @@ class Shares:
         shares = self._windows.setdefault(window, {})
         share = shares.get(partition)
         if share is None or whole:
-            self._let_go(shares.get(partition))
+            self._release(shares.get(partition))
             share = shares[partition] = _Share()
         share.offsets.extend(offsets)
         first = share.offsets[0]
@@ -59,10 +59,10 @@ class Shares:
         """Drop all shares of the window."""
         self._first_offsets.pop(window, None)
         for share in self._windows.pop(window, {}).values():
-            self._let_go(share)
+            self._release(share)
 
     def first_offset(self) -> int | None:
-        """Return an offset that no record of these windows is before, None when there are no windows."""
+        """Return an offset before all records of these windows, None without windows."""
         return min(self._first_offsets.values(), default=None)
 
     def counts(self, window: int) -> list[PartialCounts]:
@@ -88,7 +88,7 @@ class Shares:
                 self.held_bytes += share.size_bytes
 
     def trim(self) -> None:
-        """Drop from memory what is more than there may be, of the latest windows first."""
+        """Drop from memory what exceeds the maximum, of the latest windows first."""
         self._trim()
 
     def _missing(self, window: int) -> Iterator[_Share]:
@@ -99,12 +99,12 @@ class Shares:
             return
         for window in sorted(self._windows, reverse=True):
             for share in self._windows[window].values():
-                self._let_go(share)
+                self._release(share)
                 share.payloads = None
             if self.held_bytes <= self._most_bytes * _TRIMMED_TO:
                 return
 
-    def _let_go(self, share: _Share | None) -> None:
+    def _release(self, share: _Share | None) -> None:
         if share is not None and share.payloads is not None:
             self.held_bytes -= share.size_bytes
 

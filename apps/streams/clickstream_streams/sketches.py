@@ -7,8 +7,8 @@ in 95 % of cases.
 Names are counted in a map, and beyond the limit by frequent items (`frequent_names`): a count is off by at most 0.11 %
 of all counted events, by 0.02 % where names have 40 bytes.
 
-Memory is bounded by bytes too. Where ids are long their hashes are kept instead, which counts them just as exactly.
-Where the names of a window would make its partial too large (`counts`), their sketch takes over before the limit.
+Memory is bounded in bytes too. Long ids are replaced by their hashes, which count just as exactly. If the names of a
+window would make its partial too large (`counts`), their sketch takes over before the limit.
 
 Sketches of Apache DataSketches, which earlier versions wrote, are read too (`datasketches_format`). Their ids unite
 with one another; to the ids of other partials their estimate is added, as if none were in both.
@@ -28,14 +28,14 @@ from clickstream_streams.frequent_names import MOST_MERGED_BYTES, FrequentNames,
 from clickstream_streams.hyperloglog import REGISTERS, HyperLogLog, decode_hyperloglog
 
 MOST_CHARACTERS = 2 * 1024 * 1024
-"""Characters of the ids of one window in one partition that are kept as they are."""
+"""Of the ids of one window in one partition that are kept as they are."""
 
 HASH_BYTES = 8
 
 MOST_MERGED_IDS = 1_000_000
-"""Hashes of one window that are united exactly, those of all partitions and additions: 100 MB for a moment."""
+"""Hashes of one window that are united exactly, over all partitions and additions: 100 MB for a moment."""
 
-_FIRST_LOOK, _LARGEST_STEP = 1024, 8192
+_FIRST_CHECK, _MAX_CHECK_STEP = 1024, 8192
 
 
 def id_hashes(ids: Iterable[str]) -> "array[int]":
@@ -44,13 +44,13 @@ def id_hashes(ids: Iterable[str]) -> "array[int]":
 
 
 class IdsSnapshot(msgspec.Struct, frozen=True, array_like=True):
-    """A set of ids to send: packed 64-bit hashes in native order (little-endian), or a serialised sketch."""
+    """A set of ids in a partial: packed 64-bit hashes in native order (little-endian), or a serialised sketch."""
 
     hashes: bytes = b""
     sketch: bytes = b""
 
     def check_sketch(self) -> None:
-        """Raise UnreadableSketch where `count_distinct` would."""
+        """Raise UnreadableSketch if `count_distinct` would."""
         if self.sketch:
             _read_ids(self.sketch)
 
@@ -58,11 +58,11 @@ class IdsSnapshot(msgspec.Struct, frozen=True, array_like=True):
 class DistinctIds:
     """The distinct ids of one window in one partition; `limit` is how many are kept exactly."""
 
-    __slots__ = ("_hashes", "_ids", "_limit", "_next_look", "_sketch")
+    __slots__ = ("_hashes", "_ids", "_limit", "_next_check", "_sketch")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._next_look = _FIRST_LOOK
+        self._next_check = _FIRST_CHECK
         self._ids: set[str] = set()
         self._hashes: set[int] = set()
         self._sketch: HyperLogLog | None = None
@@ -80,12 +80,12 @@ class DistinctIds:
             self._sketch = HyperLogLog()
             self._sketch.add(self._hashes or id_hashes(self._ids))
             self._ids, self._hashes = set(), set()
-        elif len(self._ids) >= self._next_look:
-            self._look()
+        elif len(self._ids) >= self._next_check:
+            self._check_size()
 
-    def _look(self) -> None:
-        """Keep hashes instead of the ids where those take too much; looked at seldom, for it takes all of them."""
-        self._next_look = len(self._ids) + min(len(self._ids), _LARGEST_STEP)
+    def _check_size(self) -> None:
+        """Keep hashes instead of ids if these take too much memory; checked rarely, because it visits all of them."""
+        self._next_check = len(self._ids) + min(len(self._ids), _MAX_CHECK_STEP)
         if sum(map(len, self._ids)) > MOST_CHARACTERS:
             self._hashes = set(id_hashes(self._ids))
             self._ids = set()
@@ -97,11 +97,11 @@ class DistinctIds:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that stand for these ids in a partial, at most."""
+        """Bytes that these ids take in a partial, at most."""
         return REGISTERS + 1 if self._sketch is not None else HASH_BYTES * (len(self._ids) or len(self._hashes))
 
     def snapshot(self) -> IdsSnapshot:
-        """Return what stands for these ids in a partial."""
+        """Return these ids for a partial."""
         if self._sketch is not None:
             return IdsSnapshot(sketch=self._sketch.encode())
         hashes = array("Q", self._hashes) if self._hashes else id_hashes(self._ids)
@@ -136,13 +136,13 @@ def _unpacked(hashes: bytes) -> "array[int]":
 
 
 class NamesSnapshot(msgspec.Struct, frozen=True, array_like=True):
-    """Counted names to send: {name: count}, or a serialised sketch."""
+    """Counted names in a partial: {name: count}, or a serialised sketch."""
 
     counts: dict[str, int] = {}
     sketch: bytes = b""
 
     def check_sketch(self) -> None:
-        """Raise UnreadableSketch where `most_frequent` would."""
+        """Raise UnreadableSketch if `most_frequent` would."""
         if self.sketch:
             _read_names(self.sketch)
 
@@ -167,7 +167,7 @@ class CountedNames:
             self._begin_sketch()
 
     def estimate(self) -> None:
-        """Go on with a sketch, and make room in it."""
+        """Switch to a sketch, and make room in it."""
         (self._sketch or self._begin_sketch()).cut()
 
     def _begin_sketch(self) -> FrequentNames:
@@ -181,11 +181,11 @@ class CountedNames:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that stand for these names in a partial, at most."""
+        """Bytes that these names take in a partial, at most."""
         return self._exact.size_bytes if self._sketch is None else self._sketch.size_bytes
 
     def snapshot(self) -> NamesSnapshot:
-        """Return what stands for these names in a partial."""
+        """Return these names for a partial."""
         if self._sketch is not None:
             return NamesSnapshot(sketch=self._sketch.encode())
         return NamesSnapshot(counts=dict(self._exact.counts))

@@ -1,10 +1,10 @@
-"""What the topics' settings must be like, checked at the start: somebody else may have made them.
+"""Checks of the topics' settings at the start: the topics may have been made by other means than setup.sh.
 
-A topic that may forget what a restart must read again is refused, with the command that mends it; so is one that keeps
-bytes and not time, for nobody knows how long they last. An events topic that lets in records from clocks that run ahead
-is only named: what they say about time is not believed (`watermarks`), but only while the processor keeps up. Named is
-also a topic of ours whose records have the time of whoever wrote them: then nothing tells the brokers' (`clock`). A
-topic of ours that does not take records as large as they may be is refused; only dead letters can be made smaller.
+A topic that may lose what a restart must read again is an error, with the command that fixes it; so is a topic with a
+retention in bytes, because how long these last is unknown, and an internal topic that is too small for the processor's
+records (only dead letters can be made smaller). An events topic that accepts records from clocks that run ahead is a
+warning: their times are not believed (`watermarks`), but that helps only while the processor keeps up. A warning is
+also a topic of ours with its writers' timestamps: the brokers' time is then not known (`clickstream_kafka.clock`).
 """
 
 import logging
@@ -22,10 +22,10 @@ from clickstream_streams.settings import StreamsSettings
 
 _AFTER, _DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.difference.max.ms"
 _ANY = 2**63 - 1
-"""The value of both that stands for no limit."""
+"""The value of both that means no limit."""
 
-_LEAST_LIMIT_MS = 1_000
-"""No topic is asked to be stricter than that: it would refuse batches of clocks that are right."""
+_MIN_LIMIT_MS = 1_000
+"""A stricter limit would refuse batches of clocks that are right."""
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _command(settings: StreamsSettings, topic: str, changes: Mapping[str, str]) 
 
 
 async def topic_config(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
-    """Return the topic's settings by name, those that come from the brokers too; {} where they may not be looked at."""
+    """Return the topic's settings by name, the brokers' defaults included; {} if they may not be read."""
     try:
         config: dict[str, str] = {}
         for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)]):
@@ -107,7 +107,7 @@ async def topic_config(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]
 
 
 def allowed_ahead(config: Mapping[str, str]) -> int:
-    """Return how many milliseconds after the broker's clock a record's timestamp may lie.
+    """Return how many milliseconds a record's timestamp may be after the broker's clock.
 
     Brokers before 3.6 have one limit for both directions; later ones before 4.0 use it where the other is not set.
     """
@@ -118,8 +118,8 @@ def allowed_ahead(config: Mapping[str, str]) -> int:
 
 
 def how_to_refuse_clocks_ahead(config: Mapping[str, str], max_clock_skew: int) -> dict[str, str]:
-    """Return the topic setting that lets in no record further ahead than that; {} where it is so already."""
-    limit = max(max_clock_skew, _LEAST_LIMIT_MS)
+    """Return the topic setting that refuses records further ahead than that; {} if it is set already."""
+    limit = max(max_clock_skew, _MIN_LIMIT_MS)
     if allowed_ahead(config) <= limit:
         return {}
     return {_AFTER if _AFTER in config else _DIFFERENCE: str(limit)}

@@ -1,32 +1,32 @@
-"""Where a window closes.
+"""When a window closes.
 
-A partition's watermark says: no event older than this is expected any more. Its records raise it, to the largest
+A partition's watermark means: no event older than this is expected any more. Records raise it, to the largest
 min(event time, record timestamp) among them minus OUT_OF_ORDERNESS; the record timestamp caps it, so that one device
-with a wrong clock cannot push a partition into the future. A partition that has nothing more to say would hold its last
-window open for ever, so once it is caught up and no record has raised its watermark for IDLE_TIMEOUT, the watermark
-follows the clock, which is that of the brokers (`clock`), minus OUT_OF_ORDERNESS. Caught up is only what fetches have
-confirmed all that time: after a pause of the loop or of the fetches the count begins anew, so a partition that lags is
-never taken for idle. A watermark never falls.
+with a wrong clock can't push a partition into the future. A partition without further records would hold its last
+window open indefinitely, so when it is caught up and no record has raised its watermark for IDLE_TIMEOUT, the watermark
+follows the brokers' clock (`clickstream_kafka.clock`) minus OUT_OF_ORDERNESS. A partition counts as caught up only if
+fetches have confirmed it all that time: after a pause of the loop or of the fetches the time starts again, so a
+partition that lags is never taken for idle. A watermark never falls.
 
-A topic may let in records whose own timestamps run ahead: a machine whose clock is forty minutes fast would make the
-events of all others late for so long. What lies more than MAX_CLOCK_SKEW after the clock is therefore not believed and
-raises nothing, so no watermark rises above the clock + MAX_CLOCK_SKEW. Nor is it remembered until the clock gets there:
-it says nothing about the events of others. Where a partition gets nothing else (the clock that is wrong may be the
-brokers'), such records still show that it is not silent, and would hold its windows open: so when it is caught up, and
-nothing has raised the watermark for IDLE_TIMEOUT, one of them counts as a record of now. What the clock decides is
-decided once: the watermark is part of the commit, and a replay takes it from there.
+A topic may accept records whose timestamps are ahead of the clock: a machine whose clock is forty minutes fast would
+make the events of all others late for that long. A time more than MAX_CLOCK_SKEW after the clock is therefore not
+believed and raises no watermark, so no watermark rises above the clock + MAX_CLOCK_SKEW. Nor is it remembered until the
+clock gets there: it says nothing about the events of others. A partition may get only such records (the wrong clock may
+be the brokers'). It is not idle then, and its windows would stay open: so when it is caught up, and nothing has raised
+the watermark for IDLE_TIMEOUT, one of these records counts as a record of now. A decision of the clock is made once:
+the watermark is part of the commit, and a replay takes it from there.
 
 A window closes when the watermarks of all the topic's partitions have reached its end (`topic_watermark`); a partition
-that nobody has heard from holds every window open. A partition's window is over, and its further events are late, when
-that partition's own watermark has passed the window's end by ALLOWED_LATENESS (`final_before`).
+without a watermark holds every window open. A partition's window is over, and its further events are late, when that
+partition's own watermark has passed the window's end by ALLOWED_LATENESS (`final_before`).
 """
 
 from collections.abc import Mapping
 
 from clickstream_streams.windows import NEVER
 
-LONGEST_GAP = 2_000
-"""Milliseconds between two turns, or two confirmed fetches, after which a partition's silence proves nothing."""
+MAX_GAP_MS = 2_000
+"""After a longer gap between two turns, or two confirmed fetches, a partition may have records that were not seen."""
 
 
 class PartitionWatermark:
@@ -46,7 +46,7 @@ class PartitionWatermark:
         self._ahead = False
 
     def observe(self, highest: int, *, ahead: bool, monotonic: int) -> None:
-        """Take note of records whose largest min(event time, record timestamp) is `highest`.
+        """Note records whose largest believed min(event time, record timestamp) is `highest`.
 
         `ahead` is whether there were others too far ahead of the clock to be believed.
         """
@@ -56,10 +56,10 @@ class PartitionWatermark:
     def turn(self, *, caught_up: bool, clock: int, monotonic: int) -> None:
         """Let the watermark follow `clock` (milliseconds since the epoch) if the partition has been idle long enough.
 
-        To be called each turn of the partition's loop; `caught_up` is whether a recent fetch confirmed that every
-        record of the partition was read.
+        Called in each turn of the partition's loop; `caught_up` is whether a recent fetch confirmed that every record
+        of the partition was read.
         """
-        if not caught_up or monotonic - self._last_turn > LONGEST_GAP:
+        if not caught_up or monotonic - self._last_turn > MAX_GAP_MS:
             self._quiet_since = monotonic
         self._last_turn = monotonic
         if self._ahead and caught_up and monotonic - self._raised_at >= self._idle_timeout:
@@ -75,7 +75,7 @@ class PartitionWatermark:
 
 
 class CaughtUp:
-    """Whether a partition's log has been read to its end, by the word of fetches that succeeded lately."""
+    """Whether a partition's log has been read to its end, according to recent successful fetches."""
 
     def __init__(self) -> None:
         self._fetched_at: int | None = None
@@ -85,15 +85,15 @@ class CaughtUp:
     def turn(self, *, position: int, end: int | None, fetched_at: int | None, monotonic: int) -> bool:
         """Return whether the partition is caught up at this turn.
 
-        `position` is the next offset to read, `end` the log's end as the last successful fetch saw it and `fetched_at`
-        that fetch's mark (any value that differs from fetch to fetch). A fetch that is seen now was answered after the
-        previous turn, so that is when it counts from.
+        `position` is the next offset to read, `end` the log's end according to the last successful fetch, `fetched_at`
+        any value that differs from fetch to fetch. A fetch that is new at this turn was answered after the previous
+        turn, so it confirms the end as of then.
         """
         if fetched_at != self._fetched_at:
             self._fetched_at = fetched_at
             self._confirmed_at = self._turned_at
         self._turned_at = monotonic
-        recent = monotonic - self._confirmed_at <= LONGEST_GAP
+        recent = monotonic - self._confirmed_at <= MAX_GAP_MS
         return end is not None and position >= end and recent
 
 
@@ -103,9 +103,9 @@ def final_before(watermark: int, allowed_lateness: int) -> int:
 
 
 def topic_watermark(watermarks: Mapping[int, int], partitions: int) -> int:
-    """Return the smallest watermark of the topic's partitions; {partition: watermark} of those heard from.
+    """Return the smallest watermark of the topic's partitions; {partition: watermark} of those that are known.
 
-    `partitions` is how many the topic is known to have; one of them that is missing counts as NEVER.
+    `partitions` is how many the topic is known to have; a missing one counts as NEVER.
     """
     if any(partition not in watermarks for partition in range(partitions)):
         return NEVER
@@ -113,5 +113,5 @@ def topic_watermark(watermarks: Mapping[int, int], partitions: int) -> int:
 
 
 def slowest_partition(watermarks: Mapping[int, int], partitions: int) -> tuple[int, int]:
-    """Return the partition that holds the windows open, and its watermark (NEVER when not heard from)."""
+    """Return the partition that holds the windows open, and its watermark (NEVER when unknown)."""
     return min(((watermarks.get(p, NEVER), p) for p in {*range(partitions), *watermarks}), default=(NEVER, 0))[::-1]

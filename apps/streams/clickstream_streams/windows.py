@@ -10,11 +10,11 @@ import msgspec
 WindowTime = Literal["event", "arrival"]
 
 NEVER = -(10**15)
-"""A time before every time that a record can carry: the watermark of a partition nobody has heard from."""
+"""Earlier than any time in a record: the watermark of a partition from which no record has been read."""
 
 
 class CountingRules(msgspec.Struct, frozen=True, array_like=True):
-    """The settings that decide what is counted where; state that was made under other rules is of no use.
+    """The settings that decide what is counted in which window; state made under other rules can't be used.
 
     `window_size` and `max_clock_skew` are in milliseconds; `window_time` is "event" (the event's timestamp) or
     "arrival" (the Kafka record's).

@@ -1,9 +1,9 @@
-"""How much memory the processor takes at worst, as its settings have it.
+"""How much memory the processor takes at worst with its settings.
 
 At worst one replica holds all partitions. Then it takes the sum of
 
 - BASE_BYTES: the interpreter, its modules and the clients of Kafka;
-- FETCHED_BYTES: what was fetched and not taken yet, and one batch of records unpacked;
+- FETCHED_BYTES: what was fetched and not processed yet, and one batch of records unpacked;
 - in stage 1 for each partition the windows that are not written: those that may be open at a time, each of them full,
   and MOST_WINDOWS with few events. Events that are not late lie between the watermark and OUT_OF_ORDERNESS +
   MAX_CLOCK_SKEW after it. A window is full when as many ids as EXACT_LIMIT allows, each with the longest text that is
@@ -12,8 +12,8 @@ At worst one replica holds all partitions. Then it takes the sum of
   kilobytes for each window that may still change: those between the slowest partition's watermark - ALLOWED_LATENESS
   and the fastest's. While one partition lags behind the others by hours, there are as many more.
 
-What a full window and a window that may change take was measured (tracemalloc, and bench/bounds.py); the real figure is
-far lower where windows are not full. A combination of settings with more than MOST_CHANGING_WINDOWS is refused.
+The bytes of a full window and of a window that may change were measured (tracemalloc, and bench/bounds.py); the real
+figure is far lower when windows are not full. Settings with more than MOST_CHANGING_WINDOWS are refused.
 """
 
 from pathlib import Path
@@ -44,12 +44,12 @@ _NO_LIMIT = 2**60
 
 
 def open_windows(times: ProcessorTimes) -> int:
-    """Return how many windows of a partition may be open at a time, as long as clocks are right."""
+    """Return how many windows of a partition may be open at a time if clocks are right."""
     return _touched(times.out_of_orderness + times.max_clock_skew, times.window_size)
 
 
 def changing_windows(times: ProcessorTimes) -> int:
-    """Return how many windows may still change at a time, when all partitions are about as far."""
+    """Return how many windows may still change at a time if no partition lags behind the others."""
     return _touched(times.needed_ms + times.max_clock_skew, times.window_size)
 
 
@@ -69,7 +69,7 @@ def worst_case_bytes(times: ProcessorTimes, exact_limit: int, partitions: int) -
 
 
 def container_limit(cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Return the container's memory limit in bytes, by cgroup v2 or v1; None where none is to be seen."""
+    """Return the container's memory limit in bytes, from cgroup v2 or v1; None without one."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
             text = (cgroup / name).read_text().strip()
@@ -80,7 +80,7 @@ def container_limit(cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 
 def why_it_may_not_fit(times: ProcessorTimes, exact_limit: int, partitions: int, limit: int | None) -> str:
-    """Return in words that the worst case is beyond the container's limit; "" when it is not, or there is none."""
+    """Return a warning if the worst case is beyond the container's limit; "" if not, or without a limit."""
     worst = worst_case_bytes(times, exact_limit, partitions)
     if limit is None or worst <= limit:
         return ""

@@ -332,10 +332,10 @@ class Worker:
         replica = Replica(client, client, self.clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
         if partition.topic == settings.topics.events_topic:
             self._id = settings.transactional_id(partition.partition)
-            self.task = EventsTask(partition, consumer, replica=replica, settings=settings)
+            self.task = EventsTask(partition, consumer, replica=replica, settings=settings, join_pause_ms=0)
         else:
             self._id = settings.merge_group_id
-            self.task = MergeTask(partition, consumer, replica=replica, settings=settings)
+            self.task = MergeTask(partition, consumer, replica=replica, settings=settings, commit_visible_after_ms=0)
         self._kafka = kafka
         self._transactions: SimulatedTransactions | None = None
         self._busy: asyncio.Task[None] | None = None

@@ -10,7 +10,7 @@ from streams_simulation import Kafka, Worker, emitted_results, simulated_setting
 
 from clickstream_core.timestamps import format_milliseconds
 from clickstream_kafka import offsets
-from clickstream_streams import events_stage, merge_stage
+from clickstream_streams import merge_stage
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.settings import StreamsSettings
 
@@ -22,8 +22,6 @@ THIRTY_SECONDS = simulated_settings(window_size="30s")
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
     monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
-    monkeypatch.setattr(merge_stage, "_COMMIT_VISIBLE_AFTER_MS", 0)
-    monkeypatch.setattr(events_stage, "_JOIN_PAUSE_MS", 0)
 
 
 def happen(kafka: Kafka, partition: int, count: int) -> None:

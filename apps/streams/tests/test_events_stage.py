@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from streams_simulation import Kafka, LogRecord, Worker, emitted_results, simulated_settings, stable_offsets
 
 from clickstream_kafka import offsets
-from clickstream_streams import events_stage, merge_stage
+from clickstream_streams import merge_stage
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.main import count
 from clickstream_streams.partials import WatermarkRecord, decode_record
@@ -25,8 +25,6 @@ SETTINGS = simulated_settings()
 def on_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(merge_stage, "emitted_results", emitted_results)
     monkeypatch.setattr(offsets, "stable_offsets", stable_offsets)
-    monkeypatch.setattr(merge_stage, "_COMMIT_VISIBLE_AFTER_MS", 0)
-    monkeypatch.setattr(events_stage, "_JOIN_PAUSE_MS", 0)
 
 
 async def joined(kafka: Kafka, settings: StreamsSettings = SETTINGS) -> Worker:

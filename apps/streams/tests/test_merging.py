@@ -86,14 +86,14 @@ def test_a_window_closes_when_all_partitions_have_reached_its_end(merge: Merge, 
     write(*partial(0, 0, 3), reached(0, 10_000))
     assert owed(merge) == []
     write(*partial(1, 0, 4), reached(1, 9_999))
-    assert not merge.owes()
+    assert not merge.has_first_results()
     assert owed(merge) == []
     write(reached(1, 10_000))
-    assert merge.owes()
+    assert merge.has_first_results()
     (metrics,) = owed(merge)
     assert (metrics.window_start, metrics.window_end) == ("1970-01-01T00:00:00Z", "1970-01-01T00:00:10Z")
     assert (metrics.total_events, metrics.unique_users, metrics.revision) == (7, 2, 0)
-    assert not merge.owes()
+    assert not merge.has_first_results()
 
 
 def test_a_result_is_given_once(merge: Merge, write: Write) -> None:
@@ -148,7 +148,7 @@ def test_a_changed_partial_makes_the_next_revision(merge: Merge, write: Write) -
     write(*partial(0, 0, 3), reached(0, 10_000), reached(1, 10_000))
     assert shown(owed(merge)) == [("00", 0, 3)]
     write(*partial(0, 0, 5), reached(0, 12_000))
-    assert not merge.owes(), "a revision may wait for others"
+    assert not merge.has_first_results(), "a revision may wait for others"
     assert shown(owed(merge)) == [("00", 1, 5)]
     write(*partial(1, 0, 1), reached(1, 12_000))
     assert shown(owed(merge)) == [("00", 2, 6)]

@@ -34,7 +34,7 @@ from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulate
 
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_kafka import offsets
-from clickstream_streams import events_stage, merge_stage, partials
+from clickstream_streams import merge_stage, partials
 from clickstream_streams import partition as partition_module
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.merging import Merge
@@ -46,12 +46,10 @@ REASONS = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timesta
 @pytest.fixture(autouse=True, scope="module")
 def on_lists() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events_stage, "_JOIN_PAUSE_MS", 0)
         patch.setattr(partials, "LARGEST_PART_BYTES", 150)
         patch.setattr(merge_stage, "announce_window", lambda metrics: None)
         patch.setattr(merge_stage, "emitted_results", emitted_results)
         patch.setattr(offsets, "stable_offsets", stable_offsets)
-        patch.setattr(merge_stage, "_COMMIT_VISIBLE_AFTER_MS", 0)
         patch.setattr(merge_stage, "Merge", partial(Merge, most_bytes=1_500))
         yield
 

@@ -14,7 +14,7 @@ from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import PartialCounts
 from clickstream_streams.partials import encode_record, split
 from clickstream_streams.partition import (
-    BACKLOG,
+    BACKLOG_RECORDS,
     MOST_OPEN_WINDOWS,
     MOST_WAITING_BYTES,
     MOST_WINDOWS,
@@ -385,16 +385,16 @@ def test_dead_letters_that_take_much_memory_are_urgent() -> None:
 def test_many_dead_letters_are_urgent_however_small_they_are() -> None:
     state = partition()
     state.process([raw(100 + number, None, 0) for number in range(5_000)], clock=NOW, monotonic=0)
-    assert state.is_urgent(behind=BACKLOG)
+    assert state.is_urgent(behind=BACKLOG_RECORDS)
 
 
 def test_in_a_backlog_results_wait_and_dead_letters_that_take_much_memory_do_not() -> None:
     state = partition()
     state.process([record(100, 2_000), record(101, 30_000)], clock=NOW, monotonic=0)
-    assert state.is_urgent(behind=BACKLOG - 1)
-    assert not state.is_urgent(behind=BACKLOG)
+    assert state.is_urgent(behind=BACKLOG_RECORDS - 1)
+    assert not state.is_urgent(behind=BACKLOG_RECORDS)
     state.process([raw(102, b"x" * (MOST_WAITING_BYTES + 1), 0)], clock=NOW, monotonic=0)
-    assert state.is_urgent(behind=BACKLOG)
+    assert state.is_urgent(behind=BACKLOG_RECORDS)
 
 
 def test_dead_letters_are_written_once() -> None:
