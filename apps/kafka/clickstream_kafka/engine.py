@@ -23,19 +23,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kstreams
-from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
 from clickstream_core.service import Health
-from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.errors import FatalError
-from clickstream_kafka.instruments import KafkaInstruments
-from clickstream_kafka.partition_stream import PartitionStream, Task
+from clickstream_kafka.partition_stream import MakeTask, PartitionStream, Task
 from clickstream_kafka.records import Batches
 from clickstream_kafka.running import retrieve_exception
+from clickstream_kafka.tasks import Replica
 
 MAX_TURN_MS = 60_000
 """The process no longer counts as alive when some partition's loop has not made a turn for so long."""
@@ -81,12 +79,12 @@ def create_engine(title: str, kafka: dict[str, Any]) -> kstreams.StreamEngine:
 
 def create_stream(
     topic: str,
-    func: Callable[[Task, Batches], Awaitable[None]],
-    *,
     group_id: str,
+    func: Callable[[Task, Batches], Awaitable[None]],
+    make_task: MakeTask[Task],
+    replica: Replica,
+    *,
     stage: str,
-    make_task: Callable[[TopicPartition, BatchConsumer], Task],
-    instruments: KafkaInstruments,
 ) -> PartitionStream[Task]:
     """Return a stream to be added to an engine; `stage` is its name in metrics."""
     config = {
@@ -101,7 +99,7 @@ def create_stream(
         "max_poll_interval_ms": _NO_POLL_LIMIT_MS,
         "key_deserializer": _unchanged,
     }
-    return PartitionStream(topic, func, stage=stage, make_task=make_task, instruments=instruments, config=config)
+    return PartitionStream(topic, func, make_task, replica, stage=stage, config=config)
 
 
 def _assignor() -> type[StickyPartitionAssignor]:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,9 +19,8 @@ from kstreams import RebalanceListener, Stream
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.connection import start_client
 from clickstream_kafka.errors import FatalError
-from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.records import Batches
-from clickstream_kafka.tasks import PartitionTask, describe
+from clickstream_kafka.tasks import PartitionTask, Replica, describe
 
 _LAST_COMMIT_TIMEOUT_S = 3.0
 _CANCEL_TIMEOUT_S = 1.0
@@ -29,6 +28,13 @@ _LEAVE_TIMEOUT_S = 1.0
 
 _log = logging.getLogger(__name__)
 Task = TypeVar("Task", bound=PartitionTask)
+_MadeTask = TypeVar("_MadeTask", bound=PartitionTask, covariant=True)
+
+
+class MakeTask(Protocol[_MadeTask]):
+    """Makes the task of a partition: a PartitionTask's class, with its further arguments bound."""
+
+    def __call__(self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica) -> _MadeTask: ...
 
 
 class PartitionStream(Stream, Generic[Task]):
@@ -41,10 +47,10 @@ class PartitionStream(Stream, Generic[Task]):
         self,
         topic: str,
         func: Callable[[Task, Batches], Awaitable[None]],
+        make_task: MakeTask[Task],
+        replica: Replica,
         *,
         stage: str,
-        make_task: Callable[[TopicPartition, BatchConsumer], Task],
-        instruments: KafkaInstruments,
         config: dict[str, object],
         join_pause_s: float = 1.0,
     ) -> None:
@@ -52,7 +58,7 @@ class PartitionStream(Stream, Generic[Task]):
             topic,
             func=func,
             name=topic,
-            config={**config, "instruments": instruments},
+            config={**config, "instruments": replica.instruments},
             consumer_class=BatchConsumer,
             rebalance_listener=_Assignment(self.release, self.take),
         )
@@ -60,7 +66,8 @@ class PartitionStream(Stream, Generic[Task]):
         self.assigned = False
         self._process = func  # the engine replaces self.func by its middleware for single records
         self._make_task = make_task
-        self._rebalances = instruments.rebalances.labels(stage)
+        self._replica = replica
+        self._rebalances = replica.instruments.rebalances.labels(stage)
         self._join_pause_s = join_pause_s
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._trouble = ""
@@ -125,7 +132,8 @@ class PartitionStream(Stream, Generic[Task]):
         kept = {partition: task for partition, task in self.tasks.items() if partition in partitions}
         for partition in self.tasks.keys() - kept.keys():
             self.tasks[partition].clear_metrics()
-        self.tasks = {p: kept.get(p) or self._make_task(p, self.consumer) for p in sorted(partitions)}
+        consumer, replica = self.consumer, self._replica
+        self.tasks = {p: kept.get(p) or self._make_task(p, consumer, replica=replica) for p in sorted(partitions)}
         for partition, task in self.tasks.items():
             running = self._running[partition] = task.start(partial(self._process, task))
             running.add_done_callback(self._task_ended)

@@ -71,15 +71,9 @@ def replica(clock: BrokersClock, **times: int) -> Replica:
 def stream(monkeypatch: pytest.MonkeyPatch, consumers: Consumers) -> "PartitionStream[Any]":
     """A stream with these consumers, which joins again without a pause."""
     monkeypatch.setattr(partition_stream, "BatchConsumer", consumers)
-    made = PartitionStream(
-        "events",
-        nothing,
-        stage="events",
-        make_task=pytest.fail,
-        instruments=instruments(),
-        config={},
-        join_pause_s=0,
-    )
+    clock = BrokersClock(max_clock_skew=0)
+    no_task = cast(Any, pytest.fail)
+    made = PartitionStream("events", nothing, no_task, replica(clock), stage="events", config={}, join_pause_s=0)
     made.backend = Kafka()
     return made
 

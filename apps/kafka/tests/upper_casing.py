@@ -96,15 +96,8 @@ async def process(health: Health, stopping: asyncio.Event) -> int:
         await wait_for_topics(admin, (*SOURCES, RESULTS, DEAD_LETTERS), health)
         replica = Replica(kafka, admin, clock, instruments, TaskSettings(commit_interval=100))
         for source in SOURCES:
-            stream = create_stream(
-                source,
-                upper_case,
-                group_id=f"{GROUP_ID}-{source}",
-                stage=source,
-                make_task=partial(UpperCasingTask, replica=replica),
-                instruments=instruments,
-            )
-            engine.add_stream(stream)
+            group_id = f"{GROUP_ID}-{source}"
+            engine.add_stream(create_stream(source, group_id, upper_case, UpperCasingTask, replica, stage=source))
 
     try:
         await unless(stopping, engine.start())

@@ -9,7 +9,6 @@ import logging
 import sys
 from functools import partial
 
-import kstreams
 import uvloop
 
 from clickstream_core.build_info import publish_build_info
@@ -106,8 +105,14 @@ async def _process(settings: StreamsSettings, health: Health, stopping: asyncio.
         partitions = await wait_for_topics(admin, names, health)
         await check_topics(admin, settings, partitions)
         _warn_of_memory(settings, partitions[topics.events_topic])
-        task_settings = TaskSettings(commit_interval=settings.commit_interval)
-        _add_streams(engine, settings, Replica(kafka, admin, clock, instruments.KAFKA, task_settings))
+        replica = Replica(kafka, admin, clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
+        counters, mergers = partial(EventsTask, settings=settings), partial(MergeTask, settings=settings)
+        events = create_stream(topics.events_topic, settings.group_id, count, counters, replica, stage="events")
+        merged = create_stream(
+            topics.partials_topic, settings.merge_group_id, merge, mergers, replica, stage="merge"
+        )
+        engine.add_stream(events)
+        engine.add_stream(merged)
 
     @engine.on_stop
     def refuse_readiness() -> None:
@@ -119,29 +124,6 @@ async def _process(settings: StreamsSettings, health: Health, stopping: asyncio.
     finally:
         await engine.stop()
     return 0
-
-
-def _add_streams(engine: kstreams.StreamEngine, settings: StreamsSettings, replica: Replica) -> None:
-    engine.add_stream(
-        create_stream(
-            settings.topics.events_topic,
-            count,
-            group_id=settings.group_id,
-            stage="events",
-            make_task=partial(EventsTask, replica=replica, settings=settings),
-            instruments=replica.instruments,
-        )
-    )
-    engine.add_stream(
-        create_stream(
-            settings.topics.partials_topic,
-            merge,
-            group_id=settings.merge_group_id,
-            stage="merge",
-            make_task=partial(MergeTask, replica=replica, settings=settings),
-            instruments=replica.instruments,
-        )
-    )
 
 
 def _warn_of_memory(settings: StreamsSettings, partitions: int) -> None:
