@@ -6,7 +6,7 @@ set -euo pipefail
 PROGRAM=cleanup.sh
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
-for part in messages options cluster manifests ownership operator readiness explanations kafka removal; do
+for part in messages options apps cluster manifests ownership operator readiness explanations kafka removal; do
     # shellcheck source=/dev/null
     . "$ROOT/deploy/$part.sh"
 done

@@ -6,7 +6,7 @@ set -euo pipefail
 PROGRAM=setup.sh
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
-for part in messages options cluster manifests ownership namespaces operator readiness explanations kafka listeners retention topics users releases pods; do
+for part in messages options apps cluster manifests ownership namespaces operator readiness explanations kafka listeners retention topics users releases pods; do
     # shellcheck source=/dev/null
     . "$ROOT/deploy/$part.sh"
 done
@@ -14,7 +14,7 @@ done
 NAMESPACE=kafka
 CLUSTER_NAME=data-on-eks
 IMAGE_REGISTRY='' IMAGE_TAG='' WINDOW_SIZE='' RATE=''
-COLLECTOR='' MONITORING='' WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
+PARTS='' MONITORING='' WITH_KAFKA='' INSTALL_OPERATOR='' DRY_RUN=''
 TIMEOUT=600
 VALUES=()
 
@@ -82,7 +82,6 @@ parse_options() {
                 take_value "$1" "$2"
                 shift 2
                 ;;
-            --collector) COLLECTOR=yes && shift ;;
             --monitoring) MONITORING=yes && shift ;;
             --install-operator) INSTALL_OPERATOR=yes && shift ;;
             --dry-run) DRY_RUN=yes && shift ;;
@@ -91,6 +90,11 @@ parse_options() {
                 exit 0
                 ;;
             --local) refuse "--local must come first (--help explains)" ;;
+            --*)
+                is_option "${1#--}" || refuse "unknown option $1 (--help lists them)"
+                is_chosen "${1#--}" || PARTS="$PARTS ${1#--}"
+                shift
+                ;;
             -*) refuse "unknown option $1 (--help lists them)" ;;
             *) refuse "unexpected argument $1 (--help explains)" ;;
         esac
@@ -169,7 +173,7 @@ Clickstream runs in namespace $NAMESPACE. What to look at next:
   # More throughput: up to as many processors as clickstream-events has partitions
   kubectl scale deployment clickstream-streams-processor -n $NAMESPACE --replicas=3
 TEXT
-    [ -z "$COLLECTOR" ] || say_how_to_collect
+    ! is_chosen collector || say_how_to_collect
     cat <<TEXT
 
   # Remove it (--help says what stays)

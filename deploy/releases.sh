@@ -1,31 +1,20 @@
 # shellcheck shell=bash disable=SC2034,SC2153 # the files of deploy/ share their variables
 # The Helm releases. Sourced, not run.
 
-# In this order nothing is missed: the dashboard listens before the processor emits, and that before events come.
-RELEASES=(clickstream-consumer clickstream-streams-processor clickstream-producer)
-# Only with --collector, as the last.
+RELEASES=() # those to be installed, in order
 COLLECTOR_RELEASE=clickstream-collector
 # After the apps: the upgrade of an older processor release removes the dashboard that was part of it.
 MONITORING_RELEASE=clickstream-monitoring
 RULES=prometheusrules.monitoring.coreos.com
 
-# chart_of RELEASE: the folder of its chart
-chart_of() {
-    case $1 in
-        clickstream-streams-processor) echo charts/clickstream-streams ;;
-        "$MONITORING_RELEASE") echo monitoring ;;
-        *) echo "charts/$1" ;;
-    esac
-}
-
 # add_values [RELEASE=]FILE: an option --values; the file is copied, so it may be a pipe
 add_values() {
     local release='' file=$1 copy=$WORK/values-${#VALUES[@]}.yaml
-    case " ${RELEASES[*]} $COLLECTOR_RELEASE $MONITORING_RELEASE " in
+    case " ${ALL_RELEASES[*]} $MONITORING_RELEASE " in
         *" ${1%%=*} "*) release=${1%%=*} file=${1#*=} ;;
         *)
             if [[ $1 =~ ^(clickstream-[a-z-]+)= ]]; then
-                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${RELEASES[*]} $COLLECTOR_RELEASE $MONITORING_RELEASE"
+                refuse "--values=$1: there is no release ${BASH_REMATCH[1]}; expected one of ${ALL_RELEASES[*]} $MONITORING_RELEASE"
             fi
             ;;
     esac
@@ -35,16 +24,24 @@ add_values() {
     VALUES+=("$release=$copy")
 }
 
-# choose_releases: adds the collector when it is asked for; its values alone do not ask for it
+# is_chosen OPTION: whether it was given (an empty one always is)
+is_chosen() {
+    [ -z "$1" ] || [[ " $PARTS " == *" $1 "* ]]
+}
+
+# choose_releases: sets RELEASES; values for a release whose option is missing do not add it, but are refused
 choose_releases() {
-    local each
-    if [ -n "$COLLECTOR" ]; then
-        RELEASES+=("$COLLECTOR_RELEASE")
-        return 0
-    fi
-    for each in ${VALUES[@]+"${VALUES[@]}"}; do
-        [ "${each%%=*}" != "$COLLECTOR_RELEASE" ] ||
-            refuse "--values=$COLLECTOR_RELEASE=...: the collector is installed with --collector, which is missing"
+    local release option each
+    for release in "${ALL_RELEASES[@]}"; do
+        option=$(option_of "$release")
+        if is_chosen "$option"; then
+            RELEASES+=("$release")
+            continue
+        fi
+        for each in ${VALUES[@]+"${VALUES[@]}"}; do
+            [ "${each%%=*}" != "$release" ] ||
+                refuse "--values=$release=...: $release is installed with --$option, which is missing"
+        done
     done
 }
 
@@ -83,7 +80,7 @@ choose_strategy() {
 create_visitor_secret() {
     local random name=$COLLECTOR_RELEASE-visitors
     # Values may name another Secret.
-    [ -n "$COLLECTOR" ] && [[ $(<"$WORK/rendered-$COLLECTOR_RELEASE") == *"secretName: $name"* ]] || return 0
+    is_chosen collector && [[ $(<"$WORK/rendered-$COLLECTOR_RELEASE") == *"secretName: $name"* ]] || return 0
     [ -z "$(kube get secrets --field-selector="metadata.name=$name" -o name)" ] || return 0
     if [ -n "$DRY_RUN" ]; then
         say "Would create the secret $name"
@@ -212,15 +209,16 @@ install_releases() {
     done
 }
 
-# keep_others: a run without --collector or --monitoring neither removes nor changes what is there, and says so
+# keep_others: what is there and whose option is missing is neither removed nor changed
 keep_others() {
-    local release
-    for release in "$COLLECTOR_RELEASE" "$MONITORING_RELEASE"; do
+    local release option
+    for release in "${ALL_RELEASES[@]}" "$MONITORING_RELEASE"; do
         case " ${RELEASES[*]} " in
             *" $release "*) continue ;;
         esac
+        option=$(option_of "$release")
         ! is_installed "$release" ||
-            say "$release is there and stays as it is (with --${release#clickstream-} it is brought up to date too)"
+            say "$release is there and stays as it is (with --${option:-monitoring} it is updated too)"
     done
 }
 

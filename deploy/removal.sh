@@ -9,9 +9,11 @@ LONGEST_FAREWELL=30
 # Strimzi's operator looks at everything anew every two minutes, and removes then what it has missed.
 LONGEST_RECONCILIATION=150
 
-OUR_TOPICS=(clickstream-events clickstream-metrics clickstream-window-partials clickstream-dead-letters)
-# In the order in which they are removed; their users have the same names.
-OUR_RELEASES=(clickstream-collector clickstream-producer clickstream-streams-processor clickstream-consumer)
+# The last one that was installed goes first.
+REMOVAL_ORDER=()
+for name in "${ALL_RELEASES[@]}"; do
+    REMOVAL_ORDER=("$name" ${REMOVAL_ORDER[@]+"${REMOVAL_ORDER[@]}"})
+done
 
 # removed TEXT: says what was, or what would be
 removed() {
@@ -33,7 +35,7 @@ remove_releases() {
     local release installed
     installed=$(helm_in "$NAMESPACE" list --deployed --failed --pending --superseded --uninstalling --uninstalled --short)
     # The alerts first, which would fire about the rest.
-    for release in clickstream-monitoring "${OUR_RELEASES[@]}"; do
+    for release in clickstream-monitoring "${REMOVAL_ORDER[@]}"; do
         case $'\n'$installed$'\n' in
             *$'\n'"$release"$'\n'*)
                 [ -n "$DRY_RUN" ] ||
@@ -60,11 +62,11 @@ remove_rest_of() {
     removed "what was left of $1"
 }
 
-# remove_users: Strimzi removes their Secrets, passwords and ACLs
+# remove_users: they have the names of the releases. Strimzi removes their Secrets, passwords and ACLs
 remove_users() {
     local user found=()
     [ -n "$STRIMZI" ] || return 0
-    for user in "${OUR_RELEASES[@]}"; do
+    for user in "${REMOVAL_ORDER[@]}"; do
         [ "$(cluster_of "$USERS" "$user")" = "$CLUSTER_NAME" ] || continue
         found+=("$user")
     done
@@ -83,7 +85,7 @@ find_topics() {
     local topic
     FOUND_TOPICS=()
     [ -n "$STRIMZI" ] || return 0
-    for topic in "${OUR_TOPICS[@]}"; do
+    for topic in "${ALL_TOPICS[@]}"; do
         [ "$(cluster_of "$TOPICS" "$topic")" != "$CLUSTER_NAME" ] || FOUND_TOPICS+=("$topic")
     done
 }
@@ -168,7 +170,7 @@ foreign_resources() {
     local each others=
     [ -n "$STRIMZI" ] || return 0
     while IFS= read -r each; do
-        case " ${OUR_TOPICS[*]} ${OUR_RELEASES[*]} " in
+        case " ${ALL_TOPICS[*]} ${ALL_RELEASES[*]} " in
             *" ${each#*/} "*) ;;
             *) others="$others, ${each/.$STRIMZI_API/}" ;;
         esac

@@ -1,13 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2153 # the files of deploy/ share their variables
 # The apps' users, where the listener asks for them. Sourced, not run.
 
-# app_users: the manifests of the users of the apps that are going to be installed
+# app_users: the manifests of the users of the apps to be installed; those of an optional app are in strimzi/OPTION
 app_users() {
+    local part
     manifest base/users
-    [ -z "$COLLECTOR" ] || {
+    for part in $PARTS; do
         echo ---
-        manifest collector
-    }
+        manifest "$part"
+    done
 }
 
 # user_manifests: for the listener's kind of authentication; without authorization there is nobody to keep ACLs

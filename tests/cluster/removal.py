@@ -5,14 +5,8 @@ from typing import Any
 from kubernetes import client
 
 from cluster.installation import COLLECTOR, RELEASES, Installation
+from kit import inventory
 from kit.poll import eventually
-
-_TOPICS = {
-    "clickstream-events",
-    "clickstream-metrics",
-    "clickstream-window-partials",
-    "clickstream-dead-letters",
-}
 
 
 def remove_and_assert_nothing_is_left(installation: Installation) -> None:
@@ -37,7 +31,7 @@ def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
     ours = "--selector=app.kubernetes.io/part-of=clickstream"
     assert installation.kubectl("get", "secrets", "--output=name", ours).split() == [], "also what helm keeps"
     topics = installation.kubectl("get", "kafkatopics", "-o", "name").split()
-    assert {each.rpartition("/")[2] for each in topics} == _TOPICS
+    assert {each.rpartition("/")[2] for each in topics} == set(inventory.topics())
 
 
 def _left(namespace: str) -> list[str]:

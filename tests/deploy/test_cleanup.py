@@ -82,7 +82,7 @@ def test_releases_and_users_go_and_topics_stay(cluster: FakeCluster) -> None:
     (users,) = finished.called("delete kafkausers")
     assert all(release in users.call for release in RELEASES)
     assert len(changes(finished)) == len(RELEASES) + 1
-    assert "Kept with their data: topics clickstream-events" in finished.output
+    assert f"Kept with their data: topics {' '.join(TOPICS)}" in finished.output
     assert "./cleanup.sh --delete-topics removes them" in finished.output
 
 
@@ -184,7 +184,7 @@ def test_topics_that_nobody_deletes_are_explained_instead_of_waited_for(cluster:
     finished = cluster.run("cleanup.sh", "--delete-topics", "--timeout", "1s")
     assert finished.status == 1
     assert "the topic operator of Kafka data-on-eks does not delete them" in finished.error
-    assert "kubectl patch kafkatopic clickstream-events clickstream-metrics" in finished.error
+    assert f"kubectl patch kafkatopic {' '.join(TOPICS)} -n kafka" in finished.error
     assert "topics are not gone after" in finished.error
     assert finished.called("patch kafkatopics") == []
 
@@ -405,7 +405,7 @@ def test_a_dry_run_changes_nothing(own_kafka: FakeCluster, option: str) -> None:
     assert finished.status == 0, finished.error
     assert changes(finished) == []
     assert "Would remove release clickstream-producer" in finished.output
-    assert "Would remove topics clickstream-events" in finished.output
+    assert f"Would remove topics {' '.join(TOPICS)}" in finished.output
     assert ("Would remove Kafka data-on-eks and its volumes" in finished.output) == (option == "--all")
     assert ("Would remove namespace kafka" in finished.output) == (option == "--all")
     assert "Nothing was changed (--dry-run)" in finished.output

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from kit.fake_cluster import COLLECTOR, RELEASES, ROOT, TOPICS, FakeCluster, changes, values_of
+from kit.fake_cluster import COLLECTOR, RELEASES, TOPICS, FakeCluster, changes, values_of
+from kit.inventory import ROOT
 
 # Options
 
@@ -35,7 +36,9 @@ from kit.fake_cluster import COLLECTOR, RELEASES, ROOT, TOPICS, FakeCluster, cha
         (["--values", "missing.yaml"], "the file missing.yaml can't be read"),
         (["--values", "."], "the file . can't be read"),
         (["--values", "clickstream-streams=x.yaml"], "there is no release clickstream-streams; expected one of"),
-        (["--values", "clickstream-collector=/dev/null"], "the collector is installed with --collector"),
+        (["--"], "unknown option --"),
+        (["--streams"], "unknown option --streams"),
+        (["--values", "clickstream-collector=/dev/null"], "clickstream-collector is installed with --collector"),
         (["--dry-run=client"], "unexpected argument client"),
         (["--verbose"], "unknown option --verbose"),
         (["-n", "kafka"], "unknown option -n"),

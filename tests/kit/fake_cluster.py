@@ -1,7 +1,7 @@
-"""A kubectl and a helm that answer as a test says, for scripts that decide by what they are answered.
+"""A fake kubectl and helm with the answers that a test sets, for scripts whose decisions depend on the answers.
 
-The scripts run with a PATH on which there is nothing but these two, bash, sed and coreutils: what else they would use
-is not there. A call is written down as its program and its arguments, separated by spaces.
+The PATH of the scripts has these two, bash, sed and coreutils, and nothing else. A call is recorded as the program and
+its arguments, separated by spaces.
 """
 
 import os
@@ -11,8 +11,13 @@ import signal
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[2]
+import yaml
+
+from kit import inventory
+from kit.inventory import ROOT
+
 _TOOLS = (
     "bash",
     "sed",
@@ -88,7 +93,7 @@ class Finished:
 
 @dataclass
 class FakeCluster:
-    """What kubectl and helm answer: the rule that was added last of those that match; without one nothing, and 0."""
+    """The answers of kubectl and helm: the newest rule that matches; without one no output and exit status 0."""
 
     folder: Path
     _rules: list[str] = field(default_factory=list)
@@ -177,7 +182,7 @@ class FakeCluster:
 
 
 def _heed_interrupts() -> None:
-    """Who runs the tests in the background may ignore SIGINT, and what is ignored stays so in every child."""
+    """A background shell ignores SIGINT, and children inherit that; restore the default so that Ctrl+C works."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -201,7 +206,7 @@ def healthy_cluster(folder: Path) -> FakeCluster:
     cluster.answer("get kafkas.* data-on-eks --ignore-not-found -o name", "kafka.kafka.strimzi.io/data-on-eks\n")
     cluster.answer("get kafkanodepools.*spec.replicas", '1|["controller","broker"]\n')
     for overlay, replicas in (("dev", 1), ("eks", 3)):
-        topics = [_topic(name, count, replicas) for name, count in TOPICS.items()]
+        topics = [_topic(manifest, replicas) for manifest in inventory.topics().values()]
         cluster.answer(f"kustomize .*/overlays/{overlay}/topics", "---\n".join(topics))
     cluster.answer("kustomize .*/overlays/dev/kafka", "---\n".join(_KAFKA))
     cluster.answer("kustomize .*/base/users", "---\n".join(_user(name) for name in RELEASES))
@@ -214,7 +219,7 @@ def healthy_cluster(folder: Path) -> FakeCluster:
     return cluster
 
 
-RELEASES = ("clickstream-consumer", "clickstream-streams-processor", "clickstream-producer")
+RELEASES = tuple(each.name for each in inventory.releases() if not each.option)
 """In the order in which setup.sh installs them."""
 
 COLLECTOR = "clickstream-collector"
@@ -229,13 +234,8 @@ LISTENER = "get kafkas.*spec.kafka.listeners"
 MUTUAL = "mutual|9095|internal|true|tls|\n"
 """An answer: client certificates only."""
 
-TOPICS = {
-    "clickstream-events": 6,
-    "clickstream-metrics": 3,
-    "clickstream-window-partials": 1,
-    "clickstream-dead-letters": 3,
-}
-"""Partitions by name."""
+TOPICS = {name: manifest["spec"]["partitions"] for name, manifest in inventory.topics().items()}
+"""Partitions by the topic's name in Kubernetes."""
 
 _KAFKA = (
     "kind: Kafka\nmetadata:\n  name: data-on-eks\n",
@@ -259,11 +259,9 @@ def processor_deployment(**settings: str) -> str:
     return f"kind: Deployment\nspec:\n          env:\n{lines}---\nkind: Service\n"
 
 
-def _topic(name: str, partitions: int, replicas: int) -> str:
-    metadata = f"metadata:\n  labels:\n    strimzi.io/cluster: data-on-eks\n  name: {name}\n"
-    days = 7 if name in ("clickstream-metrics", "clickstream-dead-letters") else 1
-    config = f"  config:\n    cleanup.policy: delete\n    retention.ms: {days * 86_400_000}\n"
-    return f"kind: KafkaTopic\n{metadata}spec:\n{config}  partitions: {partitions}\n  replicas: {replicas}\n"
+def _topic(manifest: dict[str, Any], replicas: int) -> str:
+    """The manifest as kustomize prints it, with this number of replicas."""
+    return str(yaml.safe_dump({**manifest, "spec": {**manifest["spec"], "replicas": replicas}}))
 
 
 def _user(name: str) -> str:

@@ -1,18 +1,15 @@
 """Clickstream's charts as they render: which there are, and reading what they make."""
 
-from pathlib import Path
 from typing import Any
 
+from kit import inventory
 from kit.helm import Charts
+from kit.inventory import ROOT
 
-SOURCE = Path(__file__).parents[2] / "charts"
-APPS = ("producer", "streams", "consumer", "collector")
-RELEASES = {
-    "producer": "clickstream-producer",
-    "streams": "clickstream-streams-processor",
-    "consumer": "clickstream-consumer",
-    "collector": "clickstream-collector",
-}
+SOURCE = ROOT / "charts"
+RELEASES = {each.chart.removeprefix("clickstream-"): each.name for each in inventory.releases()}
+"""The release of each app by the app's name."""
+APPS = tuple(RELEASES)
 PORTS = {app: {"http": 8080} for app in APPS} | {"collector": {"admin": 8081, "http": 8080}}
 """The ports of each app by name; the first is the one of health and metrics."""
 VARIANTS = sorted(str(file.relative_to(SOURCE)) for file in SOURCE.glob("*/ci/*-values.yaml"))
