@@ -17,10 +17,10 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 # What the apps need, what building their packages needs, and what the embedded broker needs.
 LOCKS := requirements.lock requirements-build.lock requirements-local.lock
-PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml local/pyproject.toml))
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml examples/*/pyproject.toml local/pyproject.toml))
 PACKAGES := $(notdir $(wildcard $(PROJECTS:%=%/clickstream_*)))
 # mypy looks at each folder by itself: files of different folders may have the same name.
-TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py local/tests/*.py)))
+TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py examples/*/tests/*.py local/tests/*.py)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -35,8 +35,8 @@ test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker in
 	@$(BIN)/pytest --ignore=tests/cluster --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
-	@$(BIN)/pytest $(wildcard apps/*/tests) local/tests $(wildcard tests/test_*.py) \
-		-m "not kafka and not browser and not helm" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+	@$(BIN)/pytest $(wildcard apps/*/tests examples/*/tests) local/tests $(wildcard tests/test_*.py) \
+		-m "not (kafka or browser or helm or cluster)" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Without what only newer coordinators do: a classic one forgets an offset when it refuses another of an older producer.
 EXACTLY_ONCE := late_requests pending_commits processor_fencing processor_replicas
@@ -51,7 +51,7 @@ lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@for tests in $(TESTS); do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
 	@$(BIN)/lint-imports --no-logo
 	@PATH="$(BIN):$$PATH"; command -v shellcheck >/dev/null || { echo "There is no shellcheck here: install it" >&2; exit 1; }; \
-		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/run
+		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/*
 
 format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff check --fix .
@@ -75,8 +75,8 @@ chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every 
 # Compiled for all platforms and Python versions, with hashes and without download addresses. Versions stay as they
 # are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
 COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-	--no-header --no-annotate $(patsubst %,--no-emit-package clickstream-%,core kafka web)
-lock: ## write the lock files anew from the pyproject.toml files, and which wheels there are
+	--no-header --no-annotate $(patsubst %,--no-emit-package clickstream-%,$(notdir $(wildcard apps/* examples/*)))
+lock: ## write the lock files from the pyproject.toml files, and which wheels there are
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
@@ -87,7 +87,7 @@ lock: ## write the lock files anew from the pyproject.toml files, and which whee
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
 
-lock-jars: $(INSTALLED) ## write the hashes of the embedded broker's jars anew, after a change of its version
+lock-jars: $(INSTALLED) ## write the hashes of the embedded broker's jars, after a change of its version
 	@$(BIN)/python -m clickstream_local.jars --lock
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
@@ -95,9 +95,9 @@ clean: ## remove .venv and the tools' caches; the embedded broker's data in .loc
 
 $(INSTALLED): $(LOCKS) $(PROJECTS:%=%/pyproject.toml)
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or newer," \
-		"or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+		"or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Clickstream needs Python 3.11 or newer," \
-		"but $(PYTHON) is $$($(PYTHON) -V 2>&1); say which to use: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+		"but $(PYTHON) is $$($(PYTHON) -V 2>&1); name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@case $$(pwd -P) in *:*) echo "Python can't make $(VENV) in a folder with a colon in its path ($$(pwd -P)):" \
 		"move this checkout to another" >&2; exit 1 ;; esac
 	@test -w . || { echo "$$(pwd -P) can't be written to, but $(VENV) is made there: move this checkout to a folder of" \

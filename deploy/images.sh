@@ -2,16 +2,16 @@
 # Builds the apps' images from the Dockerfile, with the first of docker, podman and buildah that works here.
 set -euo pipefail
 
-APPS=(producer streams consumer collector)
 BUILDERS=(docker podman buildah)
 
 usage() {
     cat <<'TEXT'
 Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/images.sh [option ...])
        make pin-image                                           (or deploy/images.sh --pin)
+       deploy/images.sh --list                                  prints the apps' names
 
-Builds REGISTRY/clickstream-producer:TAG, -streams, -consumer and -collector. Options go to each build: --no-cache,
---platform linux/arm64. Nothing is pushed.
+Builds REGISTRY/clickstream-APP:TAG of each app in apps/. Options go to each build: --no-cache, --platform linux/arm64.
+Nothing is pushed.
 
 All are built on the same base image: a tag is resolved to its digest first, by docker's buildx or by skopeo, where one
 of them is there. With --pin nothing is built; the digest is written into the Dockerfiles, to be committed, so that
@@ -25,6 +25,17 @@ every build has that base until it is pinned anew.
   REVISION      label: the commit (git's, with -dirty when files differ from it)
   SOURCE        label: where the source is (git's origin)
 TEXT
+}
+
+# The apps, one per line: packages that have a command. The others are libraries; they are in the images of the apps
+# that need them.
+apps() {
+    local file
+    for file in apps/*/pyproject.toml; do
+        [[ $'\n'$(<"$file") == *$'\n[project.scripts]\n'* ]] || continue
+        file=${file#apps/}
+        echo "${file%/pyproject.toml}"
+    done
 }
 
 fail() {
@@ -132,6 +143,7 @@ main() {
     cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
     case ${1-} in
         -h | --help) usage && return ;;
+        --list) apps && return ;;
         --pin) pin && return ;;
     esac
 
@@ -149,7 +161,7 @@ main() {
     build+=(--build-arg "PYTHON_IMAGE=$base")
     echo "On $base"
 
-    for app in "${APPS[@]}"; do
+    for app in $(apps); do
         image=$registry/clickstream-$app:$tag
         echo "Building $image with $builder"
         "${build[@]}" --build-arg "APP=$app" --tag "$image" "$@" . </dev/null ||

@@ -3,18 +3,18 @@
 import os
 import shutil
 import subprocess
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from clickstream_core import __version__
+from kit import inventory
 
 ROOT = Path(__file__).parents[2]
 BASE = "docker.io/library/python:3.11-slim-bookworm"
 DIGEST = "sha256:" + "5f" * 32
-APPS = ["producer", "streams", "consumer", "collector"]
+APPS = inventory.apps()
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
 STAND_IN = """#!/bin/sh
 { printf '%s' "${0##*/}"; printf ' <%s>' "$@"; echo; } >> "$CALLS"
@@ -94,6 +94,7 @@ def machine(tmp_path: Path) -> Machine:
     for file in (
         *("Dockerfile", "deploy/images.sh", "deploy/lambda/Dockerfile"),
         "apps/core/clickstream_core/__init__.py",
+        *(str(path.relative_to(ROOT)) for path in ROOT.glob("apps/*/pyproject.toml")),
     ):
         (checkout / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, checkout / file)
@@ -116,7 +117,7 @@ def test_all_are_built_under_the_version_of_the_packages(machine: Machine) -> No
         assert f"<--build-arg> <APP={app}>" in call
         assert f"<--tag> <{name}>" in call
         assert f"<VERSION={__version__}>" in call
-        assert f"<--build-arg> <PYTHON_IMAGE={BASE}>" in call, "the Dockerfile's own, where nobody knows its digest"
+        assert f"<--build-arg> <PYTHON_IMAGE={BASE}>" in call, "the Dockerfile's own, where its digest is unknown"
         assert call.endswith(" <.>")
         assert f"{name:60} 87 MB\n" in done.output
     assert done.output.count("87 MB") == len(APPS), "a builder lists an image once for each of its names"
@@ -140,7 +141,7 @@ def test_all_are_built_on_the_digest_that_the_base_images_tag_has(machine: Machi
 
 
 @pytest.mark.parametrize("answer", ["", "sha256:5f", "error: no such host"])
-def test_a_base_image_whose_digest_nobody_knows_is_named(machine: Machine, answer: str) -> None:
+def test_a_base_image_with_an_unknown_digest_is_named(machine: Machine, answer: str) -> None:
     machine.install("docker")
     done = machine.images(DIGEST=answer)
     assert done.status == 0, done.error
@@ -150,7 +151,7 @@ def test_a_base_image_whose_digest_nobody_knows_is_named(machine: Machine, answe
     assert done.error.count("\n") == 1
 
 
-def test_a_digest_that_is_given_is_taken_and_nobody_is_asked(machine: Machine) -> None:
+def test_a_given_digest_is_used_without_a_query(machine: Machine) -> None:
     machine.install("docker")
     given = f"mirror.example/python:3.13-slim@{DIGEST}"
     done = machine.images(PYTHON_IMAGE=given, DIGEST="sha256:" + "0" * 64)
@@ -159,7 +160,7 @@ def test_a_digest_that_is_given_is_taken_and_nobody_is_asked(machine: Machine) -
     assert done.error == ""
 
 
-def test_the_base_image_is_pinned_in_the_dockerfiles_and_can_be_pinned_anew(machine: Machine) -> None:
+def test_the_base_image_is_pinned_in_the_dockerfiles_and_can_be_pinned_again(machine: Machine) -> None:
     machine.install("docker")
     files = [machine.checkout / name for name in ("Dockerfile", "deploy/lambda/Dockerfile")]
     before = [file.read_text() for file in files]
@@ -246,7 +247,7 @@ def test_a_build_that_fails_ends_it(machine: Machine) -> None:
     done = machine.images()
     assert done.status == 1
     assert len(done.builds) == 1
-    assert f"docker did not build localhost/clickstream-producer:{__version__}" in done.error
+    assert f"docker did not build localhost/clickstream-{APPS[0]}:{__version__}" in done.error
     assert "Built" not in done.output
 
 
@@ -307,15 +308,3 @@ def test_the_source_label_is_an_address_without_secrets(machine: Machine, origin
     machine.commit()
     machine.git("remote", "add", "origin", origin)
     assert f"<SOURCE={label}>" in machine.images().builds[0]
-
-
-def test_every_app_has_an_image() -> None:
-    commands = {
-        command
-        for file in ROOT.glob("apps/*/pyproject.toml")
-        for command in tomllib.loads(file.read_text())["project"].get("scripts", {})
-    }
-    assert commands == {f"clickstream-{app}" for app in APPS}
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    for app in APPS:
-        assert f'FROM runtime AS app-{app}\nENTRYPOINT ["/app/bin/clickstream-{app}"]\n' in dockerfile
