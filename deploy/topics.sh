@@ -15,13 +15,16 @@ topic_folder() {
 
 # create_topics: and wait until they are Ready
 create_topics() {
-    local manifests name there cluster going partitions replicas kept=() new=()
+    local manifests name there other cluster going partitions replicas kept=() new=()
     SHORT_TOPICS=()
     find_retention
     manifests=$(manifest "$(topic_folder)")
     while IFS= read -r name; do
         there=$(existing_topic "$name")
-        if [ -n "$there" ]; then
+        other=$(other_manager "$name" "$manifests")
+        if [ -n "$other" ]; then
+            detail "topic $(kafka_name "$name" "$manifests") is that of KafkaTopic $other: left as it is"
+        elif [ -n "$there" ]; then
             IFS='|' read -r _ cluster going partitions replicas _ <<<"$there"
             check_topic "$name" "$cluster" "$going"
             compare_topic "$manifests" "$name" "$partitions" "$replicas"
@@ -50,6 +53,24 @@ existing_topic() {
     [ "$KAFKA" != missing ] || return 0
     kube get "$TOPICS" "$1" --ignore-not-found -o \
         "jsonpath=there|{.metadata.labels.strimzi\.io/cluster}|{.metadata.deletionTimestamp}|{.spec.partitions}|{.spec.replicas}|{.spec.config.retention\.ms}|{.metadata.labels.$MADE_BY_PATH}|{.metadata.annotations.strimzi\.io/managed}"
+}
+
+# kafka_name NAME MANIFESTS: what Kafka calls the topic of a KafkaTopic
+kafka_name() {
+    local name
+    name=$(document "$1" <<<"$2" | sed -n 's/^  topicName: //p')
+    echo "${name:-$1}"
+}
+
+# other_manager NAME MANIFESTS: the KafkaTopic under another name for the same topic; Strimzi would refuse a second one
+other_manager() {
+    local topic
+    topic=$(kafka_name "$@")
+    [ "$KAFKA" != missing ] && [ "$topic" != "$1" ] || return 0
+    # A user who may not list topics gets Strimzi's refusal instead.
+    { kube get "$TOPICS" -l "strimzi.io/cluster=$CLUSTER_NAME" \
+        -o 'jsonpath={range .items[*]}{.spec.topicName}|{.metadata.name}{"\n"}{end}' 2>/dev/null || true; } |
+        sed -n -e "/|$1\$/d" -e "s/^$topic|//p"
 }
 
 # check_topic NAME CLUSTER GOING: ends when the object is not ours to use

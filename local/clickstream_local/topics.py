@@ -1,15 +1,17 @@
-"""The topics that the pipeline needs, and their creation on whatever cluster it runs on.
+"""The topics of strimzi/base/topics, and their creation on any Kafka.
 
 Partitions and limits are those of production. The replication factor is left to the cluster's default, which is 1 on
-the embedded broker. Each topic keeps its records for as long as the processor's settings need them. A topic that exists
-is left as it is, but for one of our own that keeps less than that: its retention is raised, and never lowered. And our
-own of the processor's output get the brokers' time, if they were made before they had it.
+the embedded broker. Topics of the pipeline keep their records for as long as the processor's settings need them. An
+existing topic is not changed, with two exceptions for our own topics: a retention that is too short is raised (and
+never lowered), and the processor's output gets the brokers' timestamps if it was created without them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import yaml
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -17,7 +19,6 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from clickstream_core.durations import format_duration
 from clickstream_core.processor_times import (
     BROKERS_TIME,
-    DAY_MS,
     ProcessorTimes,
     mending_command,
     what_falls_short,
@@ -27,15 +28,15 @@ from clickstream_core.processor_times import (
 from clickstream_local.errors import TopicsFailed
 
 _CONNECT_MS = 10_000
-_EIGHT_MIB = str(8 * 1024 * 1024)
-_ALL = {"cleanup.policy": "delete", "compression.type": "producer"}
+_MANIFESTS = Path(__file__).parents[2] / "strimzi" / "base" / "topics"
+_PIPELINE = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
 
 
 @dataclass(frozen=True)
 class Topic:
     """A topic to be created; `configs` are Kafka's topic settings, all as text.
 
-    `replayed` is whether the processor reads it again after a restart.
+    `replayed`: the processor reads it again after a restart.
     """
 
     name: str
@@ -47,26 +48,33 @@ class Topic:
 def clickstream_topics(
     events: str, metrics: str, partials: str, dead_letters: str, *, times: ProcessorTimes | None = None
 ) -> tuple[Topic, ...]:
-    """The pipeline's topics under the given names, and web_logs, to which the producer's other kind of record goes.
+    """The pipeline's four topics under the given names, then all others of strimzi/base/topics.
 
-    Dead letters are kept for as long as the events: who counts again leaves out what lies there.
+    Dead letters are kept for as long as the events: a recount of the events leaves out what is in the dead letters.
     """
-    kept = (times or ProcessorTimes()).kept_ms
-    day, needed = {"retention.ms": str(DAY_MS)}, {"retention.ms": str(kept)}
-    week = {"retention.ms": str(max(7 * DAY_MS, kept))}
-    large = {"max.message.bytes": _EIGHT_MIB}
-    return (
-        # Arrival is a clock as well: a record that claims to arrive later than a minute from now is refused.
-        Topic(events, 6, {**_ALL, "message.timestamp.after.max.ms": "60000", **needed}, True),
-        Topic(metrics, 3, {**_ALL, **week, **BROKERS_TIME}, True),
-        Topic(partials, 1, {**_ALL, **large, **needed, **BROKERS_TIME}, True),
-        Topic(dead_letters, 3, {**_ALL, **large, **week}),
-        Topic("web_logs", 3, {**_ALL, **day}),
-    )
+    declared = {topic.name: topic for topic in map(_declared, sorted(_MANIFESTS.glob("*.yaml"))) if topic}
+    kept_ms = (times or ProcessorTimes()).kept_ms
+    pipeline = []
+    for name, called in zip(_PIPELINE, (events, metrics, partials, dead_letters), strict=True):
+        topic = declared.pop(name)
+        retention_ms = max(kept_ms, int(topic.configs["retention.ms"]))
+        configs = {**topic.configs, "retention.ms": str(retention_ms)}
+        pipeline.append(replace(topic, name=called, configs=configs, replayed=name != _PIPELINE[-1]))
+    return (*pipeline, *declared.values())
+
+
+def _declared(path: Path) -> Topic | None:
+    """The topic of a KafkaTopic's manifest without its replication; None for another resource."""
+    manifest = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # this loader leaves numbers as text
+    if manifest["kind"] != "KafkaTopic":
+        return None
+    spec = manifest["spec"]
+    configs = {name: value for name, value in spec["config"].items() if name != "min.insync.replicas"}
+    return Topic(spec.get("topicName", manifest["metadata"]["name"]), int(spec["partitions"]), configs)
 
 
 def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> tuple[str, ...]:
-    """Create those of the topics that are not there and wait until each partition has a leader; returns their names.
+    """Create the missing topics and wait until each partition has a leader; returns the names of those created.
 
     `kafka_config` are the keyword arguments of kafka-python's clients. Raises TopicsFailed.
     """
@@ -82,13 +90,13 @@ def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> 
                 try:
                     admin.create_topics({topic.name: settings})
                 except TopicAlreadyExistsError:
-                    continue  # somebody else was faster
+                    continue  # created by another client since the list was read
                 created.append(topic.name)
             admin.wait_for_topics([topic.name for topic in wanted], timeout_ms=30_000)
     except (KafkaError, TimeoutError) as error:
         raise TopicsFailed(
             f"could not create the topics on {', '.join(kafka_config['bootstrap_servers'])}: {error}. "
-            f"Check that Kafka runs there and lets this user create topics"
+            f"Check that Kafka runs there and allows this user to create topics"
         ) from error
     return tuple(created)
 
@@ -96,10 +104,10 @@ def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> 
 def keep_long_enough(
     kafka_config: Mapping[str, Any], topics: Collection[Topic], times: ProcessorTimes, own: Collection[str]
 ) -> str:
-    """Raise the retention of those of the `own` topics that keep less than in `topics`; return what was done in a line.
+    """Raise the retention of `own` topics that keep less than `topics` ask for; returns one line about the changes.
 
-    They get the brokers' time too where `topics` have it. Raises TopicsFailed, with the command that mends it, for
-    others that may lose what the processor reads again.
+    They also get the brokers' timestamps where `topics` have them. Raises TopicsFailed, with the command that fixes it,
+    for topics of others that may lose what the processor reads again.
     """
     servers = kafka_config["bootstrap_servers"]
     raised, refused = [], []
@@ -122,7 +130,7 @@ def keep_long_enough(
                         f"{why}: lower these, or {mending_command(topic.name, changes, servers, secured=secured)}"
                     )
     except (KafkaError, TimeoutError) as error:
-        raise TopicsFailed(f"could not see to the topics' retention on {', '.join(servers)}: {error}") from error
+        raise TopicsFailed(f"could not check the retention of the topics on {', '.join(servers)}: {error}") from error
     if refused:
         raise TopicsFailed("; ".join(refused))
     need = format_duration(times.needed_ms)
@@ -130,7 +138,7 @@ def keep_long_enough(
 
 
 def _settings_of(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
-    """The topic's settings; none where this user may not look at them."""
+    """The topic's settings; none if this user may not describe them."""
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     found = admin.describe_configs([resource], config_filter="all")["topic"][topic]
     return {name: entry["value"] for name, entry in found.items() if entry["value"] is not None}
@@ -146,4 +154,4 @@ def _kept(config: Mapping[str, str]) -> str:
     age, size = int(config.get("retention.ms", "-1")), int(config.get("retention.bytes", "-1"))
     limits = [format_duration(age)] if age >= 0 else []
     limits += [f"{size} bytes"] if size >= 0 else []
-    return " and ".join(limits) or "for ever"
+    return " and ".join(limits) or "forever"

@@ -84,7 +84,7 @@ def test_own_topics_of_an_earlier_version_get_the_brokers_time(broker: Broker) -
 def test_an_own_topic_is_not_limited_in_bytes_either(broker: Broker) -> None:
     topics = names()
     create_missing(config(broker), [Topic(topics[0], 6, {"retention.bytes": "1000", "retention.ms": "-1"})])
-    assert f"{topics[0]} for ever (was 1000 bytes)" in make(broker, topics, ProcessorTimes())
+    assert f"{topics[0]} forever (was 1000 bytes)" in make(broker, topics, ProcessorTimes())
     assert kept(broker, topics[:1]) == [-1]
     assert kept(broker, topics[:1], "retention.bytes") == [-1]
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.fake_cluster import RELEASES, ROOT, FakeCluster, Finished
+from kit.fake_cluster import RELEASES, FakeCluster, Finished
+from kit.inventory import ROOT
 
 MONITORING = "clickstream-monitoring"
 OPERATOR = '{"kind":"APIResourceList","resources":[{"kind":"PrometheusRule"}]}'
@@ -80,7 +81,7 @@ def test_one_that_is_there_is_left_alone_by_a_run_without_it(cluster: FakeCluste
     cluster.answer(f"helm .*status {MONITORING}", "STATUS: deployed\n")
     finished = cluster.run("setup.sh")
     assert finished.status == 0, finished.error
-    assert f"{MONITORING} is there and stays as it is (with --monitoring it is brought up to date too)" in (
+    assert f"{MONITORING} is there and stays as it is (with --monitoring it is updated too)" in (
         finished.output
     )
     assert installed(finished) == list(RELEASES)

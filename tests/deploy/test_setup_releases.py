@@ -9,13 +9,13 @@ from kit.fake_cluster import (
     LISTENER,
     MUTUAL,
     RELEASES,
-    ROOT,
     TOPICS,
     FakeCluster,
     changes,
     processor_deployment,
     values_of,
 )
+from kit.inventory import ROOT
 
 # Topics and users
 
@@ -40,6 +40,22 @@ def test_topics_that_are_there_are_left_as_they_are(cluster: FakeCluster) -> Non
     assert not [each for each in finished.calls if "name: clickstream-events" in each.stdin]
     assert "topic clickstream-events has 12 partitions (a new one would get 6): left as it is" in finished.output
     assert "topic clickstream-events has 2 replicas (a new one would get 1): left as it is" in finished.output
+
+
+def test_a_topic_of_another_kafkatopic_is_left_as_it_is(cluster: FakeCluster) -> None:
+    cluster.answer("get kafkatopics.* -l .*topicName", "|clickstream-events\nweb_logs|logs-of-the-shop\n")
+    finished = cluster.run("setup.sh")
+    assert finished.status == 0, finished.error
+    assert len(finished.called("create --save-config -f -")) == len(TOPICS) - 1
+    assert "topic web_logs is that of KafkaTopic logs-of-the-shop: left as it is" in finished.output
+
+
+def test_a_topic_of_our_own_kafkatopic_is_kept(cluster: FakeCluster) -> None:
+    cluster.answer("get kafkatopics.* clickstream-web-logs ", "there|data-on-eks||3|1")
+    cluster.answer("get kafkatopics.* -l .*topicName", "web_logs|clickstream-web-logs\n")
+    finished = cluster.run("setup.sh")
+    assert finished.status == 0, finished.error
+    assert "Topics that were there: clickstream-web-logs" in finished.output
 
 
 @pytest.mark.parametrize(
@@ -337,7 +353,7 @@ def test_a_collector_that_takes_clicks_is_left_alone_by_a_run_without_it(
     cluster.answer(f"helm .*status {COLLECTOR}", "STATUS: deployed\n")
     finished = cluster.run("setup.sh", *options)
     assert finished.status == 0, finished.error
-    assert f"{COLLECTOR} is there and stays as it is (with --collector it is brought up to date too)" in finished.output
+    assert f"{COLLECTOR} is there and stays as it is (with --collector it is updated too)" in finished.output
     assert finished.called(f"helm (upgrade|.* uninstall).*{COLLECTOR}|(delete|apply).*{COLLECTOR}") == []
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from clickstream_local.topics import clickstream_topics
 from kit import integrations
 from kit.kustomize import Kustomize, KustomizeMissing, build, find_kustomize
 from kit.secured_kafka import Right, rights_of
@@ -26,7 +25,6 @@ KUBERNETES = "1.34"
 FILES = sorted(path for path in STRIMZI.rglob("*.yaml") if path.name != "kustomization.yaml")
 BUILDS = sorted(path.parent for path in STRIMZI.rglob("kustomization.yaml"))
 BY_BROKERS: Mapping[str, object] = {"message.timestamp.type": "LogAppendTime"}
-TOPICS = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
 DAY_MS = 24 * 60 * 60 * 1000
 
 Resource = dict[str, Any]
@@ -200,8 +198,10 @@ def test_topics_are_the_documented_ones(overlay: str, replicas: int, in_sync: in
         "clickstream-metrics": (3, {"retention.ms": 7 * DAY_MS, **BY_BROKERS}),
         "clickstream-window-partials": (1, {"retention.ms": DAY_MS, "max.message.bytes": 8 << 20, **BY_BROKERS}),
         "clickstream-dead-letters": (3, {"retention.ms": 7 * DAY_MS, "max.message.bytes": 8 << 20}),
+        "web_logs": (3, {"retention.ms": DAY_MS}),
     }
-    assert {name: topic["spec"] for (_, name), topic in built.items()} == {
+    specs = {name: topic["spec"] for (_, name), topic in built.items()}
+    assert {spec.pop("topicName", name): spec for name, spec in specs.items()} == {
         name: {
             "partitions": partitions,
             "replicas": replicas,
@@ -216,15 +216,6 @@ def test_topics_are_the_documented_ones(overlay: str, replicas: int, in_sync: in
     }
 
 
-def test_topics_on_a_cluster_are_as_those_on_this_machine(kustomize: Kustomize) -> None:
-    built = resources(kustomize, "overlays/dev/topics")
-
-    for topic in clickstream_topics(*TOPICS)[:4]:
-        spec = built["KafkaTopic", topic.name]["spec"]
-        configs = {name: str(value) for name, value in spec["config"].items() if name != "min.insync.replicas"}
-        assert (topic.partitions, topic.configs) == (spec["partitions"], configs)
-
-
 # -- users ------------------------------------------------------------------------------------------------------------
 
 
@@ -232,7 +223,10 @@ def test_each_app_has_a_user_with_a_password_and_only_these_rights(kustomize: Ku
     users = {name: user for (_, name), user in resources(kustomize, "base/users").items()}
 
     assert {name: set(rights_of(user)) for name, user in users.items()} == {
-        "clickstream-producer": {Right("topic", "clickstream-events", "Write")},
+        "clickstream-producer": {
+            Right("topic", "clickstream-events", "Write"),
+            Right("topic", "web_logs", "Write"),
+        },
         "clickstream-streams-processor": {
             Right("topic", "clickstream-events", "Read"),
             Right("topic", "clickstream-events", "DescribeConfigs"),

@@ -27,7 +27,7 @@ PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-pro
 COLLECTOR = "clickstream-collector"
 EVENTS, PARTIALS, DEAD_LETTERS = "clickstream-events", "clickstream-window-partials", "clickstream-dead-letters"
 EVENTS_PARTITIONS = 6
-TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS)[:4]
+TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS)
 
 
 def manifest(name: str) -> dict[str, Any]:
@@ -83,6 +83,7 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: Se
     send_what_is_no_event(kafka)
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     producer = start(apps, kafka, "producer", PRODUCER, RATE="50")
+    start(apps, kafka, "producer", PRODUCER, KIND="weblog", DURATION="1s").expect_exit(0, 60)
     consumer = start(apps, kafka, "consumer", CONSUMER)
     collector = start_collector(apps, kafka, COLLECTOR)
     assert eventually(lambda: post(collector, b'{"path": "/"}')[0] == 200, 60)

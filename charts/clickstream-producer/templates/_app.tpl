@@ -9,6 +9,8 @@ check: {module: clickstream_core.check, metric: clickstream_producer_events_ackn
 env:
   - name: EVENTS_TOPIC
     value: {{ .Values.topics.events | quote }}
+  - name: KIND
+    value: {{ .Values.kind | quote }}
   - name: RATE
     value: {{ .Values.rate | quote }}
   - name: USERS
