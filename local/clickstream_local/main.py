@@ -30,6 +30,7 @@ from clickstream_local.interruption import Interrupted, StopSignals
 from clickstream_local.jars import KAFKA_VERSION, kafka_jars
 from clickstream_local.java import find_java
 from clickstream_local.lock import only_one
+from clickstream_local.parts import PARTS, http_ports, public_ports
 from clickstream_local.pipeline import AppCommand, app_commands, start, stop_apps, watch
 from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
@@ -125,8 +126,8 @@ def launch(
 
 def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool = False) -> None:
     """Raise LocalError that names each needed port that is taken and who holds it."""
-    needed = {port: f"the {app}'s HTTP port" for app, port in settings.http_ports().items() if port}
-    needed |= {port: f"the {name}'s" for name, port in settings.public_ports().items()}
+    needed = {port: f"the {app}'s HTTP port" for app, port in http_ports(settings).items() if port}
+    needed |= {port: f"the {name}'s" for name, port in public_ports(settings).items()}
     flags = "--http-port"
     if with_prometheus:
         needed[settings.prometheus_port] = "Prometheus"
@@ -185,7 +186,7 @@ def _monitoring(
     if settings.fresh and directory.exists():
         shutil.rmtree(directory)
     host = url_host(settings.http_host)
-    targets = {f"clickstream-{app}": f"{host}:{port}" for app, port in settings.http_ports().items()}
+    targets = {f"clickstream-{app}": f"{host}:{port}" for app, port in http_ports(settings).items()}
     prometheus = Prometheus(
         directory,
         executable=executable,
@@ -216,20 +217,20 @@ def _tell_what_to_expect(
     if not settings.rate:
         first = f"A window with events gives its result some {disorder + times.idle_timeout / 1000:g} s after its end"
     url = f"http://{url_host(settings.http_host)}"
-    ports = ", ".join(f"{app} {url}:{port}" for app, port in settings.http_ports().items() if port)
+    ports = ", ".join(f"{app} {url}:{port}" for app, port in http_ports(settings).items() if port)
     screen.line(f"✓ Topics on {bootstrap_servers}")
     simulated = f"{settings.rate:g} events/second" if settings.rate else "No simulated users"
     screen.line(f"✓ {simulated}, windows of {describe_duration(settings.window_size)}")
     screen.line(f"  Logs: {logs}/")
     if settings.http_port:
-        screen.line(f"  Live page: {url}:{settings.http_ports()['consumer']}/")
-    for name, port in settings.public_ports().items():
-        what = "Demo shop, to click on" if name == "shop" else "Collector, for pages of your own"
-        screen.line(f"  {what}: {url}:{port}/{'' if name == 'shop' else 'clickstream.js'}")
+        screen.line(f"  Live page: {url}:{http_ports(settings)['consumer']}/")
+    for name, port in public_ports(settings).items():
+        title, path = next(part.page for part in PARTS if part.name == name)
+        screen.line(f"  {title}: {url}:{port}/{path}")
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
     if ports and not ipaddress.ip_address(settings.http_host).is_loopback:
-        screen.line(f"  Open to whoever can reach this machine (--listen {settings.http_host})")
+        screen.line(f"  Open to everyone who can reach this machine (--listen {settings.http_host})")
     screen.line(f"  {first}. Ctrl+C stops everything.\n")
 
 

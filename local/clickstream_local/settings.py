@@ -1,4 +1,4 @@
-"""What `./setup.sh --local` can be told. The apps' own settings reach them through the environment."""
+"""The options of `./setup.sh --local`. The apps read their own settings from the environment."""
 
 import ipaddress
 import re
@@ -67,8 +67,8 @@ class LocalSettings:
         "HTTP_HOST",
         parse=listen_address,
         default=LOOPBACK,
-        help="address that all listen on but Kafka, which is this machine's alone; 0.0.0.0 opens them to whoever can "
-        "reach this machine",
+        help="address that all but Kafka listen on (Kafka is for this machine alone); 0.0.0.0 opens them to everyone "
+        "who can reach this machine",
         flag="--listen",
     )
     http_allowed_hosts: tuple[str, ...] | None = setting(
@@ -88,19 +88,6 @@ class LocalSettings:
         default=".local",
         help="folder for Kafka's jars and data, Prometheus' data and the logs, as seen from the checkout",
     )
-
-    def http_ports(self) -> dict[str, int]:
-        """The port of each app's /healthz, /readyz and /metrics, by the app's name; 0 means none."""
-        offsets = {"consumer": 0, "producer": 1, "streams": 2}
-        if not self.rate:
-            del offsets["producer"]
-        if self.collector:
-            offsets["collector"] = 11
-        return {name: self.http_port + offset if self.http_port else 0 for name, offset in offsets.items()}
-
-    def public_ports(self) -> dict[str, int]:
-        """The ports that browsers go to beside the live page; none without the collector."""
-        return {"collector": self.http_port + 10, "shop": self.http_port + 12} if self.collector else {}
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """The names by which the apps answer; that of this machine only where it is reached from elsewhere."""
@@ -124,13 +111,13 @@ def refuse_foreign_address(settings: LocalSettings) -> None:
 
 
 def refuse_monitoring_of_nothing(settings: LocalSettings) -> None:
-    """Raise SettingsError when --monitoring is given though the apps shall have no HTTP ports."""
+    """Raise SettingsError when --monitoring is given though the apps have no HTTP ports."""
     if settings.monitoring and not settings.http_port:
         raise SettingsError("MONITORING=true: needs the apps' HTTP ports, but HTTP_PORT=0; leave out one of the two")
 
 
 def refuse_collecting_on_no_port(settings: LocalSettings) -> None:
-    """Raise SettingsError when --collector is given though there shall be no HTTP ports."""
+    """Raise SettingsError when --collector is given though there are no HTTP ports."""
     if settings.collector and not settings.http_port:
         raise SettingsError("COLLECTOR=true: the collector needs HTTP ports, but HTTP_PORT=0; leave out one of the two")
 

@@ -11,6 +11,7 @@ from clickstream_local.errors import ChildDied, LocalError, TopicsFailed
 from clickstream_local.interruption import Interrupted, StopSignals
 from clickstream_local.lock import only_one
 from clickstream_local.main import check_ports, main
+from clickstream_local.parts import http_ports, public_ports
 from clickstream_local.pipeline import AppCommand, app_commands, start, watch
 from clickstream_local.ports import free_port
 from clickstream_local.settings import LocalSettings, refuse_collecting_on_no_port
@@ -36,8 +37,8 @@ def test_the_options_reach_the_apps_as_settings() -> None:
 
 
 def test_the_default_ports_are_the_documented_ones() -> None:
-    assert settings().http_ports() == {"consumer": 8080, "producer": 8081, "streams": 8082}
-    assert settings("--http-port", "0").http_ports() == {"consumer": 0, "producer": 0, "streams": 0}
+    assert http_ports(settings()) == {"consumer": 8080, "producer": 8081, "streams": 8082}
+    assert http_ports(settings("--http-port", "0")) == {"consumer": 0, "producer": 0, "streams": 0}
 
 
 def test_with_the_collector_there_are_a_shop_and_their_ports() -> None:
@@ -50,9 +51,9 @@ def test_with_the_collector_there_are_a_shop_and_their_ports() -> None:
     assert commands["collector"].environ["ADMIN_PORT"] == "9011"
     assert commands["shop"].environ["SHOP_PORT"] == "9012"
     assert commands["shop"].environ["COLLECTOR_URL"] == "http://localhost:9010"
-    assert chosen.http_ports() == {"consumer": 9000, "producer": 9001, "streams": 9002, "collector": 9011}
-    assert settings("--collector").public_ports() == {"collector": 8090, "shop": 8092}
-    assert settings().public_ports() == {}
+    assert http_ports(chosen) == {"consumer": 9000, "producer": 9001, "streams": 9002, "collector": 9011}
+    assert public_ports(settings("--collector")) == {"collector": 8090, "shop": 8092}
+    assert public_ports(settings()) == {}
 
 
 def test_nobody_else_reaches_them_unless_listen_says_so() -> None:
@@ -83,7 +84,7 @@ def test_at_rate_0_nobody_is_simulated() -> None:
     chosen = settings("--rate", "0")
 
     assert [each.name for each in app_commands(chosen, {})] == ["streams", "consumer"]
-    assert chosen.http_ports() == {"consumer": 8080, "streams": 8082}
+    assert http_ports(chosen) == {"consumer": 8080, "streams": 8082}
 
 
 def test_a_collector_without_a_port_is_refused() -> None:

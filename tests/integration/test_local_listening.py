@@ -12,6 +12,7 @@ import pytest
 
 from clickstream_core.settings import read_settings
 from clickstream_local.children import Child
+from clickstream_local.parts import http_ports, public_ports
 from clickstream_local.pipeline import AppCommand, app_commands, start
 from clickstream_local.ports import free_port
 from clickstream_local.settings import LocalSettings
@@ -41,9 +42,9 @@ def start_apps(tmp_path: Path) -> Iterator[Start]:
 
 def ports(settings: LocalSettings) -> dict[int, str]:
     """A page by each port."""
-    public = settings.public_ports()
+    public = public_ports(settings)
     return {
-        **dict.fromkeys(settings.http_ports().values(), "/healthz"),
+        **dict.fromkeys(http_ports(settings).values(), "/healthz"),
         public["collector"]: "/clickstream.js",
         public["shop"]: "/",
     }
@@ -79,6 +80,6 @@ def test_listen_opens_them_to_the_network(start_apps: Start) -> None:
         for host in ("127.0.0.2", "clicks.example"):
             assert answer(port, path, address="127.0.0.2", host=host)[0] == 200, (port, path)
         assert answer(port, path, host="evil.example")[0] == 421, (port, path)
-    shop, collector = settings.public_ports()["shop"], settings.public_ports()["collector"]
+    shop, collector = public_ports(settings)["shop"], public_ports(settings)["collector"]
     page = answer(shop, "/", address="127.0.0.2", host="127.0.0.2")[1]
     assert f"http://127.0.0.2:{collector}/clickstream.js" in page, "where this visitor can reach it"

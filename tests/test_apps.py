@@ -1,0 +1,174 @@
+"""One list of apps: the folders of apps/ and charts/. Everything that goes through all apps finds a new one there.
+
+CONTRIBUTING.md ("Add an app") names the places that an app adds by hand; the last test holds that there are no others.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from clickstream_local.parts import PARTS
+from kit import inventory
+from kit.inventory import ROOT
+
+LISTING = ("apps", "releases", "removal")
+NOT_STARTED_BY_LOCAL: set[str] = set()
+"""Apps that are no part of ./setup.sh --local."""
+
+BY_HAND = {
+    "pyproject.toml",  # the layers of the import contracts
+    "setup.sh",  # what --help says, and what to look at next
+    "local/clickstream_local/parts.py",
+    "strimzi/base/users/kustomization.yaml",
+}
+"""Files beside tests, documents, alerts and what is an app's own that may name most of the apps."""
+IN_PROSE = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of what lists are made from, with an app `zebra` that is installed by --zebra."""
+    files = ["Makefile", "deploy/images.sh", "deploy/apps.sh", "deploy/releases.sh", "deploy/removal.sh"]
+    for pattern in (
+        *files,
+        "apps/*/pyproject.toml",
+        "local/pyproject.toml",
+        "charts/*/Chart.yaml",
+        "strimzi/base/topics/*",
+    ):
+        for source in ROOT.glob(pattern):
+            target = tmp_path / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    app, chart = tmp_path / "apps/zebra", tmp_path / "charts/clickstream-zebra"
+    (app / "clickstream_zebra").mkdir(parents=True)
+    chart.mkdir()
+    project = '[project]\nname = "clickstream-zebra"\ndependencies = ["clickstream-core"]\n'
+    scripts = '[project.scripts]\nclickstream-zebra = "clickstream_zebra.main:main"\n'
+    (app / "pyproject.toml").write_text(f"{project}\n{scripts}")
+    (chart / "Chart.yaml").write_text(
+        'name: clickstream-zebra\ntype: application\nannotations:\n  clickstream/order: "10"\n'
+        "  clickstream/option: zebra\n  clickstream/release: clickstream-zebra-herd\n"
+    )
+    return tmp_path
+
+
+def shell(folder: Path, script: str) -> list[str]:
+    """The words that a script prints."""
+    ran = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True)
+    return ran.stdout.split()
+
+
+def sourced(folder: Path, script: str) -> list[str]:
+    """The words that a script prints after the files of deploy/ that list apps."""
+    parts = "; ".join(f". deploy/{name}.sh" for name in LISTING)
+    return shell(folder, f"ROOT=.; PARTS=; VALUES=(); {parts}; {script}")
+
+
+def test_a_new_app_is_installed_built_and_locked(checkout: Path) -> None:
+    makefile = "include Makefile\nshow:\n\t@echo $(PROJECTS) $(PACKAGES) $(COMPILE)\n"
+    made = shell(checkout, f"make --no-print-directory -f - show <<'END'\n{makefile}END\n")
+    assert {"apps/zebra", "clickstream_zebra", "clickstream-zebra"} <= set(made)
+    assert shell(checkout, "deploy/images.sh --list") == [*inventory.apps(), "zebra"]
+
+
+def test_a_new_chart_is_installed_last_when_its_option_is_given_and_removed_first(checkout: Path) -> None:
+    always = [each.name for each in inventory.releases() if not each.option]
+    choose = 'choose_releases; echo "${RELEASES[*]}"'
+    assert sourced(checkout, choose) == always
+    assert sourced(checkout, f"PARTS=' zebra'; {choose}") == [*always, "clickstream-zebra-herd"]
+    assert sourced(checkout, "chart_of clickstream-zebra-herd") == ["clickstream-zebra"]
+    assert sourced(checkout, 'echo "${REMOVAL_ORDER[*]}"')[0] == "clickstream-zebra-herd"
+
+
+def test_the_scripts_have_the_releases_and_topics_that_the_kit_has(checkout: Path) -> None:
+    assert inventory.apps(checkout) == (*inventory.apps(), "zebra")
+    assert inventory.releases(checkout)[-1] == inventory.Release("clickstream-zebra-herd", "clickstream-zebra", "zebra")
+    assert sourced(ROOT, 'echo "${ALL_RELEASES[*]}"') == [each.name for each in inventory.releases()]
+    assert sourced(ROOT, 'echo "${ALL_TOPICS[*]}"') == list(inventory.topics())
+
+
+def test_every_app_has_a_chart_and_a_command_that_is_called_like_it() -> None:
+    assert {each.chart for each in inventory.releases()} == {f"clickstream-{app}" for app in inventory.apps()}
+    for app in inventory.apps():
+        project = tomllib.loads((ROOT / "apps" / app / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        assert f"clickstream-{app}" in project["scripts"], "the image's entry point"
+
+
+def test_every_app_is_started_by_local_or_left_out_on_purpose() -> None:
+    assert {part.name for part in PARTS} - {"shop"} == set(inventory.apps()) - NOT_STARTED_BY_LOCAL
+
+
+def test_the_import_contracts_know_every_package() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    packages = {f"clickstream_{name}" for name in (*inventory.apps(), *inventory.libraries())}
+    assert packages <= set(settings["root_packages"])
+    layers = " | ".join(settings["contracts"][0]["layers"]).split(" | ")
+    assert packages <= set(layers)
+
+
+# -- images -----------------------------------------------------------------------------------------------------------
+
+
+def requirements(*arguments: str, folder: Path = ROOT) -> list[str]:
+    """What deploy/image/requirements.py prints, a line each."""
+    command = [sys.executable, str(ROOT / "deploy/image/requirements.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_an_image_gets_what_an_app_needs_through_other_packages_too(tmp_path: Path) -> None:
+    projects = {
+        "app": '"clickstream-client[fast]", "clickstream-core", "alone>=1"',
+        "client": '"clickstream-core", "protocol"',
+        "core": '"records"',
+        "unused": '"never"',
+    }
+    for name, dependencies in projects.items():
+        (tmp_path / "apps" / name).mkdir(parents=True)
+        text = f'[project]\nname = "clickstream-{name}"\ndependencies = [{dependencies}]\n'
+        if name == "client":
+            text += (
+                '[project.optional-dependencies]\nfast = ["clickstream-client[plain]", "speed"]\nplain = ["codec"]\n'
+            )
+            text += 'other = ["never"]\n'
+        (tmp_path / "apps" / name / "pyproject.toml").write_text(text)
+    assert sorted(requirements("apps/app", folder=tmp_path)) == ["alone>=1", "codec", "protocol", "records", "speed"]
+    assert sorted(requirements("--own", "apps/app", folder=tmp_path)) == ["apps/app", "apps/client", "apps/core"]
+
+
+@pytest.mark.parametrize("app", inventory.apps())
+def test_an_image_holds_the_app_core_and_only_what_is_locked(app: str) -> None:
+    own = requirements("--own", f"apps/{app}")
+    assert {f"apps/{app}", "apps/core"} <= set(own)
+    assert not {f"apps/{each}" for each in inventory.apps() if each != app} & set(own), "no app needs another"
+    locked = set(re.findall("^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE))
+    wanted = {re.split(r"[^\w-]", each)[0] for each in requirements(f"apps/{app}")}
+    assert wanted <= locked
+
+
+# -- places -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_further_file_lists_the_apps() -> None:
+    own = {"apps", "charts", "bench", "docs", "monitoring", "tests"}
+    found = set()
+    for folder, subfolders, files in os.walk(ROOT):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name not in own]
+        for name in files:
+            path = Path(folder, name)
+            if path.suffix in {".py", ".sh", ".md", ".toml", ".yaml", ".yml", ""} and name not in IN_PROSE:
+                found |= {str(path.relative_to(ROOT))} if names_most_apps(path) else set()
+    assert found == BY_HAND, "CONTRIBUTING.md has the places where an app is added by hand"
+
+
+def names_most_apps(path: Path) -> bool:
+    """Whether a file has the names of more than half of the apps as packages, folders or words in quotes."""
+    text, apps = path.read_text(encoding="utf-8"), inventory.apps()
+    named = [app for app in apps if re.search(rf'clickstream[-_]{app}\b|apps/{app}\b|"{app}"', text)]
+    return len(named) > len(apps) // 2
