@@ -1,8 +1,12 @@
 """The test kit itself: a kit that is wrong would make every other test worthless."""
 
 import json
+import re
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -11,6 +15,7 @@ from kafka.structs import OffsetAndMetadata
 from clickstream_local.broker import Broker
 from kit.events import event_value, invalid_values, valid_values
 from kit.generate import Shape, generate
+from kit.inventory import ROOT
 from kit.offline import assert_equal_to_offline_count, count_offline, read_metrics
 from kit.poll import eventually
 from kit.processes import Apps
@@ -44,6 +49,20 @@ def send_metrics(topics: PipelineTopics, *revisions: int, **changes: object) -> 
     records = [{**ends, **numbers, "revision": each, "approximate": False, **changes} for each in revisions]
     sent = [ToSend(json.dumps(each).encode(), key=WINDOW.encode(), headers=topics.group_header) for each in records]
     send(topics.bootstrap_servers, topics.metrics, sent)
+
+
+def test_the_index_lists_every_module_once() -> None:
+    folder = Path(__file__).parent / "kit"
+    listed = re.findall(r"^\| `(\w+\.py)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
+
+
+def test_tests_that_need_more_than_python_are_marked_by_their_fixtures() -> None:
+    slow = ["tests/cluster", "tests/integration/test_processor.py", "apps/consumer/tests/test_page.py"]
+    fast = ["-m", "not (kafka or browser or helm or cluster)"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", *fast, *slow]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True)
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, done.stdout.decode()
 
 
 def test_eventually_returns_what_became_true() -> None:

@@ -20,8 +20,15 @@ from kit.terminal import Terminal
 from kit.topics import PipelineTopics, create_topics
 
 _ROOT = Path(__file__).parents[2]
-_NEEDS = {"java": "kafka", "jars": "kafka", "browser": "browser", "chromium": "browser", "helm": "helm"}
-"""The marks that a test gets by the fixtures that it takes; make test-fast leaves out all of these."""
+_MARKS = {
+    "java": "kafka",
+    "jars": "kafka",
+    "browser": "browser",
+    "chromium": "browser",
+    "helm": "helm",
+    "fresh_installation": "cluster",
+}
+"""The mark that a fixture gives to the tests that take it; make test-fast leaves out all of these tests."""
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by what it needs beside Python."""
     for item in items:
-        for mark in {_NEEDS[fixture] for fixture in getattr(item, "fixturenames", ()) if fixture in _NEEDS}:
+        for mark in {_MARKS[fixture] for fixture in getattr(item, "fixturenames", ()) if fixture in _MARKS}:
             item.add_marker(mark)
 
 
