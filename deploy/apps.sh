@@ -7,21 +7,21 @@
 #   clickstream/release  the release's name, if it is not the chart's
 #   clickstream/option   the option of setup.sh without which it is not installed, for example collector for --collector
 
-# read_annotation CHART NAME
-read_annotation() {
-    sed -n "s|^  clickstream/$2: \"\{0,1\}\([^\"]*\)\"\{0,1\}\$|\1|p" "$ROOT/charts/$1/Chart.yaml"
-}
-
 # list_apps: release|chart|option of each app, in the order of installation
 list_apps() {
-    local file chart order release
+    local file line chart order release option found=()
     for file in "$ROOT"/charts/*/Chart.yaml; do
-        chart=${file%/Chart.yaml} chart=${chart##*/}
-        order=$(read_annotation "$chart" order)
-        [ -n "$order" ] || continue
-        release=$(read_annotation "$chart" release)
-        echo "$order|${release:-$chart}|$chart|$(read_annotation "$chart" option)"
-    done | sort -n | sed 's/^[0-9]*|//'
+        chart=${file%/Chart.yaml} chart=${chart##*/} order='' release='' option=''
+        while IFS= read -r line; do
+            case $line in
+                "  clickstream/order: "*) order=${line#*: } ;;
+                "  clickstream/release: "*) release=${line#*: } ;;
+                "  clickstream/option: "*) option=${line#*: } ;;
+            esac
+        done <"$file"
+        [ -z "$order" ] || found[${order//\"/}]="${release:-$chart}|$chart|$option"
+    done
+    printf '%s\n' "${found[@]}" # by index, and so by order
 }
 
 # list_topics: the names of the KafkaTopics in strimzi/base/topics

@@ -84,10 +84,12 @@ def test_a_rate_may_have_a_fraction(cluster: FakeCluster, rate: str) -> None:
 # Before anything is touched
 
 
-@pytest.mark.parametrize("script", ["setup.sh", "cleanup.sh"])
-def test_it_speaks_before_it_asks_the_cluster(cluster: FakeCluster, script: str) -> None:
+@pytest.mark.parametrize(
+    ("script", "said"), [("setup.sh", "s  Checking the tools"), ("cleanup.sh", "s  Looking at what")]
+)
+def test_it_speaks_before_it_asks_the_cluster(cluster: FakeCluster, script: str, said: str) -> None:
     cluster.answer("get --raw=/version", takes=60)
-    finished = cluster.run(script, interrupt_at="0s  ")
+    finished = cluster.run(script, interrupt_at=said)
     assert finished.status == 130
     assert [each for each in finished.calls if " auth can-i " in each.call] == []
 
