@@ -81,9 +81,7 @@ def test_one_that_is_there_is_left_alone_by_a_run_without_it(cluster: FakeCluste
     cluster.answer(f"helm .*status {MONITORING}", "STATUS: deployed\n")
     finished = cluster.run("setup.sh")
     assert finished.status == 0, finished.error
-    assert f"{MONITORING} is there and stays as it is (with --monitoring it is updated too)" in (
-        finished.output
-    )
+    assert f"{MONITORING} is there and stays as it is (with --monitoring it is updated too)" in (finished.output)
     assert installed(finished) == list(RELEASES)
 
 

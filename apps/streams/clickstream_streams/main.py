@@ -108,9 +108,7 @@ async def _process(settings: StreamsSettings, health: Health, stopping: asyncio.
         replica = Replica(kafka, admin, clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
         counters, mergers = partial(EventsTask, settings=settings), partial(MergeTask, settings=settings)
         events = create_stream(topics.events_topic, settings.group_id, count, counters, replica, stage="events")
-        merged = create_stream(
-            topics.partials_topic, settings.merge_group_id, merge, mergers, replica, stage="merge"
-        )
+        merged = create_stream(topics.partials_topic, settings.merge_group_id, merge, mergers, replica, stage="merge")
         engine.add_stream(events)
         engine.add_stream(merged)
 
