@@ -21,13 +21,13 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from clickstream_kafka import unreadable
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.records import Batches
 from clickstream_kafka.running import unless
 from clickstream_kafka.transactions import Transactions
-from clickstream_kafka.unreadable import in_words
 
 _TRANSIENT = (KafkaError, OSError, TimeoutError)
 
@@ -254,4 +254,4 @@ class PartitionTask(abc.ABC):
 
 def describe(error: Exception) -> str:
     """Return the error in words."""
-    return "Kafka does not answer" if isinstance(error, TimeoutError) else in_words(error)
+    return "Kafka does not answer" if isinstance(error, TimeoutError) else unreadable.describe(error)
