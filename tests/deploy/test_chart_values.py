@@ -8,21 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from clickstream_collector.settings import CollectorSettings
-from clickstream_consumer.settings import ConsumerSettings
 from clickstream_core import __version__
 from clickstream_core.settings import read_settings
-from clickstream_producer.settings import ProducerSettings
-from clickstream_streams.settings import StreamsSettings
 from kit.helm import Charts
+from kit.inventory import settings_of
 from kit.rendered import APPS, SOURCE, chart, container, environment
-
-SETTINGS: dict[str, type[Any]] = {
-    "producer": ProducerSettings,
-    "streams": StreamsSettings,
-    "consumer": ConsumerSettings,
-    "collector": CollectorSettings,
-}
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -30,8 +20,8 @@ def test_the_charts_defaults_are_the_apps_own(charts: Charts, app: str) -> None:
     given = environment(container(charts, app))
     given.pop("VISITOR_SECRET_FILE", None)
     assert given.pop("KAFKA_BOOTSTRAP_SERVERS") == "data-on-eks-kafka-bootstrap:9092"
-    chosen = read_settings(SETTINGS[app], prog=app, description="", argv=[], environ=given)
-    assert chosen == read_settings(SETTINGS[app], prog=app, description="", argv=[], environ={})
+    chosen = read_settings(settings_of(app), prog=app, description="", argv=[], environ=given)
+    assert chosen == read_settings(settings_of(app), prog=app, description="", argv=[], environ={})
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -162,6 +152,6 @@ def test_query_parameters_that_are_kept_are_given_to_the_collector(charts: Chart
     given = environment(container(charts, "collector", "--set", option))
     assert given["KEPT_QUERY_PARAMETERS"] == "gclid,utm_*"
     chosen = read_settings(
-        CollectorSettings, prog="", description="", argv=[], environ={**given, "VISITOR_SECRET_FILE": ""}
+        settings_of("collector"), prog="", description="", argv=[], environ={**given, "VISITOR_SECRET_FILE": ""}
     )
     assert chosen.kept_query_parameters == ("gclid", "utm_*")

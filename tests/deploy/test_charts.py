@@ -10,13 +10,10 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from clickstream_collector.settings import CollectorSettings
-from clickstream_consumer.settings import ConsumerSettings
 from clickstream_core.settings import read_settings
-from clickstream_producer.settings import ProducerSettings
-from clickstream_streams.settings import StreamsSettings
 from kit.helm import Charts
 from kit.integrations import DefinitionMissing, is_integration, problems
+from kit.inventory import settings_of
 from kit.rendered import (
     APPS,
     RELEASES,
@@ -32,13 +29,6 @@ from kit.rendered import (
     variant_objects,
 )
 from kit.skipping import skip
-
-SETTINGS: dict[str, type[Any]] = {
-    "producer": ProducerSettings,
-    "streams": StreamsSettings,
-    "consumer": ConsumerSettings,
-    "collector": CollectorSettings,
-}
 
 
 def test_every_chart_has_variants_to_check() -> None:
@@ -171,6 +161,6 @@ def test_the_environment_is_what_the_app_reads(
             read.add(name)
             return super().get(name, default)
 
-    settings = read_settings(SETTINGS[app], prog=app, description="", argv=[], environ=Watched(given))
+    settings = read_settings(settings_of(app), prog=app, description="", argv=[], environ=Watched(given))
     assert settings.service.http_port == 8080
     assert given.keys() <= read, "the app knows no setting of this name"

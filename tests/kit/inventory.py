@@ -5,6 +5,7 @@ No test keeps a list of its own: an app that is added to apps/ and charts/ is fo
 
 import tomllib
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ class Release:
 def apps(root: Path = ROOT) -> tuple[str, ...]:
     """The apps by name, in alphabetical order: packages in apps/ that have a command."""
     return tuple(path.parent.name for path in _projects(root) if "scripts" in _project(path))
+
+
+def settings_of(app: str) -> type[Any]:
+    """The class of an app's settings."""
+    settings: type[Any] = getattr(import_module(f"clickstream_{app}.settings"), f"{app.capitalize()}Settings")
+    return settings
 
 
 def libraries(root: Path = ROOT) -> tuple[str, ...]:
