@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clickstream_core.durations import format_duration
+from clickstream_core.log_throttle import LogThrottle
 
 _STALE_AFTER_MS = 60_000
 """Until then clocks drift apart by some milliseconds only."""
@@ -32,7 +33,6 @@ _STEP_CONFIRMED_AFTER_MS = 60_000
 _DRIFT_PARTS = 1_000
 """Two clocks drift apart by one part in so many at most: each may be slewed by 500 parts in a million."""
 
-_LOG_INTERVAL_MS = 30_000
 _MIN_TOLERANCE_MS = 1_000
 """A clock that is off by less counts as right, whatever MAX_CLOCK_SKEW is."""
 
@@ -84,7 +84,7 @@ class BrokersClock:
         self._known: _Bounds | None = None
         self._answered_at: int | None = None
         self._ahead_since: int | None = None
-        self._logged_at: int | None = None
+        self._throttle = LogThrottle()
 
     @property
     def is_settled(self) -> bool:
@@ -131,10 +131,8 @@ class BrokersClock:
         ahead = own - (answer.least + answer.most) // 2
         self._show_offset(ahead / 1000)
         off_by = max(own - answer.most, answer.least - own)
-        logged_lately = self._logged_at is not None and answer.at - self._logged_at < _LOG_INTERVAL_MS
-        if off_by <= self._tolerated or logged_lately:
+        if off_by <= self._tolerated or not self._throttle.allow("offset", answer.at / 1000):
             return
-        self._logged_at = answer.at
         _log.warning(
             "the clock of this machine is %s %s the brokers', MAX_CLOCK_SKEW is %s; windows use the brokers' clock."
             " Check the time service on this machine and on the brokers",

@@ -21,6 +21,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from clickstream_core.log_throttle import LogThrottle
 from clickstream_kafka import unreadable
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
@@ -81,7 +82,7 @@ class PartitionTask(abc.ABC):
         self._times = replica.task_settings
         self._last_commit = self.clock.monotonic()
         self._committed = False
-        self._logged_trouble, self._logged_at = "", self.clock.monotonic()
+        self._throttle = LogThrottle(self._times.log_interval / 1000)
         self._stopping = asyncio.Event()
         replica.instruments.unreadable.labels(partition.topic, str(partition.partition))  # creates the series
 
@@ -163,19 +164,15 @@ class PartitionTask(abc.ABC):
                 self.ready, self.step = False, ""
 
     def _note_trouble(self, trouble: str, backoff: int) -> None:
-        """Keep the trouble for readiness, and log it when it is new or was last logged long ago."""
-        now = self.clock.monotonic()
-        repeated = trouble == self._logged_trouble and now - self._logged_at < self._times.log_interval
+        """Keep the trouble for readiness, and log it unless it was logged a short while ago."""
         _log.log(
-            logging.DEBUG if repeated else logging.WARNING,
+            logging.WARNING if self.may_log(trouble) else logging.DEBUG,
             "%s: begins again from the log in %.1f s: %s",
             self.name,
             backoff / 1000,
             trouble,
             extra={"partition": self.partition.partition},
         )
-        if not repeated:
-            self._logged_trouble, self._logged_at = trouble, now
         self.trouble = trouble
 
     async def _live(self, process: Process) -> None:
@@ -250,6 +247,10 @@ class PartitionTask(abc.ABC):
     def beat(self) -> None:
         """Note that there was progress."""
         self.last_turn = self.clock.monotonic()
+
+    def may_log(self, subject: str) -> bool:
+        """Whether the subject's last line in the log is long enough ago; if so, it gets one now."""
+        return self._throttle.allow(subject, self.clock.monotonic() / 1000)
 
 
 def describe(error: Exception) -> str:

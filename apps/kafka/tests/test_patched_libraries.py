@@ -35,6 +35,24 @@ RELIED_ON = {
         "kafka.consumer.group.KafkaConsumer.__init__": "d358bf879635",
         "kafka.net.compat.KafkaNetClient": "c8c384e95236",
     },
+    "clickstream_kafka.batches": {
+        "aiokafka.consumer.fetcher.FetchResult": "fa61b3894a7f",
+        "aiokafka.consumer.fetcher.Fetcher._get_actions_per_node": "ac50ec79eb3f",
+        "aiokafka.consumer.fetcher.Fetcher._proc_fetch_request": "be217e037d90",
+    },
+    "clickstream_kafka.engine": {
+        "kstreams.engine.StreamEngine.add_stream": "e79edd209f20",
+        "kstreams.engine.StreamEngine.start": "e49d25130b71",
+        "kstreams.engine.StreamEngine.stop": "a1c80b1eb38f",
+        "kstreams.engine.StreamEngine.stop_stream": "6fcf08f84f70",
+    },
+    "clickstream_kafka.lost_answers": {
+        "aiokafka.producer.transaction_manager.TransactionManager.fatal_error": "710053242172",
+    },
+    "clickstream_kafka.partition_stream": {
+        "kstreams.streams.Stream._create_consumer": "22b77a8e91ad",
+        "kstreams.streams.Stream.subscribe": "efa5f180dfd1",
+    },
     "clickstream_kafka.patches.aiokafka_close": {
         "aiokafka.conn.AIOKafkaConnection.close": "553acfb3f3f1",
         "aiokafka.conn.AIOKafkaConnection.connect": "6ad90bc88929",
@@ -42,6 +60,10 @@ RELIED_ON = {
     "clickstream_kafka.patches.aiokafka_closed_transports": {
         "aiokafka.conn.AIOKafkaConnection._send_sasl_token": "0935a1924cd2",
         "aiokafka.conn.AIOKafkaConnection.send": "3587057dfb1e",
+    },
+    "clickstream_kafka.patches.aiokafka_describe_groups": {
+        "aiokafka.protocol.admin.DescribeGroupsRequest_v3": "b4841061da4b",
+        "aiokafka.protocol.admin.DescribeGroupsResponse_v3": "33714c3ea0b7",
     },
     "clickstream_kafka.patches.aiokafka_fetch_errors": {
         "aiokafka.consumer.fetcher.Fetcher._proc_fetch_request": "be217e037d90",
@@ -105,6 +127,11 @@ RELIED_ON = {
     "clickstream_kafka.patches.kafka_python_unreadable": {
         "kafka.consumer.fetcher.Fetcher.PartitionRecords": "30ec67ba52e0",
         "kafka.record.memory_records.MemoryRecords": "77d97f75b416",
+    },
+    "clickstream_kafka.transactions": {
+        "aiokafka.producer.message_accumulator.MessageBatch": "b3e461b11226",
+        "aiokafka.producer.producer.AIOKafkaProducer.stop": "fb3c3aac663f",
+        "aiokafka.producer.transaction_manager.TransactionManager": "d2653a6d6cb0",
     },
     "clickstream_producer.connection": {
         "kafka.net.compat.KafkaNetClient": "c8c384e95236",

@@ -34,9 +34,6 @@ _MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * 1024 * 1024
 
 _MIN_BATCH_BYTES = 1_000
 
-_LOG_INTERVAL_MS = 30_000
-"""Between two lines in the log about refused records of a partition."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -65,7 +62,6 @@ class EventsTask(PartitionTask):
         self._without_key: set[int] = set()
         self._without_value: set[int] = set()
         self._refused = 0
-        self._logged_refused_at = NEVER
 
     async def start_producer(self) -> Transactions:
         transactional_id = self.settings.transactional_id(self.partition.partition)
@@ -226,7 +222,7 @@ class EventsTask(PartitionTask):
 
     def _log_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self._refused += len(letters)
-        if not letters or self.clock.monotonic() - self._logged_refused_at < _LOG_INTERVAL_MS:
+        if not letters or not self.may_log("refused records"):
             return
         last = letters[-1]
         _log.warning(
@@ -239,7 +235,7 @@ class EventsTask(PartitionTask):
             last.error,
             extra={"partition": self.partition.partition, "offset": last.record.offset, "reason": last.reason},
         )
-        self._refused, self._logged_refused_at = 0, self.clock.monotonic()
+        self._refused = 0
 
     async def _write(self, transactions: Transactions, changes: Changes) -> int:
         """Write the changes; return the offset of the watermark record on the partials topic."""

@@ -42,7 +42,7 @@ _SHRINK_AFTER_MS = 30_000
 A broker may not know yet of some that were just added.
 """
 
-_LOG_INTERVAL_MS = 30_000
+_LOG_WAITING_AFTER_MS = 30_000
 _LAG_TIMEOUT_MS = 2_000
 _SEEK_FROM_RECORDS = 1_000
 """Seeking over so many records costs less than reading them."""
@@ -77,7 +77,6 @@ class MergeTask(PartitionTask):
         self._fewer_since: int | None = None
         self._fewer_from = 0
         self._waiting_since: dict[int, int] = {}
-        self._logged_waiting_at = NEVER
 
     async def start_producer(self) -> Transactions:
         return await Transactions.open(self.kafka, self.settings.merge_group_id, self.clock)
@@ -234,8 +233,7 @@ class MergeTask(PartitionTask):
         self._waiting_since = {window: self._waiting_since.get(window, now) for window in merge.waiting()}
         since, window = min(((since, window) for window, since in self._waiting_since.items()), default=(now, NEVER))
         instruments.WAITING_SECONDS.set((now - since) / 1000)
-        if now - max(since, self._logged_waiting_at) >= _LOG_INTERVAL_MS:
-            self._logged_waiting_at = now
+        if now - since >= _LOG_WAITING_AFTER_MS and self.may_log("waiting"):
             partition, watermark = merge.slowest()
             lag = await self._lag(partition)
             _log.warning(

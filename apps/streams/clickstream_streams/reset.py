@@ -19,7 +19,6 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_core.errors import SettingsError
@@ -34,9 +33,6 @@ from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.windows import NEVER
 
 _TIMEOUT_S = 120.0
-
-# aiokafka 0.14 takes the answer to this version for one of version 2.
-DescribeGroupsRequest_v3.RESPONSE_TYPE = DescribeGroupsResponse_v3
 
 
 @dataclass(frozen=True)

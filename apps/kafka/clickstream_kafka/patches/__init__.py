@@ -23,6 +23,7 @@ def apply_to_aiokafka(count_unreadable: CountUnreadable = uncounted, *, give_up_
     from clickstream_kafka.patches import (
         aiokafka_close,
         aiokafka_closed_transports,
+        aiokafka_describe_groups,
         aiokafka_fetch_errors,
         aiokafka_lz4_level,
         aiokafka_password,
@@ -35,6 +36,7 @@ def apply_to_aiokafka(count_unreadable: CountUnreadable = uncounted, *, give_up_
     _apply_once(
         aiokafka_close,
         aiokafka_closed_transports,
+        aiokafka_describe_groups,
         aiokafka_fetch_errors,
         aiokafka_lz4_level,
         aiokafka_password,
