@@ -29,8 +29,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from msgspec import Struct
 
 from clickstream_collector import instruments
-from clickstream_collector.errors import KafkaRefused, TooLargeForKafka, Unavailable
+from clickstream_collector.errors import TooLargeForKafka
 from clickstream_collector.retries import Delivered
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
 LINGER = 0.005
 STUCK = 1.5
@@ -235,14 +236,14 @@ class Delivery:
         return max(0.0, self._clock() - oldest)
 
     def accept(self, records: Sequence[Record]) -> Promise:
-        """Take records, all or none of them. Raises Unavailable when Kafka does not take them at this moment."""
+        """Take records, all or none of them. Raises KafkaUnavailable when Kafka does not take them at this moment."""
         self._check_room(records)
         promise, now, now_ms = Promise(), self._clock(), self._wall_clock()
         lanes = [self._lane(record) for record in records]
         before = self._events
         for lane in lanes:
             if now - lane.oldest() > STUCK:
-                raise Unavailable(f"Kafka is slow: nothing acknowledged for {now - lane.oldest():.1f} s")
+                raise KafkaUnavailable(f"Kafka is slow: nothing acknowledged for {now - lane.oldest():.1f} s")
         for place, (record, lane) in enumerate(zip(records, lanes, strict=True)):
             if record.fingerprint:
                 on_its_way = self._on_their_way.get(record.fingerprint)
@@ -286,13 +287,13 @@ class Delivery:
 
     def _check_room(self, records: Sequence[Record]) -> None:
         if not self._connected.is_set():
-            raise Unavailable("Kafka is away")
+            raise KafkaUnavailable("Kafka is away")
         for record in records:
             if not self._partitions.get(record.topic):
-                raise Unavailable(f"topic {record.topic} does not exist")
+                raise KafkaUnavailable(f"topic {record.topic} does not exist")
         size = sum(record.size for record in records)
         if self._waiting + len(records) > MOST_EVENTS or self._bytes + size > MOST_BYTES:
-            raise Unavailable(f"{self._events} events are on their way to Kafka; there is no room for more")
+            raise KafkaUnavailable(f"{self._events} events are on their way to Kafka; there is no room for more")
 
     def _lane(self, record: Record) -> Lane:
         count = self._partitions[record.topic]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from clickstream_kafka.errors import KafkaRefused
+
 
 class Refused(Exception):
     """A request that is answered with an HTTP error `status` and the message as JSON."""
@@ -32,14 +34,6 @@ class NotAnEvent(Exception):
 
 class NotJson(Exception):
     """A body that is not JSON; the message says where it ends being so."""
-
-
-class Unavailable(Exception):
-    """Kafka does not take events at this moment; the message says why."""
-
-
-class KafkaRefused(Exception):
-    """Kafka refused a batch for good; the message says why and what to do."""
 
 
 class TooLargeForKafka(KafkaRefused):

@@ -14,7 +14,7 @@ from clickstream_collector import instruments
 from clickstream_collector.countries import Countries
 from clickstream_collector.delivery import Delivery, Record
 from clickstream_collector.devices import device_of
-from clickstream_collector.errors import KafkaRefused, NotAnEvent, Refused, TryAgain, Unavailable
+from clickstream_collector.errors import NotAnEvent, Refused, TryAgain
 from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
 from clickstream_collector.headers import Headers, single
 from clickstream_collector.origins import Origins
@@ -26,6 +26,7 @@ from clickstream_core.addresses import Proxies, limited_network
 from clickstream_core.events import LONGEST_FIELD
 from clickstream_core.limits import RateLimit
 from clickstream_core.timestamps import parse_timestamp, with_plus
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
 LONGEST_WAIT = 1.5
 """Seconds that a request waits for Kafka before it is told to come again."""
@@ -190,7 +191,7 @@ class Intake:
                 if self._delivery.patience:
                     await self._delivery.available(self._delivery.patience)
                 too_large = await self._delivery.accept(records).kept
-        except (Unavailable, KafkaRefused) as error:
+        except (KafkaUnavailable, KafkaRefused) as error:
             raise TryAgain(503, str(error), _COME_AGAIN) from error
         except TimeoutError as error:
             message = f"Kafka did not acknowledge within {LONGEST_WAIT:g} s"

@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 
 from clickstream_collector import delivery as module
 from clickstream_collector.delivery import LINGER, STUCK, Delivery, Record
-from clickstream_collector.errors import KafkaRefused, Unavailable
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 from kit.in_process import DEAD_LETTERS, EVENTS, Clock, FakeProducer
 
 Scenario = Callable[["Delivering"], Awaitable[None]]
@@ -222,7 +222,7 @@ def test_a_client_that_stopped_waiting_costs_nothing() -> None:
 def test_without_a_connection_nothing_is_taken() -> None:
     async def scenario(d: Delivering) -> None:
         d.delivery.connect(None)
-        with pytest.raises(Unavailable, match="Kafka is away"):
+        with pytest.raises(KafkaUnavailable, match="Kafka is away"):
             d.accept(record())
         assert d.delivery.in_flight == 0
         d.delivery.connect(d.producer)
@@ -233,7 +233,7 @@ def test_without_a_connection_nothing_is_taken() -> None:
 
 def test_for_a_topic_without_partitions_nothing_is_taken() -> None:
     async def scenario(d: Delivering) -> None:
-        with pytest.raises(Unavailable, match="topic missing does not exist"):
+        with pytest.raises(KafkaUnavailable, match="topic missing does not exist"):
             d.accept(record(), Record("missing", b"x"))
         assert d.delivery.in_flight == 0
 
@@ -246,7 +246,7 @@ def test_a_request_is_taken_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
         first = d.accept(*(record(number) for number in range(6)))
-        with pytest.raises(Unavailable, match="6 events are on their way"):
+        with pytest.raises(KafkaUnavailable, match="6 events are on their way"):
             d.accept(*(record(number) for number in range(5)))
         assert d.delivery.in_flight == 6
         second = d.accept(*(record(number) for number in range(4)))
@@ -269,7 +269,7 @@ def test_bytes_in_flight_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> Non
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
         d.accept(record(size=2000), record(key=b"k" * 2000))
-        with pytest.raises(Unavailable, match="no room for more"):
+        with pytest.raises(KafkaUnavailable, match="no room for more"):
             d.accept(record(size=1000))
         d.accept(record(size=100))
 
@@ -282,7 +282,7 @@ def test_who_waits_for_an_event_that_is_on_its_way_counts_towards_the_bound(monk
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
         waiting = [d.accept(record(fingerprint=7), record(fingerprint=7)) for _ in range(5)]
-        with pytest.raises(Unavailable, match="no room for more"):
+        with pytest.raises(KafkaUnavailable, match="no room for more"):
             d.accept(record(fingerprint=7))
         assert d.delivery.in_flight == 1
         await until(lambda: d.producer.batches)
@@ -307,7 +307,7 @@ def test_a_lane_that_is_stuck_takes_nothing_and_the_others_do() -> None:
         d.clock.now += STUCK + 0.1
         assert d.delivery.waiting_for() == pytest.approx(STUCK + 0.1)
         for refused in (record(key=stuck), record(key=stuck, fingerprint=7)):
-            with pytest.raises(Unavailable, match="Kafka is slow: nothing acknowledged for 1.6 s"):
+            with pytest.raises(KafkaUnavailable, match="Kafka is slow: nothing acknowledged for 1.6 s"):
                 d.accept(record(key=free), refused)
         assert d.delivery.in_flight == 1
         await d.accept(record(key=free))

@@ -12,9 +12,9 @@ was called again: a crash repeats a result rather than losing it.
 
 Some things that kafka-python 3.0.12 does not do by itself are done here. It has no method that says whether a broker is
 connected, so the client object underneath is kept and asked. Its consumer passes `allow_auto_create_topics` to nobody
-and would create a missing topic with the broker's defaults. When connecting fails it raises a mere timeout, with the
-reason (connection refused, unknown certificate) in its log only, so that log is listened to. And who closes a
-connection without a word may have refused a password, so the message says that this may be the cause.
+and would create a missing topic with the broker's defaults. When connecting fails it raises a mere timeout, so the
+cause is taken from its log (`library_errors`). A broker that closes a connection without an answer may have refused a
+password, so the message says that this may be the cause.
 """
 
 import heapq
@@ -25,10 +25,8 @@ from typing import Any
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import (
-    AuthorizationError,
     CorruptRecordError,
     GroupAuthorizationFailedError,
-    IncompatibleBrokerVersion,
     KafkaError,
     KafkaTimeoutError,
     LogTruncationError,
@@ -36,21 +34,15 @@ from kafka.errors import (
     OffsetOutOfRangeError,
     SaslAuthenticationFailedError,
     TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
 )
 from kafka.net.compat import KafkaNetClient
 from kafka.structs import MemberState
 
-from clickstream_consumer.errors import KafkaAway, KafkaRefused
 from clickstream_consumer.settings import ConsumerSettings
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
+from clickstream_kafka.library_errors import REFUSALS, LibraryErrors
 
 _log = logging.getLogger(__name__)
-_REFUSALS = (
-    AuthorizationError,
-    SaslAuthenticationFailedError,
-    UnsupportedSaslMechanismError,
-    IncompatibleBrokerVersion,
-)
 _CONNECT_MS = 3_000
 _LOOKUP_MS = 2_000
 _CLOSE_MS = 2_000
@@ -58,49 +50,24 @@ _LONGEST_ANSWER_MS = 7_000
 """A broker that hangs is asked some three times: for records, whether it lets us in, and who its successor is."""
 
 
-class LibraryComplaints(logging.Handler):
-    """Listens to kafka-python's warnings; `last` is the newest error in them, the cause that its exceptions leave out.
-
-    A refusal stays until it is over: what follows from it, mostly broken connections, says less.
-
-    While it listens, the library's records go no further: without Kafka there are several a second. LOG_LEVEL DEBUG
-    shows them all.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.last: Exception | None = None
-        library = logging.getLogger("kafka")
-        library.addHandler(self)
-        library.propagate = logging.getLogger().isEnabledFor(logging.DEBUG)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep the error that the record is about; a timeout says no more than is known."""
-        for argument in record.args or ():
-            if not isinstance(argument, Exception) or isinstance(argument, KafkaTimeoutError):
-                continue
-            if isinstance(argument, _REFUSALS) or not isinstance(self.last, _REFUSALS):
-                self.last = argument
-
-
 class Connection:
     """A consumer that has reached Kafka once; after that it survives whatever Kafka does but a refusal."""
 
     _client: Any = None
 
-    def __init__(self, settings: ConsumerSettings, started_at: int, complaints: LibraryComplaints) -> None:
+    def __init__(self, settings: ConsumerSettings, started_at: int, library_errors: LibraryErrors) -> None:
         """Connect, within a few seconds. `started_at` is the process's start in milliseconds since the epoch.
 
-        Raises KafkaAway when no broker answers, KafkaRefused when one refuses, and SettingsError while certificate
-        files are not whole.
+        Raises KafkaUnavailable when no broker answers, KafkaRefused when one refuses, and SettingsError while
+        certificate files are not whole.
         """
         self._topic = settings.topics.metrics_topic
         self._not_before: dict[int, int] = {}
         self._group = settings.group_id
         self._started_at = started_at
         self._sasl = settings.kafka.uses_sasl
-        self._complaints = complaints
-        complaints.last = None
+        self._library_errors = library_errors
+        library_errors.clear()
         try:
             self._consumer = KafkaConsumer(
                 **settings.kafka.kafka_python_config(),
@@ -124,7 +91,7 @@ class Connection:
     def poll(self, timeout_ms: int) -> list[ConsumerRecord]:
         """Return the next records, merged by timestamp, each partition's in its order; none after `timeout_ms`.
 
-        Raises KafkaAway and KafkaRefused.
+        Raises KafkaUnavailable and KafkaRefused.
         """
         try:
             batches = self._consumer.poll(timeout_ms)
@@ -140,7 +107,7 @@ class Connection:
         except KafkaError as error:
             raise self._explained(error) from error
         if batches:
-            self._complaints.last = None
+            self._library_errors.clear()
         records = heapq.merge(*batches.values(), key=lambda record: record.timestamp)
         return [record for record in records if record.timestamp >= self._not_before.get(record.partition, 0)]
 
@@ -150,7 +117,7 @@ class Connection:
 
     def trouble(self) -> str:
         """Return the cause of the last failure that kafka-python met, in words."""
-        return "not connected" if self._complaints.last is None else self._worded(self._complaints.last)
+        return "not connected" if self._library_errors.last is None else self._worded(self._library_errors.last)
 
     def is_member(self) -> bool:
         """Whether the group has taken this consumer in and given it its partitions, which may be none."""
@@ -192,11 +159,15 @@ class Connection:
         self._client.cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 250}
         return self._client
 
-    def _explained(self, error: KafkaError) -> KafkaAway | KafkaRefused:
-        cause = self._complaints.last if isinstance(error, KafkaTimeoutError) and self._complaints.last else error
-        return KafkaRefused(self._advised(cause)) if isinstance(cause, _REFUSALS) else KafkaAway(self._worded(cause))
+    def _explained(self, error: KafkaError) -> KafkaUnavailable | KafkaRefused:
+        cause = (
+            self._library_errors.last if isinstance(error, KafkaTimeoutError) and self._library_errors.last else error
+        )
+        return (
+            KafkaRefused(self._advised(cause)) if isinstance(cause, REFUSALS) else KafkaUnavailable(self._worded(cause))
+        )
 
-    def _advised(self, cause: Exception) -> str:
+    def _advised(self, cause: BaseException) -> str:
         rights = "the user may not do that: grant it"
         if isinstance(cause, SaslAuthenticationFailedError):
             return f"{cause}; check KAFKA_SASL_USERNAME and its password"
@@ -206,7 +177,7 @@ class Connection:
             return f"{cause}; {rights} Read and Describe on topic {self._topic}"
         return str(cause)
 
-    def _worded(self, cause: Exception) -> str:
+    def _worded(self, cause: BaseException) -> str:
         if isinstance(cause, CorruptRecordError):
             return f"a broker can't read its own log of {self._topic}: {cause}"
         hint = "; a wrong user name or password ends like this" if self._sasl and "disconnected" in str(cause) else ""

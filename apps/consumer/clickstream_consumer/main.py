@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from clickstream_consumer.connection import Connection, LibraryComplaints
+from clickstream_consumer.connection import Connection
 from clickstream_consumer.feed import Feed
 from clickstream_consumer.history import KEPT_MS, WindowHistory
 from clickstream_consumer.instruments import Instruments
@@ -28,6 +28,7 @@ from clickstream_core.process import run
 from clickstream_core.service import Health, HealthServer
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
+from clickstream_kafka.library_errors import LibraryErrors
 from clickstream_kafka.patches import apply_to_kafka_python
 
 
@@ -41,7 +42,7 @@ def consume() -> int:
     )
     configure_logs(settings.service.log_level, settings.service.log_format, "consumer")
     publish_build_info("consumer")
-    complaints = LibraryComplaints()
+    library_errors = LibraryErrors()
     labels = labels_for(settings.language)
     health = Health()
     instruments = Instruments()
@@ -49,14 +50,14 @@ def consume() -> int:
     apply_to_kafka_python(instruments.unreadable)
     with (
         Shutdown() as shutdown,
-        _pages(settings, started_at, complaints, instruments, shutdown.requested) as pages,
+        _pages(settings, started_at, library_errors, instruments, shutdown.requested) as pages,
         HealthServer(settings.service.http_port, health, pages=pages, listen=settings.service),
     ):
         announce(f"🚀 {labels.starting}")
         announce(f"📥 {labels.source}: {settings.topics.metrics_topic}")
         reader = MetricsReader(
             settings,
-            lambda: Connection(settings, started_at, complaints),
+            lambda: Connection(settings, started_at, library_errors),
             instruments,
             wait=shutdown.requested.wait,
         )
@@ -77,7 +78,7 @@ def consume() -> int:
 def _pages(
     settings: ConsumerSettings,
     started_at: int,
-    complaints: LibraryComplaints,
+    library_errors: LibraryErrors,
     instruments: Instruments,
     stop: StopRequest,
 ) -> Iterator[Pages | None]:
@@ -87,7 +88,7 @@ def _pages(
         return
     reader = MetricsReader(
         settings,
-        lambda: WholeTopic(settings, started_at - KEPT_MS, complaints),
+        lambda: WholeTopic(settings, started_at - KEPT_MS, library_errors),
         # The group's reader counts and logs; this one reads the same once more.
         Instruments(CollectorRegistry()),
         wait=stop.wait,

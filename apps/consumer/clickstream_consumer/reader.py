@@ -19,7 +19,6 @@ from typing import Protocol
 from kafka.consumer.fetcher import ConsumerRecord
 
 from clickstream_consumer.dashboard import printable
-from clickstream_consumer.errors import KafkaAway, KafkaRefused
 from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.settings import ConsumerSettings
@@ -28,6 +27,7 @@ from clickstream_core.errors import MalformedMetrics, SettingsError
 from clickstream_core.groups import group_of
 from clickstream_core.log_throttle import LogThrottle
 from clickstream_core.window_metrics import decode_window_metrics
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 500
@@ -52,9 +52,9 @@ class Connected(Protocol):
 class MetricsReader:
     """Reads the metrics topic, through one connection after another when it has to.
 
-    `connect` makes a connection or raises KafkaAway, KafkaRefused or, for certificate files, SettingsError; `wait`
-    sleeps for some seconds, less when a stop was requested; `clock` gives seconds that only rise; trouble is logged at
-    `level`.
+    `connect` makes a connection or raises KafkaUnavailable, KafkaRefused or, for certificate files, SettingsError;
+    `wait` sleeps for some seconds, less when a stop was requested; `clock` gives seconds that only rise; trouble is
+    logged at `level`.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class MetricsReader:
         asked = self._clock()
         try:
             records = self._connected().poll(_POLL_MS)
-        except KafkaAway as error:
+        except KafkaUnavailable as error:
             self._turn_to(Status(Condition.AWAY, self._away(str(error))))
         except KafkaRefused as error:
             self.close()

@@ -25,7 +25,7 @@ class WholeTopic(Connection):
     _caught_up = False
 
     def poll(self, timeout_ms: int) -> list[ConsumerRecord]:
-        """Return the next records of all partitions, merged by timestamp. Raises KafkaAway and KafkaRefused."""
+        """Return the next records of all partitions, merged by timestamp. Raises KafkaUnavailable and KafkaRefused."""
         self._take_partitions()
         if not self._consumer.assignment():
             # Without partitions the library would return at once, and would not look for the topic.

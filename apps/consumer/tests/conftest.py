@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from clickstream_consumer.connection import LibraryComplaints
 from clickstream_consumer.results import WindowResult
 from clickstream_core.window_metrics import WindowMetrics
+from clickstream_kafka.library_errors import LibraryErrors
 from kit.page import Site, served_page
 
 MakeResult = Callable[..., WindowResult]
@@ -49,11 +49,11 @@ def make_result(reference: WindowMetrics) -> MakeResult:
 
 
 @pytest.fixture
-def complaints() -> Iterator[LibraryComplaints]:
+def library_errors() -> Iterator[LibraryErrors]:
     """Listens to kafka-python for one test."""
     library = logging.getLogger("kafka")
     propagate = library.propagate
-    handler = LibraryComplaints()
+    handler = LibraryErrors()
     yield handler
     library.removeHandler(handler)
     library.propagate = propagate

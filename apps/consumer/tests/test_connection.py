@@ -20,10 +20,11 @@ from kafka.errors import (
 from kafka.structs import OffsetAndMetadata
 
 from clickstream_consumer import connection as module
-from clickstream_consumer.connection import Connection, LibraryComplaints
-from clickstream_consumer.errors import KafkaAway, KafkaRefused
+from clickstream_consumer.connection import Connection
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_core.settings import read_settings
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
+from clickstream_kafka.library_errors import LibraryErrors
 
 Record = namedtuple("Record", ["timestamp", "partition", "offset"])
 P0, P1, P2 = (TopicPartition("clickstream-metrics", number) for number in range(3))
@@ -81,14 +82,14 @@ class FakeConsumer:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch, complaints: LibraryComplaints) -> Callable[..., tuple[Connection, Any]]:
+def connect(monkeypatch: pytest.MonkeyPatch, library_errors: LibraryErrors) -> Callable[..., tuple[Connection, Any]]:
     def connect(
         *script: Any, argv: tuple[str, ...] = (), firsts: dict[TopicPartition, int] | None = None, **environ: str
     ) -> tuple[Connection, Any]:
         scripted = {"script": list(script), "refusal": None, "firsts": firsts or {}}
         monkeypatch.setattr(module, "KafkaConsumer", type("Scripted", (FakeConsumer,), scripted))
         settings = read_settings(ConsumerSettings, prog="test", description="", argv=argv, environ=environ)
-        connection = Connection(settings, STARTED_AT, complaints)
+        connection = Connection(settings, STARTED_AT, library_errors)
         return connection, connection._consumer
 
     return connect
@@ -165,8 +166,8 @@ def test_from_beginning_rewinds_each_partition_once(connect: Connect) -> None:
     [
         (SaslAuthenticationFailedError("wrong"), KafkaRefused),
         (GroupAuthorizationFailedError("group"), KafkaRefused),
-        (KafkaTimeoutError("slow"), KafkaAway),
-        (KafkaConnectionError("gone"), KafkaAway),
+        (KafkaTimeoutError("slow"), KafkaUnavailable),
+        (KafkaConnectionError("gone"), KafkaUnavailable),
     ],
 )
 def test_what_kafka_refuses_is_told_from_kafka_being_away(
@@ -181,7 +182,7 @@ def test_a_timeout_is_explained_by_what_the_library_said(connect: Connect) -> No
     connection, _ = connect(KafkaTimeoutError("Unable to bootstrap"))
     logging.getLogger("kafka.net.manager").warning("Bootstrap failed: %s", KafkaConnectionError("111 ECONNREFUSED"))
     logging.getLogger("kafka.net.manager").error("Bootstrap failed: %s", KafkaTimeoutError("Unable to bootstrap"))
-    with pytest.raises(KafkaAway, match="111 ECONNREFUSED"):
+    with pytest.raises(KafkaUnavailable, match="111 ECONNREFUSED"):
         connection.poll(500)
 
 

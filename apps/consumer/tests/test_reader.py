@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry
 
-from clickstream_consumer.errors import KafkaAway, KafkaRefused
 from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.reader import MetricsReader
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.status import Condition
 from clickstream_core.settings import read_settings
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
 Record = namedtuple("Record", ["value", "partition", "offset", "headers"], defaults=[()])
 
@@ -172,7 +172,7 @@ def test_no_escape_sequence_of_a_record_reaches_the_log(
 
 
 def test_kafka_away_is_said_once_and_again_when_it_is_back(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
-    kafka.attempts = [KafkaAway("111 ECONNREFUSED") for _ in range(5)]
+    kafka.attempts = [KafkaUnavailable("111 ECONNREFUSED") for _ in range(5)]
     reader = kafka.reader()
     for _ in range(5):
         assert reader.poll() == []
@@ -188,7 +188,7 @@ def test_kafka_away_is_said_once_and_again_when_it_is_back(kafka: Kafka, logged:
 def test_troubles_that_take_turns_are_each_said_once_in_30_seconds(
     kafka: Kafka, logged: Callable[[], list[str]]
 ) -> None:
-    kafka.attempts = [error for _ in range(16) for error in (KafkaRefused("no right"), KafkaAway("closed"))]
+    kafka.attempts = [error for _ in range(16) for error in (KafkaRefused("no right"), KafkaUnavailable("closed"))]
     reader = kafka.reader()
     for _ in range(30):
         reader.poll()
@@ -267,7 +267,7 @@ def test_after_a_refusal_a_new_connection_is_made(kafka: Kafka) -> None:
 
 
 def test_trouble_that_passes_keeps_the_connection(kafka: Kafka) -> None:
-    kafka.connection.script = [[], KafkaAway("coordinator is loading"), []]
+    kafka.connection.script = [[], KafkaUnavailable("coordinator is loading"), []]
     reader = kafka.reader()
     conditions = []
     for _ in range(3):

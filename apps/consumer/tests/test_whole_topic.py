@@ -8,11 +8,11 @@ from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError, NoOffsetForPartitionError
 
 from clickstream_consumer import connection
-from clickstream_consumer.connection import LibraryComplaints
-from clickstream_consumer.errors import KafkaAway
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.whole_topic import WholeTopic
 from clickstream_core.settings import read_settings
+from clickstream_kafka.errors import KafkaUnavailable
+from clickstream_kafka.library_errors import LibraryErrors
 
 Record = namedtuple("Record", ["timestamp", "partition", "offset"])
 TOPIC = "clickstream-metrics"
@@ -64,7 +64,7 @@ class FakeConsumer:
 
 
 @pytest.fixture
-def consumer_of(monkeypatch: pytest.MonkeyPatch, complaints: LibraryComplaints) -> Iterator[Any]:
+def consumer_of(monkeypatch: pytest.MonkeyPatch, library_errors: LibraryErrors) -> Iterator[Any]:
     """Connects to a topic with that many records in each partition, the last two of them younger than a week."""
     opened: list[WholeTopic] = []
 
@@ -72,7 +72,7 @@ def consumer_of(monkeypatch: pytest.MonkeyPatch, complaints: LibraryComplaints) 
         scripted: dict[str, Any] = {"logs": {}, "failures": []}
         monkeypatch.setattr(connection, "KafkaConsumer", type("Scripted", (FakeConsumer,), scripted))
         settings = read_settings(ConsumerSettings, prog="test", description="", argv=(), environ={})
-        topic = WholeTopic(settings, WEEK_AGO, complaints)
+        topic = WholeTopic(settings, WEEK_AGO, library_errors)
         opened.append(topic)
         grow(topic, *records)
         return topic, topic._consumer
@@ -138,7 +138,7 @@ def test_the_librarys_own_thread_may_look_for_the_topic(consumer_of: Any, monkey
 def test_kafka_may_go_away_while_the_history_is_read(consumer_of: Any) -> None:
     topic, consumer = consumer_of(4)
     consumer.failures.append(KafkaTimeoutError("slow"))
-    with pytest.raises(KafkaAway):
+    with pytest.raises(KafkaUnavailable):
         topic.poll(0)
     topic.poll(0)
     assert len(topic.poll(0)) == 2

@@ -1,8 +1,8 @@
 """The connection to Kafka: made patiently, and with a clear word about what is in the way.
 
 kafka-python keeps trying by itself once it has found the cluster, but its constructor gives up after a timeout and
-names no cause; the cause only appears in its log. `Complaints` listens there, so that one line can say what is wrong
-instead of a log line for each attempt.
+names no cause. The cause is taken from its log (`clickstream_kafka.library_errors`), so that one line can say what is
+wrong instead of a log line for each attempt.
 
 The client's configuration makes a promise: what was accepted is delivered once. Idempotence lets the broker recognise
 what a retry sends again, acks=all waits for the replicas, retries are unlimited and, with an infinite delivery timeout,
@@ -13,7 +13,6 @@ the broker refuses the whole batch.
 """
 
 import gc
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +31,8 @@ from kafka.net.compat import KafkaNetClient
 from kafka.record import util
 
 from clickstream_core.errors import SettingsError
-from clickstream_producer.errors import DeliveryError
+from clickstream_kafka.errors import KafkaRefused
+from clickstream_kafka.library_errors import LibraryErrors
 from clickstream_producer.settings import ProducerSettings
 
 _BETWEEN_ATTEMPTS = 1.0
@@ -79,44 +79,6 @@ class Producer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no type
         self._sender.force_close()
 
 
-class Complaints(logging.Handler):
-    """Remembers the error that kafka-python logged last, and keeps its log lines to itself unless `verbose`.
-
-    Timeouts of the client itself do not count: they follow from the errors that it logged before. A refusal of the
-    credentials is not forgotten for a lesser error, which a broken connection always brings.
-    """
-
-    def __init__(self, *, verbose: bool = False) -> None:
-        super().__init__(logging.WARNING)
-        self._latest: BaseException | None = None
-        logger = logging.getLogger("kafka")
-        logger.addHandler(self)
-        logger.propagate = verbose
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Take the error from a log record, where there is one."""
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        for argument in arguments:
-            if (
-                isinstance(argument, BaseException)
-                and not isinstance(argument, KafkaTimeoutError)
-                and (isinstance(argument, _HOPELESS) or not isinstance(self._latest, _HOPELESS))
-            ):
-                self._latest = argument
-
-    @property
-    def error(self) -> BaseException | None:
-        """The error that counts since `clear`."""
-        return self._latest
-
-    def clear(self) -> None:
-        """Forget; what was wrong is over."""
-        self._latest = None
-
-    def __str__(self) -> str:
-        return "" if self._latest is None else _text(self._latest)
-
-
 class _Network:
     """The sockets of one KafkaProducer, which its constructor does not close when it fails."""
 
@@ -143,7 +105,7 @@ def assert_fast_checksums() -> None:
 
 def connect(
     settings: ProducerSettings,
-    complaints: Complaints,
+    library_errors: LibraryErrors,
     *,
     waiting: Callable[[str], None],
     stopped: Callable[[float], bool],
@@ -151,11 +113,11 @@ def connect(
     """Return a client that is connected and may write, or None when `stopped` returned true before.
 
     `waiting` is called with what is in the way, before each further attempt; `stopped` waits up to the given seconds
-    and says whether to give up. Raises DeliveryError for what further attempts cannot change: missing rights, and
+    and says whether to give up. Raises KafkaRefused for what further attempts cannot change: missing rights, and
     refused credentials unless the password is read from a file, which may be corrected.
     """
     while not stopped(0):
-        complaints.clear()
+        library_errors.clear()
         network = _Network()
         producer = None
         try:
@@ -164,15 +126,15 @@ def connect(
         except SettingsError as error:
             obstacle = str(error)
         except TopicAuthorizationFailedError as error:
-            raise DeliveryError(explain(error, settings.topic)) from error
+            raise KafkaRefused(explain(error, settings.topic)) from error
         except KafkaError as error:
-            cause = complaints.error or error
+            cause = library_errors.last or error
             if isinstance(cause, _HOPELESS):
                 obstacle = explain(cause, settings.topic)
                 if settings.kafka.sasl_password_file is None:
-                    raise DeliveryError(obstacle) from error
+                    raise KafkaRefused(obstacle) from error
             else:
-                obstacle = f"Kafka is away: {str(complaints) or _text(error)}"
+                obstacle = f"Kafka is away: {describe(cause)}"
         if producer is None:
             network.close()
         elif obstacle:
@@ -190,11 +152,11 @@ def explain(error: BaseException, topic: str) -> str:
     """Return in words what a refusal of Kafka means, and what to do about it."""
     name = type(error).__name__
     if isinstance(error, _HOPELESS):
-        return f"Kafka refuses the connection: {_text(error)}; check the KAFKA_SASL_* settings and the user in Kafka"
+        return f"Kafka refuses the connection: {describe(error)}; check the KAFKA_SASL_* settings and the user in Kafka"
     advice = _ADVICE.get(name)
     if advice is None:
         return f"Kafka refuses the events for topic {topic}: {error}"
-    return f"Kafka refuses the events: {advice.format(topic=topic)} ({_text(error)})"
+    return f"Kafka refuses the events: {advice.format(topic=topic)} ({describe(error)})"
 
 
 _ADVICE = {
@@ -224,7 +186,8 @@ def _obstacle(producer: Producer, topic: str) -> str:
     return ""
 
 
-def _text(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """Return an error's text without its name."""
     if isinstance(error, RequestTimedOutError):
         return "no answer to a request"
     return str(error).removeprefix(f"{type(error).__name__}: ")

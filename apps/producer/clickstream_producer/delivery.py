@@ -14,7 +14,8 @@ from collections.abc import Callable
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import RecordMetadata
 
-from clickstream_producer.connection import Complaints, Producer, explain
+from clickstream_kafka.library_errors import LibraryErrors
+from clickstream_producer.connection import Producer, describe, explain
 from clickstream_producer.progress import LATENCY_BOUNDS, Condition, Progress
 
 _MOST_SECONDS = 10.0
@@ -38,7 +39,7 @@ class Delivery:
         self,
         producer: Producer,
         topic: str,
-        complaints: Complaints,
+        library_errors: LibraryErrors,
         *,
         bound: int,
         clock: Callable[[], float],
@@ -46,7 +47,7 @@ class Delivery:
     ) -> None:
         self._producer = producer
         self._topic = topic
-        self._complaints = complaints
+        self._library_errors = library_errors
         self._bound = bound
         self._most_bytes = most_bytes
         self._clock = clock
@@ -139,10 +140,11 @@ class Delivery:
         full = self.in_flight >= self._bound or self._accepted_bytes - self._acknowledged_bytes >= self._most_bytes
         silence = self._clock() - self._waiting_since
         if self.in_flight and silence > _AWAY_AFTER:
-            cause = f" ({self._complaints})" if str(self._complaints) else ""
+            error = self._library_errors.last
+            cause = f" ({describe(error)})" if error else ""
             why = f"Kafka is away: nothing acknowledged for {silence:.0f} s{cause}"
             return (Condition.PAUSED if full else Condition.AWAY), why
-        self._complaints.clear()
+        self._library_errors.clear()
         return Condition.RUNNING, ""
 
     def _acknowledge(self, sent_at: float, size: int, metadata: RecordMetadata) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clickstream_core.events import encode_event
-from clickstream_producer.connection import Complaints, connect
+from clickstream_kafka.errors import KafkaRefused
+from clickstream_kafka.library_errors import LibraryErrors
+from clickstream_producer.connection import connect
 from clickstream_producer.delivery import Delivery, in_flight_bound
-from clickstream_producer.errors import DeliveryError
 from clickstream_producer.pacing import TICK, Pace
 from clickstream_producer.progress import Progress
 from clickstream_producer.settings import ProducerSettings
@@ -52,15 +53,15 @@ class Control(Protocol):
 def generate(settings: ProducerSettings, share: Share, control: Control) -> None:
     """Generate this share of the load until the duration is over, or `control` asks to stop, or Kafka refuses."""
     source = record_source(settings, share)
-    complaints = Complaints(verbose=settings.service.log_level == "DEBUG")
+    library_errors = LibraryErrors()
     try:
         producer = connect(
             settings,
-            complaints,
+            library_errors,
             waiting=lambda why: control.report(Progress(why=why)),
             stopped=control.wait,
         )
-    except DeliveryError as error:
+    except KafkaRefused as error:
         control.report(Progress(finished=True, error=str(error)))
         return
     bound = -(-in_flight_bound(settings.rate) // share.count)
@@ -68,7 +69,7 @@ def generate(settings: ProducerSettings, share: Share, control: Control) -> None
     if producer is None or start is None:
         control.report(Progress(finished=True))
         return
-    delivery = Delivery(producer, settings.topic, complaints, bound=bound, clock=time.monotonic)
+    delivery = Delivery(producer, settings.topic, library_errors, bound=bound, clock=time.monotonic)
     _run(settings, share, control, source, delivery, start)
     _finish(control, delivery)
     final = delivery.progress(finished=True, error=delivery.failure)

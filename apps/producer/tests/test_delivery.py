@@ -7,7 +7,8 @@ from typing import Any, cast
 import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from clickstream_producer.connection import Complaints, Producer
+from clickstream_kafka.library_errors import LibraryErrors
+from clickstream_producer.connection import Producer
 from clickstream_producer.delivery import Delivery, in_flight_bound
 from clickstream_producer.progress import LATENCY_BOUNDS, Condition
 
@@ -81,7 +82,7 @@ def producer() -> FakeProducer:
 
 @pytest.fixture
 def delivery(producer: FakeProducer, clock: Clock) -> Delivery:
-    return Delivery(cast(Producer, producer), "clicks", Complaints(), bound=5, clock=clock, most_bytes=100)
+    return Delivery(cast(Producer, producer), "clicks", LibraryErrors(), bound=5, clock=clock, most_bytes=100)
 
 
 @pytest.mark.parametrize(("rate", "bound"), [(0.1, 10), (10, 100), (1000, 10_000), (20_000, 50_000)])

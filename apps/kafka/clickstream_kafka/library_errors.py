@@ -1,0 +1,50 @@
+"""The cause of a failure, as kafka-python logs it.
+
+Its exceptions leave the cause out: while Kafka can't be reached, constructors and calls raise a mere timeout, and the
+reason (connection refused, unknown certificate, wrong password) is in the library's log only, several times a second.
+"""
+
+import logging
+
+from kafka.errors import (
+    AuthorizationError,
+    IncompatibleBrokerVersion,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+REFUSALS = (
+    AuthorizationError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+    IncompatibleBrokerVersion,
+)
+"""Errors with which a broker refuses a client."""
+
+
+class LibraryErrors(logging.Handler):
+    """Keeps the last error that kafka-python logged, in `last`, and its log lines out of ours.
+
+    A timeout is not kept: it follows from the errors before it. A refusal is kept until `clear`, because the errors
+    that follow from it, mostly broken connections, say less. With LOG_LEVEL=DEBUG the library's lines are logged too.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last: BaseException | None = None
+        library = logging.getLogger("kafka")
+        library.addHandler(self)
+        library.propagate = logging.getLogger().isEnabledFor(logging.DEBUG)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error in a log record's arguments, if there is one."""
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            if not isinstance(argument, BaseException) or isinstance(argument, KafkaTimeoutError):
+                continue
+            if isinstance(argument, REFUSALS) or not isinstance(self.last, REFUSALS):
+                self.last = argument
+
+    def clear(self) -> None:
+        """Forget the error: it is over."""
+        self.last = None
