@@ -127,6 +127,7 @@ def test_a_package_without_a_wheel_for_one_of_them_is_named() -> None:
 
 def test_the_oldest_python_is_the_one_that_the_packages_ask_for() -> None:
     projects = [ROOT / "pyproject.toml", ROOT / "local/pyproject.toml", *ROOT.glob("apps/*/pyproject.toml")]
+    projects += ROOT.glob("examples/*/pyproject.toml")
     for each in projects:
         project = tomllib.loads(each.read_text(encoding="utf-8"))["project"]
         assert project["requires-python"] == f">={PYTHONS[0][0]}.{PYTHONS[0][1]}"

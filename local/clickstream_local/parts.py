@@ -27,7 +27,6 @@ class Part:
     admin: int | None = None
     public: int | None = None
     page: tuple[str, str] = ("", "")
-    module: str = ""
 
     def ports(self, settings: LocalSettings) -> dict[str, str]:
         """The port settings: an app with a port for browsers has health and metrics on ADMIN_PORT."""
@@ -60,14 +59,7 @@ PARTS = (
         public=10,
         page=("Collector, for pages of your own", "clickstream.js"),
     ),
-    Part(
-        "shop",
-        _shop,
-        lambda settings: settings.collector,
-        public=12,
-        page=("Demo shop, to click on", ""),
-        module="clickstream_local.shop",
-    ),
+    Part("shop", _shop, lambda settings: settings.collector, public=12, page=("Demo shop, to click on", "")),
     Part("consumer", lambda settings: {"DASHBOARD_LANGUAGE": settings.language}, admin=0),
 )
 

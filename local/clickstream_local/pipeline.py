@@ -41,7 +41,7 @@ def app_commands(settings: LocalSettings, environ: Mapping[str, str]) -> list[Ap
     return [
         AppCommand(
             part.name,
-            (sys.executable, "-m", part.module or f"clickstream_{part.name}.main"),
+            (sys.executable, "-m", f"clickstream_{part.name}.main"),
             {**shared, **part.environ(settings), **part.ports(settings)},
             foreground=part.name == _DASHBOARD,
         )

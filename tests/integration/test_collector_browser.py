@@ -11,6 +11,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
-from clickstream_local.shop import Shop, ShopServer
+from clickstream_shop.main import ShopSettings, shop_server
 from kit.chromium import chromium
 from kit.collector import Collector, start_collector
 from kit.poll import eventually
@@ -42,20 +43,14 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_shop() -> Iterator[Callable[[str], str]]:
     """Opens a shop whose clicks go to a collector's address; returns the shop's."""
-    opened: list[tuple[ShopServer, threading.Thread]] = []
+    with ExitStack() as opened:
 
-    def open_shop(collector: str) -> str:
-        server = ShopServer(free_port(), Shop(collector))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        opened.append((server, thread))
-        return f"http://localhost:{server.server_port}"
+        def open_shop(collector: str) -> str:
+            port = free_port()
+            opened.enter_context(shop_server(ShopSettings(port=port, collector=collector)))
+            return f"http://localhost:{port}"
 
-    yield open_shop
-    for server, thread in opened:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        yield open_shop
 
 
 class Visitors:

@@ -7,27 +7,29 @@ from typing import Any
 
 import msgspec
 
-from clickstream_consumer.history import WindowHistory
 from clickstream_consumer.results import WindowResult
-from clickstream_consumer.stream import EventStream
-from clickstream_consumer.visitors import Visitors
+from clickstream_consumer.updates import Updates
 from clickstream_consumer.website import Website
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health
 from clickstream_core.timestamps import format_seconds
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_local.ports import free_port
+from clickstream_web.server import WebServer
+from clickstream_web.shell import application
+from clickstream_web.visitors import Visitors
 
 NOW = 1_790_000_010_000
 """The end of the newest window that `Site.fill` adds: in September 2026, on a half minute."""
 
 
 class Site:
-    """The page, served on `port`; what it shows is what the test gives to `history` and `stream`."""
+    """The page, served on `port`; what it shows is what the test gives to `updates`."""
 
-    def __init__(self, port: int, history: WindowHistory, stream: EventStream, reference: WindowMetrics) -> None:
+    def __init__(self, port: int, updates: Updates, reference: WindowMetrics) -> None:
         self.port = port
-        self.history = history
-        self.stream = stream
+        self.updates = updates
+        self.history = updates.history
+        self.stream = updates.stream
         self._reference = reference
         self._offset = 0
 
@@ -38,8 +40,8 @@ class Site:
 
     def ready(self) -> None:
         """What the feed does once it has read the topic to its end."""
-        self.stream.history_is_complete()
-        self.stream.status("ready")
+        self.updates.history_is_complete()
+        self.updates.status("ready")
 
     def add(self, number: int, **fields: Any) -> WindowResult:
         """Add the result of the 30-second window that ends `number` windows after NOW (negative: before)."""
@@ -78,9 +80,7 @@ def served_page(
     Without `visitors` nobody has a limit.
     """
     port = port or free_port()
-    visitors = visitors or Visitors()
-    with EventStream(heartbeat_seconds, most_of_one=visitors.most_streams) as stream:
-        history = WindowHistory(stream.window)
-        stream.follow(history)
-        with HealthServer(port, Health(stall_after=1e9), pages=Website(history, stream, visitors=visitors)):
-            yield Site(port, history, stream, reference)
+    updates = Updates(heartbeat_seconds)
+    app = application(Website(updates, visitors or Visitors()).routes, health=Health(stall_after_s=1e9))
+    with WebServer(app, port, before_stop=updates.stream.close):
+        yield Site(port, updates, reference)

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from clickstream_consumer.history import WindowHistory
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.status import Status
-from clickstream_consumer.stream import EventStream
+from clickstream_consumer.updates import Updates
 
 _log = logging.getLogger(__name__)
-_STOP_SECONDS = 4.0
+_STOP_S = 4.0
 
 
 class Reads(Protocol):
@@ -39,15 +38,13 @@ class Feed:
     def __init__(
         self,
         reader: Reads,
-        history: WindowHistory,
-        stream: EventStream,
+        updates: Updates,
         stopped: Callable[[], bool],
         wait: Callable[[float], object],
         caught_up: Callable[[WindowResult], None] = lambda newest: None,
     ) -> None:
         self._reader = reader
-        self._history = history
-        self._stream = stream
+        self._updates = updates
         self._stopped = stopped
         self._wait = wait
         self._caught_up = caught_up
@@ -64,7 +61,7 @@ class Feed:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._leaving = True
-        self._thread.join(_STOP_SECONDS)
+        self._thread.join(_STOP_S)
 
     def _run(self) -> None:
         while not self._leaving and not self._stopped():
@@ -78,14 +75,14 @@ class Feed:
 
     def _turn(self) -> None:
         for result in self._reader.poll():
-            self._history.add(result)
+            self._updates.history.add(result)
             if not self._complete and (self._newest is None or _rank(result) >= _rank(self._newest)):
                 self._newest = result
         status = self._reader.status
         if status.ready:
-            self._stream.history_is_complete()
+            self._updates.history_is_complete()
             self._hand_on_newest()
-        self._stream.status(status.condition.name.lower())
+        self._updates.status(status.condition.name.lower())
 
     def _hand_on_newest(self) -> None:
         newest, self._newest, self._complete = self._newest, None, True

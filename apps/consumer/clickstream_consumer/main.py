@@ -11,25 +11,28 @@ from prometheus_client import CollectorRegistry
 
 from clickstream_consumer.connection import Connection
 from clickstream_consumer.feed import Feed
-from clickstream_consumer.history import KEPT_MS, WindowHistory
+from clickstream_consumer.history import KEPT_MS
 from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.labels import labels_for
 from clickstream_consumer.reader import MetricsReader
 from clickstream_consumer.settings import ConsumerSettings
-from clickstream_consumer.stream import EventStream
+from clickstream_consumer.updates import Updates
 from clickstream_consumer.view import view_for
-from clickstream_consumer.visitors import Visitors
 from clickstream_consumer.website import Website
 from clickstream_consumer.whole_topic import WholeTopic
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, configure_logs
-from clickstream_core.pages import Pages
 from clickstream_core.process import run
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
 from clickstream_kafka.library_errors import LibraryErrors
 from clickstream_kafka.patches import apply_to_kafka_python
+from clickstream_web.server import WebServer
+from clickstream_web.shell import application
+from clickstream_web.visitors import Visitors
+
+_NOT_FOUND = "not found; there are /, /healthz, /readyz and /metrics"
 
 
 def consume() -> int:
@@ -50,8 +53,7 @@ def consume() -> int:
     apply_to_kafka_python(instruments.unreadable)
     with (
         Shutdown() as shutdown,
-        _pages(settings, started_at, library_errors, instruments, shutdown.requested) as pages,
-        HealthServer(settings.service.http_port, health, pages=pages, listen=settings.service),
+        _page(settings, started_at, library_errors, instruments, health, shutdown.requested),
     ):
         announce(f"🚀 {labels.starting}")
         announce(f"📥 {labels.source}: {settings.topics.metrics_topic}")
@@ -75,16 +77,18 @@ def consume() -> int:
 
 
 @contextlib.contextmanager
-def _pages(
+def _page(
     settings: ConsumerSettings,
     started_at: int,
     library_errors: LibraryErrors,
     instruments: Instruments,
+    health: Health,
     stop: StopRequest,
-) -> Iterator[Pages | None]:
-    """The page and what fills it; nothing without an HTTP port."""
-    if settings.service.http_port == 0:
-        yield None
+) -> Iterator[None]:
+    """Serve the page, health and metrics, and read the topic for the page; nothing without an HTTP port."""
+    service = settings.service
+    if service.http_port == 0:
+        yield
         return
     reader = MetricsReader(
         settings,
@@ -95,12 +99,15 @@ def _pages(
         level=logging.DEBUG,
     )
     visitors = Visitors(settings.api_limit, settings.trusted_proxies, instruments.page_refused)
-    with EventStream(dropped=instruments.page_dropped, most_of_one=visitors.most_streams) as stream:
-        history = WindowHistory(stream.window)
-        stream.follow(history)
-        instruments.watch_page(lambda: len(stream), lambda: len(history))
-        with Feed(reader, history, stream, stop.is_set, stop.wait, instruments.known):
-            yield Website(history, stream, settings.language, visitors)
+    updates = Updates(dropped=instruments.page_dropped)
+    instruments.watch_page(lambda: len(updates.stream), lambda: len(updates.history))
+    routes = Website(updates, visitors, settings.language).routes
+    app = application(routes, service, health=health, not_found=_NOT_FOUND)
+    with (
+        WebServer(app, service.http_port, service, before_stop=updates.stream.close),
+        Feed(reader, updates, stop.is_set, stop.wait, instruments.known),
+    ):
+        yield
 
 
 def main() -> NoReturn:

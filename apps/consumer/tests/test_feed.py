@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from clickstream_consumer.feed import Feed
+from clickstream_consumer.history import WindowHistory
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.status import Condition, Status
 from kit.page import Site
@@ -36,8 +37,9 @@ class Reader:
 
 @dataclass
 class Told:
-    """Stands for the stream: notes what it was told."""
+    """Stands for the updates: notes what it was told."""
 
+    history: WindowHistory
     conditions: list[str] = field(default_factory=list)
     complete: bool = False
 
@@ -56,7 +58,7 @@ def fed(
     caught_up: Callable[[WindowResult], None] = lambda newest: None,
 ) -> Feed:
     pause = threading.Event()
-    return Feed(reader, site.history, site.stream, stopped, lambda seconds: pause.wait(0.01), caught_up)
+    return Feed(reader, site.updates, stopped, lambda seconds: pause.wait(0.01), caught_up)
 
 
 def test_results_reach_the_history_and_the_reader_is_closed(site: Site, make_result: MakeResult) -> None:
@@ -67,8 +69,8 @@ def test_results_reach_the_history_and_the_reader_is_closed(site: Site, make_res
 
 
 def test_the_condition_is_told_and_the_history_complete_once_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told()
-    monkeypatch.setattr(site, "stream", told)
+    told = Told(site.history)
+    monkeypatch.setattr(site, "updates", told)
     reader = Reader([Condition.JOINING, Condition.AWAY])
     with fed(site, reader):
         eventually(lambda: told.conditions[-1:] == ["away"], 5)

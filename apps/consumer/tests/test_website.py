@@ -3,9 +3,7 @@ import re
 from importlib.resources import files
 
 import msgspec
-import pytest
 
-from clickstream_consumer.website import preferred_language
 from kit.page import Site
 
 WEB = files("clickstream_consumer") / "web"
@@ -29,23 +27,6 @@ def test_the_page_has_no_script_and_no_style_inside(site: Site) -> None:
     assert re.findall(r"<style|\sstyle=|\son\w+=", page) == []
     assert re.findall(r"(?:src|href)=\"https?:", page) == [], "nothing from elsewhere: the page works offline"
     assert re.findall(r"(?:src|href)=\"/", page) == [], "nor from the root: a proxy may serve the page below a path"
-
-
-@pytest.mark.parametrize(
-    ("accepted", "language"),
-    [
-        ("ko-KR,ko;q=0.9,en;q=0.8", "ko"),
-        ("en-US,en;q=0.9,ko;q=0.8", "en"),
-        ("fr, ko;q=0.3", "ko"),
-        ("en;q=0.5, ko;q=0.7", "ko"),
-        ("ko;q=0", None),
-        ("fr-FR", None),
-        ("", None),
-        ("*", None),
-    ],
-)
-def test_the_browser_chooses_the_language(accepted: str, language: str | None) -> None:
-    assert preferred_language(accepted) == language
 
 
 def test_the_address_chooses_over_the_browser(site: Site) -> None:
@@ -114,10 +95,3 @@ def test_the_health_pages_are_as_they_were(site: Site) -> None:
     status, headers, body = site.ask("/healthz")
     assert (status, body) == (200, b"ok\n")
     assert "content-security-policy" not in headers
-
-
-def test_the_charts_come_with_their_licence() -> None:
-    vendor = WEB / "vendor"
-    assert "Apache License" in (vendor / "echarts.LICENSE.txt").read_text(encoding="utf-8")
-    assert "Apache Software Foundation" in (vendor / "echarts.NOTICE.txt").read_text(encoding="utf-8")
-    assert "Mike" in (vendor / "echarts.LICENSE-d3.txt").read_text(encoding="utf-8")

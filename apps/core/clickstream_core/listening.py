@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from clickstream_core.errors import SettingsError
 from clickstream_core.settings import setting
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ LOOPBACK = "127.0.0.1"
 LOCALHOST = "localhost"
 MISDIRECTED = "this address is not served under that name; HTTP_ALLOWED_HOSTS says which names are"
 
+_BACKLOG = 128
 _ALL_OF_IPV4 = "0.0.0.0"
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?", re.ASCII)
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:@/\[\]]+))(?::[0-9]*)?", re.ASCII)
@@ -103,6 +105,32 @@ def bracketed(address: str) -> str:
 def family_of(address: str) -> socket.AddressFamily:
     """Return the family of sockets for an address."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def listening_socket(host: str, port: int, setting: str = "HTTP_PORT") -> socket.socket:
+    """Return a socket that listens there. Raises SettingsError that names `setting`, or HTTP_HOST, when it can't."""
+
+    def listen(address: str) -> socket.socket:
+        listener = socket.socket(family_of(address))
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if address == ALL_ADDRESSES:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            listener.bind((address, port))
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
+        return listener
+
+    try:
+        return listening(host, listen)
+    except OSError as error:
+        if is_not_ours(error):
+            raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({error.strerror})") from error
+        raise SettingsError(
+            f"{setting}={port}: cannot listen on this port ({error.strerror}); choose another one"
+        ) from error
 
 
 def listening(address: str, listen: Callable[[str], T]) -> T:

@@ -1,48 +1,46 @@
-"""Health, readiness and metrics over HTTP, as Kubernetes and Prometheus ask for them.
+"""Health, readiness and metrics over HTTP, for Kubernetes and Prometheus.
 
-`/healthz` answers whether the app's loop is moving, not merely whether the process lives: the loop calls
-`Health.beat()` each turn, and when the last beat is older than `stall_after`, the answer is 503 and the kubelet
-restarts the pod. Anything that is progress (a long restore) beats too. `/readyz` answers whether the app does its work
-now: connected and, for members of a consumer group, assigned and restored. `/metrics` is Prometheus' text format.
-An app may serve pages of its own on the same port (`clickstream_core.pages`); everything is for reading only, and says
-of each answer that it is nothing but its Content-Type (nosniff). A request for a host that the app does not answer for
-(`clickstream_core.listening`) is refused, whatever it asks for.
+`/healthz` says whether the app's loop is moving, not merely whether the process lives: the loop calls `Health.beat()`
+each turn, and when the last beat is older than `stall_after_s`, the answer is 503 and the kubelet restarts the pod.
+Anything that is progress (a long restore) beats too. `/readyz` says whether the app can do its work now: connected and,
+for members of a consumer group, assigned and restored. `/metrics` is prometheus_client's own WSGI application.
 
-The server runs in daemon threads, one a request, so a stuck loop cannot keep it from saying so, and a slow client
-cannot keep others from their answer; a connection that says nothing for 10 s is closed.
+The server runs in daemon threads, one a request, so it answers while the app's loop is stuck, and a slow client delays
+no other; a connection that is silent for 10 s is closed. Every answer is read-only, carries nosniff, and is refused for
+a host that the app does not serve (`clickstream_core.listening`). An app with pages of its own serves the same three
+addresses from them (`clickstream_web.shell`).
 """
 
+import io
 import logging
 import socket
-import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingMixIn
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import prometheus_client
 
-from clickstream_core.errors import SettingsError
-from clickstream_core.listening import (
-    ALL_ADDRESSES,
-    EVERYWHERE,
-    MISDIRECTED,
-    ListenSettings,
-    family_of,
-    is_not_ours,
-    listening,
-)
-from clickstream_core.pages import Pages, Request, Response
+from clickstream_core.listening import EVERYWHERE, MISDIRECTED, ListenSettings, listening_socket
 from clickstream_core.settings import choice, integer, setting
 
+METRICS_PATH = "/metrics"
+PROBE_PATHS = ("/healthz", "/readyz")
+ONLY_GET = "only GET and HEAD are allowed"
+
+_SILENT_CONNECTION_S = 10.0
+_SHUTDOWN_POLL_S = 0.1
+
 _log = logging.getLogger(__name__)
-# Not a second series, `_created`, beside each counter and histogram: Prometheus' text format would make it a gauge.
+# Without a second series, `_created`, beside each counter and histogram: in Prometheus' text format it is a gauge.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -66,43 +64,46 @@ class ServiceSettings(ListenSettings):
 
 
 class Health:
-    """Whether the app's loop moves and whether it does its work; safe to use from several threads.
+    """Whether the app's loop moves and whether it can do its work; safe to use from several threads.
 
-    `stall_after` is in seconds; `clock` gives seconds that only rise.
+    `clock` gives monotonic seconds.
     """
 
-    def __init__(self, stall_after: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stall_after = stall_after
+    def __init__(self, stall_after_s: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stall_after_s = stall_after_s
         self._clock = clock
         self._last_beat = clock()
         self._readiness = (False, "starting")
 
     def beat(self) -> None:
-        """Say that the loop moved; the creation counts as the first beat."""
+        """Record that the loop moved; the creation counts as the first beat."""
         self._last_beat = self._clock()
 
     def set_ready(self, ready: bool, why: str = "") -> None:
-        """Say whether the app does its work and, when not, why not."""
+        """Record whether the app can do its work and, if not, why not."""
         self._readiness = (ready, why)
 
     def alive(self) -> bool:
-        """Whether the last beat is younger than `stall_after`."""
-        return self.silent_for() < self._stall_after
+        """Return whether the last beat is younger than `stall_after_s`."""
+        return self._silent_s() < self._stall_after_s
 
-    def silent_for(self) -> float:
-        """Seconds since the last beat."""
+    def answer(self, path: str) -> tuple[HTTPStatus, str]:
+        """Return the answer to a probe of one of PROBE_PATHS."""
+        if path == "/healthz":
+            good, text = self.alive(), f"the loop has not moved for {self._silent_s():.0f} s"
+            return (HTTPStatus.OK, "ok") if good else (HTTPStatus.SERVICE_UNAVAILABLE, text)
+        ready, why = self._readiness
+        return (HTTPStatus.OK, why or "ok") if ready else (HTTPStatus.SERVICE_UNAVAILABLE, why or "not ready")
+
+    def _silent_s(self) -> float:
         return self._clock() - self._last_beat
-
-    def readiness(self) -> tuple[bool, str]:
-        """Whether the app does its work, and what it said about it."""
-        return self._readiness
 
 
 class HealthServer:
-    """Serves a `Health`, a metrics registry and the app's own `pages` on `port` while its `with` block runs.
+    """Serves a `Health` and a metrics registry on `port` while its `with` block runs.
 
-    `listen` says on which address and for which hosts. Port 0 serves nothing. Entering raises SettingsError when the
-    port or the address cannot be had; `setting` is the port's name there.
+    `listen` gives the address and the hosts. Port 0 serves nothing. Entering raises SettingsError when the port or the
+    address can't be used; `setting` is the port's name there.
     """
 
     def __init__(
@@ -110,21 +111,21 @@ class HealthServer:
         port: int,
         health: Health,
         registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
-        pages: Pages | None = None,
         setting: str = "HTTP_PORT",
         listen: ListenSettings = EVERYWHERE,
     ) -> None:
         self._port = port
         self._setting = setting
-        self._host = listen.http_host
-        self._pages = _Pages(health, registry, pages, listen)
+        self._listen = listen
+        self._pages = _Pages(health, registry, listen)
         self._server: _Server | None = None
 
     def __enter__(self) -> Self:
         if self._port:
-            self._server = _listen(self._host, self._port, self._pages, self._setting)
+            self._server = _Server(listening_socket(self._listen.http_host, self._port, self._setting))
+            self._server.set_app(self._pages)
             threading.Thread(
-                target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name="health-server", daemon=True
+                target=self._server.serve_forever, args=(_SHUTDOWN_POLL_S,), name="health-server", daemon=True
             ).start()
         return self
 
@@ -136,124 +137,77 @@ class HealthServer:
             self._server.server_close()
 
 
-@dataclass(frozen=True)
 class _Pages:
-    health: Health
-    registry: prometheus_client.CollectorRegistry
-    own: Pages | None
-    listen: ListenSettings
+    """The WSGI application: prometheus_client's for /metrics, plain text for everything else."""
 
-    def answer(self, request: Request) -> Response:
-        """Return the page that was asked for; an own page that fails is a 500 for the reader and a log entry."""
-        if request.path == "/metrics":
-            body = prometheus_client.generate_latest(self.registry)
-            return Response(body, prometheus_client.CONTENT_TYPE_LATEST)
-        if self.own is not None and request.path not in ("/healthz", "/readyz"):
-            try:
-                own = self.own(request)
-            except Exception:
-                _log.exception("The page %r failed", request.path)
-                return Response(b"this page failed; the log says why\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
-            if own is not None:
-                return own
-        status, text = self._text(request.path)
-        return Response(f"{text}\n".encode(), status=status)
+    def __init__(self, health: Health, registry: prometheus_client.CollectorRegistry, listen: ListenSettings) -> None:
+        self._health = health
+        self._metrics: Callable[..., Iterable[bytes]] = prometheus_client.make_wsgi_app(registry)
+        self._listen = listen
 
-    def _text(self, path: str) -> tuple[HTTPStatus, str]:
-        if path == "/healthz":
-            if self.health.alive():
-                return HTTPStatus.OK, "ok"
-            return HTTPStatus.SERVICE_UNAVAILABLE, f"the loop has not moved for {self.health.silent_for():.0f} s"
-        if path == "/readyz":
-            ready, why = self.health.readiness()
-            return (HTTPStatus.OK, why or "ok") if ready else (HTTPStatus.SERVICE_UNAVAILABLE, why or "not ready")
-        pages = "/healthz, /readyz and /metrics" if self.own is None else "/, /healthz, /readyz and /metrics"
-        return HTTPStatus.NOT_FOUND, f"not found; there are {pages}"
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        status, headers, body = self._answer(environ)
+        headers += [
+            ("Content-Length", str(len(body))),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Server", "clickstream"),
+        ]
+        start_response(status, headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _answer(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
+        try:
+            target = urlsplit(environ["PATH_INFO"])
+        except ValueError:
+            return _text(HTTPStatus.BAD_REQUEST, "the address cannot be read")
+        if not all(map(self._listen.answers_for, (target.netloc, environ.get("HTTP_HOST", "")))):
+            return _text(HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            status, headers, body = _text(HTTPStatus.METHOD_NOT_ALLOWED, ONLY_GET)
+            return status, [*headers, ("Allow", "GET, HEAD")], body
+        if target.path in PROBE_PATHS:
+            return _text(*self._health.answer(target.path))
+        if target.path != METRICS_PATH:
+            return _text(HTTPStatus.NOT_FOUND, "not found; there are /healthz, /readyz and /metrics")
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *head: started.append(head)))
+        return *started[0], body
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+def _text(status: HTTPStatus, text: str) -> tuple[str, list[tuple[str, str]], bytes]:
+    headers = [("Content-Type", "text/plain; charset=utf-8")]
+    return f"{status.value} {status.phrase}", headers, f"{text}\n".encode()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
-    allow_reuse_address = True
-    request_queue_size = 32
 
-    def __init__(self, address: tuple[str, int], pages: _Pages) -> None:
-        self.address_family = family_of(address[0])
-        self.pages = pages
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        if self.server_address[0] == ALL_ADDRESSES:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
+    def __init__(self, listener: socket.socket) -> None:
+        super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self.server_name, self.server_port = listener.getsockname()[:2]
+        self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # Mostly clients that went away before their answer; socketserver would print a traceback for each.
+        # Mostly clients that left before their answer; socketserver would print a traceback for each.
         _log.debug("request of %s failed: %s", client_address, sys.exception())
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _Handler(WSGIRequestHandler):
     server_version = "clickstream"
     sys_version = ""
-    timeout = 10.0
+    timeout = _SILENT_CONNECTION_S
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(message)s\n"
 
-    def do_GET(self) -> None:
-        try:
-            url = urlsplit(self.path)
-        except ValueError:
-            self.send_error(HTTPStatus.BAD_REQUEST, "the address cannot be read")
-            return
-        asked_for = [url.netloc, *self.headers.get_all("Host", [])]
-        if not all(map(self.server.pages.listen.answers_for, asked_for)):
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
-            return
-        headers: dict[str, str] = {}
-        for name, value in self.headers.items():  # lines of one name are one list: RFC 9110, 5.3
-            headers[name.lower()] = ", ".join(filter(None, (headers.get(name.lower()), value)))
-        response = self.server.pages.answer(Request(url.path, url.query, headers, self.client_address[0]))
-        self.send_response(response.status)
-        self.send_header("Content-Type", response.content_type)
-        if isinstance(response.body, bytes) and response.keep is None:
-            self.send_header("Content-Length", str(len(response.body)))
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "HEAD":
-            return
-        if response.keep is not None:
-            # The socket object that socketserver is going to shut down holds nothing afterwards.
-            response.keep(socket.socket(fileno=self.connection.detach()))
-        elif isinstance(response.body, bytes):
-            self.wfile.write(response.body)
-        else:
-            for part in response.body:
-                self.wfile.write(part)
-
-    do_HEAD = do_GET
-
-    def refuse(self) -> None:
-        """Nothing here can be changed over HTTP."""
-        body = b"only GET and HEAD are allowed\n"
-        self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
-        self.send_header("Allow", "GET, HEAD")
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = refuse
+    def get_stderr(self) -> Any:
+        return io.StringIO()  # wsgiref's traceback for a client that takes nothing
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """What is no request for a page; a method that nobody knows is refused as the known ones are."""
-        if code == HTTPStatus.NOT_IMPLEMENTED:
-            self.refuse()
-        elif code == HTTPStatus.REQUEST_URI_TOO_LONG:
-            super().send_error(code, "URI Too Long")  # RFC 9110's phrase, which Python has from 3.13 on
-        else:
-            super().send_error(code, message, explain)
+        # RFC 9110's phrase, which Python has from 3.13 on.
+        super().send_error(code, "URI Too Long" if code == HTTPStatus.REQUEST_URI_TOO_LONG else message, explain)
 
     def end_headers(self) -> None:
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -261,15 +215,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)
-
-
-def _listen(host: str, port: int, pages: _Pages, setting: str) -> _Server:
-    try:
-        return listening(host, lambda address: _Server((address, port), pages))
-    except OSError as error:
-        if is_not_ours(error):
-            raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({error.strerror})") from error
-        raise SettingsError(
-            f"{setting}={port}: cannot listen on this port ({error.strerror});"
-            " choose another one, or 0 to turn the health and metrics pages off"
-        ) from error

@@ -1,5 +1,6 @@
 """Health, readiness and metrics over HTTP."""
 
+import gzip
 import http.client
 import socket
 from collections.abc import Iterator
@@ -8,9 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.pages import Request, Response
 from clickstream_core.service import Health, HealthServer
-from kit.poll import eventually
 
 
 class Clock:
@@ -36,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def health(clock: Clock) -> Health:
-    return Health(stall_after=30.0, clock=clock)
+    return Health(stall_after_s=30.0, clock=clock)
 
 
 @pytest.fixture
@@ -109,16 +108,17 @@ def test_other_pages_and_methods_are_refused(port: int) -> None:
 
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize(
-    ("request_line", "answer"),
+    ("request_line", "status", "answer"),
     [
-        (b"GET http://[ HTTP/1.1", "400 the address cannot be read"),
-        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", "414 URI Too Long"),
-        (b"<b>nonsense</b>", "400 Bad request syntax"),
+        (b"GET http://[ HTTP/1.1", 400, "the address cannot be read\n"),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", 414, "414 URI Too Long\n"),
+        (b"<b>nonsense</b>", 400, "400 Bad request syntax"),
     ],
 )
-def test_what_is_no_request_is_refused_in_plain_text(port: int, request_line: bytes, answer: str) -> None:
+def test_what_is_no_request_is_refused_in_plain_text(port: int, request_line: bytes, status: int, answer: str) -> None:
     said = exchange(port, request_line + b"\r\n\r\n")
     assert answer in said
+    assert f"{status} " in said
     assert "<" not in said
 
 
@@ -135,9 +135,21 @@ def test_a_counter_is_one_series(port: int) -> None:
 
 
 @pytest.mark.usefixtures("server")
+def test_prometheus_gets_the_format_and_the_compression_that_it_asks_for(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    accepted = {"Accept": "application/openmetrics-text; version=1.0.0", "Accept-Encoding": "gzip"}
+    connection.request("GET", "/metrics", headers=accepted)
+    response = connection.getresponse()
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0;")
+    assert gzip.decompress(response.read()).endswith(b"clickstream_events_total 3.0\n# EOF\n")
+    connection.close()
+
+
+@pytest.mark.usefixtures("server")
 def test_head_answers_without_a_body(port: int) -> None:
     assert ask(port, "/healthz", "HEAD") == (200, "")
     assert ask(port, "/readyz", "HEAD") == (503, "")
+    assert ask(port, "/metrics", "HEAD") == (200, "")
 
 
 @pytest.mark.usefixtures("server")
@@ -178,69 +190,3 @@ def test_the_port_is_free_again_afterwards(port: int, health: Health) -> None:
             assert ask(port, "/healthz")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(port, "/healthz")
-
-
-def test_an_apps_own_pages_stand_beside_the_three(port: int, health: Health) -> None:
-    def pages(request: Request) -> Response | None:
-        if request.path == "/parts":
-            return Response(
-                iter([b"one ", b"two ", request.query.encode()]), headers={"X-Asked": request.header("A-b")}
-            )
-        return None
-
-    with HealthServer(port, health, CollectorRegistry(), pages=pages):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        connection.request("GET", "/parts?three=3", headers={"a-B": "yes"})
-        response = connection.getresponse()
-        assert (response.status, response.read()) == (200, b"one two three=3")
-        assert response.getheader("X-Asked") == "yes"
-        connection.close()
-        assert ask(port, "/parts", "HEAD") == (200, "")
-        assert ask(port, "/parts", "POST")[0] == 405
-        assert ask(port, "/healthz") == (200, "ok\n")
-        assert ask(port, "/other") == (404, "not found; there are /, /healthz, /readyz and /metrics\n")
-
-
-def test_header_lines_of_one_name_are_one_list(port: int, health: Health) -> None:
-    def pages(request: Request) -> Response:
-        return Response(request.header("Accept-Encoding").encode())
-
-    with HealthServer(port, health, CollectorRegistry(), pages=pages):
-        for lines in ("Accept-Encoding: br\r\naccept-encoding: gzip, x", "Accept-Encoding: br, gzip, x"):
-            answer = exchange(port, f"GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{lines}\r\n\r\n".encode())
-            assert answer.endswith("\r\n\r\nbr, gzip, x")
-
-
-def test_a_page_that_fails_is_a_500_and_says_why_in_the_log(
-    port: int, health: Health, caplog: pytest.LogCaptureFixture
-) -> None:
-    def pages(request: Request) -> Response | None:
-        raise RuntimeError("on purpose")
-
-    with HealthServer(port, health, CollectorRegistry(), pages=pages):
-        assert ask(port, "/x") == (500, "this page failed; the log says why\n")
-    assert "The page '/x' failed" in caplog.text
-    assert "on purpose" in caplog.text
-
-
-def test_a_page_may_keep_the_connection(port: int, health: Health) -> None:
-    kept: list[socket.socket] = []
-
-    def pages(request: Request) -> Response | None:
-        return Response(content_type="text/event-stream", keep=kept.append)
-
-    with (
-        HealthServer(port, health, CollectorRegistry(), pages=pages),
-        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
-    ):
-        client.sendall(b"GET /x HTTP/1.1\r\n\r\n")
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += client.recv(4096)
-        assert b"Content-Length" not in received
-        assert ask(port, "/healthz") == (200, "ok\n")
-        eventually(lambda: kept, 10)  # handed over after what was received
-        kept[0].sendall(b"later")
-        assert client.recv(4096) == b"later"
-        kept[0].close()
-        assert client.recv(4096) == b""

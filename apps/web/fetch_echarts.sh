@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 VERSION=6.1.0
 SHA256=61f13280aba3161f77fc801bf5f9c786f55f10432153a0683fc5cc0700b013d5  # of dist/echarts.common.min.js
-target=clickstream_consumer/web/vendor
+target=clickstream_web/static/vendor
 
 command -v npm >/dev/null || { echo "fetch_echarts.sh needs npm (Debian: apt-get install npm)" >&2; exit 1; }
 work=$(mktemp -d)

@@ -2,10 +2,8 @@
 
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,16 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from clickstream_local.ports import free_port
-from clickstream_local.shop import Shop, ShopServer
-from clickstream_local.shop_pages import LANGUAGES, Pages
+from clickstream_shop.main import Shop, ShopSettings, shop_server
+from clickstream_shop.pages import LANGUAGES, Pages
+from clickstream_web.shell import application
+from kit.asgi import ask
 from kit.chromium import chromium
 from kit.poll import eventually
 from kit.snippet import FakeCollector, fake_collector
 
 _COLLECTOR = "http://localhost:8090"
+_SHOP = application(Shop(_COLLECTOR).routes, headers={})
 _PATHS = sorted(set(Pages("en", _COLLECTOR).all()) - {""})
 Visit = Callable[..., Page]
 
@@ -50,12 +51,9 @@ def collector() -> Iterator[FakeCollector]:
 @pytest.fixture
 def shop(collector: FakeCollector) -> Iterator[str]:
     """The shop's address."""
-    with ShopServer(free_port(), Shop(collector.url)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    port = free_port()
+    with shop_server(ShopSettings(port=port, collector=collector.url)):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
@@ -81,20 +79,19 @@ def visit(browser: Browser, shop: str) -> Iterator[Visit]:
     assert complaints == []
 
 
-def test_every_link_leads_to_a_page_or_out_of_the_shop() -> None:
-    shop = Shop(_COLLECTOR)
+async def test_every_link_leads_to_a_page_or_out_of_the_shop() -> None:
     leads_out = re.compile(
         rf"{_COLLECTOR}/(clickstream\.js|openapi\.json|pixel\.gif\?.*)?|https://\w\w\.wikipedia\.org/.*"
     )
     for language in LANGUAGES:
         for path in _PATHS:
-            status, headers, body = shop.answer(f"{path}?lang={language}", "")
-            assert (status, headers["Content-Type"]) == (HTTPStatus.OK, "text/html; charset=utf-8")
+            page = await ask(_SHOP, f"{path}?lang={language}")
+            assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
             links = _Links()
-            links.feed(body.decode())
+            links.feed(page.body.decode())
             for link in links.found:
                 if not leads_out.fullmatch(link) and not link.startswith("#"):
-                    assert shop.answer(link, "")[0] == HTTPStatus.OK, f"{path}: {link}"
+                    assert (await ask(_SHOP, link.partition("#")[0])).status == 200, f"{path}: {link}"
 
 
 def test_the_pages_are_those_that_the_simulated_users_visit() -> None:
@@ -115,22 +112,38 @@ def test_both_languages_have_the_same_words() -> None:
     ("target", "accepted", "language"),
     [("/", "ko-KR,ko;q=0.9", "ko"), ("/", "de", "en"), ("/?lang=ko", "en", "ko"), ("/?lang=xx", "ko", "en")],
 )
-def test_the_language_is_the_visitors(target: str, accepted: str, language: str) -> None:
-    assert f'<html lang="{language}"'.encode() in Shop(_COLLECTOR).answer(target, accepted)[2]
+async def test_the_language_is_the_visitors(target: str, accepted: str, language: str) -> None:
+    page = await ask(_SHOP, target, accept_language=accepted)
+    assert f'<html lang="{language}"'.encode() in page.body
 
 
-def test_other_paths_are_not_found() -> None:
-    for target in ("/nowhere", "", "/../shop.py", "//", "/products/laptop/"):
-        assert Shop(_COLLECTOR).answer(target, "")[0] == HTTPStatus.NOT_FOUND
+async def test_other_paths_are_not_found() -> None:
+    for target in ("/nowhere", "*", "/../shop.py", "//", "/products/laptop/"):
+        assert (await ask(_SHOP, target)).status == 404, target
 
 
-def test_the_policy_allows_scripts_of_the_shop_and_the_collector_only() -> None:
-    _, headers, body = Shop(_COLLECTOR).answer("/", "")
+async def test_nothing_can_be_changed() -> None:
+    for target in ("/", "/shop.js", "/nowhere"):
+        answer = await ask(_SHOP, target, "POST")
+        assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
 
-    assert f"script-src 'self' {_COLLECTOR};" in headers["Content-Security-Policy"]
-    assert "unsafe" not in headers["Content-Security-Policy"]
-    assert re.search(rb"<script(?![^>]* src=)", body) is None
-    assert re.search(rb"<[^>]+ (style|on\w+)=", body) is None
+
+async def test_the_collector_is_where_the_visitor_found_the_shop() -> None:
+    shop = application(Shop("http://*:8090").routes, headers={})
+    for host, origin in (("10.1.2.3:8092", "http://10.1.2.3:8090"), ("b@d", "http://localhost:8090")):
+        page = await ask(shop, "/", host=host)
+        assert f"{origin}/clickstream.js".encode() in page.body
+        assert f"connect-src 'self' {origin};" in page.headers["content-security-policy"]
+
+
+async def test_the_policy_allows_scripts_of_the_shop_and_the_collector_only() -> None:
+    page = await ask(_SHOP, "/")
+
+    assert f"script-src 'self' {_COLLECTOR};" in page.headers["content-security-policy"]
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert re.search(rb"<script(?![^>]* src=)", page.body) is None
+    assert re.search(rb"<[^>]+ (style|on\w+)=", page.body) is None
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The demo shop's pages, made once for a collector's address from the files in `shop_site/`.
+"""The demo shop's pages, made once for a collector's address from the files in `site/`.
 
 Paths are those of the shop that the producer's users visit, so both are found under the same names in the dashboard.
 The language is in the query (`?lang=ko`), which is no part of an event's page.
@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 LANGUAGES = ("en", "ko")
-_FOLDER = files("clickstream_local") / "shop_site"
+_FOLDER = files("clickstream_shop") / "site"
 _PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 _CURRENCIES = {"en": "USD", "ko": "KRW"}
 _POPULAR = 8

@@ -1,0 +1,83 @@
+"""What a request asks for: header fields, languages and parameters."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+_MAX_PARAMETERS = 20
+_MAX_LANGUAGES = 20
+
+
+def field(request: Request, name: str) -> str:
+    """Return a header field, empty when it was not sent; lines of one name are one list (RFC 9110, 5.3)."""
+    return ", ".join(filter(None, request.headers.getlist(name)))
+
+
+def accepts_gzip(request: Request) -> bool:
+    """Return whether the client takes a gzipped answer."""
+    return any(
+        offer.split(";")[0].strip().lower() == "gzip" and not offer.replace(" ", "").endswith(";q=0")
+        for offer in field(request, "Accept-Encoding").split(",")
+    )
+
+
+def language(request: Request, languages: Sequence[str], default: str) -> str:
+    """Return the language of an answer: that of the address (`?lang=ko`), else the one that the browser prefers."""
+    asked = request.query_params.get("lang", "")
+    if asked in languages:
+        return asked
+    return preferred_language(field(request, "Accept-Language"), languages) or default
+
+
+def preferred_language(accepted: str, languages: Sequence[str]) -> str | None:
+    """Return the one of `languages` that an Accept-Language header (RFC 9110, 12.5.4) prefers, None for none."""
+    best, best_weight = None, 0.0
+    for offer in accepted.split(",")[:_MAX_LANGUAGES]:
+        tag, _, weight = offer.replace(" ", "").partition(";q=")
+        name = tag.lower().split("-")[0]
+        value = float(weight) if re.fullmatch(r"[01](?:\.[0-9]{0,3})?", weight) else 1.0
+        if name in languages and value > best_weight:
+            best, best_weight = name, value
+    return best
+
+
+class BadParameter(ValueError):
+    """A query that cannot be answered; the message says what is allowed."""
+
+    def __init__(self, parameter: str, value: str, message: str) -> None:
+        super().__init__(message)
+        self.answer = {"error": f"{parameter}={value}: {message}", "parameter": parameter, "value": value}
+
+
+class Query:
+    """The query's parameters: each at most once, and only those that are `allowed`. Raises BadParameter."""
+
+    def __init__(self, request: Request, *allowed: str) -> None:
+        self._values: dict[str, str] = {}
+        text = request.scope["query_string"].decode("latin-1")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS)
+        except ValueError as error:
+            raise BadParameter("query", text[:100], f"expected at most {_MAX_PARAMETERS} parameters") from error
+        for name, value in pairs:
+            if name not in allowed:
+                raise BadParameter(name, value, f"not a parameter; expected {', '.join(allowed)}")
+            if name in self._values:
+                raise BadParameter(name, value, "given twice")
+            self._values[name] = value
+
+    def value(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
+        """Return the parsed parameter, `default` where it is not given. Raises BadParameter."""
+        given = self._values.get(name)
+        if given is None:
+            return default
+        try:
+            return parse(given)
+        except ValueError as error:
+            raise BadParameter(name, given, str(error)) from error

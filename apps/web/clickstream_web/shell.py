@@ -1,0 +1,153 @@
+"""The frame of every web application: hosts, security headers, errors, and the addresses for Kubernetes and Prometheus.
+
+A request for a host that is not served (`clickstream_core.listening`) gets 421, whatever it asks for. Every answer
+carries nosniff; those of the application's own routes also the headers that keep a browser from doing anything else
+with them: scripts, styles and images from this server only, no frames, no referrer. A route may set stricter ones.
+
+An application that is given a `Health` answers /healthz, /readyz and /metrics itself, on the port of its pages. They
+are answered by the loop that serves the pages, which is another thread than the app's: an app's loop that is stuck is
+reported with 503, and if the loop of the pages is stuck, the kubelet's probe times out, and the pod is restarted too.
+
+What an endpoint raises becomes an answer: BadParameter 400 and TooMuch 429 as JSON, an HTTPException as plain text,
+and anything else a 500 that says nothing, with the traceback in the log.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from urllib.parse import urlsplit
+
+import msgspec
+import prometheus_client
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clickstream_core.listening import EVERYWHERE, MISDIRECTED, ListenSettings
+from clickstream_core.service import METRICS_PATH, PROBE_PATHS, Health
+from clickstream_web.requests import BadParameter
+from clickstream_web.visitors import TooMuch
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+NOT_STORED = {"Cache-Control": "no-store"}
+
+_log = logging.getLogger(__name__)
+
+
+def application(
+    routes: Sequence[BaseRoute],
+    listen: ListenSettings = EVERYWHERE,
+    headers: Mapping[str, str] = SECURITY_HEADERS,
+    health: Health | None = None,
+    registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
+    not_found: str = "not found",
+) -> ASGIApp:
+    """Return an ASGI application of these routes; `headers` go with each of their answers.
+
+    `not_found` is the answer for any other path.
+    """
+    own = [] if health is None else _own_routes(health, registry)
+    app = Starlette(
+        routes=[*own, *routes],
+        exception_handlers={
+            404: partial(_not_found, f"{not_found}\n"),
+            HTTPException: _refused,
+            BadParameter: _bad_parameter,
+            TooMuch: _too_much,
+            Exception: _failed,
+        },
+    )
+    app.router.redirect_slashes = False
+    return _Shell(app, listen, headers, frozenset(route.path for route in own))
+
+
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return `content` as JSON that no cache keeps."""
+    return Response(msgspec.json.encode(content), status, {**NOT_STORED, **(headers or {})}, "application/json")
+
+
+class _Shell:
+    def __init__(
+        self, app: ASGIApp, listen: ListenSettings, headers: Mapping[str, str], without_headers: frozenset[str]
+    ) -> None:
+        self._app = app
+        self._listen = listen
+        self._headers = headers
+        self._without_headers = without_headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                for name, value in self._headers.items() if scope["path"] not in self._without_headers else ():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await (_refusal(scope, self._listen) or self._app)(scope, receive, sending)
+        except Exception:  # which has been answered, unless the answer had begun: then the server closes the connection
+            _log.exception("%s %r failed", scope["method"], scope["path"])
+
+
+def _refusal(scope: Scope, listen: ListenSettings) -> Response | None:
+    """Return the answer to a request that is not for this server; bring the path of any other into its short form."""
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    if not scope["path"].startswith("/") and scope["path"] != "*":  # as proxies are asked: RFC 9112, 3.2.2
+        try:
+            target = urlsplit(scope["path"])
+        except ValueError:
+            return PlainTextResponse("the address cannot be read\n", 400)
+        hosts.append(target.netloc)
+        scope["path"] = target.path or "/"
+    return None if all(map(listen.answers_for, hosts)) else PlainTextResponse(f"{MISDIRECTED}\n", 421)
+
+
+def _own_routes(health: Health, registry: prometheus_client.CollectorRegistry) -> list[Route]:
+    async def probe(request: Request) -> Response:
+        status, text = health.answer(request.scope["path"])
+        return PlainTextResponse(f"{text}\n", status)
+
+    async def metrics(request: Request) -> Response:
+        body = prometheus_client.generate_latest(registry)
+        return Response(body, media_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+    return [*(Route(path, probe) for path in PROBE_PATHS), Route(METRICS_PATH, metrics)]
+
+
+async def _not_found(text: str, request: Request, error: Exception) -> Response:
+    return PlainTextResponse(text, 404)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    text, headers = error.detail, dict(error.headers or {})
+    if error.status_code == 405:
+        allowed = sorted(method.strip() for method in headers["Allow"].split(","))
+        text, headers["Allow"] = f"only {' and '.join(allowed)} are allowed", ", ".join(allowed)
+    return PlainTextResponse(f"{text}\n", error.status_code, headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return PlainTextResponse("internal server error\n", 500)
+
+
+async def _bad_parameter(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BadParameter)
+    return json_response(error.answer, 400)
+
+
+async def _too_much(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TooMuch)
+    return json_response({"error": str(error)}, 429, {"Retry-After": str(error.seconds)})

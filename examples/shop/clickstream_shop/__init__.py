@@ -1,0 +1,1 @@
+"""A small demo shop with the collector's snippet."""
