@@ -14,7 +14,7 @@ from clickstream_core.service import Health
 from clickstream_core.timestamps import format_seconds
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_local.ports import free_port
-from clickstream_web.server import WebServer
+from clickstream_web.server import web_server
 from clickstream_web.shell import application
 from clickstream_web.visitors import Visitors
 
@@ -82,5 +82,5 @@ def served_page(
     port = port or free_port()
     updates = Updates(heartbeat_seconds)
     app = application(Website(updates, visitors or Visitors()).routes, health=Health(stall_after_s=1e9))
-    with WebServer(app, port, before_stop=updates.stream.close):
+    with web_server(app, port, before_stop=updates.stream.close):
         yield Site(port, updates, reference)

@@ -22,7 +22,7 @@ from clickstream_collector.pixel import Pixel
 from clickstream_collector.script import File
 from clickstream_collector.settings import CollectorSettings
 from clickstream_core.listening import MISDIRECTED, ListenSettings
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health, health_server
 
 _LONGEST_DRAIN = 5.0
 _AN_HOUR = 3600
@@ -107,7 +107,7 @@ class Collector:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         service = self._settings.service
-        with HealthServer(service.admin_port, self.health, setting="ADMIN_PORT", listen=service):
+        with health_server(service.admin_port, self.health, setting="ADMIN_PORT", listen=service):
             self.start()
             try:
                 yield

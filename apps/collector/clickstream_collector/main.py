@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
@@ -19,8 +18,7 @@ from granian.server.embed import Server
 from clickstream_collector.application import Collector
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_core.build_info import publish_build_info
-from clickstream_core.errors import SettingsError
-from clickstream_core.listening import family_of, is_not_ours, listening, url_host
+from clickstream_core.listening import listening_socket, url_host
 from clickstream_core.logs import announce, configure_logs
 from clickstream_core.process import run
 from clickstream_core.settings import read_settings
@@ -92,23 +90,12 @@ async def _serve(settings: CollectorSettings) -> int:
 
 
 def _free_address(host: str, setting: str, port: int) -> str:
-    """Return the address to bind for `host`. Raises SettingsError when it, or the port, cannot be had.
+    """Return the address to bind for `host`. Raises SettingsError when it, or the port, can't be used.
 
-    Asked before anything starts, because what fails within the server's lifespan ends with the server's traceback.
+    Tried before anything starts, because a failure within the server's lifespan would end with the server's traceback.
     """
-
-    def probe(address: str) -> str:
-        with socket.socket(family_of(address)) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-            return address
-
-    try:
-        return listening(host, probe)
-    except OSError as error:
-        if is_not_ours(error):
-            raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({error.strerror})") from error
-        raise SettingsError(f"{setting}={port}: cannot listen on this port ({error.strerror})") from error
+    with listening_socket(host, port, setting) as probe:
+        return str(probe.getsockname()[0])
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from clickstream_consumer.tabular import as_csv
 from clickstream_consumer.updates import Updates
 from clickstream_core.settings import choice, integer
 from clickstream_core.timestamps import parse_timestamp, with_plus
+from clickstream_web.errors import Refused
 from clickstream_web.event_stream import HEADERS as STREAM_HEADERS
 from clickstream_web.event_stream import Browser
 from clickstream_web.requests import Query, accepts_gzip, field
 from clickstream_web.responses import PartedResponse
-from clickstream_web.shell import NOT_STORED, json_response
 from clickstream_web.visitors import Visitors
 
 _JSON = "application/json"
@@ -94,7 +94,7 @@ class Api:
         return _sent(answer, request, _CSV, _CSV_NAME)
 
     def _admitted(self, request: Request) -> str:
-        """Return whose request it is, once it was counted. Raises TooMuch."""
+        """Return whose request it is, once it was counted. Raises Refused."""
         visitor = self._visitors.visitor(request)
         self._visitors.admit(visitor, 1)
         return visitor
@@ -129,7 +129,7 @@ class Api:
         self._visitors.admit_stream(stream.open_of(visitor))
         if stream.full:
             busy = "too many open pages on this consumer; try again later, or add a replica"
-            return json_response({"error": busy}, 503, {"Retry-After": str(_RETRY_BUSY_S)})
+            raise Refused(503, busy, retry_after_s=_RETRY_BUSY_S)
         if request.method == "HEAD":
             return Response(headers=STREAM_HEADERS, media_type=Browser.media_type)
         return self._updates.join(visitor, after)
@@ -145,7 +145,7 @@ def _selection(query: Query, limit: int) -> _Selection:
 
 def _sent(answer: Answer, request: Request, content_type: str, headers: dict[str, str]) -> Response:
     """Return the answer in the encoding that the client takes; its length says whether all of it arrived."""
-    headers = {**NOT_STORED, **headers, "Vary": "Accept-Encoding"}
+    headers = {"Cache-Control": "no-store", **headers, "Vary": "Accept-Encoding"}
     if accepts_gzip(request):
         packed = {**headers, "Content-Encoding": "gzip"}
         return PartedResponse(answer.packed_parts(), len(answer.packed), content_type, packed)

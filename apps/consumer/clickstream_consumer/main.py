@@ -28,7 +28,7 @@ from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
 from clickstream_kafka.library_errors import LibraryErrors
 from clickstream_kafka.patches import apply_to_kafka_python
-from clickstream_web.server import WebServer
+from clickstream_web.server import web_server
 from clickstream_web.shell import application
 from clickstream_web.visitors import Visitors
 
@@ -104,7 +104,7 @@ def _page(
     routes = Website(updates, visitors, settings.language).routes
     app = application(routes, service, health=health, not_found=_NOT_FOUND)
     with (
-        WebServer(app, service.http_port, service, before_stop=updates.stream.close),
+        web_server(app, service.http_port, service, before_stop=updates.stream.close),
         Feed(reader, updates, stop.is_set, stop.wait, instruments.known),
     ):
         yield

@@ -35,7 +35,7 @@ class Updates:
         status = event("status", msgspec.json.encode({"condition": condition}))
         if status != self._status:
             self._status = status
-            self.stream.post(lambda: self._send_all(status))
+            self.stream.send(status)
 
     def history_is_complete(self) -> None:
         """From here on results are new; browsers that joined before are sent what they have missed."""
@@ -53,13 +53,7 @@ class Updates:
 
     def _window(self, kept: Kept, position: str) -> None:
         if self._complete:
-            data = event("window", kept.json, position)
-            self.stream.post(lambda: self._send_all(data, windows=True))
-
-    def _send_all(self, data: bytes, *, windows: bool = False) -> None:
-        for browser in self.stream:
-            if not windows or browser not in self._behind:
-                browser.queue(data)
+            self.stream.send(event("window", kept.json, position), lambda browser: browser not in self._behind)
 
     def _catch_up_all(self) -> None:
         for browser in list(self._behind):

@@ -151,7 +151,7 @@ def test_one_address_has_some_pages_open_and_leaves_room_for_others(serve: Serve
     opened.append(listen(site, SOMEBODY))
     for each in opened:
         each.close()
-    eventually(lambda: not site.stream._of_visitor, 10)
+    eventually(lambda: len(site.stream) == 0, 10)
 
 
 def test_pages_that_are_opened_at_the_same_moment_are_counted_too(serve: Serve) -> None:

@@ -1,25 +1,22 @@
 """Where an app listens, and for which hosts it answers.
 
-An app that only listens on its own machine is still within reach of foreign pages: a site may let its own name point to
-127.0.0.1 after its page was loaded (DNS rebinding), and the browser then takes the app for that site and lets the
-page's scripts read every answer. What gives such a request away is its Host, which names the site. So whoever knows by
-which names an app is reached can have all others refused. A Host that is an address passes always: an address can't be
-made to point elsewhere, and the probes of Kubernetes and Prometheus have nothing else. So does a request without a
-Host, which no browser sends.
+An app that listens on its own machine only can still be reached by foreign pages: a site may point its own name to
+127.0.0.1 after its page was loaded (DNS rebinding); the browser then takes the app for that site, and the page's
+scripts can read every answer. Such a request is recognized by its Host, which names the site. HTTP_ALLOWED_HOSTS lists
+the names by which the app is reached; requests for others are refused. A Host that is an address always passes: an
+address can't be made to point elsewhere, and Kubernetes' probes and Prometheus send nothing else. So does a request
+without a Host, which no browser sends.
 """
 
 import errno
 import ipaddress
+import os
 import re
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import setting
-
-T = TypeVar("T")
 
 ALL_ADDRESSES = "::"
 """Listens on all addresses of the machine, those of IPv4 too, and only on these where there is no IPv6."""
@@ -108,44 +105,22 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def listening_socket(host: str, port: int, setting: str = "HTTP_PORT") -> socket.socket:
-    """Return a socket that listens there. Raises SettingsError that names `setting`, or HTTP_HOST, when it can't."""
+    """Return a socket that listens there; on all IPv4 addresses where `host` is ALL_ADDRESSES and there is no IPv6.
 
-    def listen(address: str) -> socket.socket:
-        listener = socket.socket(family_of(address))
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if address == ALL_ADDRESSES:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            listener.bind((address, port))
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-        return listener
-
-    try:
-        return listening(host, listen)
-    except OSError as error:
-        if is_not_ours(error):
-            raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({error.strerror})") from error
-        raise SettingsError(
-            f"{setting}={port}: cannot listen on this port ({error.strerror}); choose another one"
-        ) from error
-
-
-def listening(address: str, listen: Callable[[str], T]) -> T:
-    """Return what `listen` makes of the address; of all IPv4 addresses where it is ALL_ADDRESSES and there is no IPv6.
-
-    Raises the OSError of `listen`.
+    Raises SettingsError that names `setting`, or HTTP_HOST, when that can't be.
     """
-    if address == ALL_ADDRESSES:
+    for address in (host, _ALL_OF_IPV4) if host == ALL_ADDRESSES else (host,):
+        family = family_of(address)
+        dual = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
         try:
-            return listen(address)
+            return socket.create_server((address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
         except OSError as error:
+            failure, why = error, os.strerror(error.errno or 0)
             if not is_not_ours(error):
-                raise
-            address = _ALL_OF_IPV4
-    return listen(address)
+                raise SettingsError(
+                    f"{setting}={port}: cannot listen on this port ({why}); choose another one"
+                ) from error
+    raise SettingsError(f"HTTP_HOST={host}: cannot listen on this address ({why})") from failure
 
 
 def is_not_ours(error: OSError) -> bool:

@@ -17,12 +17,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -34,7 +34,6 @@ from clickstream_core.settings import choice, integer, setting
 
 METRICS_PATH = "/metrics"
 PROBE_PATHS = ("/healthz", "/readyz")
-ONLY_GET = "only GET and HEAD are allowed"
 
 _SILENT_CONNECTION_S = 10.0
 _SHUTDOWN_POLL_S = 0.1
@@ -99,42 +98,30 @@ class Health:
         return self._clock() - self._last_beat
 
 
-class HealthServer:
-    """Serves a `Health` and a metrics registry on `port` while its `with` block runs.
+@contextmanager
+def health_server(
+    port: int,
+    health: Health,
+    registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
+    setting: str = "HTTP_PORT",
+    listen: ListenSettings = EVERYWHERE,
+) -> Iterator[None]:
+    """Serve `health` and `registry` on `port` while the `with` block runs; port 0 serves nothing.
 
-    `listen` gives the address and the hosts. Port 0 serves nothing. Entering raises SettingsError when the port or the
-    address can't be used; `setting` is the port's name there.
+    `listen` gives the address and the hosts. Raises SettingsError when the port or the address can't be used; `setting`
+    is the port's name there.
     """
-
-    def __init__(
-        self,
-        port: int,
-        health: Health,
-        registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
-        setting: str = "HTTP_PORT",
-        listen: ListenSettings = EVERYWHERE,
-    ) -> None:
-        self._port = port
-        self._setting = setting
-        self._listen = listen
-        self._pages = _Pages(health, registry, listen)
-        self._server: _Server | None = None
-
-    def __enter__(self) -> Self:
-        if self._port:
-            self._server = _Server(listening_socket(self._listen.http_host, self._port, self._setting))
-            self._server.set_app(self._pages)
-            threading.Thread(
-                target=self._server.serve_forever, args=(_SHUTDOWN_POLL_S,), name="health-server", daemon=True
-            ).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+    if port == 0:
+        yield
+        return
+    server = _Server(listening_socket(listen.http_host, port, setting))
+    server.set_app(_Pages(health, registry, listen))
+    threading.Thread(target=server.serve_forever, args=(_SHUTDOWN_POLL_S,), name="health-server", daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 class _Pages:
@@ -142,41 +129,36 @@ class _Pages:
 
     def __init__(self, health: Health, registry: prometheus_client.CollectorRegistry, listen: ListenSettings) -> None:
         self._health = health
-        self._metrics: Callable[..., Iterable[bytes]] = prometheus_client.make_wsgi_app(registry)
+        self._metrics = prometheus_client.make_wsgi_app(registry)
         self._listen = listen
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        status, headers, body = self._answer(environ)
-        headers += [
-            ("Content-Length", str(len(body))),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Server", "clickstream"),
-        ]
-        start_response(status, headers)
+        status, headers, body = self._answer(environ["REQUEST_METHOD"], environ)
+        always = [("Content-Length", str(len(body))), ("X-Content-Type-Options", "nosniff"), ("Server", "clickstream")]
+        start_response(status, [*headers, *always])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _answer(self, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
+    def _answer(self, method: str, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
         try:
             target = urlsplit(environ["PATH_INFO"])
         except ValueError:
             return _text(HTTPStatus.BAD_REQUEST, "the address cannot be read")
         if not all(map(self._listen.answers_for, (target.netloc, environ.get("HTTP_HOST", "")))):
             return _text(HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            status, headers, body = _text(HTTPStatus.METHOD_NOT_ALLOWED, ONLY_GET)
-            return status, [*headers, ("Allow", "GET, HEAD")], body
+        if method not in ("GET", "HEAD"):
+            return _text(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are allowed", ("Allow", "GET, HEAD"))
         if target.path in PROBE_PATHS:
             return _text(*self._health.answer(target.path))
         if target.path != METRICS_PATH:
             return _text(HTTPStatus.NOT_FOUND, "not found; there are /healthz, /readyz and /metrics")
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *head: started.append(head)))
-        return *started[0], body
+        head: list[Any] = []
+        body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *given: head.extend(given)))
+        return head[0], head[1], body
 
 
-def _text(status: HTTPStatus, text: str) -> tuple[str, list[tuple[str, str]], bytes]:
-    headers = [("Content-Type", "text/plain; charset=utf-8")]
-    return f"{status.value} {status.phrase}", headers, f"{text}\n".encode()
+def _text(status: HTTPStatus, text: str, *headers: tuple[str, str]) -> tuple[str, list[tuple[str, str]], bytes]:
+    content_type = ("Content-Type", "text/plain; charset=utf-8")
+    return f"{status.value} {status.phrase}", [content_type, *headers], f"{text}\n".encode()
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -202,9 +184,6 @@ class _Handler(WSGIRequestHandler):
     error_content_type = "text/plain; charset=utf-8"
     error_message_format = "%(code)d %(message)s\n"
 
-    def get_stderr(self) -> Any:
-        return io.StringIO()  # wsgiref's traceback for a client that takes nothing
-
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         # RFC 9110's phrase, which Python has from 3.13 on.
         super().send_error(code, "URI Too Long" if code == HTTPStatus.REQUEST_URI_TOO_LONG else message, explain)
@@ -212,6 +191,9 @@ class _Handler(WSGIRequestHandler):
     def end_headers(self) -> None:
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
+
+    def get_stderr(self) -> Any:
+        return io.StringIO()  # wsgiref's traceback for a client that takes nothing
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

@@ -2,14 +2,14 @@
 
 import http.client
 import socket
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.listening import ListenSettings, listening, url_host
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.listening import ListenSettings, listening_socket, url_host
+from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
 
 
@@ -43,33 +43,30 @@ def status(port: int, *hosts: str, address: str = "127.0.0.1", target: str = "/h
     [("", 200), ("0.0.0.0", 200), ("::", 200), ("127.0.0.1", 0), ("localhost", 0), ("[::ffff:127.0.0.1]", 0)],
 )
 def test_an_app_listens_where_it_is_told_and_everywhere_by_default(port: int, http_host: str, elsewhere: int) -> None:
-    with HealthServer(port, Health(), CollectorRegistry(), listen=read(HTTP_HOST=http_host)):
+    with health_server(port, Health(), CollectorRegistry(), listen=read(HTTP_HOST=http_host)):
         assert status(port, "localhost") == 200
         assert status(port, "localhost", address="127.0.0.2") == elsewhere, "an address that nobody chose"
 
 
-def test_where_there_is_no_ipv6_all_addresses_are_those_of_ipv4(missing: Callable[[str], str]) -> None:
-    assert listening("::", missing) == "0.0.0.0"
-    with pytest.raises(OSError, match="not supported"):
-        listening("::1", missing)
+def test_where_there_is_no_ipv6_all_addresses_are_those_of_ipv4(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = socket.create_server
 
-
-@pytest.fixture
-def missing() -> Callable[[str], str]:
-    """Listens as on a machine without IPv6."""
-
-    def listen(address: str) -> str:
-        if ":" in address:
+    def create_server(address: tuple[str, int], **options: Any) -> socket.socket:
+        if ":" in address[0]:
             raise OSError(97, "Address family not supported by protocol")
-        return address
+        return create(address, **options)
 
-    return listen
+    monkeypatch.setattr(socket, "create_server", create_server)
+    with listening_socket("::", port) as listener:
+        assert listener.getsockname() == ("0.0.0.0", port)
+    with pytest.raises(SettingsError, match="HTTP_HOST=::1: .*not supported"):
+        listening_socket("::1", port)
 
 
 def test_an_address_of_another_machine_is_named(port: int) -> None:
     with (
         pytest.raises(SettingsError, match=r"HTTP_HOST=192\.0\.2\.1: cannot listen on this address"),
-        HealthServer(port, Health(), CollectorRegistry(), listen=read(HTTP_HOST="192.0.2.1")),
+        health_server(port, Health(), CollectorRegistry(), listen=read(HTTP_HOST="192.0.2.1")),
     ):
         pytest.fail("it listens")
 
@@ -114,7 +111,7 @@ def test_a_foreign_sites_name_is_not_answered_for(host: str) -> None:
 
 def test_a_request_for_a_foreign_host_is_refused_whatever_it_asks_for(port: int) -> None:
     listen = read(HTTP_ALLOWED_HOSTS="localhost")
-    with HealthServer(port, Health(), CollectorRegistry(), listen=listen):
+    with health_server(port, Health(), CollectorRegistry(), listen=listen):
         for path in ("/", "/healthz", "/readyz", "/metrics"):
             assert status(port, "evil.example", target=path) == 421
         assert status(port, "localhost", "evil.example") == 421, "whichever of two counts elsewhere"

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health, health_server
 
 
 class Clock:
@@ -39,11 +39,11 @@ def health(clock: Clock) -> Health:
 
 
 @pytest.fixture
-def server(port: int, health: Health) -> Iterator[HealthServer]:
+def server(port: int, health: Health) -> Iterator[None]:
     registry = CollectorRegistry()
     Counter("clickstream_events", "Events", registry=registry).inc(3)
-    with HealthServer(port, health, registry) as server:
-        yield server
+    with health_server(port, health, registry):
+        yield
 
 
 def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
@@ -170,7 +170,7 @@ def test_a_taken_port_is_a_settings_error(health: Health) -> None:
         taken = holder.getsockname()[1]
         with (
             pytest.raises(SettingsError, match=f"HTTP_PORT={taken}: .*Address already in use"),
-            HealthServer(taken, health),
+            health_server(taken, health),
         ):
             pytest.fail("the server started on a taken port")
 
@@ -179,14 +179,14 @@ def test_port_0_serves_nothing(health: Health, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> None:
         raise AssertionError("a socket was opened")
 
-    monkeypatch.setattr("clickstream_core.service._Server", refuse)
-    with HealthServer(0, health) as server:
-        assert isinstance(server, HealthServer)
+    monkeypatch.setattr("clickstream_core.service.listening_socket", refuse)
+    with health_server(0, health):
+        pass
 
 
 def test_the_port_is_free_again_afterwards(port: int, health: Health) -> None:
     for _ in range(2):
-        with HealthServer(port, health):
+        with health_server(port, health):
             assert ask(port, "/healthz")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(port, "/healthz")

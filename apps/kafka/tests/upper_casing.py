@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from clickstream_core.logs import configure_logs
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health, health_server
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.connection import connect, wait_for_topics
@@ -110,7 +110,7 @@ async def process(health: Health, stopping: asyncio.Event) -> int:
 def main() -> int:
     configure_logs("INFO", "text", "upper-casing")
     health = Health()
-    with HealthServer(int(os.environ["HTTP_PORT"]), health):
+    with health_server(int(os.environ["HTTP_PORT"]), health):
         return asyncio.run(serve(partial(process, health)))
 
 

@@ -10,7 +10,7 @@ import prometheus_client
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import configure_logs
 from clickstream_core.process import run
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
 from clickstream_kafka.patches import apply_to_kafka_python
@@ -39,7 +39,7 @@ def produce() -> int:
     count = process_count(settings.rate)
     shares = [Share(index, count, seed) for index in range(count)]
     watcher = Watcher(settings)
-    with Shutdown() as shutdown, HealthServer(settings.service.http_port, watcher.health, listen=settings.service):
+    with Shutdown() as shutdown, health_server(settings.service.http_port, watcher.health, listen=settings.service):
         if count == 1:
             generate(settings, shares[0], DirectControl(watcher, shutdown.requested))
         else:

@@ -14,7 +14,7 @@ import uvloop
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.logs import announce, complain, configure_logs
 from clickstream_core.process import run
-from clickstream_core.service import Health, HealthServer
+from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.connection import connect, wait_for_topics
@@ -63,7 +63,7 @@ def _main() -> int:
     instruments.WINDOW_SIZE_SECONDS.set(settings.window_size / 1000)
     instruments.MAX_CLOCK_SKEW_SECONDS.set(settings.max_clock_skew / 1000)
     health = Health()
-    with HealthServer(settings.service.http_port, health, listen=settings.service):
+    with health_server(settings.service.http_port, health, listen=settings.service):
         try:
             keep_freed_memory()
             collect_garbage_rarely()

@@ -15,8 +15,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -46,27 +46,23 @@ class Browser(Response):
 
     def __init__(self, stream: "EventStream", visitor: str) -> None:
         self.status_code = HTTPStatus.OK
-        self.background = None
         self.init_headers(HEADERS)
         self.visitor = visitor
         self.waiting: deque[bytes] = deque()
         self.waiting_bytes = 0
         self._stream = stream
         self._wake = asyncio.Event()
-        self._ending = False
         self._sending: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send what is queued until the page or the stream is closed."""
-        loop = asyncio.get_running_loop()
-        self._sending = loop.create_task(self._send_all(send))
-        leaving = loop.create_task(_disconnected(receive))
+        self._sending = asyncio.create_task(self._send_all(send))
+        leaving = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait((self._sending, leaving), return_when=asyncio.FIRST_COMPLETED)
             if self._sending.done() and not self._sending.cancelled():
                 self._sending.result()
         finally:
-            self._sending.cancel()
             leaving.cancel()
             self._stream.forget(self)
 
@@ -74,13 +70,8 @@ class Browser(Response):
         """Send `data` once everything before it was; too much of that closes the connection."""
         self.waiting.append(data)
         self.waiting_bytes += len(data)
-        self._wake.set()
         if self.waiting_bytes > MAX_WAITING_BYTES:
             self._stream.drop(self)
-
-    def end(self) -> None:
-        """End the stream after what is queued."""
-        self._ending = True
         self._wake.set()
 
     def abort(self) -> None:
@@ -96,7 +87,7 @@ class Browser(Response):
                 data = self._next()
                 await send({"type": "http.response.body", "body": data, "more_body": True})
                 self.waiting_bytes -= len(data)
-            if self._ending:
+            if self._stream.closed:
                 break
             self._wake.clear()
             try:
@@ -130,16 +121,13 @@ class EventStream:
     ) -> None:
         self.heartbeat = heartbeat
         self.heartbeat_s = heartbeat_s
+        self.closed = False
         self._dropped = dropped
         self._loop: asyncio.AbstractEventLoop | None = None
         self._browsers: set[Browser] = set()
-        self._of_visitor: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._browsers)
-
-    def __iter__(self) -> Iterator[Browser]:
-        return iter(list(self._browsers))
 
     @property
     def full(self) -> bool:
@@ -148,14 +136,13 @@ class EventStream:
 
     def open_of(self, visitor: str) -> int:
         """Return how many browsers of a visitor listen."""
-        return self._of_visitor[visitor]
+        return sum(browser.visitor == visitor for browser in self._browsers)
 
     def join(self, visitor: str) -> Browser:
         """Return the response for one more browser of the visitor; the caller has asked whether there is room."""
         self._loop = asyncio.get_running_loop()
         browser = Browser(self, visitor)
         self._browsers.add(browser)
-        self._of_visitor[visitor] += 1
         # Not all at once when the server comes back.
         browser.queue(b"retry: %d\n\n" % random.randint(1_000, 4_000))
         browser.queue(self.heartbeat())
@@ -170,12 +157,17 @@ class EventStream:
 
     def forget(self, browser: Browser) -> None:
         """Remove a browser, and close its connection if it is still open."""
-        if browser in self._browsers:
-            self._browsers.remove(browser)
-            self._of_visitor[browser.visitor] -= 1
-            if not self._of_visitor[browser.visitor]:
-                del self._of_visitor[browser.visitor]
-            browser.abort()
+        self._browsers.discard(browser)
+        browser.abort()
+
+    def send(self, data: bytes, to: Callable[[Browser], bool] = lambda browser: True) -> None:
+        """Queue `data` for the browsers that `to` chooses; callable from any thread."""
+
+        def queue() -> None:
+            for browser in filter(to, list(self._browsers)):
+                browser.queue(data)
+
+        self.post(queue)
 
     def post(self, step: Callable[[], None]) -> None:
         """Run `step` in the loop's thread, after those before it; callable from any thread.
@@ -187,12 +179,9 @@ class EventStream:
                 self._loop.call_soon_threadsafe(step)
 
     def close(self) -> None:
-        """End all streams; callable from any thread."""
-        self.post(self._end_all)
-
-    def _end_all(self) -> None:
-        for browser in self._browsers:
-            browser.end()
+        """End all streams after what is queued; callable from any thread."""
+        self.closed = True
+        self.send(b"")
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from clickstream_web.errors import Refused
+
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -47,16 +49,8 @@ def preferred_language(accepted: str, languages: Sequence[str]) -> str | None:
     return best
 
 
-class BadParameter(ValueError):
-    """A query that cannot be answered; the message says what is allowed."""
-
-    def __init__(self, parameter: str, value: str, message: str) -> None:
-        super().__init__(message)
-        self.answer = {"error": f"{parameter}={value}: {message}", "parameter": parameter, "value": value}
-
-
 class Query:
-    """The query's parameters: each at most once, and only those that are `allowed`. Raises BadParameter."""
+    """The query's parameters: each at most once, and only those that are `allowed`. Raises Refused."""
 
     def __init__(self, request: Request, *allowed: str) -> None:
         self._values: dict[str, str] = {}
@@ -64,20 +58,24 @@ class Query:
         try:
             pairs = parse_qsl(text, keep_blank_values=True, errors="replace", max_num_fields=_MAX_PARAMETERS)
         except ValueError as error:
-            raise BadParameter("query", text[:100], f"expected at most {_MAX_PARAMETERS} parameters") from error
+            raise _refused("query", text[:100], f"expected at most {_MAX_PARAMETERS} parameters") from error
         for name, value in pairs:
             if name not in allowed:
-                raise BadParameter(name, value, f"not a parameter; expected {', '.join(allowed)}")
+                raise _refused(name, value, f"not a parameter; expected {', '.join(allowed)}")
             if name in self._values:
-                raise BadParameter(name, value, "given twice")
+                raise _refused(name, value, "given twice")
             self._values[name] = value
 
     def value(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
-        """Return the parsed parameter, `default` where it is not given. Raises BadParameter."""
+        """Return the parsed parameter, `default` where it is not given. Raises Refused with what is allowed."""
         given = self._values.get(name)
         if given is None:
             return default
         try:
             return parse(given)
         except ValueError as error:
-            raise BadParameter(name, given, str(error)) from error
+            raise _refused(name, given, str(error)) from error
+
+
+def _refused(parameter: str, value: str, why: str) -> Refused:
+    return Refused(400, f"{parameter}={value}: {why}", {"parameter": parameter, "value": value})

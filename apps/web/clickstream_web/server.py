@@ -12,9 +12,8 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -25,80 +24,67 @@ from clickstream_core.listening import EVERYWHERE, ListenSettings, listening_soc
 _SILENT_CONNECTION_S = 10
 _STUCK_CLIENT_S = 60
 _SEND_BUFFER_BYTES = 64 << 10
-_LARGEST_HEAD_BYTES = 64 << 10
+_MAX_HEAD_BYTES = 64 << 10
 _LAST_ANSWERS_S = 2
 _STOP_S = 4.0
 
 _log = logging.getLogger(__name__)
 
 
-class WebServer:
-    """Serves `app` on `port` while its `with` block runs; port 0 serves nothing.
+@contextmanager
+def web_server(
+    app: ASGIApp,
+    port: int,
+    listen: ListenSettings = EVERYWHERE,
+    setting: str = "HTTP_PORT",
+    before_stop: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Serve `app` on `port` while the `with` block runs.
 
     `before_stop` is called before the server waits for the answers that are being sent, to end those that would last.
-    Entering raises SettingsError when the port or the address can't be used; `setting` is the port's name there.
+    Raises SettingsError when the port or the address can't be used; `setting` is the port's name there.
     """
+    listener = listening_socket(listen.http_host, port, setting)
+    # Accepted connections inherit both.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_CLIENT_S * 1000)
+    config = uvicorn.Config(
+        app,
+        http=_Connection,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",  # the application logs its errors itself; what is left are clients' mistakes
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        headers=[("server", "clickstream")],
+        timeout_keep_alive=_SILENT_CONNECTION_S,
+        timeout_graceful_shutdown=_LAST_ANSWERS_S,
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=_run, args=(server, listener), name="web-server", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        before_stop()
+        server.should_exit = True
+        thread.join(_STOP_S)
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        port: int,
-        listen: ListenSettings = EVERYWHERE,
-        setting: str = "HTTP_PORT",
-        before_stop: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._port = port
-        self._host = listen.http_host
-        self._setting = setting
-        self._before_stop = before_stop
-        config = uvicorn.Config(
-            app,
-            http=_Connection,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="critical",  # the application logs its errors itself; what is left are clients' mistakes
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            headers=[("server", "clickstream")],
-            timeout_keep_alive=_SILENT_CONNECTION_S,
-            timeout_graceful_shutdown=_LAST_ANSWERS_S,
-            h11_max_incomplete_event_size=_LARGEST_HEAD_BYTES,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> Self:
-        if self._port:
-            listener = listening_socket(self._host, self._port, self._setting)
-            # Accepted connections inherit both.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STUCK_CLIENT_S * 1000)
-            self._thread = threading.Thread(target=self._run, args=(listener,), name="web-server", daemon=True)
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._thread is not None:
-            self._before_stop()
-            self._server.should_exit = True
-            self._thread.join(_STOP_S)
-
-    def _run(self, listener: socket.socket) -> None:
-        with listener:
-            asyncio.run(self._serve(listener))
-        if not self._server.should_exit:
-            _log.error("The HTTP server stopped unexpectedly")
-
-    async def _serve(self, listener: socket.socket) -> None:
-        await self._server.serve([listener])
-        for connection in list(self._server.server_state.connections):
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    async def serve() -> None:
+        await server.serve([listener])
+        for connection in list(server.server_state.connections):
             connection.transport.abort()
+
+    asyncio.run(serve())
+    if not server.should_exit:
+        _log.error("The HTTP server stopped unexpectedly")
 
 
 class _Connection(H11Protocol):

@@ -8,8 +8,8 @@ An application that is given a `Health` answers /healthz, /readyz and /metrics i
 are answered by the loop that serves the pages, which is another thread than the app's: an app's loop that is stuck is
 reported with 503, and if the loop of the pages is stuck, the kubelet's probe times out, and the pod is restarted too.
 
-What an endpoint raises becomes an answer: BadParameter 400 and TooMuch 429 as JSON, an HTTPException as plain text,
-and anything else a 500 that says nothing, with the traceback in the log.
+What an endpoint raises becomes an answer: Refused as JSON, any other HTTPException as plain text, anything else as a
+500 without details, which are in the log.
 """
 
 import logging
@@ -29,8 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clickstream_core.listening import EVERYWHERE, MISDIRECTED, ListenSettings
 from clickstream_core.service import METRICS_PATH, PROBE_PATHS, Health
-from clickstream_web.requests import BadParameter
-from clickstream_web.visitors import TooMuch
+from clickstream_web.errors import Refused
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -40,7 +39,6 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-NOT_STORED = {"Cache-Control": "no-store"}
 
 _log = logging.getLogger(__name__)
 
@@ -58,51 +56,32 @@ def application(
     `not_found` is the answer for any other path.
     """
     own = [] if health is None else _own_routes(health, registry)
+    own_paths = [route.path for route in own]
     app = Starlette(
         routes=[*own, *routes],
-        exception_handlers={
-            404: partial(_not_found, f"{not_found}\n"),
-            HTTPException: _refused,
-            BadParameter: _bad_parameter,
-            TooMuch: _too_much,
-            Exception: _failed,
-        },
+        exception_handlers={HTTPException: partial(_refused, not_found), Exception: _failed},
     )
     app.router.redirect_slashes = False
-    return _Shell(app, listen, headers, frozenset(route.path for route in own))
 
-
-def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return `content` as JSON that no cache keeps."""
-    return Response(msgspec.json.encode(content), status, {**NOT_STORED, **(headers or {})}, "application/json")
-
-
-class _Shell:
-    def __init__(
-        self, app: ASGIApp, listen: ListenSettings, headers: Mapping[str, str], without_headers: frozenset[str]
-    ) -> None:
-        self._app = app
-        self._listen = listen
-        self._headers = headers
-        self._without_headers = without_headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def shell(scope: Scope, receive: Receive, send: Send) -> None:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                for name, value in self._headers.items() if scope["path"] not in self._without_headers else ():
-                    headers.setdefault(name, value)
+                found = MutableHeaders(scope=message)
+                found["X-Content-Type-Options"] = "nosniff"
+                for name, value in headers.items() if scope["path"] not in own_paths else ():
+                    found.setdefault(name, value)
             await send(message)
 
         try:
-            await (_refusal(scope, self._listen) or self._app)(scope, receive, sending)
+            await (_misdirected(scope, listen) or app)(scope, receive, sending)
         except Exception:  # which has been answered, unless the answer had begun: then the server closes the connection
             _log.exception("%s %r failed", scope["method"], scope["path"])
 
+    return shell
 
-def _refusal(scope: Scope, listen: ListenSettings) -> Response | None:
-    """Return the answer to a request that is not for this server; bring the path of any other into its short form."""
+
+def _misdirected(scope: Scope, listen: ListenSettings) -> Response | None:
+    """Return the answer to a request that is not for this server; reduce the target of any other to its path."""
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     if not scope["path"].startswith("/") and scope["path"] != "*":  # as proxies are asked: RFC 9112, 3.2.2
         try:
@@ -126,13 +105,12 @@ def _own_routes(health: Health, registry: prometheus_client.CollectorRegistry) -
     return [*(Route(path, probe) for path in PROBE_PATHS), Route(METRICS_PATH, metrics)]
 
 
-async def _not_found(text: str, request: Request, error: Exception) -> Response:
-    return PlainTextResponse(text, 404)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
+async def _refused(not_found: str, request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    text, headers = error.detail, dict(error.headers or {})
+    headers = dict(error.headers or {})
+    if isinstance(error, Refused):
+        return Response(msgspec.json.encode(error.answer), error.status_code, headers, "application/json")
+    text = not_found if error.status_code == 404 else error.detail
     if error.status_code == 405:
         allowed = sorted(method.strip() for method in headers["Allow"].split(","))
         text, headers["Allow"] = f"only {' and '.join(allowed)} are allowed", ", ".join(allowed)
@@ -141,13 +119,3 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     return PlainTextResponse("internal server error\n", 500)
-
-
-async def _bad_parameter(request: Request, error: Exception) -> Response:
-    assert isinstance(error, BadParameter)
-    return json_response(error.answer, 400)
-
-
-async def _too_much(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TooMuch)
-    return json_response({"error": str(error)}, 429, {"Retry-After": str(error.seconds)})

@@ -15,20 +15,13 @@ from starlette.requests import Request
 
 from clickstream_core.addresses import Network, Proxies, limited_network
 from clickstream_core.limits import RateLimit
+from clickstream_web.errors import Refused
 from clickstream_web.requests import field
 
 MAX_STREAMS = 20
 """Open at once for one visitor; browsers have six at most to one server."""
 
 _RETRY_STREAM_S = 10
-
-
-class TooMuch(Exception):
-    """A request that is refused now and may pass `seconds` later."""
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(message)
-        self.seconds = seconds
 
 
 class Visitors:
@@ -57,15 +50,17 @@ class Visitors:
         return limited_network(self._proxies.visitor_address(peer, field(request, "X-Forwarded-For")))
 
     def admit(self, visitor: str, requests: int) -> None:
-        """Count so many requests of the visitor. Raises TooMuch when that is above the limit."""
+        """Count so many requests of the visitor. Raises Refused when that is above the limit."""
         with self._lock:
             seconds = self._limit.take(visitor, requests)
         if seconds:
             self._refused("requests")
-            raise TooMuch(f"too many requests of this address; come again in {seconds} s (API_LIMIT)", seconds)
+            message = f"too many requests of this address; come again in {seconds} s (API_LIMIT)"
+            raise Refused(429, message, retry_after_s=seconds)
 
     def admit_stream(self, open_streams: int) -> None:
-        """Raise TooMuch when a visitor with so many open event streams may have no further one."""
+        """Raise Refused when a visitor with so many open event streams may have no further one."""
         if open_streams >= self.max_streams:
             self._refused("streams")
-            raise TooMuch(f"this address has {open_streams} pages open; close some (API_LIMIT)", _RETRY_STREAM_S)
+            message = f"this address has {open_streams} pages open; close some (API_LIMIT)"
+            raise Refused(429, message, retry_after_s=_RETRY_STREAM_S)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from clickstream_local.ports import free_port
 from clickstream_web.event_stream import MAX_WAITING_BYTES, EventStream, event
-from clickstream_web.server import WebServer
+from clickstream_web.server import web_server
 from clickstream_web.shell import application
 from kit.event_listener import Listener
 from kit.poll import eventually
@@ -31,13 +31,7 @@ class Site:
 
     def publish(self, number: int, filling: int = 0) -> None:
         """Send an event to all who listen."""
-        data = event("news", b'{"n":%d,"text":"%s"}' % (number, b"x" * filling))
-
-        def queue() -> None:
-            for browser in self.stream:
-                browser.queue(data)
-
-        self.stream.post(queue)
+        self.stream.send(event("news", b'{"n":%d,"text":"%s"}' % (number, b"x" * filling)))
 
     def listen(self, receive_buffer: int = 0) -> Listener:
         """One more browser."""
@@ -54,7 +48,7 @@ def site() -> Iterator[Site]:
 
     port = free_port()
     app = application([Route("/events", events)])
-    with WebServer(app, port, before_stop=stream.close):
+    with web_server(app, port, before_stop=stream.close):
         yield Site(port, stream, dropped)
 
 
@@ -108,7 +102,7 @@ def test_only_a_browser_that_is_too_slow_counts_as_dropped(site: Site) -> None:
 
 def test_what_waits_for_a_slow_browser_is_bounded(site: Site) -> None:
     slow = site.listen(receive_buffer=4096)
-    (browser,) = site.stream
+    (browser,) = site.stream._browsers
     most = 0
     for number in range(1, 60):
         site.publish(number, filling=20_000)
@@ -121,7 +115,7 @@ def test_what_waits_for_a_slow_browser_is_bounded(site: Site) -> None:
 
 def test_what_waits_for_many_browsers_is_in_memory_once(site: Site) -> None:
     slow = [site.listen(receive_buffer=4096) for _ in range(100)]
-    browsers = list(site.stream)
+    browsers = list(site.stream._browsers)
     tracemalloc.start()
     for number in range(1, 381):  # 250 kB, less than may wait for one
         site.publish(number, filling=600)
@@ -162,9 +156,9 @@ def test_the_server_ends_in_time_with_200_browsers_and_one_of_them_takes_nothing
         return stream.join("somebody")
 
     port = free_port()
-    with WebServer(application([Route("/events", events)]), port, before_stop=stream.close):
+    with web_server(application([Route("/events", events)]), port, before_stop=stream.close):
         listeners = [Listener(port, "/events", receive_buffer=4096) for _ in range(200)]
-        (first, *_) = stream
+        (first, *_) = stream._browsers
         for _ in range(2):
             stream.post(lambda: first.queue(event("news", b"x" * 120_000)))
         eventually(lambda: first.waiting_bytes, 5)

@@ -3,7 +3,8 @@
 import pytest
 from starlette.requests import Request
 
-from clickstream_web.requests import BadParameter, Query, accepts_gzip, field, language, preferred_language
+from clickstream_web.errors import Refused
+from clickstream_web.requests import Query, accepts_gzip, field, language, preferred_language
 
 LANGUAGES = ("en", "ko")
 
@@ -74,6 +75,6 @@ def test_parameters_are_parsed_and_have_defaults() -> None:
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_is_allowed(text: str, error: str) -> None:
-    with pytest.raises(BadParameter) as raised:
+    with pytest.raises(Refused) as raised:
         Query(request(text), "limit").value("limit", int, 1)
     assert error in raised.value.answer["error"]

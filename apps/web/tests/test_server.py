@@ -16,9 +16,8 @@ from clickstream_core.listening import ListenSettings
 from clickstream_local.ports import free_port
 from clickstream_web import server as module
 from clickstream_web.responses import PartedResponse, in_parts
-from clickstream_web.server import WebServer
+from clickstream_web.server import web_server
 from clickstream_web.shell import application
-from kit.poll import eventually
 
 LARGE = b"x" * 8_000_000
 Serve = Callable[..., int]
@@ -42,7 +41,7 @@ def serve() -> Iterator[Serve]:
 
         def serve(listen: ListenSettings = ListenSettings("127.0.0.1")) -> int:  # noqa: B008 - frozen
             port = free_port()
-            stack.enter_context(WebServer(APP, port, listen))
+            stack.enter_context(web_server(APP, port, listen))
             return port
 
         yield serve
@@ -80,21 +79,15 @@ def test_a_taken_port_is_a_settings_error() -> None:
         taken = holder.getsockname()[1]
         with (
             pytest.raises(SettingsError, match=rf"SHOP_PORT={taken}: cannot listen on this port \(Address already"),
-            WebServer(APP, taken, setting="SHOP_PORT"),
+            web_server(APP, taken, setting="SHOP_PORT"),
         ):
             pytest.fail("it serves on a taken port")
-
-
-def test_port_0_serves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "listening_socket", lambda *_: pytest.fail("a socket was opened"))
-    with WebServer(APP, 0):
-        pass
 
 
 def test_the_port_is_free_again_afterwards() -> None:
     port = free_port()
     for _ in range(2):
-        with WebServer(APP, port, ListenSettings("127.0.0.1")):
+        with web_server(APP, port, ListenSettings("127.0.0.1")):
             assert ask(port)[0] == 200
     assert ask(port)[0] == 0
 
@@ -158,14 +151,3 @@ def test_what_is_no_request_is_refused_in_plain_text(serve: Serve, capfd: pytest
     assert ask(port)[0] == 200
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
-
-
-def test_a_connection_is_forgotten_when_it_ends(serve: Serve) -> None:
-    port = free_port()
-    with WebServer(APP, port) as server:
-        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
-        connections = server._server.server_state.connections
-        eventually(lambda: len(connections) == 20, 5)
-        for client in clients:
-            client.close()
-        eventually(lambda: not connections, 5)

@@ -10,14 +10,13 @@ from starlette.types import ASGIApp
 
 from clickstream_core.listening import ListenSettings
 from clickstream_core.service import Health
-from clickstream_web.requests import BadParameter
+from clickstream_web.errors import Refused
 from clickstream_web.shell import application
-from clickstream_web.visitors import TooMuch
 from kit.asgi import ask
 
 ERRORS = {
-    "parameter": BadParameter("limit", "0", "expected a whole number between 1 and 10"),
-    "limit": TooMuch("too many", 7),
+    "parameter": Refused(400, "limit=0: expected 1", {"parameter": "limit", "value": "0"}),
+    "limit": Refused(429, "too many", retry_after_s=7),
     "mistake": RuntimeError("on purpose"),
     "teapot": HTTPException(418, "I am one"),
 }
@@ -111,9 +110,7 @@ async def test_other_paths_and_methods_are_refused_in_plain_text(app: ASGIApp) -
 async def test_errors_of_the_request_are_json(app: ASGIApp) -> None:
     wrong = await ask(app, "/fails/parameter")
     assert (wrong.status, wrong.headers["content-type"]) == (400, "application/json")
-    assert wrong.body == (
-        b'{"error":"limit=0: expected a whole number between 1 and 10","parameter":"limit","value":"0"}'
-    )
+    assert wrong.body == b'{"error":"limit=0: expected 1","parameter":"limit","value":"0"}'
     refused = await ask(app, "/fails/limit")
     assert (refused.status, refused.headers["retry-after"], refused.body) == (429, "7", b'{"error":"too many"}')
     assert wrong.headers["cache-control"] == refused.headers["cache-control"] == "no-store"

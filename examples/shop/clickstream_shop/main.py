@@ -6,6 +6,7 @@ only by the address in its pages. Where the collector is to be found at the host
 """
 
 import re
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn
@@ -20,7 +21,7 @@ from clickstream_core.settings import integer, matching, read_settings, setting
 from clickstream_core.shutdown import Shutdown
 from clickstream_shop.pages import LANGUAGES, Pages, read
 from clickstream_web.requests import field, preferred_language
-from clickstream_web.server import WebServer
+from clickstream_web.server import web_server
 from clickstream_web.shell import application
 
 _FILES = {
@@ -93,10 +94,10 @@ class _Front:
         }
 
 
-def shop_server(settings: ShopSettings) -> WebServer:
+def shop_server(settings: ShopSettings) -> AbstractContextManager[None]:
     """Return the server of the shop; its `with` block serves it."""
     app = application(Shop(settings.collector).routes, settings, headers={})
-    return WebServer(app, settings.port, settings, setting="SHOP_PORT")
+    return web_server(app, settings.port, settings, setting="SHOP_PORT")
 
 
 def serve() -> int:
