@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from clickstream_core.settings import read_settings
 from clickstream_local.parts import PARTS
 from kit import inventory
 from kit.inventory import ROOT
@@ -111,6 +112,26 @@ def test_the_import_contracts_know_every_package() -> None:
     assert packages <= set(settings["root_packages"])
     layers = " | ".join(settings["contracts"][0]["layers"]).split(" | ")
     assert packages <= set(layers)
+
+
+@pytest.mark.parametrize(
+    ("app", "topics"),
+    [
+        ("producer", {"EVENTS_TOPIC"}),
+        ("streams", {"EVENTS_TOPIC", "METRICS_TOPIC", "PARTIALS_TOPIC", "DEAD_LETTER_TOPIC"}),
+        ("consumer", {"METRICS_TOPIC"}),
+        ("collector", {"EVENTS_TOPIC", "DEAD_LETTER_TOPIC"}),
+    ],
+)
+def test_an_app_has_settings_for_the_topics_that_it_uses_and_ignores_others(
+    app: str, topics: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        read_settings(inventory.settings_of(app), prog=app, description="", argv=["--help"])
+    named = set(re.findall(r"\b[A-Z_]+_TOPIC\b", capsys.readouterr().out))
+    assert named == topics
+    others = {"EVENTS_TOPIC", "METRICS_TOPIC", "PARTIALS_TOPIC", "DEAD_LETTER_TOPIC"} - topics
+    read_settings(inventory.settings_of(app), prog="", description="", argv=[], environ=dict.fromkeys(others, "a b"))
 
 
 # -- images -----------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from clickstream_core.errors import SettingsError
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, integer, number_or_off, path, setting
 from clickstream_kafka.passwords import Password
-from clickstream_kafka.settings import KafkaSettings, TopicSettings
+from clickstream_kafka.settings import DistinctTopics, KafkaSettings, dead_letter_topic, events_topic
 
 APP = "clickstream-collector"
 
@@ -106,11 +106,19 @@ class CollectorService(ServiceSettings):
 
 
 @dataclass(frozen=True)
+class CollectorTopics(DistinctTopics):
+    """The topics that the collector writes to."""
+
+    events_topic: str = events_topic()
+    dead_letter_topic: str = dead_letter_topic()
+
+
+@dataclass(frozen=True)
 class CollectorSettings:
     """Everything that `clickstream-collector` can be told."""
 
     kafka: KafkaSettings
-    topics: TopicSettings
+    topics: CollectorTopics
     service: CollectorService
     allowed_origins: tuple[str, ...] = setting(
         "ALLOWED_ORIGINS",

@@ -27,7 +27,7 @@ _LAST_OFFSETS = 20
 
 def _newest_result(kafka: KafkaConsumer, settings: ConsumerSettings, deadline: float) -> ConsumerRecord | None:
     """Return the newest result of the processor; wait for the first one."""
-    topic = settings.topics.metrics_topic
+    topic = settings.metrics_topic
     partitions = [TopicPartition(topic, number) for number in sorted(kafka.partitions_for_topic(topic) or ())]
     kafka.assign(partitions)
     for partition, end in kafka.end_offsets(partitions).items():
@@ -54,7 +54,7 @@ def check(address: str, patience_s: float = _PATIENCE_S) -> None:
         newest = _newest_result(kafka, settings, deadline)
         if newest is None:
             sys.exit(
-                f"FAILED: no result on {settings.topics.metrics_topic} within {patience_s:g} s; if windows are longer, "
+                f"FAILED: no result on {settings.metrics_topic} within {patience_s:g} s; if windows are longer, "
                 "try again when one has closed"
             )
         metrics = decode_window_metrics(newest.value)

@@ -61,7 +61,7 @@ class Connection:
         Raises KafkaUnavailable when no broker answers, KafkaRefused when one refuses, and SettingsError while
         certificate files are not whole.
         """
-        self._topic = settings.topics.metrics_topic
+        self._topic = settings.metrics_topic
         self._not_before: dict[int, int] = {}
         self._group = settings.group_id
         self._started_at = started_at

@@ -49,14 +49,14 @@ def consume() -> int:
     labels = labels_for(settings.language)
     health = Health()
     instruments = Instruments()
-    instruments.unreadable(settings.topics.metrics_topic, 0, 0)  # a series that begins with its first count has no rate
+    instruments.unreadable(settings.metrics_topic, 0, 0)  # a series that begins with its first count has no rate
     apply_to_kafka_python(instruments.unreadable)
     with (
         Shutdown() as shutdown,
         _page(settings, started_at, library_errors, instruments, health, shutdown.requested),
     ):
         announce(f"🚀 {labels.starting}")
-        announce(f"📥 {labels.source}: {settings.topics.metrics_topic}")
+        announce(f"📥 {labels.source}: {settings.metrics_topic}")
         reader = MetricsReader(
             settings,
             lambda: Connection(settings, started_at, library_errors),

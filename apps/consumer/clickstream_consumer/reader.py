@@ -69,7 +69,7 @@ class MetricsReader:
         self._level = level
         self.status = Status(Condition.CONNECTING, "connecting to Kafka")
         self._servers = ", ".join(settings.kafka.bootstrap_servers)
-        self._topic = settings.topics.metrics_topic
+        self._topic = settings.metrics_topic
         self._group = settings.group_id
         self._processor_group = settings.processor_group
         self._connect = connect

@@ -6,7 +6,7 @@ from clickstream_core.addresses import Network, networks
 from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import boolean, choice, number_or_off, setting, text
-from clickstream_kafka.settings import KafkaSettings, TopicSettings
+from clickstream_kafka.settings import KafkaSettings, metrics_topic
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class ConsumerSettings:
     """Everything that `clickstream-consumer` can be told."""
 
     kafka: KafkaSettings
-    topics: TopicSettings
     service: ServiceSettings
+    metrics_topic: str = metrics_topic()
     group_id: str = setting(
         "GROUP_ID", parse=text, default="metrics-consumer-group", help="consumer group whose committed offsets count"
     )

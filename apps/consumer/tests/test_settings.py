@@ -18,7 +18,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.language == "en"
     assert not settings.from_beginning
     assert not settings.plain
-    assert settings.topics.metrics_topic == "clickstream-metrics"
+    assert settings.metrics_topic == "clickstream-metrics"
 
 
 def test_the_flags_are_the_documented_ones() -> None:

@@ -217,42 +217,62 @@ class KafkaSettings:
         }
 
 
-@dataclass(frozen=True)
-class TopicSettings:
-    """The names of the topics."""
+# An app's settings have a field for each topic that the app uses, made with one of these.
 
-    events_topic: str = setting(
-        "EVENTS_TOPIC", parse=topic_name, default="clickstream-events", help="topic of the events"
-    )
-    metrics_topic: str = setting(
+
+def events_topic() -> str:
+    """The field for EVENTS_TOPIC."""
+    return setting("EVENTS_TOPIC", parse=topic_name, default="clickstream-events", help="topic of the events")
+
+
+def metrics_topic() -> str:
+    """The field for METRICS_TOPIC."""
+    return setting(
         "METRICS_TOPIC", parse=topic_name, default="clickstream-metrics", help="topic of the windows' metrics"
     )
-    partials_topic: str = setting(
+
+
+def partials_topic() -> str:
+    """The field for PARTIALS_TOPIC."""
+    return setting(
         "PARTIALS_TOPIC",
         parse=topic_name,
         default="clickstream-window-partials",
         help="topic of the processor's own intermediate results",
     )
-    dead_letter_topic: str = setting(
+
+
+def dead_letter_topic() -> str:
+    """The field for DEAD_LETTER_TOPIC."""
+    return setting(
         "DEAD_LETTER_TOPIC",
         parse=topic_name,
         default="clickstream-dead-letters",
         help="topic of the events that could not be counted",
     )
 
+
+class DistinctTopics:
+    """A settings class of topics, of which no two may be the same."""
+
     def validate(self) -> None:
         """Raise SettingsError when one topic was given two roles."""
-        roles = {
-            "EVENTS_TOPIC": self.events_topic,
-            "METRICS_TOPIC": self.metrics_topic,
-            "PARTIALS_TOPIC": self.partials_topic,
-            "DEAD_LETTER_TOPIC": self.dead_letter_topic,
-        }
         seen: dict[str, str] = {}
-        for setting_name, topic in roles.items():
+        for field_name, topic in vars(self).items():
+            role = field_name.upper()
             if topic in seen:
-                raise SettingsError(f"{setting_name}={topic}: expected a topic other than that of {seen[topic]}")
-            seen[topic] = setting_name
+                raise SettingsError(f"{role}={topic}: expected a topic other than that of {seen[topic]}")
+            seen[topic] = role
+
+
+@dataclass(frozen=True)
+class TopicSettings(DistinctTopics):
+    """All topics of the pipeline, as the processor uses them."""
+
+    events_topic: str = events_topic()
+    metrics_topic: str = metrics_topic()
+    partials_topic: str = partials_topic()
+    dead_letter_topic: str = dead_letter_topic()
 
 
 def _refuse_passphrase() -> str:

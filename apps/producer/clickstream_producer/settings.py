@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, number, setting
-from clickstream_kafka.settings import KafkaSettings, TopicSettings
+from clickstream_kafka.settings import KafkaSettings, events_topic
 
 APP = "clickstream-producer"
 WEBLOG_TOPIC = "web_logs"
@@ -15,8 +15,8 @@ class ProducerSettings:
     """Everything that the producer can be told; SEED absent means that each run differs."""
 
     kafka: KafkaSettings
-    topics: TopicSettings
     service: ServiceSettings
+    events_topic: str = events_topic()
     rate: float = setting(
         "RATE", parse=number(minimum=0.001, maximum=100_000), default="10", help="events per second, 1 to 20000 exactly"
     )
@@ -39,4 +39,4 @@ class ProducerSettings:
     @property
     def topic(self) -> str:
         """The topic that the records go to."""
-        return WEBLOG_TOPIC if self.kind == "weblog" else self.topics.events_topic
+        return WEBLOG_TOPIC if self.kind == "weblog" else self.events_topic
