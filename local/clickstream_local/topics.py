@@ -20,10 +20,10 @@ from clickstream_core.durations import format_duration
 from clickstream_core.processor_times import (
     BROKERS_TIME,
     ProcessorTimes,
-    mending_command,
-    what_falls_short,
-    what_tells_no_time,
-    why_too_little,
+    alter_command,
+    explain_short_retention,
+    retention_changes,
+    timestamp_type_changes,
 )
 from clickstream_local.errors import TopicsFailed
 
@@ -117,17 +117,17 @@ def keep_long_enough(
                 config = _settings_of(admin, topic.name)
                 if topic.name in own:
                     least = int(topic.configs["retention.ms"])
-                    changes = what_falls_short(config, least, least)
-                    stamp = what_tells_no_time(config) if topic.configs.items() >= BROKERS_TIME.items() else {}
+                    changes = retention_changes(config, least, least)
+                    stamp = timestamp_type_changes(config) if topic.configs.items() >= BROKERS_TIME.items() else {}
                     if changes or stamp:
                         _change(admin, topic.name, {**changes, **stamp})
                     if changes:
                         raised.append(f"{topic.name} {_kept({**config, **changes})} (was {_kept(config)})")
-                elif topic.replayed and (why := why_too_little(topic.name, config, times)):
-                    changes = what_falls_short(config, times.longest_needed_ms, times.kept_ms)
+                elif topic.replayed and (why := explain_short_retention(topic.name, config, times)):
+                    changes = retention_changes(config, times.longest_needed_ms, times.kept_ms)
                     secured = kafka_config["security_protocol"] != "PLAINTEXT"
                     refused.append(
-                        f"{why}: lower these, or {mending_command(topic.name, changes, servers, secured=secured)}"
+                        f"{why}: lower these, or {alter_command(topic.name, changes, servers, secured=secured)}"
                     )
     except (KafkaError, TimeoutError) as error:
         raise TopicsFailed(f"could not check the retention of the topics on {', '.join(servers)}: {error}") from error

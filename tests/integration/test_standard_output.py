@@ -1,4 +1,4 @@
-"""A standard output that takes nothing: its disk is full, or its reader has gone. Without a Kafka to reach."""
+"""A standard output that can't be written to: its disk is full, or its reader has gone. There is no Kafka."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 from clickstream_local.ports import free_port
 from kit.poll import eventually
 
-# What SIGTERM ends each with when it never reached Kafka; for the producer that is a run which did not come about.
+# What SIGTERM ends each with when it never reached Kafka; for the producer that is a run that has failed.
 STATUS = {"producer": 1, "streams": 0, "consumer": 0, "collector": 0}
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -47,11 +47,12 @@ def start(log: Path) -> Iterator[Start]:
 def test_a_full_disk_ends_no_app(app: str, start: Start, log: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         process = start(app, full.fileno(), LOG_FORMAT="json")
-    eventually(lambda: "Standard output takes nothing (No space left on device)" in log.read_text(), 30)
+    eventually(lambda: "Cannot write to standard output (No space left on device)" in log.read_text(), 30)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == STATUS[app]
-    lines = [json.loads(line)["message"] for line in log.read_text().splitlines()]
-    assert sum(line.startswith("Standard output") for line in lines) == 1
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert sum(line["message"].startswith("Cannot write to standard output") for line in lines) == 1
+    assert {line["app"] for line in lines} == {f"clickstream-{app}"}
 
 
 @pytest.mark.parametrize("app", STATUS)

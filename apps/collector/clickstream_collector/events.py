@@ -19,14 +19,14 @@ from clickstream_collector.devices import Device
 from clickstream_collector.errors import NotAnEvent
 from clickstream_collector.page_urls import NONE, KeptParameters, cut
 from clickstream_collector.visits import Visit, page_of
-from clickstream_core.events import LONGEST_FIELD, Event, shown
+from clickstream_core.events import MAX_FIELD_BYTES, Event, shown
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 
 DIRECT = "direct"
 """The referrer of a visit that came from nowhere else."""
 
 _CANONICAL = len("2024-10-26T10:30:45.123Z")
-_MOST_MILLISECONDS = 2**63 - 1
+_MAX_DURATION_MS = 2**63 - 1
 _WITHOUT_SCHEME = re.compile(r"//|www\.|[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?::[0-9]+)?/", re.IGNORECASE)
 
 
@@ -80,8 +80,8 @@ def read_event(candidate: Any) -> ClientEvent:
     if not (event.page_url or event.path or event.event_type):
         raise NotAnEvent("missing_field", "page_url (or path) is missing, and event_type too")
     duration = event.duration_ms
-    if duration is not None and not 0 <= duration <= _MOST_MILLISECONDS:
-        raise NotAnEvent("wrong_type", f"duration_ms must be a number from 0 to {_MOST_MILLISECONDS}, not {duration}")
+    if duration is not None and not 0 <= duration <= _MAX_DURATION_MS:
+        raise NotAnEvent("wrong_type", f"duration_ms must be a number from 0 to {_MAX_DURATION_MS}, not {duration}")
     return event
 
 
@@ -160,8 +160,8 @@ def check_lengths(event: CollectedEvent) -> None:
     """Raise NotAnEvent for a text that is longer than the processor counts."""
     for name in event.__struct_fields__:
         value = getattr(event, name)
-        if isinstance(value, str) and len(value) * 4 > LONGEST_FIELD and len(value.encode()) > LONGEST_FIELD:
-            raise NotAnEvent("wrong_type", f"{name} must be a string of at most {LONGEST_FIELD} bytes")
+        if isinstance(value, str) and len(value) * 4 > MAX_FIELD_BYTES and len(value.encode()) > MAX_FIELD_BYTES:
+            raise NotAnEvent("wrong_type", f"{name} must be a string of at most {MAX_FIELD_BYTES} bytes")
 
 
 def _milliseconds(name: str, text: str) -> int:

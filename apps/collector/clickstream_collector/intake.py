@@ -23,7 +23,7 @@ from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_collector.visitors import VisitorIds
 from clickstream_collector.visits import Visit, visit
 from clickstream_core.addresses import Proxies, limited_network
-from clickstream_core.events import LONGEST_FIELD
+from clickstream_core.events import MAX_FIELD_BYTES
 from clickstream_core.limits import RateLimit
 from clickstream_core.timestamps import parse_timestamp, with_plus
 from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
@@ -144,7 +144,7 @@ class Intake:
             )
             collected_event = collected(event, visit, device, country, user_id, session_id, self._kept_parameters)
             value = _encoded(collected_event)
-            if len(value) > LONGEST_FIELD:
+            if len(value) > MAX_FIELD_BYTES:
                 check_lengths(collected_event)
         except NotAnEvent as error:
             instruments.REJECTED.labels(error.reason).inc()

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
-from clickstream_core.nesting import DEEPEST, too_deep
+from clickstream_core.nesting import MAX_DEPTH, too_deep
 
 LARGEST_EVENT = 64_000
 """Bytes of one event's JSON."""
@@ -88,7 +88,7 @@ def too_large(size: int) -> NotAnEvent:
 
 def _decoded(text: bytes) -> Any:
     if too_deep(text):
-        raise NotJson(f"not JSON: nested more than {DEEPEST} levels deep")
+        raise NotJson(f"not JSON: nested more than {MAX_DEPTH} levels deep")
     try:
         if not text.isascii():
             str(text, "utf-8")

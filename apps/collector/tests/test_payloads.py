@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_collector.payloads import LARGEST_EVENT, MOST_EVENTS, decode_element, mended, parse, text_of
-from clickstream_core.nesting import DEEPEST
+from clickstream_core.nesting import MAX_DEPTH
 
 values = st.recursive(
     st.none()
@@ -72,11 +72,11 @@ def test_an_element_that_is_not_json_leaves_its_neighbours_readable(element: byt
         decode_element(broken)
 
 
-@pytest.mark.parametrize("levels", [DEEPEST, DEEPEST + 1, 900, 20_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1, 900, 20_000])
 def test_nesting_has_the_same_limit_on_every_python(levels: int) -> None:
     lists = b"[" * (levels - 1) + b"]" * (levels - 1)
     value, (element,) = b'{"a":' + lists + b"}", parse(b'[{"a":' + lists + b"}]")
-    if levels <= DEEPEST:
+    if levels <= MAX_DEPTH:
         assert parse(value) == decode_element(element)
         return
     with pytest.raises(NotJson, match="^not JSON: nested more than 500 levels deep$"):

@@ -43,7 +43,7 @@ def consume() -> int:
         prog="clickstream-consumer",
         description="Shows the clickstream's window results: live in a terminal, one block after another elsewhere.",
     )
-    configure_logs(settings.service.log_level, settings.service.log_format, "consumer")
+    configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-consumer")
     publish_build_info("consumer")
     library_errors = LibraryErrors()
     labels = labels_for(settings.language)

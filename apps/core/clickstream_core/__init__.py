@@ -1,6 +1,6 @@
 """What all Clickstream apps share: records, settings, health, logs, shutdown.
 
-The core knows no app and no Kafka client; the apps know the core and never one another. The version below is the
+The core imports no app and no Kafka client. Apps import the core, and never one another. The version below is the
 version of every package of this repository: their build configuration reads it from here.
 """
 

@@ -1,7 +1,7 @@
-"""The visitor's address: who asked, behind whatever proxies, in one form however it is written.
+"""The visitor's address: the client behind any number of proxies, in one canonical form.
 
-Limits, ids and countries go by the address, so it is made canonical here, where it is taken, and nowhere else: IPv6 as
-RFC 5952 writes it, an IPv4 address that comes as IPv6 (`::ffff:203.0.113.7`, RFC 4291, section 2.5.5.2) as IPv4.
+Limits, ids and countries depend on the address, so it is made canonical here, where it is read, and nowhere else: IPv6
+as in RFC 5952, an IPv4 address written as IPv6 (`::ffff:203.0.113.7`, RFC 4291, section 2.5.5.2) as IPv4.
 """
 
 import ipaddress
@@ -15,12 +15,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PRIVATE = "private"
 """Stands for the networks in which proxies usually are."""
 
-WARN_AFTER = 5
-"""Requests with X-Forwarded-For from a network that is not trusted, after which the log says so."""
+WARN_AFTER_REQUESTS = 5
+"""With X-Forwarded-For from one untrusted network, after which a warning is logged."""
 
-_LONGEST_FORWARDED_FOR = 2048
-_LONGEST_ADDRESS = 80  # as IPv6, with brackets and port; a zone is not counted
-_MOST_NETWORKS = 1000
+_MAX_FORWARDED_FOR_LENGTH = 2048
+_MAX_ADDRESS_LENGTH = 80  # as IPv6, with brackets and port; a zone is not counted
+_MAX_NETWORKS = 1000
 _PRIVATE_NETWORKS = (
     "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
     ",100.64.0.0/10,169.254.0.0/16,fe80::/10"  # RFC 6598, where EKS has pods; link-local, which no router passes on
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def networks(value: str) -> tuple[Network, ...]:
-    """Networks or addresses separated by commas, of which `private` is several, or `none`."""
+    """Networks or addresses separated by commas, or `none`; `private` stands for several."""
     if value.strip().lower() == "none":
         return ()
     named = (_PRIVATE_NETWORKS if each.strip().lower() == PRIVATE else each for each in value.split(","))
@@ -55,7 +55,7 @@ class Proxies:
     """The networks whose X-Forwarded-For and country headers are believed."""
 
     def __init__(self, trusted: Sequence[Network], doubted: Callable[[], None] = lambda: None, means: str = "") -> None:
-        """`doubted` is called for each X-Forwarded-For that is not believed; `means` says what that costs visitors."""
+        """`doubted` is called for each X-Forwarded-For that is ignored; `means` says what else follows for visitors."""
         self._when_doubted = doubted
         self._means = means
         self._trusted = trusted
@@ -64,15 +64,15 @@ class Proxies:
         self._warned = False
 
     def are_asking(self, peer: str) -> bool:
-        """Whether `peer` is a trusted proxy, so that what the request's headers say of the visitor is believed."""
+        """Whether `peer` is a trusted proxy, so that the request's headers about the visitor are believed."""
         return self._is_trusted(canonical(peer) or peer)
 
     def visitor_address(self, peer: str, forwarded_for: str) -> str:
-        """Return the address nearest to this server that is no trusted proxy's, in its canonical form.
+        """Return the address nearest to this server that is not a trusted proxy's, in canonical form.
 
-        Each proxy adds whom it was asked by at the right end of the header, so what an untrusted one claims further
-        to the left does not count. Without such an address it is the leftmost proxy's, as inside a private network.
-        A `peer` that is no address stays as it is.
+        Each proxy appends the address of its client at the right end of the header, so what an untrusted client claims
+        further to the left is ignored. If all are trusted proxies, as inside a private network, it is the leftmost one.
+        A `peer` that is not an address is returned as it is.
         """
         address = canonical(peer) or peer
         if not forwarded_for:
@@ -80,7 +80,7 @@ class Proxies:
         if not self._is_trusted(address):
             self._doubt(address)
             return address
-        for hop in reversed(forwarded_for[-_LONGEST_FORWARDED_FOR:].split(",")):
+        for hop in reversed(forwarded_for[-_MAX_FORWARDED_FOR_LENGTH:].split(",")):
             if not hop.strip():
                 continue
             claimed = canonical(hop)
@@ -99,42 +99,42 @@ class Proxies:
         return any(address in network for network in self._trusted)
 
     def _doubt(self, address: str) -> None:
-        """Count a header that is not believed; say once that one network keeps sending it, without a whole address."""
+        """Count an ignored header; log once that a network keeps sending it, without a whole address."""
         self._when_doubted()
         if self._warned:
             return
         network = _network(address)
         self._doubted[network] += 1
-        if self._doubted[network] >= WARN_AFTER:
+        if self._doubted[network] >= WARN_AFTER_REQUESTS:
             self._warned = True
             self._doubted.clear()
             _log.warning(
                 "X-Forwarded-For keeps coming from %s, which is not in TRUSTED_PROXIES: all visitors behind it count as"
-                " one%s. If that is a proxy of yours, add its network to TRUSTED_PROXIES",
+                " one%s. If it is your proxy, add its network to TRUSTED_PROXIES",
                 network or "a peer without an address",
                 self._means,
             )
-        elif len(self._doubted) > _MOST_NETWORKS:
+        elif len(self._doubted) > _MAX_NETWORKS:
             self._doubted.clear()
 
 
 def canonical(text: str) -> str | None:
-    """Return the canonical form of an address as peers and proxies write it, None for what is none.
+    """Return the canonical form of an address as peers and proxies write it, None if it is not an address.
 
-    A port is left out (`203.0.113.7:50312`, `[2001:db8::1]:50312`), and so is a zone (`fe80::1%eth0`), which means
-    something only on the machine that wrote it.
+    A port is dropped (`203.0.113.7:50312`, `[2001:db8::1]:50312`), and so is a zone (`fe80::1%eth0`), which has a
+    meaning only on the machine that wrote it.
     """
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     text = text.partition("%")[0]
-    return _canonical(text) if len(text) <= _LONGEST_ADDRESS else None
+    return _canonical(text) if len(text) <= _MAX_ADDRESS_LENGTH else None
 
 
 @lru_cache(maxsize=4096)
 def _canonical(text: str) -> str | None:
     host, _, _ = text.rpartition(":")
-    if "." in host:  # what follows an IPv4 address, or an IPv6 one that ends like one, is a port
+    if "." in host:  # after an IPv4 address, or an IPv6 one that ends like one, comes a port
         text = host
     try:
         address = ipaddress.ip_address(text)
@@ -146,12 +146,12 @@ def _canonical(text: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def limited_network(address: str) -> str:
-    """Return what a rate limit counts as one visitor: an IPv4 address, or an IPv6 one's /64, which a line has whole."""
+    """Return what a rate limit counts as one visitor: an IPv4 address, or the /64 of an IPv6 one (one line has it)."""
     return _network(address) if ":" in address else address
 
 
 def _network(address: str) -> str:
-    """Return the /24 of an IPv4 address or the /64 of an IPv6 one; what is no address stays."""
+    """Return the /24 of an IPv4 address or the /64 of an IPv6 one; anything else as it is."""
     try:
         return str(ipaddress.ip_network(f"{address}/{64 if ':' in address else 24}", strict=False))
     except ValueError:

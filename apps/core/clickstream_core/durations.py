@@ -1,4 +1,4 @@
-"""Durations as people write them in settings (`500ms`, `10s`, `5m`, `1h`, `1d`); in code, whole milliseconds."""
+"""Durations as users write them in settings (`500ms`, `10s`, `5m`, `1h`, `1d`); in code, whole milliseconds."""
 
 import re
 
@@ -8,10 +8,10 @@ _DURATION = re.compile(r"([0-9]{1,15})(ms|[smhd])", re.ASCII)
 
 
 def parse_duration(text: str) -> int:
-    """Return the milliseconds that a whole number and one unit say: `500ms`, `10s`, `5m`, `1h`, `1d`.
+    """Return the milliseconds of a whole number with one unit: `500ms`, `10s`, `5m`, `1h`, `1d`.
 
-    Raises ValueError, whose message says what is allowed, for anything else; a number without a unit is refused,
-    because nobody can see whether it would mean seconds or milliseconds.
+    Raises ValueError, with what is allowed in its message, for anything else. A number without a unit is refused,
+    because it could mean seconds or milliseconds.
     """
     match = _DURATION.fullmatch(text.strip())
     if match is None:

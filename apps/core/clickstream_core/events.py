@@ -1,16 +1,16 @@
 """The event record: what producers write to clickstream-events, and what the metrics need of it.
 
 Producers write all eleven fields of `Event`. The processor reads `CountedEvent`, the eight that it counts; the others
-may be missing, and unknown ones are ignored. The fast path only has to notice that a record is no such event; why
-not is found out slowly and exactly, because the record goes to the dead letters with the reason.
+may be missing, and unknown ones are ignored. The fast path only detects that a record is not such an event. A slow and
+exact path then finds the reason, with which the record goes to the dead letters.
 
-Two spellings that senders can't help are taken as what they mean. A whole number may be written `5.0` or `1e3`, as
-Spark, pandas and JavaScript do; a number with a fraction or an exponent is read as a double. And half a surrogate pair,
-which is left when a text is cut inside an emoji, counts as U+FFFD, the replacement character, as in WHATWG's
-`toWellFormed`: the JSON around it is sound, and no text that is counted can hold it.
+Two spellings that senders can't avoid are accepted. A whole number may be written `5.0` or `1e3`, as Spark, pandas and
+JavaScript do; a number with a fraction or an exponent is read as a double. Half a surrogate pair, which is left when a
+string is cut inside an emoji, counts as U+FFFD, the replacement character, as in WHATWG's `toWellFormed`: the JSON
+around it is valid, and a counted string can't contain it.
 
-A name or an id of more than LONGEST_NAME bytes is cut when it is read: it counts as its first 200 bytes and a hash, so
-that whatever events say, memory and results stay bounded, and two long names that differ are counted apart.
+A name or an id of more than MAX_NAME_BYTES is cut when it is read: it counts as its first 200 bytes and a hash. So
+memory and results are bounded for any events, and two different long names are counted separately.
 """
 
 import hashlib
@@ -22,27 +22,27 @@ from typing import Annotated, Any, Literal, NoReturn
 import msgspec
 
 from clickstream_core.errors import InvalidEvent
-from clickstream_core.nesting import DEEPEST, SHALLOW_BYTES, too_deep
+from clickstream_core.nesting import MAX_DEPTH, SHALLOW_BYTES, too_deep
 from clickstream_core.timestamps import parse_timestamp
 
-LONGEST_FIELD = 8192
-"""Bytes in UTF-8 that a counted name or id may have."""
+MAX_FIELD_BYTES = 8192
+"""In UTF-8, of a counted name or id."""
 
-LONGEST_NAME = 256
-"""Bytes in UTF-8 of a name or id that counts as it is."""
+MAX_NAME_BYTES = 256
+"""In UTF-8, of a name or id that is counted unchanged."""
 
 _KEPT_BYTES = 200
 _HASH_DIGITS = 16
-_SURELY_SHORT = LONGEST_NAME // 4
-"""Characters of a name that has no more than LONGEST_NAME bytes, whatever they are."""
+_SHORT_LENGTH = MAX_NAME_BYTES // 4
+"""Characters of a name that can't have more than MAX_NAME_BYTES."""
 
-_SHORT_BYTES = LONGEST_NAME + len(
+_SHORT_BYTES = MAX_NAME_BYTES + len(
     '{"timestamp":"","user_id":"","session_id":"","event_type":"","page_url":"","referrer":"","device_type":"",'
     '"duration_ms":0}'
 )
-"""Bytes of a value in which no name can be long: the eight fields that it must have take the rest of them."""
+"""A value of this size contains no long name: the eight required fields take the rest."""
 
-_MOST_MILLISECONDS = 2**63 - 1
+_MAX_DURATION_MS = 2**63 - 1
 
 _PAIR_OR_HALF = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -67,7 +67,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class CountedEvent(msgspec.Struct, gc=False):
-    """The fields of an event that the window metrics are made of."""
+    """The fields of an event from which the window metrics are computed."""
 
     timestamp: str
     user_id: str
@@ -76,7 +76,7 @@ class CountedEvent(msgspec.Struct, gc=False):
     page_url: str
     referrer: str
     device_type: str
-    duration_ms: Annotated[int, msgspec.Meta(ge=0, le=_MOST_MILLISECONDS)]
+    duration_ms: Annotated[int, msgspec.Meta(ge=0, le=_MAX_DURATION_MS)]
 
 
 _NAMES = CountedEvent.__struct_fields__[1:-1]
@@ -84,18 +84,18 @@ _NAMES = CountedEvent.__struct_fields__[1:-1]
 
 
 class _UsualEvent(CountedEvent, gc=False):
-    """A counted event whose type and device are known beforehand, so that no text is made of them for each event."""
+    """A counted event with a known type and device: they are shared strings, not new ones for each event."""
 
     event_type: Literal["page_view", "click", "add_to_cart", "purchase", "search"]
     device_type: Literal["mobile", "desktop", "tablet"]
 
 
 class _LooseEvent(CountedEvent, gc=False):
-    """A counted event whose duration may be written as a double, until `_make_whole` has seen it."""
+    """A counted event whose duration may be a double, until `_make_whole` has converted it."""
 
-    duration_ms: (  # type: ignore[assignment]  # wider than what it is when it leaves this module
-        Annotated[int, msgspec.Meta(ge=0, le=_MOST_MILLISECONDS)]
-        | Annotated[float, msgspec.Meta(ge=0, lt=_MOST_MILLISECONDS + 1)]
+    duration_ms: (  # type: ignore[assignment]  # wider than in the events that leave this module
+        Annotated[int, msgspec.Meta(ge=0, le=_MAX_DURATION_MS)]
+        | Annotated[float, msgspec.Meta(ge=0, lt=_MAX_DURATION_MS + 1)]
     )
 
 
@@ -108,7 +108,7 @@ _decode_usual = msgspec.json.Decoder(_UsualEvent).decode
 
 
 def decode_event(value: bytes | None) -> CountedEvent:
-    """Return the counted fields of a record's value, long names cut. The timestamp's text is not looked at.
+    """Return the counted fields of a record's value, long names cut. The timestamp is not parsed.
 
     Raises InvalidEvent with the reason not_json, not_object, missing_field or wrong_type.
     """
@@ -121,7 +121,7 @@ def decode_event(value: bytes | None) -> CountedEvent:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         event = _decode_exactly(value)
     _check_depth(value)
-    if len(value) > LONGEST_FIELD:
+    if len(value) > MAX_FIELD_BYTES:
         _check_lengths(event)
     if len(value) > _SHORT_BYTES:
         _cut_names((event,))
@@ -129,7 +129,7 @@ def decode_event(value: bytes | None) -> CountedEvent:
 
 
 def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
-    """Return what `decode_event` does of all values, or None when it has to say what is wrong with one.
+    """Return what `decode_event` returns for each value, or None if it would raise for one of them.
 
     For many values at once this takes three quarters of the time of `decode_event`.
     """
@@ -147,7 +147,7 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError):
         return None
     longest = max(map(len, values), default=0)  # type: ignore[arg-type]
-    if longest > LONGEST_FIELD or (longest > SHALLOW_BYTES and any(map(too_deep, values))):  # type: ignore[arg-type]
+    if longest > MAX_FIELD_BYTES or (longest > SHALLOW_BYTES and any(map(too_deep, values))):  # type: ignore[arg-type]
         return None
     if longest > _SHORT_BYTES:
         _cut_names(events)
@@ -155,41 +155,41 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
 
 
 def cut_name(name: str) -> str:
-    """Return what the name, or id, counts as: itself, or of more than LONGEST_NAME bytes in UTF-8 the beginning.
+    """Return the name, or id, as it is counted: unchanged, or cut if it has more than MAX_NAME_BYTES in UTF-8.
 
-    That is its first 200 bytes, without a character that does not fit wholly, then "..." and the first 16 hexadecimal
-    digits of the SHA-256 of all its bytes, so that whoever counts again can make the same of it.
+    Of a longer one the first 200 bytes are kept, without a character that is cut in two, then "..." and the first 16
+    hexadecimal digits of the SHA-256 of all its bytes, so that an independent recount can do the same.
     """
-    if len(name) <= _SURELY_SHORT:
+    if len(name) <= _SHORT_LENGTH:
         return name
-    if len(name) <= LONGEST_NAME and name.isascii():
+    if len(name) <= MAX_NAME_BYTES and name.isascii():
         return name
     encoded = name.encode()
-    if len(encoded) <= LONGEST_NAME:
+    if len(encoded) <= MAX_NAME_BYTES:
         return name
     beginning = encoded[:_KEPT_BYTES].decode(errors="ignore")
     return f"{beginning}...{hashlib.sha256(encoded).hexdigest()[:_HASH_DIGITS]}"
 
 
 def _cut_names(events: Iterable[CountedEvent]) -> None:
-    """Cut each text that is counted; those of few characters, most of them, need no further look."""
+    """Cut each counted string; short ones, which are most, are not looked at further."""
     for event in events:
-        if len(event.page_url) > _SURELY_SHORT:
+        if len(event.page_url) > _SHORT_LENGTH:
             event.page_url = cut_name(event.page_url)
-        if len(event.referrer) > _SURELY_SHORT:
+        if len(event.referrer) > _SHORT_LENGTH:
             event.referrer = cut_name(event.referrer)
-        if len(event.user_id) > _SURELY_SHORT:
+        if len(event.user_id) > _SHORT_LENGTH:
             event.user_id = cut_name(event.user_id)
-        if len(event.session_id) > _SURELY_SHORT:
+        if len(event.session_id) > _SHORT_LENGTH:
             event.session_id = cut_name(event.session_id)
-        if len(event.event_type) > _SURELY_SHORT:
+        if len(event.event_type) > _SHORT_LENGTH:
             event.event_type = cut_name(event.event_type)
-        if len(event.device_type) > _SURELY_SHORT:
+        if len(event.device_type) > _SHORT_LENGTH:
             event.device_type = cut_name(event.device_type)
 
 
 def _decoded(values: Sequence[bytes]) -> list[CountedEvent]:
-    """Decode all values, from the first that a decoder refuses on with the next one, which takes more."""
+    """Decode all values; from the first that a decoder refuses on, use the next decoder, which accepts more."""
     events: list[CountedEvent] = []
     for decode in (_decode_usual, _decode):
         try:
@@ -222,9 +222,9 @@ def _with_whole_pairs(value: bytes) -> bytes:
 
 
 def _decode_exactly(value: bytes) -> CountedEvent:
-    """Find out why the decoder stopped at `value`, by the whole of it and not by the first thing that is wrong.
+    """Find out why the decoder refused `value`, from all of it and not only the first error.
 
-    When nothing is (a field was repeated and the last one counts, or half a surrogate pair), the event is returned.
+    If nothing is wrong (a field is repeated and the last one counts, or half a surrogate pair), return the event.
     """
     fields = _object(_with_whole_pairs(value))
     timestamp = _usable_timestamp(fields)
@@ -259,12 +259,12 @@ def _bounded_int(digits: str) -> int | float:
 
 
 def _expected_instead(name: str, value: object) -> str | None:
-    """Return what was expected of the field in words, or None when its value is fine."""
+    """Return in words what the field must be, or None when its value is valid."""
     if name != "duration_ms":
         return None if isinstance(value, str) else "a string"
     whole = type(value) is int or (isinstance(value, float) and value.is_integer())
-    fine = whole and 0 <= value <= _MOST_MILLISECONDS  # type: ignore[operator]  # a number, which mypy does not see
-    return None if fine else f"an integer from 0 to {_MOST_MILLISECONDS}"
+    fine = whole and 0 <= value <= _MAX_DURATION_MS  # type: ignore[operator]  # a number, which mypy does not see
+    return None if fine else f"an integer from 0 to {_MAX_DURATION_MS}"
 
 
 def _usable_timestamp(fields: dict[str, Any]) -> int | None:
@@ -276,23 +276,23 @@ def _usable_timestamp(fields: dict[str, Any]) -> int | None:
 
 def _check_depth(value: bytes) -> None:
     if too_deep(value):
-        raise InvalidEvent("not_json", f"not JSON: nested more than {DEEPEST} levels deep")
+        raise InvalidEvent("not_json", f"not JSON: nested more than {MAX_DEPTH} levels deep")
 
 
 def _check_lengths(event: CountedEvent) -> None:
     for name in _NAMES:
         length = len(getattr(event, name).encode())
-        if length > LONGEST_FIELD:
+        if length > MAX_FIELD_BYTES:
             try:
                 timestamp = parse_timestamp(event.timestamp)
             except ValueError:
                 timestamp = None
             raise InvalidEvent(
-                "wrong_type", f"{name} must be a string of at most {LONGEST_FIELD} bytes, not {length}", timestamp
+                "wrong_type", f"{name} must be a string of at most {MAX_FIELD_BYTES} bytes, not {length}", timestamp
             )
 
 
 def shown(value: object) -> str:
-    """Return a value as it may be quoted in a message: in ASCII, at most 60 characters."""
+    """Return a value for use in a message: in ASCII, at most 60 characters."""
     text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,16 +1,16 @@
-"""What the apps say: announcements for people on standard output, logs for operators on standard error.
+"""The apps' output: announcements for users on standard output, logs for operators on standard error.
 
-An announcement is a line (or block) that the user came to read: "✓ Connected to Kafka", a finished window, the
-dashboard. A log record is what the apps and the libraries noticed on the way. Both come as text or, for log
-collectors, as one JSON object a line with timestamp, level, app, logger, message and the given fields.
+An announcement is a line (or block) that the user wants to read: "✓ Connected to Kafka", a finished window, the
+dashboard. Log records are about what the apps and the libraries met on the way. Both are text or, for log collectors,
+one JSON object a line with timestamp, level, app, logger, message and the given fields.
 
-LOG_LEVEL is the level of the apps' own logs. The Kafka libraries report each connection at INFO, and while Kafka is
-away they report each of their many attempts; libraries are heard from WARNING on, each message of theirs once in 30 s,
-in one line that ends with the error where it has one: `…: ErrorType: message`. With LOG_LEVEL=DEBUG they are heard in
-full, with their tracebacks.
+LOG_LEVEL is the level of the apps' own logs. The Kafka libraries log each connection at INFO, and each of their many
+attempts while Kafka is away. So records of libraries are logged from WARNING on, each message once in 30 s, in one line
+that ends with the error if there is one: `…: ErrorType: message`. With LOG_LEVEL=DEBUG all of them are logged, with
+their tracebacks.
 
-An output may fail. A disk that is full gets room again, and what it did not take follows then, as far as Python has
-kept it. A pipe whose reader has gone (`| head -1`) does not come back: as for any program that is a request to stop.
+Output may fail. When a full disk has room again, Python writes what it has kept in its buffer. A pipe whose reader has
+gone (`| head -1`) does not come back: as for any program, that is a request to stop.
 """
 
 import json
@@ -30,7 +30,7 @@ from clickstream_core.log_throttle import LogThrottle
 from clickstream_core.timestamps import format_milliseconds
 
 _OWN_LOGGERS = "clickstream"
-_ENOUGH_TO_KNOW_A_MESSAGE = 30
+_MESSAGE_KEY_LENGTH = 30
 _STANDARD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -48,8 +48,8 @@ _log = logging.getLogger(__name__)
 def configure_logs(level: str, format: str, app: str) -> None:
     """Set up logging and announcements for this process.
 
-    `level` is DEBUG, INFO, WARNING or ERROR; `format` is text or json; `app` is the name that JSON lines carry. Python
-    warnings become log records. Calling it again replaces the earlier set-up.
+    `level` is DEBUG, INFO, WARNING or ERROR; `format` is text or json; `app` is the app's name in JSON lines. Python
+    warnings become log records. Calling it again replaces the previous configuration.
     """
     _announcements.json = format == "json"
     _announcements.app = app
@@ -57,16 +57,16 @@ def configure_logs(level: str, format: str, app: str) -> None:
     in_full = level == "DEBUG"
     handler.setFormatter(_JsonFormatter(app, in_full) if format == "json" else _TextFormatter(in_full))
     if not in_full:
-        handler.addFilter(_Quietened())
+        handler.addFilter(RepeatFilter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
 
 
 def announce(text: str, **fields: Any) -> None:
-    """Tell the user `text` on standard output, at once; `fields` are added in JSON format only.
+    """Print `text` on standard output, unbuffered; `fields` are added in JSON format only.
 
-    A standard output that cannot show a character (an emoji in a terminal that is not UTF-8) gets a `?` for it. One
-    that takes nothing is logged; one that nobody reads any more makes the process get SIGTERM.
+    A character that standard output can't encode (an emoji in a terminal that is not UTF-8) becomes a `?`. A failing
+    output is logged. If its reader has gone, the process gets SIGTERM.
     """
     if _announcements.json:
         text = _json_line(_head("INFO", _announcements.app, "announcements") | {"message": text} | fields)
@@ -77,33 +77,33 @@ def announce(text: str, **fields: Any) -> None:
     except OSError as error:
         if not _announcements.lost:
             _announcements.lost = True
-            _log.error("Standard output takes nothing (%s); going on without what was to be said there", error.strerror)
+            _log.error("Cannot write to standard output (%s); continuing without it", error.strerror)
     else:
         _announcements.lost = False
 
 
-def complain(text: str, app: str, logger: str, *, as_json: bool) -> None:
-    """Tell the operator on standard error why `app` ends, whether or not logs were set up."""
+def print_error(text: str, app: str, logger: str, *, as_json: bool) -> None:
+    """Print on standard error why `app` exits, whether or not logs are configured."""
     line = _json_line(_head("ERROR", app, logger) | {"message": text}) if as_json else f"{app}: {text}"
     with suppress(OSError):
         _print(line, sys.stderr)
 
 
-def give_up_output() -> None:
-    """Drop what standard output did not take, before Python tries again at its end, and complains."""
-    if sys.stdout is None:  # it was closed when Python started
+def discard_stdout() -> None:
+    """Drop what could not be written to standard output, before Python tries again at exit and prints an error."""
+    if sys.stdout is None:  # it was already closed when Python started
         return
     try:
         sys.stdout.flush()
     except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
 
 
 @contextmanager
 def thread_errors_logged() -> Iterator[None]:
-    """While the block runs, an error that ends a thread becomes a log record."""
+    """Log an error that ends a thread while the block runs."""
 
     def log(ended: threading.ExceptHookArgs) -> None:
         name = "a thread" if ended.thread is None else f"thread {ended.thread.name}"
@@ -116,8 +116,8 @@ def thread_errors_logged() -> Iterator[None]:
         threading.excepthook = before
 
 
-class _Quietened(logging.Filter):
-    """Lets the apps' own records pass, and those of libraries from WARNING on and not again and again."""
+class RepeatFilter(logging.Filter):
+    """Passes the apps' own records, and those of libraries from WARNING on, each message once in 30 s."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,20 +128,20 @@ class _Quietened(logging.Filter):
             return True
         if record.levelno < logging.WARNING:
             return False
-        message = (record.name, str(record.msg)[:_ENOUGH_TO_KNOW_A_MESSAGE])
+        message = (record.name, str(record.msg)[:_MESSAGE_KEY_LENGTH])
         return self._throttle.allow(message, record.created)
 
 
 def _in_one_line(record: logging.LogRecord) -> logging.LogRecord:
-    """A library's record without line breaks, and with its error's name and text instead of a traceback."""
+    """Return a library's record without line breaks, and with the error's name and text instead of a traceback."""
     if record.name.startswith(_OWN_LOGGERS):
         return record
-    said = [record.getMessage()]
+    parts = [record.getMessage()]
     if record.exc_info and record.exc_info[1] is not None:
         name, text = type(record.exc_info[1]).__name__, str(record.exc_info[1])
-        said.append(text if text.startswith(f"{name}: ") else f"{name}: {text}" if text else name)
+        parts.append(text if text.startswith(f"{name}: ") else f"{name}: {text}" if text else name)
     shown = copy(record)
-    shown.msg, shown.args = " ".join(": ".join(said).split()), None
+    shown.msg, shown.args = " ".join(": ".join(parts).split()), None
     shown.exc_info = shown.exc_text = shown.stack_info = None
     return shown
 
@@ -175,7 +175,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 def _head(level: str, app: str, logger: str, milliseconds: int | None = None) -> dict[str, Any]:
-    """What a JSON line begins with; without a time it is that of now."""
+    """Return the first fields of a JSON line; the time is now unless it is given."""
     moment = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
     return {"timestamp": format_milliseconds(moment), "level": level, "app": app, "logger": logger}
 

@@ -1,14 +1,16 @@
 """The processor's durations, and how long Kafka must keep records for them.
 
-They are declared here because whoever makes the topics needs them too. A restart reads again what a window that can
-still change was counted from, back to its first event: the events, the partials, and the results emitted so far. So a
-record is needed for WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS, and a topic that keeps less is refused.
+They are declared here because the code that creates the topics needs them too. A restart reads again everything from
+which a window that can still change was counted, back to its first event: the events, the partials, and the results
+emitted so far. So a record is needed for WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS, and a topic that keeps less
+is refused.
 
-In the worst case it is needed for longer: an event may lie MAX_CLOCK_SKEW ahead of its record, and a silent partition
-lets its windows end after IDLE_TIMEOUT. Topics that the product makes keep that, and MARGIN_MS at least in which a
-processor that is down misses nothing, rounded up to whole days. All times are in milliseconds.
+In the worst case it is needed for longer: an event may be MAX_CLOCK_SKEW ahead of its record, and the windows of an
+idle partition close after IDLE_TIMEOUT. Topics that the product creates keep records for that time plus at least
+MARGIN_MS, in which a processor that is down loses nothing, rounded up to whole days. All times are in milliseconds.
 
-What the processor writes gets the brokers' time (BROKERS_TIME): it is how a replica learns that its own clock is wrong.
+The records that the processor writes get the brokers' time (BROKERS_TIME), from which a replica learns how far its own
+clock is off.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ from clickstream_core.settings import duration, setting
 DAY_MS = 24 * 60 * 60 * 1000
 
 MARGIN_MS = DAY_MS // 2
-"""How long a processor may be down at least before topics that the product made have lost something."""
+"""How long a processor may be down at least before a topic of the product has deleted what it needs."""
 
 _TIMESTAMP_TYPE = "message.timestamp.type"
 BROKERS_TIME = {_TIMESTAMP_TYPE: "LogAppendTime"}
@@ -91,7 +93,7 @@ class ProcessorTimes:
 
     @property
     def needed_ms(self) -> int:
-        """How long a restart needs records at least."""
+        """How long a restart needs records."""
         return self.window_size + self.out_of_orderness + self.allowed_lateness
 
     @property
@@ -101,15 +103,15 @@ class ProcessorTimes:
 
     @property
     def kept_ms(self) -> int:
-        """How long a topic that the product makes keeps them: whole days."""
+        """How long a topic that the product creates keeps them: whole days."""
         return -(-(self.longest_needed_ms + MARGIN_MS) // DAY_MS) * DAY_MS
 
 
-def what_falls_short(config: Mapping[str, str], least_ms: int, kept_ms: int) -> dict[str, str]:
-    """Return what has to be changed in a topic's settings so that it keeps records for `least_ms`; {} for nothing.
+def retention_changes(config: Mapping[str, str], least_ms: int, kept_ms: int) -> dict[str, str]:
+    """Return the changes to a topic's settings if it keeps records for less than `least_ms`; {} for none.
 
-    It is to keep them for `kept_ms` then. `config` are the topic's settings as Kafka has them, all as text. A limit of
-    bytes says nothing about time, so there must be none. A topic that is only compacted deletes nothing for its age.
+    Changed, it keeps them for `kept_ms`. `config` are the topic's settings as Kafka returns them, all as text. A limit
+    in bytes guarantees no time, so it is removed. A topic that is only compacted deletes nothing because of its age.
     """
     if "delete" not in config.get("cleanup.policy", "delete"):
         return {}
@@ -121,18 +123,20 @@ def what_falls_short(config: Mapping[str, str], least_ms: int, kept_ms: int) -> 
     return changes
 
 
-def what_tells_no_time(config: Mapping[str, str]) -> dict[str, str]:
-    """Return what has to be changed in a topic's settings so that its records have the brokers' time; {} for nothing.
+def timestamp_type_changes(config: Mapping[str, str]) -> dict[str, str]:
+    """Return the changes to a topic's settings after which its records have the brokers' time; {} for none.
 
-    `config` as for `what_falls_short`.
+    `config` as for `retention_changes`.
     """
     return {} if config.get(_TIMESTAMP_TYPE, "LogAppendTime") == "LogAppendTime" else BROKERS_TIME
 
 
-def why_too_little(topic: str, config: Mapping[str, str], times: ProcessorTimes, *, at_worst: bool = False) -> str:
-    """Return in words why the topic may lose what a restart needs, or needs at worst; "" when it does not."""
+def explain_short_retention(
+    topic: str, config: Mapping[str, str], times: ProcessorTimes, *, at_worst: bool = False
+) -> str:
+    """Return why the topic may lose records that a restart needs, or may need at worst; "" if it can't."""
     least = times.longest_needed_ms if at_worst else times.needed_ms
-    changes = what_falls_short(config, least, times.kept_ms)
+    changes = retention_changes(config, least, times.kept_ms)
     found = []
     if "retention.ms" in changes:
         found.append(f"keeps records for {format_duration(int(config['retention.ms']))}")
@@ -142,7 +146,7 @@ def why_too_little(topic: str, config: Mapping[str, str], times: ProcessorTimes,
     return f"{topic} {' and '.join(found)}, a restart must replay {format_duration(least)} ({names})" if found else ""
 
 
-def mending_command(topic: str, changes: Mapping[str, str], bootstrap_servers: Sequence[str], *, secured: bool) -> str:
+def alter_command(topic: str, changes: Mapping[str, str], bootstrap_servers: Sequence[str], *, secured: bool) -> str:
     """Return Kafka's command that makes these changes to the topic's settings."""
     login = " --command-config client.properties" if secured else ""
     config = ",".join(f"{name}={value}" for name, value in changes.items())

@@ -1,12 +1,12 @@
-"""A request to stop, as SIGTERM (Kubernetes, systemd) and SIGINT (Ctrl+C) make it.
+"""A request to stop, made by SIGTERM (Kubernetes, systemd) or SIGINT (Ctrl+C).
 
-The handlers only note the request; the app's loop looks at it once a turn and waits on it instead of sleeping, so it
-ends between two steps, never inside one. `threading.Event` cannot be that note: its `set` takes a lock which the main
-thread may hold in `wait` at the very moment the handler interrupts it, and then both wait for ever. A byte in a pipe
-takes no lock, and as nobody reads it back, it wakes every waiter of every thread.
+The handlers only record the request. The app's loop checks it once in each turn and waits on it instead of sleeping, so
+it ends between two steps, never inside one. `threading.Event` can't be used for this: its `set` takes a lock that the
+main thread may hold in `wait` when the handler interrupts it, which is a deadlock. A byte in a pipe needs no lock, and
+because it is never read, it wakes every waiter in every thread.
 
-A loop that is caught in a library never looks. So a thread waits for the request as well, and for the end of what was
-asked to stop; when that does not come in time, it ends the process.
+A loop that is stuck in a library never checks. So a thread waits for the request too, and then for the app to stop; if
+that takes too long, it ends the process.
 """
 
 import logging
@@ -17,13 +17,13 @@ import threading
 from types import FrameType, TracebackType
 from typing import Self
 
-from clickstream_core.logs import give_up_output
+from clickstream_core.logs import discard_stdout
 
-LONGEST_STOP = 9.8
-"""Seconds from the request to the end; an app promises 10."""
+SHUTDOWN_GRACE_S = 9.8
+"""From the request to the forced end; an app promises 10."""
 
-_LAST_WORDS = 0.1
-"""Seconds for a last line in the log: who does not take it must not hold the process."""
+_LAST_LOG_TIMEOUT_S = 0.1
+"""For the last line in the log: a standard error that blocks must not keep the process alive."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -56,7 +56,7 @@ class StopRequest:
         return self._is_set
 
     def close(self) -> None:
-        """Give the pipe back; the request must not be waited for or made afterwards."""
+        """Close the pipe; neither `wait` nor `set` may be called afterwards."""
         os.close(self._reader)
         os.close(self._writer)
 
@@ -64,14 +64,14 @@ class StopRequest:
 class Shutdown:
     """Turns SIGTERM and SIGINT into `requested`; to be created in the main thread, before the app's loop.
 
-    As a context manager it puts the earlier handlers back at the end. When the end takes longer than `longest` seconds
-    after the request, the process ends by force, with status 1.
+    As a context manager it restores the previous handlers at the end. If the app has not stopped `grace_s` after the
+    request, the process ends by force, with status 1.
     """
 
-    def __init__(self, longest: float = LONGEST_STOP) -> None:
+    def __init__(self, grace_s: float = SHUTDOWN_GRACE_S) -> None:
         self.requested = StopRequest()
         self._over = threading.Event()
-        self._guard = threading.Thread(target=self._end_in_time, args=(longest,), name="shutdown", daemon=True)
+        self._guard = threading.Thread(target=self._end_in_time, args=(grace_s,), name="shutdown", daemon=True)
         self._guard.start()
         self._previous = [(number, signal.signal(number, self._handle)) for number in _SIGNALS]
 
@@ -91,16 +91,16 @@ class Shutdown:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested.set()
 
-    def _end_in_time(self, longest: float) -> None:
+    def _end_in_time(self, grace_s: float) -> None:
         self.requested.wait()
-        if self._over.wait(longest):
+        if self._over.wait(grace_s):
             return
-        words = threading.Thread(target=_say_last_words, args=(longest,), daemon=True)
-        words.start()
-        words.join(_LAST_WORDS)
+        logging_the_end = threading.Thread(target=_log_forced_end, args=(grace_s,), daemon=True)
+        logging_the_end.start()
+        logging_the_end.join(_LAST_LOG_TIMEOUT_S)
         os._exit(1)
 
 
-def _say_last_words(longest: float) -> None:
-    _log.error("Did not come to its end within %g s of the request to stop; ended by force", longest)
-    give_up_output()
+def _log_forced_end(grace_s: float) -> None:
+    _log.error("Did not stop within %g s of the request; ending by force", grace_s)
+    discard_stdout()

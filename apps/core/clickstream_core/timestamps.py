@@ -1,9 +1,9 @@
 """RFC 3339 timestamps and milliseconds since 1970-01-01T00:00:00Z, the unit that Kafka and the windows count in.
 
-Producers of events write one shape nearly always, `2024-10-26T10:30:45.123Z`. Its first sixteen characters are a
-minute, and a stream brings the same few minutes again and again, so the calendar is asked once a minute and the rest is
-two small integers. Every other shape takes the grammar of RFC 3339, section 5.6, in full, with two more spellings that
-leave no doubt: a space instead of the `T`, which the section allows to applications, and an offset without its colon.
+Nearly all timestamps of events have one form, `2024-10-26T10:30:45.123Z`. Its first sixteen characters are a minute,
+and a stream contains the same few minutes again and again, so the calendar is used once for each minute, and the rest
+is two small integers. All other forms are parsed by the full grammar of RFC 3339, section 5.6, with two unambiguous
+additions: a space instead of the `T`, which the section leaves to applications, and an offset without a colon.
 """
 
 import re
@@ -16,30 +16,30 @@ _RFC_3339 = re.compile(
 )
 _NO_SUCH_TIME = "names a time of day that does not exist"
 _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
-_MINUTE = 60_000
-_DAY = 24 * 60 * _MINUTE
+_MINUTE_MS = 60_000
+_DAY_MS = 24 * 60 * _MINUTE_MS
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
 FIRST = -62_135_596_800_000
-"""0001-01-01T00:00:00Z, the first time that can be written."""
+"""0001-01-01T00:00:00Z, the first time that can be written, in milliseconds."""
 
 LAST = 253_402_300_800_000
-"""The end of the year 9999, after which no time can be written."""
+"""The end of the year 9999, after which no time can be written, in milliseconds."""
 
-_SECONDS = {f"{second:02}": second * 1000 for second in range(60)}
-_MILLISECONDS = {f"{milliseconds:03}": milliseconds for milliseconds in range(1000)}
+_SECONDS_MS = {f"{second:02}": second * 1000 for second in range(60)}
+_FRACTIONS_MS = {f"{milliseconds:03}": milliseconds for milliseconds in range(1000)}
 
 
 def parse_timestamp(text: str) -> int:
     """Return the milliseconds since the epoch of an RFC 3339 date-time; digits beyond milliseconds are cut off.
 
-    Any UTC offset is taken, `+0900` too, and a space instead of the `T`. A leap second (23:59:60 UTC) is the first
-    second of the next day, as in POSIX time. Raises ValueError that says what is wrong: no offset, not the grammar, no
-    such day, before year 1.
+    Any UTC offset is accepted, `+0900` too, and a space instead of the `T`. A leap second (23:59:60 UTC) is the first
+    second of the next day, as in POSIX time. Raises ValueError with the reason: no offset, not the grammar, no such
+    day, before year 1.
     """
     if len(text) == 24 and text[23] == "Z" and text[16] == ":" and text[19] == ".":
         minute = _minute(text[:16])
-        seconds = _SECONDS.get(text[17:19])
-        milliseconds = _MILLISECONDS.get(text[20:23])
+        seconds = _SECONDS_MS.get(text[17:19])
+        milliseconds = _FRACTIONS_MS.get(text[20:23])
         if minute is not None and seconds is not None and milliseconds is not None:
             return minute + seconds + milliseconds
     return _parse_any(text)
@@ -61,7 +61,7 @@ def _parse_any(text: str) -> int:
         raise ValueError("is not an RFC 3339 date-time such as 2024-10-26T10:30:45.123Z")
     day, clock, second, fraction, zone = match.groups()
     start = _minute_in_zone(day, clock, zone)
-    if second > "59" and not (second == "60" and start % _DAY == _DAY - _MINUTE):
+    if second > "59" and not (second == "60" and start % _DAY_MS == _DAY_MS - _MINUTE_MS):
         raise ValueError(_NO_SUCH_TIME)
     milliseconds = start + int(second) * 1000
     if fraction:
@@ -87,11 +87,11 @@ def _minute_in_zone(day: str, clock: str, zone: str) -> int:
     hour, minute = int(clock[:2]), int(clock[3:])
     if hour > 23 or minute > 59:
         raise ValueError(_NO_SUCH_TIME)
-    return days * _DAY + (hour * 60 + minute - offset) * _MINUTE
+    return days * _DAY_MS + (hour * 60 + minute - offset) * _MINUTE_MS
 
 
 def with_plus(text: str) -> str:
-    """Return a timestamp out of a query with the plus of its UTC offset, which a query that did not escape it loses."""
+    """Return a timestamp from a query string with the plus of its UTC offset, which is lost if it was not escaped."""
     return _LOST_PLUS.sub("+", text)
 
 
@@ -102,7 +102,7 @@ def format_milliseconds(milliseconds: int) -> str:
 
 
 def format_seconds(milliseconds: int) -> str:
-    """Return `2024-10-26T10:30:00Z`, the form of windows' bounds; milliseconds are cut off."""
+    """Return `2024-10-26T10:30:00Z`, the form of window bounds; milliseconds are cut off."""
     return f"{_second(milliseconds // 1000)}Z"
 
 

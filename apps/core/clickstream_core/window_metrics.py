@@ -1,7 +1,7 @@
-"""The metrics record: the result of one window, as it stands on clickstream-metrics.
+"""The metrics record: the result of one window on clickstream-metrics.
 
 One JSON object per window and revision. Maps are ordered by count descending, then by name, and keep that order in
-JSON, so a reader can print them as they come.
+JSON, so a reader can print them as they are.
 """
 
 from typing import Annotated
@@ -18,9 +18,9 @@ class WindowMetrics(msgspec.Struct, frozen=True):
     """The figures of one window [window_start, window_end).
 
     Bounds are RFC 3339 in UTC without fraction; maps are {name: count}; `avg_duration_ms` is the floor of the average
-    in milliseconds. `revision` is 0 for a window's first result and one more whenever later events changed it;
-    `approximate` is true once a limit was passed and a sketch answers. `countries` (ISO 3166 alpha-2) is unset unless
-    whoever wrote the record counts them.
+    in milliseconds. `revision` is 0 for a window's first result and one more each time later events change it.
+    `approximate` is true once a limit was exceeded and a sketch is used. `countries` (ISO 3166 alpha-2) is unset unless
+    the writer of the record counts them.
     """
 
     window_start: str
@@ -47,7 +47,7 @@ _decode = msgspec.json.Decoder(WindowMetrics).decode
 def decode_window_metrics(value: bytes | None) -> WindowMetrics:
     """Return the metrics in a record's value; a record without `revision` is revision 0.
 
-    Raises MalformedMetrics with what is wrong in words.
+    Raises MalformedMetrics with the reason.
     """
     if value is None:
         raise MalformedMetrics("the record has no value")

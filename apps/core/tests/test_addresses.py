@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream_core import addresses
-from clickstream_core.addresses import WARN_AFTER, Proxies, canonical, limited_network, networks
+from clickstream_core.addresses import WARN_AFTER_REQUESTS, Proxies, canonical, limited_network, networks
 
 PRIVATE = Proxies([ipaddress.ip_network(each) for each in ("127.0.0.0/8", "10.0.0.0/8", "fc00::/7")])
 
@@ -95,21 +95,21 @@ def test_a_header_that_keeps_coming_from_a_peer_that_is_not_trusted_is_said_once
 ) -> None:
     counted: list[None] = []
     proxies = Proxies(PRIVATE._trusted, lambda: counted.append(None), ", and their country headers do not count")
-    for number in range(WARN_AFTER):
+    for number in range(WARN_AFTER_REQUESTS):
         assert warnings(caplog) == []
         assert proxies.visitor_address(f"198.51.100.{number}", "203.0.113.7") == f"198.51.100.{number}"
-    for _ in range(3 * WARN_AFTER):
+    for _ in range(3 * WARN_AFTER_REQUESTS):
         proxies.visitor_address("2001:db8::7", "203.0.113.7")
     (line,) = warnings(caplog)
     assert "198.51.100.0/24" in line
     assert "TRUSTED_PROXIES" in line
     assert "count as one, and their country headers do not count. If" in line
-    assert len(counted) == 4 * WARN_AFTER
+    assert len(counted) == 4 * WARN_AFTER_REQUESTS
 
 
 def test_what_is_believed_or_not_forwarded_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
     proxies = Proxies(PRIVATE._trusted)
-    for number in range(3 * WARN_AFTER):
+    for number in range(3 * WARN_AFTER_REQUESTS):
         proxies.visitor_address("10.0.0.1", "203.0.113.7")
         proxies.visitor_address("198.51.100.1", "")
         proxies.visitor_address(f"198.51.{number}.1", "203.0.113.7")
@@ -117,7 +117,7 @@ def test_what_is_believed_or_not_forwarded_is_no_reason_to_warn(caplog: pytest.L
 
 
 def test_few_networks_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(addresses, "_MOST_NETWORKS", 10)
+    monkeypatch.setattr(addresses, "_MAX_NETWORKS", 10)
     proxies = Proxies(())
     for number in range(256):
         proxies.visitor_address(f"198.51.{number}.1", "203.0.113.7")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import (
-    LONGEST_FIELD,
-    LONGEST_NAME,
+    MAX_FIELD_BYTES,
+    MAX_NAME_BYTES,
     CountedEvent,
     Event,
     cut_name,
@@ -60,13 +60,13 @@ def test_a_refused_event_keeps_a_timestamp_that_can_be_read() -> None:
     assert refusal.value.timestamp == AT_MS
 
 
-@pytest.mark.parametrize(("length", "fine"), [(LONGEST_FIELD, True), (LONGEST_FIELD + 1, False), (900_000, False)])
+@pytest.mark.parametrize(("length", "fine"), [(MAX_FIELD_BYTES, True), (MAX_FIELD_BYTES + 1, False), (900_000, False)])
 def test_a_counted_field_is_bounded_in_bytes(length: int, fine: bool) -> None:
     value = event_value(AT, page_url="é" * (length // 2) + "x" * (length % 2))
     if fine:
-        assert len(decode_event(value).page_url.encode()) <= LONGEST_NAME
+        assert len(decode_event(value).page_url.encode()) <= MAX_NAME_BYTES
         return
-    with pytest.raises(InvalidEvent, match=f"at most {LONGEST_FIELD} bytes, not {length}") as refusal:
+    with pytest.raises(InvalidEvent, match=f"at most {MAX_FIELD_BYTES} bytes, not {length}") as refusal:
         decode_event(value)
     assert (refusal.value.reason, refusal.value.timestamp) == ("wrong_type", AT_MS)
 
@@ -91,16 +91,16 @@ def test_a_name_of_more_than_256_bytes_counts_as_its_first_200_and_a_hash(name: 
 def test_a_long_name_is_cut_though_all_else_in_the_event_is_as_short_as_can_be() -> None:
     shortest = dict.fromkeys(CountedEvent.__struct_fields__, "") | {"duration_ms": 0}
     for name in NAMES:
-        value = json.dumps(shortest | {name: "x" * (LONGEST_NAME + 1)}, separators=(",", ":")).encode()
-        assert getattr(decode_event(value), name) == cut_name("x" * (LONGEST_NAME + 1))
+        value = json.dumps(shortest | {name: "x" * (MAX_NAME_BYTES + 1)}, separators=(",", ":")).encode()
+        assert getattr(decode_event(value), name) == cut_name("x" * (MAX_NAME_BYTES + 1))
         assert [getattr(event, name) for event in decode_events([value]) or ()] == [getattr(decode_event(value), name)]
 
 
 @given(st.text(max_size=300))
 def test_what_a_name_counts_as_has_at_most_256_bytes_and_is_the_name_where_that_is_as_short(name: str) -> None:
     counted = cut_name(name)
-    assert len(counted.encode()) <= LONGEST_NAME
-    assert (counted == name) == (len(name.encode()) <= LONGEST_NAME)
+    assert len(counted.encode()) <= MAX_NAME_BYTES
+    assert (counted == name) == (len(name.encode()) <= MAX_NAME_BYTES)
 
 
 WRITTEN = [

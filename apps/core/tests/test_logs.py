@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from clickstream_core.logs import announce, configure_logs, give_up_output
+from clickstream_core.logs import announce, configure_logs, discard_stdout
 from clickstream_core.shutdown import Shutdown
 
 _own = logging.getLogger("clickstream_test")
@@ -191,9 +191,9 @@ def test_a_full_disk_is_logged_once_and_ends_nothing(
         for _ in range(3):
             announce("🚀 Generating")
         assert not shutdown.requested.is_set()
-        give_up_output()
+        discard_stdout()
     (line,) = capsys.readouterr().err.splitlines()
-    assert "Standard output takes nothing (No space left on device)" in line
+    assert "Cannot write to standard output (No space left on device)" in line
 
 
 def test_what_a_full_disk_did_not_take_is_written_when_there_is_room_again(
@@ -235,5 +235,5 @@ def test_an_output_that_nobody_reads_any_more_is_a_request_to_stop(
         os.close(reader)
         announce("a block")
         assert shutdown.requested.is_set()
-        give_up_output()
+        discard_stdout()
     assert capsys.readouterr().err == ""

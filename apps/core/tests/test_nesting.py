@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import decode_event, decode_events
-from clickstream_core.nesting import DEEPEST, too_deep
+from clickstream_core.nesting import MAX_DEPTH, too_deep
 from kit.events import event_value
 
 AT = datetime(2024, 10, 26, 10, 30, 45, 123000, tzinfo=UTC)
-LISTS = b"[" * DEEPEST, b"]" * DEEPEST
-OBJECTS = b'{"a":' * DEEPEST, b"}" * DEEPEST
+LISTS = b"[" * MAX_DEPTH, b"]" * MAX_DEPTH
+OBJECTS = b'{"a":' * MAX_DEPTH, b"}" * MAX_DEPTH
 
 
 @pytest.mark.parametrize(
-    ("opening", "closing"), [LISTS, OBJECTS, (b' \n[ {"a" :' * (DEEPEST // 2), b"} ]" * (DEEPEST // 2))]
+    ("opening", "closing"), [LISTS, OBJECTS, (b' \n[ {"a" :' * (MAX_DEPTH // 2), b"} ]" * (MAX_DEPTH // 2))]
 )
 def test_one_level_more_than_allowed_is_too_deep(opening: bytes, closing: bytes) -> None:
     assert not too_deep(opening + b"1" + closing)
@@ -47,12 +47,12 @@ def nested(levels: int, **fields: object) -> bytes:
 
 
 def test_an_event_may_have_as_many_levels_as_allowed() -> None:
-    value = nested(DEEPEST)
+    value = nested(MAX_DEPTH)
     assert decode_event(value).user_id == "user_42"
     assert len(decode_events([value, event_value(AT)]) or ()) == 2
 
 
-@pytest.mark.parametrize("levels", [DEEPEST + 1, 900, 1_100, 5_000, 20_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 900, 1_100, 5_000, 20_000])
 @pytest.mark.parametrize("user_id", ["user_42", 7])
 def test_a_deeper_event_is_refused_for_that_whatever_else_is_wrong(levels: int, user_id: object) -> None:
     value = nested(levels, user_id=user_id)

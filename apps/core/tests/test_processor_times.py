@@ -7,9 +7,9 @@ from clickstream_core.processor_times import (
     DAY_MS,
     MARGIN_MS,
     ProcessorTimes,
-    mending_command,
-    what_falls_short,
-    why_too_little,
+    alter_command,
+    explain_short_retention,
+    retention_changes,
 )
 from clickstream_core.settings import read_settings
 
@@ -55,8 +55,8 @@ def test_a_topic_that_keeps_what_we_give_it_is_never_refused(
     config = {"retention.ms": str(times.kept_ms), "retention.bytes": "-1", "cleanup.policy": "delete"}
     assert times.kept_ms >= times.longest_needed_ms + MARGIN_MS
     assert times.kept_ms % DAY_MS == 0
-    assert not what_falls_short(config, times.kept_ms, times.kept_ms)
-    assert not why_too_little("events", config, times, at_worst=True)
+    assert not retention_changes(config, times.kept_ms, times.kept_ms)
+    assert not explain_short_retention("events", config, times, at_worst=True)
 
 
 SHORT = ProcessorTimes(window_size=5_000, out_of_orderness=3_000, allowed_lateness=20_000)
@@ -78,18 +78,18 @@ SHORT = ProcessorTimes(window_size=5_000, out_of_orderness=3_000, allowed_latene
 def test_what_falls_short_is_every_limit_that_may_forget_too_early(
     config: dict[str, str], changes: dict[str, str]
 ) -> None:
-    assert what_falls_short(config, SHORT.needed_ms, SHORT.kept_ms) == changes
-    assert bool(why_too_little("events", config, SHORT)) is bool(changes)
+    assert retention_changes(config, SHORT.needed_ms, SHORT.kept_ms) == changes
+    assert bool(explain_short_retention("events", config, SHORT)) is bool(changes)
 
 
 def test_too_little_is_said_with_what_is_kept_and_what_is_needed() -> None:
     config = {"retention.ms": "20000", "retention.bytes": "1000"}
-    assert why_too_little("events", config, SHORT) == (
+    assert explain_short_retention("events", config, SHORT) == (
         "events keeps records for 20s and keeps at most 1000 bytes of a partition, however new (retention.bytes), "
         "a restart must replay 28s (WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS)"
     )
-    assert why_too_little("events", {"retention.ms": "28000"}, SHORT) == ""
-    worst = why_too_little("events", {"retention.ms": "28000"}, SHORT, at_worst=True)
+    assert explain_short_retention("events", {"retention.ms": "28000"}, SHORT) == ""
+    worst = explain_short_retention("events", {"retention.ms": "28000"}, SHORT, at_worst=True)
     assert (
         "must replay 98s (WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS + MAX_CLOCK_SKEW + IDLE_TIMEOUT)" in worst
     )
@@ -97,8 +97,8 @@ def test_too_little_is_said_with_what_is_kept_and_what_is_needed() -> None:
 
 def test_the_command_names_brokers_topic_and_values() -> None:
     changes = {"retention.ms": "172800000", "retention.bytes": "-1"}
-    assert mending_command("events", changes, ("a:9092", "b:9092"), secured=False) == (
+    assert alter_command("events", changes, ("a:9092", "b:9092"), secured=False) == (
         "kafka-configs.sh --bootstrap-server a:9092,b:9092 --alter --entity-type topics --entity-name events "
         "--add-config retention.ms=172800000,retention.bytes=-1"
     )
-    assert " --command-config client.properties --alter " in mending_command("events", changes, ("a:1",), secured=True)
+    assert " --command-config client.properties --alter " in alter_command("events", changes, ("a:1",), secured=True)

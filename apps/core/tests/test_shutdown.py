@@ -77,4 +77,4 @@ def test_a_loop_that_never_looks_at_the_request_is_ended_by_force() -> None:
         assert process.stdout.readline() == b"there\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 1
-        assert b"ended by force" in process.stderr.read()
+        assert b"ending by force" in process.stderr.read()

@@ -52,7 +52,7 @@ class Password(str):
             except ValueError as error:
                 complaint = str(error)
                 if complaint != self._complaint:
-                    _log.warning("KAFKA_SASL_PASSWORD_FILE=%s: %s; using the password read before", self._file, error)
+                    _log.warning("KAFKA_SASL_PASSWORD_FILE=%s: %s; using the previous password", self._file, error)
             self._complaint = complaint
         return self._last_good
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
-from clickstream_core.logs import give_up_output
+from clickstream_core.logs import discard_stdout
 
 SHUTDOWN_GRACE_S = 8.5
 """An app promises to end within 10 s."""
@@ -41,7 +41,7 @@ async def serve(work: Callable[[asyncio.Event], Coroutine[Any, Any, int]]) -> in
 
 
 def _exit_now(status: int) -> NoReturn:
-    give_up_output()
+    discard_stdout()
     logging.shutdown()
     os._exit(status)
 

@@ -1,7 +1,7 @@
 """How to reach Kafka, and which topics hold what; the same settings for kafka-python and aiokafka.
 
-Certificates and passwords are read while the settings are checked, so a missing file ends the program with one line
-before it connects; one that is being written at that moment is waited for. Both libraries verify the broker's
+Certificates and passwords are read when the settings are checked, so a missing file ends the program with one line
+before it connects. If a file is just being written, the program waits for it. Both libraries verify the broker's
 certificate in the same way: host name, chain, TLS 1.2 or newer.
 """
 
@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from clickstream_core.errors import FilesNotWhole, SettingsError
+from clickstream_core.errors import IncompleteFiles, SettingsError
 from clickstream_core.settings import choice, matching, path, setting, text
 from clickstream_kafka.passwords import Password
-from clickstream_kafka.tls import RenewedContext, what_is_missing
+from clickstream_kafka.tls import RenewedContext, why_incomplete
 
 _PLAIN = "PLAIN"
 _MECHANISMS = (_PLAIN, "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -77,7 +77,7 @@ class KafkaSettings:
 
     @property
     def uses_sasl(self) -> bool:
-        """Whether the client names itself with user and password."""
+        """Whether the client authenticates with user and password."""
         return self.security_protocol.startswith("SASL_")
 
     @property
@@ -86,7 +86,7 @@ class KafkaSettings:
         return self.security_protocol.endswith("SSL")
 
     def validate(self) -> None:
-        """Raise SettingsError for combinations that no broker would accept, or that would silently mean less."""
+        """Raise SettingsError for combinations that no broker accepts, or of which a part would have no effect."""
         protocol = f"KAFKA_SECURITY_PROTOCOL={self.security_protocol}"
         for name, value in self._given(sasl=True).items():
             if value and not self.uses_sasl:
@@ -111,7 +111,7 @@ class KafkaSettings:
                     f" {'neither' if self.sasl_password is None else 'both'} is set"
                 )
         if self.uses_tls:
-            with contextlib.suppress(FilesNotWhole):
+            with contextlib.suppress(IncompleteFiles):
                 self.ssl_context()
 
     def kafka_python_config(self) -> dict[str, Any]:
@@ -153,11 +153,11 @@ class KafkaSettings:
     def ssl_context(self) -> ssl.SSLContext:
         """Return a client's TLS context with the CA and, for mTLS, the client's certificate.
 
-        Raises SettingsError that names the setting and the file that OpenSSL refuses, FilesNotWhole when somebody seems
-        to be writing it: it is empty or breaks off, or certificate and key, both whole, do not belong together.
+        Raises SettingsError that names the setting and the file that OpenSSL refuses; IncompleteFiles if the files seem
+        to be in the middle of being written: one is empty or truncated, or the key belongs to another certificate.
         """
         # Not ssl.create_default_context: from Python 3.13 on it refuses CA certificates without an authority key
-        # identifier, which clusters that run well have.
+        # identifier, which working clusters use.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.ssl_cafile is None:
@@ -282,6 +282,6 @@ def _refuse_passphrase() -> str:
 def _refusal(expected: str, error: OSError, *files: Path) -> SettingsError:
     reason = getattr(error, "reason", None) or error.strerror or str(error)
     if reason == _MISMATCH:
-        return FilesNotWhole(f"{expected} (the key is another certificate's, {reason}: write both anew)")
-    missing = next(filter(None, map(what_is_missing, files)), "")
-    return FilesNotWhole(f"{expected} ({missing})") if missing else SettingsError(f"{expected} ({reason})")
+        return IncompleteFiles(f"{expected} (the key belongs to another certificate, {reason}: write both again)")
+    incomplete = next(filter(None, map(why_incomplete, files)), "")
+    return IncompleteFiles(f"{expected} ({incomplete})") if incomplete else SettingsError(f"{expected} ({reason})")

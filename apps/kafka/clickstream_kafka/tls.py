@@ -1,14 +1,15 @@
 """A TLS context whose files may be replaced while the program runs.
 
-Strimzi and other issuers renew a CA or a client certificate in a mounted folder; connections that are open live on, and
-the next one needs the new files. aiokafka is given a context and keeps it. kafka-python would read the files itself at
-each connection, but takes one that it can't read for the end: its consumer raises OpenSSL's error, and its producer
-gives up what it was about to send. `RenewedContext` is therefore a context that makes its connections with another one,
-built again when the files have changed. It is built from nothing because a context never forgets a CA that it has once
-loaded.
+Strimzi and other issuers renew a CA or a client certificate in a mounted folder. Open connections stay, and the next
+one needs the new files. aiokafka is given a context and keeps it. kafka-python reads the files at each connection, but
+a file that it can't read is fatal: its consumer raises OpenSSL's error, and its producer drops what it was about to
+send. So `RenewedContext` is a context that connects with an inner one, which is built again when the files have
+changed. It is built from scratch because a context never forgets a CA that it has loaded.
 
-Kubernetes swaps all files of a folder at once; somebody who writes them in place does not. So a file may be empty, half
-written, or the key of another certificate for a while, and whole ones are waited for, at the start too.
+Kubernetes replaces all files of a folder at once, but other tools write them in place. So a file may be empty, half
+written, or the key of another certificate for a while. The program then waits for complete files, also at its start.
+
+Upstream: kafka-python #1959 (open) asks for it; none found for aiokafka.
 """
 
 import logging
@@ -28,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 class RenewedContext(ssl.SSLContext):
-    """Connects with what `build` made of the `files` when one of them had last changed.
+    """Connects with the context that `build` made of the `files` after their last change.
 
-    asyncio and uvloop ask a context for one thing, `wrap_bio`, and kafka-python for `wrap_socket`, once for each
-    connection. Files that can't be used at that moment (`build` raises SettingsError) are logged once, the connection
-    is made as before, and the next one tries them again.
+    asyncio and uvloop call one method of a context, `wrap_bio`, and kafka-python `wrap_socket`, once for each
+    connection. If the files can't be used at that moment (`build` raises SettingsError), that is logged once, the
+    connection uses the previous context, and the next connection tries the files again.
     """
 
     def __new__(cls, build: Callable[[], ssl.SSLContext], files: Sequence[Path]) -> Self:
@@ -44,16 +45,16 @@ class RenewedContext(ssl.SSLContext):
         self._states: list[tuple[int, int, int] | None] | None = None
         self._newest: ssl.SSLContext | None = None
         self._complaint = ""
-        self._one_at_a_time = threading.Lock()
-        self._read_again_if_changed()
+        self._lock = threading.Lock()
+        self._reload_if_changed()
 
     def present(self) -> ssl.SSLContext:
-        """Return the context of the files as they are now or, while they can't be used, as they were before.
+        """Return the context of the files as they are now or, while they can't be used, the previous one.
 
-        Raises SettingsError when they could never be used so far.
+        Raises SettingsError if there is no previous one.
         """
-        with self._one_at_a_time:
-            self._read_again_if_changed()
+        with self._lock:
+            self._reload_if_changed()
             if self._newest is None:
                 raise SettingsError(self._complaint)
             return self._newest
@@ -66,9 +67,9 @@ class RenewedContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """Return the TLS side of a new connection, with the files as they are now.
+        """Return the TLS object of a new connection, with the files as they are now.
 
-        Raises SSLError, which its callers expect, instead of SettingsError.
+        Raises SSLError instead of SettingsError, because its callers expect that.
         """
         try:
             present = self.present()
@@ -85,12 +86,12 @@ class RenewedContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLSocket:
-        """Return the socket of a new connection with TLS, with the files as they are now."""
+        """Return the TLS socket of a new connection, with the files as they are now."""
         return self.present().wrap_socket(
             sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
         )
 
-    def _read_again_if_changed(self) -> None:
+    def _reload_if_changed(self) -> None:
         states = [_state(file) for file in self._files]
         complaint = ""
         if states != self._states:
@@ -99,27 +100,27 @@ class RenewedContext(ssl.SSLContext):
             except SettingsError as error:
                 complaint = str(error)
                 if self._newest is not None and complaint != self._complaint:
-                    _log.warning("%s; using the certificates read before", complaint)
+                    _log.warning("%s; using the previous certificates", complaint)
             else:
                 if self._newest is not None:
-                    _log.info("Read again for new connections to Kafka: %s", ", ".join(map(str, self._files)))
+                    _log.info("Reloaded for new connections to Kafka: %s", ", ".join(map(str, self._files)))
                 self._newest, self._states = newest, states
         self._complaint = complaint
 
 
-def what_is_missing(file: Path) -> str:
-    """Say what shows that a PEM file is still being written; nothing when it is whole, or no PEM file at all."""
+def why_incomplete(file: Path) -> str:
+    """Return why a PEM file seems incomplete; "" if it is complete, or not a PEM file at all."""
     try:
         content = file.read_bytes()
     except OSError:
         return ""
     if not content.strip():
-        return f"{file.name} is empty: write it anew"
-    return f"{file.name} breaks off: write it anew" if b"-----" in _BLOCK.sub(b"", content) else ""
+        return f"{file.name} is empty: write it again"
+    return f"{file.name} is truncated: write it again" if b"-----" in _BLOCK.sub(b"", content) else ""
 
 
 def _state(file: Path) -> tuple[int, int, int] | None:
-    """What differs when a file was written to, or when its path leads to another one, as after Kubernetes' swaps."""
+    """Return what changes when a file is written, or its path leads to another one, as after an update of a Secret."""
     try:
         status = file.stat()
     except OSError:

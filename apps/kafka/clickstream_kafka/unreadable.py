@@ -19,7 +19,7 @@ from typing import NamedTuple
 from clickstream_core.log_throttle import LogThrottle
 from clickstream_kafka.errors import BatchTooLarge
 
-CHECKSUM = "its checksum does not fit"
+CHECKSUM = "its checksum is wrong"
 _REMEMBERED = 10_000
 _BASE_OFFSET = struct.Struct(">q")
 _LAST_OFFSET_DELTA = 23
@@ -84,10 +84,10 @@ class Unreadable:
         due = self._throttle.allow(place, self._clock())
         if not due:
             self._unlogged[place] = unlogged
-        more = f", {unlogged} with those before" if unlogged > count else ""
+        more = f", {unlogged} since the last message" if unlogged > count else ""
         _log.log(
             logging.WARNING if due else logging.DEBUG,
-            "Skipped %d records of %s[%d] at the offsets %d to %d%s: the batch can't be read, %s",
+            "Skipped %d records of %s[%d], offsets %d to %d%s: the batch can't be read, %s",
             count,
             topic,
             partition,

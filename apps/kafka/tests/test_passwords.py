@@ -99,7 +99,7 @@ def test_a_file_that_vanishes_leaves_the_last_password_and_a_warning(
         for _ in range(3):
             assert password.encode() == b"second"
         (record,) = caplog.records
-        assert "No such file or directory); using the password read before" in record.getMessage()
+        assert "No such file or directory); using the previous password" in record.getMessage()
         file.write_text("third")
         assert password.encode() == b"third"
         file.write_text("")

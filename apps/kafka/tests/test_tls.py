@@ -142,9 +142,9 @@ def hold_in_place(folder: Path, certificates: Path, shares: dict[str, float] | N
 not_whole = pytest.mark.parametrize(
     ("shares", "complaint"),
     [
-        ({"ca.crt": 0}, r"KAFKA_SSL_CAFILE=.*ca\.crt: .*CA certificates \(ca\.crt is empty: write it anew\)"),
-        ({"ca.crt": 0.5}, r"KAFKA_SSL_CAFILE=.*ca\.crt: .*CA certificates \(ca\.crt breaks off: write it anew\)"),
-        ({"client.crt": 0.9}, r"KAFKA_SSL_CERTFILE=.*client\.crt, .*PEM .*client\.crt breaks off"),
+        ({"ca.crt": 0}, r"KAFKA_SSL_CAFILE=.*ca\.crt: .*CA certificates \(ca\.crt is empty: write it again\)"),
+        ({"ca.crt": 0.5}, r"KAFKA_SSL_CAFILE=.*ca\.crt: .*CA certificates \(ca\.crt is truncated: write it again\)"),
+        ({"client.crt": 0.9}, r"KAFKA_SSL_CERTFILE=.*client\.crt, .*PEM .*client\.crt is truncated"),
         ({"client.key": 0}, r"KAFKA_SSL_KEYFILE=.*client\.key: .*PEM .*client\.key is empty"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_key_of_another_certificate_is_waited_for_because_only_one_of_the_two_
     hold_in_place(tmp_path, certificates)
     (tmp_path / "client.crt").write_bytes((other_certificates / "client.crt").read_bytes())
     settings = mutual_tls(tmp_path)
-    with pytest.raises(SettingsError, match=r"KAFKA_SSL_KEYFILE=.* \(the key is another .*KEY_VALUES_MISMATCH"):
+    with pytest.raises(SettingsError, match=r"KAFKA_SSL_KEYFILE=.* \(the key belongs to another .*KEY_VALUES_MISMATCH"):
         settings.kafka_python_config()
     hold_in_place(tmp_path, other_certificates)
     assert settings.kafka_python_config()
@@ -193,7 +193,7 @@ def test_kafka_python_connects_with_what_it_had_while_a_file_is_not_whole(
     ):
         assert b"client" in encrypted.recv(1000)
     (record,) = caplog.records
-    assert re.search(r"client\.key breaks off: .*; using the certificates read before", record.getMessage())
+    assert re.search(r"client\.key is truncated: .*; using the previous certificates", record.getMessage())
     hold_in_place(tmp_path, other_certificates)
     assert asyncio.run(answer(context, other_certificates)) == serial_number(other_certificates)
 
@@ -330,7 +330,7 @@ def test_files_that_are_broken_are_named_once_and_tried_again_while_the_old_ones
     with caplog.at_level(logging.WARNING, "clickstream_core"):
         asyncio.run(scenario())
     (record,) = caplog.records
-    assert re.search(complaint + r".*; using the certificates read before", record.getMessage())
+    assert re.search(complaint + r".*; using the previous certificates", record.getMessage())
 
 
 def test_files_that_could_not_be_used_are_tried_again_before_they_change(tmp_path: Path) -> None:

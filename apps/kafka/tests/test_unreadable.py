@@ -129,13 +129,13 @@ def test_the_log_names_topic_partition_offsets_and_reason_once_in_30_seconds(
     counts: list[int] = []
     unreadable = Unreadable(lambda topic, partition, count: counts.append(count), lambda: now[0])
     with caplog.at_level(logging.WARNING):
-        unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum does not fit")
-        unreadable.skipped("metrics", 1, Offsets(10, 20), "its checksum does not fit")
-        unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum does not fit")  # read again
+        unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum is wrong")
+        unreadable.skipped("metrics", 1, Offsets(10, 20), "its checksum is wrong")
+        unreadable.skipped("metrics", 1, Offsets(5, 10), "its checksum is wrong")  # read again
         now[0] = 130.0
         unreadable.skipped("metrics", 1, Offsets(30, 32), "it is")
     assert counts == [5, 10, 2]
     assert [record.getMessage() for record in caplog.records] == [
-        "Skipped 5 records of metrics[1] at the offsets 5 to 9: the batch can't be read, its checksum does not fit",
-        "Skipped 2 records of metrics[1] at the offsets 30 to 31, 12 with those before: the batch can't be read, it is",
+        "Skipped 5 records of metrics[1], offsets 5 to 9: the batch can't be read, its checksum is wrong",
+        "Skipped 2 records of metrics[1], offsets 30 to 31, 12 since the last message: the batch can't be read, it is",
     ]

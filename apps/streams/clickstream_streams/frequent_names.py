@@ -16,13 +16,13 @@ from itertools import islice
 
 import msgspec
 
-from clickstream_core.events import LONGEST_NAME
+from clickstream_core.events import MAX_NAME_BYTES
 from clickstream_streams.errors import UnreadableSketch
 
 NAME_BYTES = 12
 """Of a name in MessagePack beside its text, at most: 3 for its length, 9 for its count."""
 
-LARGEST_NAME_BYTES = LONGEST_NAME + NAME_BYTES
+LARGEST_NAME_BYTES = MAX_NAME_BYTES + NAME_BYTES
 
 MOST_SKETCH_BYTES = 512 * 1024
 """Of a partial's sketch, before a further batch is counted."""

@@ -12,7 +12,7 @@ from functools import partial
 import uvloop
 
 from clickstream_core.build_info import publish_build_info
-from clickstream_core.logs import announce, complain, configure_logs
+from clickstream_core.logs import announce, configure_logs, print_error
 from clickstream_core.process import run
 from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
@@ -47,7 +47,7 @@ def _reset() -> int:
     try:
         return reset(sys.argv[2:])
     except FatalError as error:
-        complain(str(error), "clickstream-streams reset", __name__, as_json=False)
+        print_error(str(error), "clickstream-streams reset", __name__, as_json=False)
         return 1
 
 
@@ -69,7 +69,7 @@ def _main() -> int:
             collect_garbage_rarely()
             return uvloop.run(serve(partial(_process, settings, health)))
         except FatalError as error:
-            complain(str(error), "clickstream-streams", __name__, as_json=settings.service.log_format == "json")
+            print_error(str(error), "clickstream-streams", __name__, as_json=settings.service.log_format == "json")
             return 1
 
 

@@ -22,7 +22,7 @@ from heapq import nsmallest
 import msgspec
 from xxhash import xxh3_64_intdigest
 
-from clickstream_core.events import LONGEST_NAME, cut_name
+from clickstream_core.events import MAX_NAME_BYTES, cut_name
 from clickstream_streams.datasketches_format import is_of_datasketches, read_frequent_names, read_hyperloglog
 from clickstream_streams.frequent_names import MOST_MERGED_BYTES, FrequentNames, SizedCounts, decode_frequent_names
 from clickstream_streams.hyperloglog import REGISTERS, HyperLogLog, decode_hyperloglog
@@ -208,7 +208,7 @@ def most_frequent(snapshots: Sequence[NamesSnapshot], top: int) -> tuple[dict[st
 
 def with_cut_names(counts: Mapping[str, int]) -> Mapping[str, int]:
     """Return the counts under names as they are counted: earlier versions wrote longer ones."""
-    if max(map(len, counts), default=0) <= LONGEST_NAME:
+    if max(map(len, counts), default=0) <= MAX_NAME_BYTES:
         return counts
     cut: Counter[str] = Counter()
     for name, count in counts.items():

@@ -15,7 +15,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from clickstream_core.durations import format_duration
-from clickstream_core.processor_times import mending_command, what_falls_short, what_tells_no_time, why_too_little
+from clickstream_core.processor_times import (
+    alter_command,
+    explain_short_retention,
+    retention_changes,
+    timestamp_type_changes,
+)
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.transactions import MIN_MESSAGE_BYTES
 from clickstream_streams.settings import StreamsSettings
@@ -44,10 +49,10 @@ async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, pa
     refused = []
     for topic in (topics.events_topic, topics.partials_topic, topics.metrics_topic):
         config = await topic_config(admin, topic)
-        command = _command(settings, topic, what_falls_short(config, times.longest_needed_ms, times.kept_ms))
-        if why := why_too_little(topic, config, times):
+        command = _command(settings, topic, retention_changes(config, times.longest_needed_ms, times.kept_ms))
+        if why := explain_short_retention(topic, config, times):
             refused.append(f"{why}: lower these, or {command}")
-        elif why := why_too_little(topic, config, times, at_worst=True):
+        elif why := explain_short_retention(topic, config, times, at_worst=True):
             _log.warning("%s at worst: lower these, or %s", why, command)
         if topic == topics.events_topic:
             _warn_of_clocks_ahead(settings, config)
@@ -55,7 +60,7 @@ async def check_topics(admin: AIOKafkaAdminClient, settings: StreamsSettings, pa
         if (limit := int(config.get("max.message.bytes", MIN_MESSAGE_BYTES))) < MIN_MESSAGE_BYTES:
             command = _command(settings, topic, {"max.message.bytes": str(MIN_MESSAGE_BYTES)})
             refused.append(f"{topic} takes at most {limit} bytes at once, the processor may write more: {command}")
-        if changes := what_tells_no_time(config):
+        if changes := timestamp_type_changes(config):
             _warn_of_writers_clocks(settings, topic, changes)
     if refused:
         raise FatalError("; ".join(refused))
@@ -88,7 +93,7 @@ def _warn_of_writers_clocks(settings: StreamsSettings, topic: str, changes: Mapp
 
 def _command(settings: StreamsSettings, topic: str, changes: Mapping[str, str]) -> str:
     kafka = settings.kafka
-    return mending_command(topic, changes, kafka.bootstrap_servers, secured=kafka.uses_sasl or kafka.uses_tls)
+    return alter_command(topic, changes, kafka.bootstrap_servers, secured=kafka.uses_sasl or kafka.uses_tls)
 
 
 async def topic_config(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream_core.events import LONGEST_NAME, CountedEvent, cut_name
+from clickstream_core.events import MAX_NAME_BYTES, CountedEvent, cut_name
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 from clickstream_streams.counts import (
@@ -161,11 +161,11 @@ def test_no_more_event_types_are_shown_than_a_reader_can_bear_and_their_sum_is_t
 
 def test_the_largest_result_that_events_can_bring_about_fits_into_a_record() -> None:
     """Control characters take six bytes in JSON, so these are the longest names that there are."""
-    pages = [chr(1) * (LONGEST_NAME - 2) + f"{number:02}" for number in range(10)]
+    pages = [chr(1) * (MAX_NAME_BYTES - 2) + f"{number:02}" for number in range(10)]
     everything = [
         event(
-            event_type=f"{number:03}" + chr(1) * (LONGEST_NAME - 3),
-            device_type=f"{number:03}" + chr(1) * (LONGEST_NAME - 3),
+            event_type=f"{number:03}" + chr(1) * (MAX_NAME_BYTES - 3),
+            device_type=f"{number:03}" + chr(1) * (MAX_NAME_BYTES - 3),
             page_url=pages[number % 10],
             referrer=pages[number % 10],
         )
@@ -195,7 +195,7 @@ def many(first: int, **names: str) -> list[CountedEvent]:
 
 NAMES = ("event_type", "device_type", "referrer", "page_url")
 IDS = ("user_id", "session_id")
-LONG = "x" * (LONGEST_NAME - 7)
+LONG = "x" * (MAX_NAME_BYTES - 7)
 
 
 def test_100_000_distinct_names_of_256_bytes_in_all_columns_leave_a_partial_of_4_mib() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_core.events import LONGEST_NAME
+from clickstream_core.events import MAX_NAME_BYTES
 from clickstream_streams.errors import UnreadableSketch
 from clickstream_streams.frequent_names import (
     LARGEST_NAME_BYTES,
@@ -62,7 +62,7 @@ def test_names_of_which_none_is_frequent_still_have_some_to_show() -> None:
 def test_the_error_is_below_what_is_stated_where_all_names_are_as_long_as_can_be() -> None:
     sketch, events = FrequentNames(), 0
     for first in range(0, 20_000, 1_000):
-        sketch.add([f"{number:0{LONGEST_NAME}}" for number in range(first, first + 1_000)] + ["often"] * 10)
+        sketch.add([f"{number:0{MAX_NAME_BYTES}}" for number in range(first, first + 1_000)] + ["often"] * 10)
         events += 1_010
     assert sketch.size_bytes <= MOST_SKETCH_BYTES + 1_000 * LARGEST_NAME_BYTES
     assert 200 <= sketch.estimates()["often"] <= 200 + 0.0011 * events

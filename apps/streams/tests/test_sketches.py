@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_core.events import LONGEST_FIELD, cut_name
+from clickstream_core.events import MAX_FIELD_BYTES, cut_name
 from clickstream_streams import sketches
 from clickstream_streams.sketches import (
     MOST_CHARACTERS,
@@ -156,7 +156,7 @@ def test_beyond_the_limit_the_largest_counts_are_off_by_no_more_than_stated() ->
 
 @pytest.mark.parametrize("limit", [1, 100])
 def test_long_names_that_earlier_versions_wrote_are_those_that_are_cut_now(limit: int) -> None:
-    long = "x" * LONGEST_FIELD
+    long = "x" * MAX_FIELD_BYTES
     earlier = NamesSnapshot({long: 2, f"{long}y": 1, "/": 1})
     now = CountedNames(limit)
     now.update(["/", "/", cut_name(long)])
