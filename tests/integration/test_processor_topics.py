@@ -81,7 +81,7 @@ def test_a_machine_whose_clock_is_ahead_makes_no_event_of_others_late_where_the_
     topics = make_topics(message_timestamp_after_max_ms="3600000")
     app = start_processor(apps, topics, ALLOWED_LATENESS="0s")
     named = app.wait_for_output("MAX_CLOCK_SKEW is 1m")
-    assert f"{topics.events} lets in records whose timestamps are up to 1h ahead of the clock" in named
+    assert f"{topics.events} accepts records whose timestamps are up to 1h ahead of the clock" in named
     assert "--add-config message.timestamp.after.max.ms=60000" in named
     app.wait_until_ready()
     ahead = datetime.now(UTC) + timedelta(minutes=40)
@@ -138,7 +138,7 @@ def test_a_commit_beyond_the_end_of_the_log_ends_it_with_what_to_reset(
 
     app.expect_exit(1, 60)
 
-    assert "the committed offset 1000 lies beyond the log's end 0" in last_line(app)
+    assert "the committed offset 1000 is beyond the log's end 0" in last_line(app)
     assert "reset the offsets" in last_line(app)
     assert topics.group_id in last_line(app)
 

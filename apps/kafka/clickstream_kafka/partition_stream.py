@@ -3,7 +3,7 @@
 kstreams starts it, stops it and gives it its consumer's configuration. It joins the group, makes a `PartitionTask` for
 each partition that is assigned, and runs the task with the stream's function: `async def process(task, batches)`, which
 is called each turn with the next records of the task's partition. The group's protocol is eager: a rebalance revokes
-all partitions and assigns all anew.
+all partitions and assigns them again.
 """
 
 import asyncio

@@ -72,7 +72,7 @@ def _change_rules(
     offset = max(offset, log.first)
     began = beginning_of(rules, [commit, *peers])
     changed = msgspec.structs.replace(commit, rules=rules, replay_from=offset, expired_to=began, began=began)
-    notice = "the counting rules changed; windows begin anew"
+    notice = "the counting rules changed; windows start again"
     if began != NEVER:
         notice += f" at {format_seconds(began)}, what was counted in windows that are still open has no result"
     return EventsStart(changed, offset, notice)
@@ -130,4 +130,4 @@ def resume_merge(
 
 def _check_end(offset: int, log: LogBounds) -> None:
     if offset > log.end:
-        raise BeyondTheLog(f"the committed offset {offset} lies beyond the log's end {log.end}")
+        raise BeyondTheLog(f"the committed offset {offset} is beyond the log's end {log.end}")

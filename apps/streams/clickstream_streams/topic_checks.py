@@ -70,7 +70,7 @@ def _warn_of_clocks_ahead(settings: StreamsSettings, config: Mapping[str, str]) 
     changes = how_to_refuse_clocks_ahead(config, settings.max_clock_skew)
     if changes:
         _log.warning(
-            "%s lets in records whose timestamps are %s ahead of the clock, MAX_CLOCK_SKEW is %s: a machine whose "
+            "%s accepts records whose timestamps are %s ahead of the clock, MAX_CLOCK_SKEW is %s: a machine whose "
             "clock is fast opens windows ahead of their time, and makes events of others late when the processor was "
             "away for as long. To refuse its records: %s",
             settings.topics.events_topic,

@@ -70,7 +70,7 @@ def test_a_reset_to_before_the_log_begins_at_its_start() -> None:
 
 def test_an_offset_beyond_the_log_is_not_the_log_that_was_committed() -> None:
     for commit in (COMMIT, None):
-        with pytest.raises(BeyondTheLog, match="501 lies beyond the log's end 500"):
+        with pytest.raises(BeyondTheLog, match="501 is beyond the log's end 500"):
             resume_events(committed(501, commit), LOG, FIVE_MINUTES, [])
 
 
@@ -100,7 +100,7 @@ def test_changed_rules_begin_anew_behind_all_windows_that_were_seen() -> None:
     assert start.commit.rules == AN_HOUR
     assert start.commit.expired_to == start.commit.began == 2 * HOUR
     assert (start.commit.watermark, start.commit.final_before) == (COMMIT.watermark, COMMIT.final_before)
-    assert "begin anew at 1970-01-01T02:00:00Z" in start.notice
+    assert "start again at 1970-01-01T02:00:00Z" in start.notice
 
 
 def test_changed_rules_do_not_need_the_records_that_the_others_would_replay() -> None:
