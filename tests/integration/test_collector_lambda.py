@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clickstream_collector.invocations import TRUSTED, Invocations
+from clickstream_collector.invocations import TRUSTED_FOR_S, Invocations
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_core.settings import read_settings
 from clickstream_local.broker import Broker
@@ -155,7 +155,7 @@ def test_the_connection_that_replaces_an_old_one_delivers(topics: PipelineTopics
     statuses = []
     for _, event in clicks:
         statuses.append(function(event, None)["statusCode"])
-        now += TRUSTED + 1
+        now += TRUSTED_FOR_S + 1
     function.close()
 
     assert statuses == [200] * 4

@@ -149,7 +149,7 @@ class InProcess:
         self.peer = "127.0.0.1"
         self._runner = runner
         self._delivery = collector._delivery
-        self._intake = collector._intake
+        self._pipeline = collector._pipeline
         for topic in (EVENTS, DEAD_LETTERS):
             self._delivery.set_partitions(topic, 6)
         self.connect()

@@ -1,4 +1,4 @@
-"""Answers over ASGI, counted and timed: one place says what an error looks like to a client."""
+"""HTTP answers over ASGI, counted and timed, and the form of errors."""
 
 import logging
 import time
@@ -33,12 +33,12 @@ class Answer:
 
 
 def json_answer(status: int, body: bytes, headers: Sequence[Header] = ()) -> Answer:
-    """Return an answer whose `body` is JSON; no cache keeps it."""
+    """Return an answer whose `body` is JSON and must not be cached."""
     return Answer(status, body, [_JSON, (b"cache-control", b"no-store"), *headers])
 
 
 def refusal(error: Refused) -> Answer:
-    """Return the answer that tells a client why it was refused."""
+    """Return the answer with the reason of a refusal."""
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in error.headers.items()]
     return json_answer(error.status, msgspec.json.encode({"status": "error", "error": str(error)}), headers)
 
@@ -47,22 +47,22 @@ def refusal(error: Refused) -> Answer:
 async def answering(
     endpoint: str, send: Send, headers: Sequence[Header] = ()
 ) -> AsyncIterator[Callable[[Answer], Awaitable[None]]]:
-    """Give a block the function to answer by, once; a Refused that leaves the block is answered instead.
+    """Yield the function that sends the answer, to be called once; a Refused that the block raises is sent instead.
 
-    `headers` go with each answer. Anything else that leaves the block is a mistake
-    of ours: the client gets a 500 that says nothing, the log says everything.
+    `headers` are added to each answer. Any other exception is a bug: the client gets 500 without details, the log has
+    the traceback.
     """
     begun = time.perf_counter()
 
-    async def answer(with_: Answer) -> None:
+    async def answer(what: Answer) -> None:
         seconds = time.perf_counter() - begun
-        instruments.REQUESTS.labels(endpoint, str(with_.status)).inc()
+        instruments.REQUESTS.labels(endpoint, str(what.status)).inc()
         instruments.REQUEST_SECONDS.labels(endpoint).observe(seconds)
-        all_headers = [*with_.headers, *headers, *_ALWAYS]
-        if with_.status not in (204, 304):
-            all_headers.append((b"content-length", b"%d" % len(with_.body)))
-        await send({"type": "http.response.start", "status": with_.status, "headers": all_headers})
-        await send({"type": "http.response.body", "body": with_.body})
+        all_headers = [*what.headers, *headers, *_ALWAYS]
+        if what.status not in (204, 304):
+            all_headers.append((b"content-length", b"%d" % len(what.body)))
+        await send({"type": "http.response.start", "status": what.status, "headers": all_headers})
+        await send({"type": "http.response.body", "body": what.body})
 
     try:
         yield answer
@@ -70,4 +70,4 @@ async def answering(
         await answer(refusal(error))
     except Exception:
         _log.exception("A request to %s failed", endpoint)
-        await answer(refusal(Refused(500, "this is a mistake of the server; its log says more")))
+        await answer(refusal(Refused(500, "internal server error")))

@@ -1,4 +1,4 @@
-"""The collector as an ASGI application: its endpoints, and the connection to Kafka that lives as long as it does."""
+"""The collector as an ASGI application: its endpoints, and its connection to Kafka."""
 
 import asyncio
 import contextlib
@@ -13,19 +13,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream_collector import instruments
 from clickstream_collector.answers import Answer, answering
-from clickstream_collector.connection import Connection
 from clickstream_collector.delivery import Delivery
 from clickstream_collector.errors import Refused
 from clickstream_collector.ingest import Ingest
-from clickstream_collector.intake import Intake, wall_clock
+from clickstream_collector.pipeline import Pipeline, wall_clock
 from clickstream_collector.pixel import Pixel
 from clickstream_collector.script import File
 from clickstream_collector.settings import CollectorSettings
+from clickstream_collector.supervisor import ProducerSupervisor
 from clickstream_core.listening import MISDIRECTED, ListenSettings
 from clickstream_core.service import Health, health_server
 
-_LONGEST_DRAIN = 5.0
-_AN_HOUR = 3600
+_DRAIN_TIMEOUT_S = 5.0
+_CACHED_FOR_S = 3600
 _HERE = b"clickstream-collector: events go to /ingest, /openapi.json describes it\n"
 _PLAIN_TEXT = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Collector:
     """Everything behind the endpoints; `start` and `stop` need a running event loop.
 
-    `clock` gives seconds that only rise; for `patience` see Delivery.
+    `clock` returns monotonic seconds; for `patience` see Delivery.
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class Collector:
     ) -> None:
         self.health = Health()
         self._settings = settings
-        self._delivery = Delivery(clock, wall_clock, lambda: self._connection.replace(), patience)
+        self._delivery = Delivery(clock, wall_clock, lambda: self._supervisor.replace(), patience)
         secret = settings.visitor_secret or settings.visitor_secret_file
-        self._intake = Intake(settings, self._delivery, secret.current() if secret else secrets.token_hex(32))
+        self._pipeline = Pipeline(settings, self._delivery, secret.current() if secret else secrets.token_hex(32))
         if secret is None:
             _log.warning(
-                "VISITOR_SECRET is not set: visitors without an id of their own get another one in each process,"
+                "VISITOR_SECRET is not set: visitors without an id of their own get a different one in each process,"
                 " and after each restart"
             )
         topics = settings.topics
-        self._connection = Connection(
+        self._supervisor = ProducerSupervisor(
             settings.kafka.aiokafka_config(),
             (topics.events_topic, topics.dead_letter_topic),
             self._delivery,
@@ -65,43 +65,45 @@ class Collector:
         application = Starlette(
             routes=[
                 Route("/", _Root()),
-                Route("/ingest", Ingest(self._intake)),
-                Route("/pixel.gif", Pixel(self._intake)),
-                Route("/clickstream.js", File("clickstream.js", "text/javascript; charset=utf-8", "script", _AN_HOUR)),
-                Route("/openapi.json", File("openapi.json", "application/json", "other", _AN_HOUR)),
+                Route("/ingest", Ingest(self._pipeline)),
+                Route("/pixel.gif", Pixel(self._pipeline)),
+                Route(
+                    "/clickstream.js", File("clickstream.js", "text/javascript; charset=utf-8", "script", _CACHED_FOR_S)
+                ),
+                Route("/openapi.json", File("openapi.json", "application/json", "other", _CACHED_FOR_S)),
                 Route("/{path:path}", _NotFound()),
             ],
             lifespan=self._lifespan,
         )
         application.router.redirect_slashes = False
-        application.router.default = _NotFound()  # what is no path: OPTIONS *, CONNECT
+        application.router.default = _NotFound()  # requests without a path: OPTIONS *, CONNECT
         if self._settings.service.http_allowed_hosts is not None:
             application.add_middleware(_OwnHosts, listen=self._settings.service)
         return application
 
     def start(self) -> None:
-        """Begin to connect; until that is done requests get 503."""
-        self._task = asyncio.get_running_loop().create_task(self._connection.run())
+        """Start connecting; requests get 503 until that is done."""
+        self._task = asyncio.get_running_loop().create_task(self._supervisor.run())
         self._task.add_done_callback(self._ended)
 
     async def reach(self, seconds: float) -> bool:
-        """Wait until Kafka takes events, at most so long; return whether it does."""
+        """Wait up to `seconds` until Kafka accepts events; return whether it does."""
         return await self._delivery.available(seconds)
 
     def renew(self) -> None:
-        """Connect anew: the connection was left alone for so long that it may be dead."""
-        self._connection.renew()
+        """Reconnect: after a long pause the connection may be dead."""
+        self._supervisor.renew()
 
-    async def stop(self, longest: float = _LONGEST_DRAIN) -> None:
-        """Deliver what was accepted, in at most `longest` seconds, and end."""
+    async def stop(self, timeout_s: float = _DRAIN_TIMEOUT_S) -> None:
+        """Deliver what was accepted, for up to `timeout_s`, and stop."""
         self.health.set_ready(False, "shutting down")
-        if not await self._delivery.drain(longest):
+        if not await self._delivery.drain(timeout_s):
             _log.warning("%d events were not acknowledged; none of them got 200", self._delivery.in_flight)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._delivery.close()
-        await self._connection.close()
+        await self._supervisor.close()
         instruments.CONNECTED.set(0)
 
     @contextlib.asynccontextmanager
@@ -116,11 +118,11 @@ class Collector:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            _log.error("The connection to Kafka ended, which it never should", exc_info=task.exception())
+            _log.error("The connection to Kafka stopped unexpectedly", exc_info=task.exception())
 
 
 class _Root:
-    """What load balancers ask when nobody told them otherwise, and people who wonder what this is."""
+    """The default health check of load balancers, and a hint for people who open it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with answering("other", send) as answer:
@@ -130,7 +132,7 @@ class _Root:
 
 
 class _OwnHosts:
-    """Refuses requests for hosts that the collector does not answer for."""
+    """Refuses requests for hosts that are not in HTTP_ALLOWED_HOSTS."""
 
     def __init__(self, app: ASGIApp, listen: ListenSettings) -> None:
         self._app = app

@@ -1,9 +1,9 @@
 """A request's body, from the socket to plain bytes: bounded in size and in time, gzip undone.
 
-The bounds hold for what arrives and for what a compressed body becomes, so a small bomb stays small; both are refused
-at the first byte too much. Whoever sends slower than `SLOWEST` is cut off, wherever the body stops. And because many
-slow ones together could hold much, what has arrived of unfinished bodies is bounded for all requests together. So is,
-apart from that, what whole ones hold while they are read and wait for Kafka: slow senders take nobody else's room.
+The limits apply to a body as it arrives and as it is unpacked, so a zip bomb stays small; both are refused at the first
+byte too many. A body that takes longer than `BODY_TIMEOUT_S` is cut off wherever it stops. Many slow bodies together
+could take much memory, so the bytes of unfinished bodies are limited for all requests together. Complete bodies, while
+they are parsed and wait for Kafka, have a separate limit, so slow clients take no room from others.
 """
 
 import asyncio
@@ -17,41 +17,40 @@ from starlette.types import Receive
 from clickstream_collector.errors import Refused, TryAgain
 from clickstream_collector.headers import Headers, elements, single
 
-LARGEST_BODY = 1_000_000
-"""Bytes, as sent and as unpacked."""
+MAX_BODY_BYTES = 1_000_000
+"""As sent and as unpacked."""
 
-SLOWEST = 10.0
-"""Seconds that a body may take."""
+BODY_TIMEOUT_S = 10.0
 
-MOST_ARRIVING = 64 * 1024 * 1024
-"""Bytes of bodies that have not arrived whole, of all requests together."""
+MAX_ARRIVING_BYTES = 64 * 1024 * 1024
+"""Of bodies that have not arrived completely, of all requests together."""
 
-MOST_HELD = 64 * 1024 * 1024
-"""Bytes of whole bodies whose requests are not answered yet."""
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""Of complete bodies whose requests have not been answered, of all requests together."""
 
-_COME_AGAIN = 2
+_RETRY_AFTER_S = 2
 _JSON_TYPES = ("application/json", "text/plain")
-_GZIP = 31  # zlib's wbits for the gzip format
+_GZIP_WBITS = 31  # zlib's wbits for the gzip format
 
 
 @dataclass
 class Arriving:
-    """How many bytes there are of bodies that have not arrived whole; all requests share one."""
+    """The size in bytes of all bodies that have not arrived completely; all requests share one."""
 
     size: int = 0
 
 
 @dataclass
 class Held:
-    """How many bytes there are of requests that arrived whole and are not answered; all requests share one."""
+    """The size in bytes of all complete, unanswered requests; all requests share one."""
 
     size: int = 0
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
-        """Hold so many bytes for the length of a block. Raises TryAgain (503) when all together would be too many."""
-        if self.size + size > MOST_HELD:
-            raise TryAgain(503, "too many large bodies wait for Kafka at once", _COME_AGAIN)
+        """Count `size` bytes while a block runs. Raises TryAgain (503) if all together would be too many."""
+        if self.size + size > MAX_HELD_BYTES:
+            raise TryAgain(503, "too many large bodies wait for Kafka at once", _RETRY_AFTER_S)
         self.size += size
         try:
             yield
@@ -60,7 +59,7 @@ class Held:
 
 
 def check_type(headers: Headers) -> None:
-    """Raise Refused (415) for a content type or charset that is not JSON in UTF-8; none at all is taken for it."""
+    """Raise Refused (415) for a content type or charset other than JSON in UTF-8, which is also the default."""
     declared = single(headers, b"content-type")
     kind, *parameters = (part.strip().lower() for part in declared.split(";"))
     if kind and kind not in _JSON_TYPES:
@@ -71,23 +70,23 @@ def check_type(headers: Headers) -> None:
             raise Refused(415, f"the charset is {value[:100]!r}; expected utf-8")
 
 
-async def read_body(headers: Headers, receive: Receive, arriving: Arriving, slowest: float = SLOWEST) -> bytes:
-    """Return the body, unpacked. `slowest` is in seconds.
+async def read_body(headers: Headers, receive: Receive, arriving: Arriving, timeout_s: float = BODY_TIMEOUT_S) -> bytes:
+    """Return the body, unpacked.
 
-    Raises Refused: 415 for an encoding other than gzip, 413 when it is too large, 408 when it is too slow, 400 when it
-    is not what its encoding says, or breaks off, and 503 when too much is arriving.
+    Raises Refused: 415 for an encoding other than gzip, 413 if it is too large, 408 if it is too slow, 400 if it is not
+    valid gzip or is incomplete, and 503 if too many bytes are arriving.
     """
     encodings = [each for each in elements(headers, b"content-encoding") if each.lower() != "identity"]
     if len(encodings) > 1 or (encodings and encodings[0].lower() not in ("gzip", "x-gzip")):
         raise Refused(415, f"the content encoding is {', '.join(encodings)[:100]!r}; expected gzip or none")
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and (len(length) > 15 or int(length) > LARGEST_BODY):
+    if length.isdigit() and (len(length) > 15 or int(length) > MAX_BODY_BYTES):
         raise _too_large()
     try:
-        async with asyncio.timeout(slowest):
+        async with asyncio.timeout(timeout_s):
             body = await _received(receive, arriving)
     except TimeoutError as error:
-        raise Refused(408, f"the body did not arrive within {slowest:g} s", {"Connection": "close"}) from error
+        raise Refused(408, f"the body did not arrive within {timeout_s:g} s", {"Connection": "close"}) from error
     return _unpacked(body) if encodings else body
 
 
@@ -95,7 +94,7 @@ async def _received(receive: Receive, arriving: Arriving) -> bytes:
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):
         whole: bytes = message.get("body", b"")
-        if len(whole) > LARGEST_BODY:
+        if len(whole) > MAX_BODY_BYTES:
             raise _too_large()
         return whole
     parts, size = [], 0
@@ -107,24 +106,24 @@ async def _received(receive: Receive, arriving: Arriving) -> bytes:
             parts.append(part)
             size += len(part)
             arriving.size += len(part)
-            if size > LARGEST_BODY:
+            if size > MAX_BODY_BYTES:
                 raise _too_large()
             if not message.get("more_body"):
                 return b"".join(parts)
-            if arriving.size > MOST_ARRIVING:
-                raise TryAgain(503, "too many large bodies are arriving at once", _COME_AGAIN)
+            if arriving.size > MAX_ARRIVING_BYTES:
+                raise TryAgain(503, "too many large bodies are arriving at once", _RETRY_AFTER_S)
             message = await receive()
     finally:
         arriving.size -= size
 
 
 def _unpacked(body: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=_GZIP)
+    unpacker = zlib.decompressobj(wbits=_GZIP_WBITS)
     try:
-        unpacked = unpacker.decompress(body, LARGEST_BODY + 1)
+        unpacked = unpacker.decompress(body, MAX_BODY_BYTES + 1)
     except zlib.error as error:
         raise Refused(400, f"the body is not gzip: {error}") from error
-    if len(unpacked) > LARGEST_BODY:
+    if len(unpacked) > MAX_BODY_BYTES:
         raise _too_large()
     if not unpacker.eof or unpacker.unused_data:
         raise Refused(400, f"the body is not gzip: it {'goes on after the end' if unpacker.eof else 'ends too early'}")
@@ -132,5 +131,5 @@ def _unpacked(body: bytes) -> bytes:
 
 
 def _too_large() -> Refused:
-    message = f"the body is larger than {LARGEST_BODY} bytes; send fewer events at once"
+    message = f"the body is larger than {MAX_BODY_BYTES} bytes; send fewer events at once"
     return Refused(413, message, {"Connection": "close"})

@@ -1,4 +1,4 @@
-"""The visitor's country: from the CDN's header, else from a database of addresses, else unknown."""
+"""The visitor's country: from a CDN's header, else from a database of addresses, else unknown."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from clickstream_collector.headers import Headers, elements
 from clickstream_core.errors import SettingsError
 
 UNKNOWN = "ZZ"
-"""What ISO 3166 leaves to users and CLDR calls the unknown region."""
+"""A code that ISO 3166 leaves to users; CLDR calls it the unknown region."""
 
 _CODE = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _NOWHERE = ("XX", "T1", UNKNOWN)  # Cloudflare: unknown
 
 
 class Countries:
-    """Looks up countries as ISO 3166 alpha-2 codes; `headers` are asked in their order, then the `database` (.mmdb).
+    """Looks up countries as ISO 3166 alpha-2 codes; the `headers` are read in order, then the `database` (.mmdb).
 
     Raises SettingsError when the database can't be used.
     """
@@ -33,7 +33,7 @@ class Countries:
                 raise SettingsError(f"COUNTRY_DATABASE={database}: expected a MaxMind DB file ({error})") from error
 
     def country(self, headers: Headers, address: str) -> str:
-        """Return the country of a request's visitor, UNKNOWN when nobody knows."""
+        """Return the country of a request's visitor, or UNKNOWN."""
         for header in self._headers:
             for element in reversed(elements(headers, header)):  # the last one is the nearest proxy's
                 code = element.upper()
@@ -45,11 +45,11 @@ class Countries:
 def _iso_code(database: maxminddb.Reader, address: str) -> str:
     try:
         found: Any = database.get(address)
-    except ValueError:  # no address, or IPv6 in a database of IPv4
+    except ValueError:  # not an address, or IPv6 in a database of IPv4
         return UNKNOWN
     for place in ("country", "registered_country") if isinstance(found, dict) else ():
         named = found.get(place)
-        code = named.get("iso_code") if isinstance(named, dict) else named  # some databases have the code itself there
+        code = named.get("iso_code") if isinstance(named, dict) else named  # in some databases it is the code itself
         if isinstance(code, str) and _CODE.fullmatch(code):
             return code.upper()
     return UNKNOWN

@@ -1,15 +1,15 @@
-"""Which kind of device a user agent stands for, and whether it is a crawler's.
+"""The kind of device of a user agent, and whether it is a crawler.
 
-The kind follows from the device and the system that ua-parser (the uap-core lists, which are kept up to date) finds in
-the user agent: iPads and browsers on Android without `Mobile` are tablets, as the browsers' makers define it; phones
-are mobile; all else is a desktop, televisions and Chromebooks too. What a user agent hides (an iPad's is a Mac's, and
-any tablet can ask for desktop pages) only the browser can tell: the snippet then says `device_type` itself.
+The kind follows from the device and the system that ua-parser (the maintained uap-core lists) finds in the user agent:
+iPads and browsers on Android without `Mobile` are tablets, as the browser vendors define it; phones are mobile; all
+else is a desktop, including televisions and Chromebooks. Some user agents hide the device (an iPad's is that of a Mac,
+and any tablet can request desktop pages). The browser knows better, so the snippet sends `device_type` itself.
 
-Crawlers are the devices that the lists call Spider, and whoever names itself: by a word that ends with bot, spider or
-crawler; by an address where its owner can be reached (+https://...); by `(compatible; ...)` behind a whole browser's
-user agent; or by the name of a service that watches, renders or measures pages in a real browser, where the snippet
-runs. A phone's model is no such name. Programs that post events on purpose are none (some HTTP libraries are in the
-list), nor are browsers that are driven by a test: both send only what somebody asked them to.
+Crawlers are the devices that the lists call Spider, and user agents that identify themselves: by a word that ends with
+bot, spider or crawler; by a contact address (+https://...); by `(compatible; ...)` after a complete browser's user
+agent; or by the name of a service that monitors, renders or measures pages in a real browser, which runs the snippet.
+The model name of a phone does not count. Programs that post events on purpose (the lists name some HTTP libraries) and
+browsers in automated tests are not crawlers: both send only what their users want.
 """
 
 import re
@@ -32,7 +32,7 @@ _CRAWLER = re.compile(
     r"|\bgoogle(?:other\b|-)|-google\b",
     re.IGNORECASE | re.ASCII,
 )
-_REMEMBERED = 20_000
+_CACHED_DEVICES = 20_000
 
 
 class Device(Struct, frozen=True):
@@ -42,9 +42,9 @@ class Device(Struct, frozen=True):
     crawler: bool
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_DEVICES)
 def device_of(user_agent: str) -> Device:
-    """Return the device of a user agent; an empty or unknown one is a desktop's."""
+    """Return the device of a user agent; an empty or unknown one counts as a desktop."""
     user_agent = _CUBOT.sub("Cubo", user_agent)
     parsed = ua_parser.parse(user_agent)
     family = parsed.device.family if parsed.device else ""

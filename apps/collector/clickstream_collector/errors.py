@@ -1,4 +1,4 @@
-"""What a request can be refused for. Each message says to its sender what was wrong, and with which value."""
+"""Why a request or an event is refused. Each message tells the client what was wrong, and with which value."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from clickstream_kafka.errors import KafkaRefused
 
 
 class Refused(Exception):
-    """A request that is answered with an HTTP error `status` and the message as JSON."""
+    """A request that gets the HTTP error `status`, with the message as JSON."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -15,16 +15,16 @@ class Refused(Exception):
 
 
 class TryAgain(Refused):
-    """Nothing is wrong with the request; the same one may pass `after` seconds later."""
+    """The request is valid; the same one may be accepted `after` seconds later."""
 
     def __init__(self, status: int, message: str, after: int) -> None:
         super().__init__(status, message, {"Retry-After": str(after)})
 
 
 class NotAnEvent(Exception):
-    """An object that can't be made an event of.
+    """An object that is not an event.
 
-    `reason` is one of missing_field, wrong_type, bad_timestamp, not_object and too_large, the message says it in prose.
+    `reason` is one of missing_field, wrong_type, bad_timestamp, not_object and too_large; the message explains it.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -32,9 +32,17 @@ class NotAnEvent(Exception):
         self.reason = reason
 
 
+class Excluded(Exception):
+    """An event that is not stored: its visitor does not consent (CONSENT), or is a crawler (BOT)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class NotJson(Exception):
-    """A body that is not JSON; the message says where it ends being so."""
+    """A body that is not JSON; the message says where the error is."""
 
 
 class TooLargeForKafka(KafkaRefused):
-    """Kafka refused a batch because of its size; of several records perhaps only one is too large."""
+    """Kafka refused a batch because of its size; perhaps only one of its records is too large."""

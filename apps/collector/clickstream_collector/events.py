@@ -1,12 +1,12 @@
 """What a client may send, and the record that is made of it.
 
-A client's object has an event's fields (docs/records.md) or the short ones (`path`, `tag`, `id`, `timestamp`), all of
-them optional but one: a page or a type. What is missing comes from the request. The record is the event and a few more
-fields, which the processor ignores and the archive keeps.
+A client's object has the fields of an event or the short ones (`path`, `tag`, `id`, `timestamp`). All are optional, but
+a page or a type is required. Missing fields are taken from the request. The record is an event (docs/records.md) with a
+few more fields, which the processor ignores.
 
-Clocks of browsers are wrong. Where the client says when it sent (`sent_at`, by the same clock as `timestamp`), its
-clock is off by receive time - sent_at, and the event happened at timestamp + receive time - sent_at; this is what
-Snowplow calls the derived timestamp. An event can't be later than its arrival, so that is the latest it may be.
+Browsers' clocks are wrong. If the client sends `sent_at`, by the same clock as `timestamp`, its clock is off by receive
+time - sent_at, and the event happened at timestamp + receive time - sent_at; Snowplow calls this the derived timestamp.
+An event can't be later than its arrival, so later times become the time of arrival.
 """
 
 import re
@@ -18,20 +18,20 @@ import msgspec
 from clickstream_collector.devices import Device
 from clickstream_collector.errors import NotAnEvent
 from clickstream_collector.page_urls import NONE, KeptParameters, cut
-from clickstream_collector.visits import Visit, page_of
+from clickstream_collector.request_info import RequestInfo, page_of
 from clickstream_core.events import MAX_FIELD_BYTES, Event, shown
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 
 DIRECT = "direct"
-"""The referrer of a visit that came from nowhere else."""
+"""The referrer of a visit that did not come from another site."""
 
-_CANONICAL = len("2024-10-26T10:30:45.123Z")
+_CANONICAL_LENGTH = len("2024-10-26T10:30:45.123Z")
 _MAX_DURATION_MS = 2**63 - 1
 _WITHOUT_SCHEME = re.compile(r"//|www\.|[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?::[0-9]+)?/", re.IGNORECASE)
 
 
 class ClientEvent(msgspec.Struct):
-    """The fields that are read of a client's object; an absent one, null and an empty text are the same."""
+    """The fields of a client's object; absent, null and an empty string are the same."""
 
     event_id: str | None = None
     timestamp: str | None = None
@@ -54,7 +54,7 @@ class ClientEvent(msgspec.Struct):
 class CollectedEvent(Event, frozen=True, omit_defaults=True):
     """A record of clickstream-events as the collector writes it.
 
-    `received_at` is this server's clock, `client_timestamp` what the client said, where `timestamp` is not that.
+    `received_at` is by this server's clock; `client_timestamp` is the client's time if `timestamp` differs from it.
     """
 
     received_at: str = ""
@@ -87,23 +87,23 @@ def read_event(candidate: Any) -> ClientEvent:
 
 def collected(
     event: ClientEvent,
-    visit: Visit,
+    info: RequestInfo,
     device: Device,
     country: str,
     user_id: str,
     session_id: str,
     kept: KeptParameters = NONE,
 ) -> CollectedEvent:
-    """Return the record of an event. `device` to `session_id` are what the request tells, for what the event does not;
+    """Return the record of an event. `device` to `session_id` come from the request, for fields that the event lacks;
     `kept` are the parameters that stay in page_url.
 
-    Raises NotAnEvent for a time that is none, and when neither event nor request names a page.
+    Raises NotAnEvent for an invalid time, and if neither event nor request has a page.
     """
     given = event.page_url or event.path or ""
-    page = cut(given, kept) or visit.path + kept.of(visit.query) or ("/" if given else "")
+    page = cut(given, kept) or info.path + kept.of(info.query) or ("/" if given else "")
     if not page:
         raise NotAnEvent("missing_field", "page_url (or path) is missing")
-    timestamp = happened_at(event, visit)
+    timestamp = happened_at(event, info)
     return CollectedEvent(
         event_id=event.event_id or str(uuid4()),
         timestamp=timestamp,
@@ -112,29 +112,29 @@ def collected(
         event_type=event.event_type or ("click" if event.tag or event.id else "page_view"),
         page_url=page,
         page_category=event.page_category or "",
-        referrer=referrer_of(event.referrer, page_of(given)[0] or visit.host),
+        referrer=referrer_of(event.referrer, page_of(given)[0] or info.host),
         device_type=event.device_type or device.kind,
         country=event.country or country,
         duration_ms=int(event.duration_ms or 0),
-        received_at=visit.received,
+        received_at=info.received,
         client_timestamp=event.timestamp if event.timestamp and event.timestamp != timestamp else "",
-        site_key=visit.site_key,
+        site_key=info.site_key,
         tag=event.tag or "",
         element_id=event.id or "",
         bot=device.crawler,
     )
 
 
-def happened_at(event: ClientEvent, visit: Visit) -> str:
+def happened_at(event: ClientEvent, info: RequestInfo) -> str:
     """Return the event's time by this server's clock. Raises NotAnEvent (bad_timestamp)."""
     if not event.timestamp:
-        return visit.received
+        return info.received
     client = _milliseconds("timestamp", event.timestamp)
-    sent_at = _milliseconds("sent_at", event.sent_at) if event.sent_at else visit.sent_at
-    skew = 0 if sent_at is None else visit.received_at - sent_at
-    if client + skew >= visit.received_at:
-        return visit.received
-    if skew == 0 and len(event.timestamp) == _CANONICAL and event.timestamp.endswith("Z"):
+    sent_at = _milliseconds("sent_at", event.sent_at) if event.sent_at else info.sent_at
+    skew = 0 if sent_at is None else info.received_at - sent_at
+    if client + skew >= info.received_at:
+        return info.received
+    if skew == 0 and len(event.timestamp) == _CANONICAL_LENGTH and event.timestamp.endswith("Z"):
         return event.timestamp.upper().replace(" ", "T")
     try:
         return format_milliseconds(client + skew)
@@ -143,9 +143,9 @@ def happened_at(event: ClientEvent, visit: Visit) -> str:
 
 
 def referrer_of(referrer: str | None, own_host: str) -> str:
-    """Return the host of a referring URL, `direct` for the own host and for none; a name that is no URL stays.
+    """Return the host of a referring URL, `direct` for the page's own host or no referrer; a name stays as it is.
 
-    A URL may lack its scheme, as in //host/path and www.example.com/path; what has no host is cut as a page's is.
+    A URL may lack its scheme, as in //host/path and www.example.com/path. Without a host it is cut like a page's.
     """
     if not referrer:
         return DIRECT
@@ -157,7 +157,7 @@ def referrer_of(referrer: str | None, own_host: str) -> str:
 
 
 def check_lengths(event: CollectedEvent) -> None:
-    """Raise NotAnEvent for a text that is longer than the processor counts."""
+    """Raise NotAnEvent for a string that is too long for the processor."""
     for name in event.__struct_fields__:
         value = getattr(event, name)
         if isinstance(value, str) and len(value) * 4 > MAX_FIELD_BYTES and len(value.encode()) > MAX_FIELD_BYTES:

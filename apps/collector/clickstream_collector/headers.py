@@ -1,7 +1,7 @@
 """A request's header fields: lines of one name are one list, in their order (RFC 9110, section 5.3).
 
-Proxies add lines as well as elements, and gateways join lines by commas, so all of these are the same. `fields` reads
-the lines once for each request; everybody else asks its mapping, by `elements` for a list and by `single` for a value.
+Proxies add lines or elements, and gateways join lines by commas, so all of these mean the same. `fields` reads the
+lines once for each request; other modules use its mapping, through `elements` for a list and `single` for one value.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ _FIRST_LINE_COUNTS = frozenset((b"user-agent", b"referer"))  # their values may 
 
 
 def fields(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the values of a request's header lines by name, each the list that the lines of that name make."""
+    """Return the values of a request's header lines by name; lines of one name are joined to one list."""
     found: dict[bytes, bytes] = {}
     for name, value in lines:
         if name not in found:
@@ -23,7 +23,7 @@ def fields(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def elements(headers: Headers, name: bytes) -> list[str]:
-    """Return the elements of a list, none for a field that is missing; empty ones do not count."""
+    """Return the elements of a list without empty ones, none for a missing field."""
     value = headers.get(name)
     if not value:
         return []
@@ -31,5 +31,5 @@ def elements(headers: Headers, name: bytes) -> list[str]:
 
 
 def single(headers: Headers, name: bytes) -> str:
-    """Return a field's only value, empty when it is missing. Repeated it is one, but different ones stay a list."""
+    """Return a field's only value, "" if it is missing; repeated equal values are one, different ones stay a list."""
     return ", ".join(dict.fromkeys(elements(headers, name)))

@@ -2,12 +2,12 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BUCKETS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _PREFIX = "clickstream_collector"
 
 REQUESTS = Counter(f"{_PREFIX}_requests_total", "Requests answered, by endpoint and status.", ["endpoint", "status"])
 REQUEST_SECONDS = Histogram(
-    f"{_PREFIX}_request_duration_seconds", "From a request's head to its answer.", ["endpoint"], buckets=_SECONDS
+    f"{_PREFIX}_request_duration_seconds", "From a request's head to its answer.", ["endpoint"], buckets=_BUCKETS_S
 )
 ACCEPTED = Counter(f"{_PREFIX}_events_accepted_total", "Events handed to the Kafka client.")
 ACKNOWLEDGED = Counter(f"{_PREFIX}_events_acknowledged_total", "Events that Kafka has.")
@@ -24,7 +24,7 @@ JOINED = Counter(f"{_PREFIX}_events_joined_total", "Events sent again while they
 IN_FLIGHT = Gauge(f"{_PREFIX}_events_in_flight", "Events accepted, neither acknowledged nor refused by Kafka.")
 IN_FLIGHT_BOUND = Gauge(f"{_PREFIX}_events_in_flight_bound", "In flight, from here on requests get 503.")
 DELIVERY_SECONDS = Histogram(
-    f"{_PREFIX}_delivery_latency_seconds", "From a batch's first event to its acknowledgement.", buckets=_SECONDS
+    f"{_PREFIX}_delivery_latency_seconds", "From a batch's first event to its acknowledgement.", buckets=_BUCKETS_S
 )
 CONNECTED = Gauge(f"{_PREFIX}_connected", "1 while Kafka acknowledges, 0 while it is away.")
 

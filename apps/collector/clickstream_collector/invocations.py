@@ -1,15 +1,15 @@
-"""One request after the other, as AWS Lambda brings them: the application behind API Gateway, and its frozen time.
+"""The application on AWS Lambda behind API Gateway: one request at a time, and a frozen process in between.
 
-Lambda gives an execution environment one request at a time and freezes the process in between, for milliseconds or an
-hour. The event loop runs only while a request is answered, so nothing of the application moves between two: neither
-the tasks that talk to Kafka nor, in `HaltingLoop`, the time that they measure. A timeout of ten seconds means ten
-seconds in which an answer could have been received, and an event that waits for Kafka while the process is frozen does
-not count as stuck. What is true in the world outside meanwhile is that connections die: brokers and load balancers
-close those that say nothing for minutes. After `TRUSTED` seconds without a request the connection is made anew before
-it is used.
+Lambda freezes the process between two requests, for milliseconds or an hour. The event loop runs only while a request
+is answered, so between two requests nothing in the application runs: neither the tasks that talk to Kafka nor, with
+`HaltingLoop`, the time that they measure. A timeout of ten seconds means ten seconds in which an answer could have
+arrived, and an event that waits for Kafka while the process is frozen does not count as stuck. But connections die in
+that time: brokers and load balancers close those that are idle for minutes. After `TRUSTED_FOR_S` without a request the
+collector reconnects before it uses the connection.
 
-Elsewhere a request that finds Kafka away is refused at once, and Kafka is looked for meanwhile. Here there is no
-meanwhile: a request has to wait, up to the bound of its answer, or Kafka would never be found again.
+On a server, a request is refused at once while Kafka is away, and the collector reconnects in the background. On Lambda
+nothing runs in the background, so a request waits, up to the limit of its answer; otherwise Kafka would never be found
+again.
 """
 
 import asyncio
@@ -25,22 +25,22 @@ from mangum import Mangum
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clickstream_collector.application import Collector
-from clickstream_collector.intake import LONGEST_WAIT
+from clickstream_collector.pipeline import MAX_WAIT_S
 from clickstream_collector.settings import CollectorSettings
 from clickstream_core.logs import announce
 
-TRUSTED = 180.0
-"""Seconds without a request after which a connection is not trusted; NAT gateways and load balancers drop at 350."""
+TRUSTED_FOR_S = 180.0
+"""After a longer pause the connection is replaced; NAT gateways and load balancers drop idle ones at 350 s."""
 
-_LONGEST_CONNECT = 2.0
-_LONGEST_DRAIN = 0.3  # of the 0.5 s that Lambda leaves a function with an extension
-_PATIENCE = LONGEST_WAIT - 0.2
+_CONNECT_TIMEOUT_S = 2.0
+_DRAIN_TIMEOUT_S = 0.3  # of the 0.5 s that Lambda gives a function with an extension
+_PATIENCE_S = MAX_WAIT_S - 0.2
 
 _log = logging.getLogger(__name__)
 
 
 class HaltingLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time stands still while it does not run; `clock` gives seconds that only rise."""
+    """An event loop whose time stands still while it does not run; `clock` returns monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -49,12 +49,12 @@ class HaltingLoop(asyncio.SelectorEventLoop):
         super().__init__()
 
     def time(self) -> float:
-        """Return the seconds that the loop has run, from an arbitrary beginning."""
+        """Return how many seconds the loop has run, from an arbitrary start."""
         now = self._clock() if self._halted_at is None else self._halted_at
         return now - self._halted_for
 
     def run_forever(self) -> None:
-        """Run until stopped; every way to run the loop leads through here."""
+        """Run until stopped; all methods that run the loop call this one."""
         if self._halted_at is not None:
             self._halted_for += self._clock() - self._halted_at
             self._halted_at = None
@@ -67,8 +67,8 @@ class HaltingLoop(asyncio.SelectorEventLoop):
 class Invocations:
     """Answers API Gateway's events, one at a time: the function that the Lambda runtime calls.
 
-    It sets the thread's event loop, which is the one that Mangum runs each request on. `wall_clock` gives seconds since
-    the epoch; unlike a clock that only rises it is known to go on while Lambda has frozen the process.
+    It sets the thread's event loop, on which Mangum runs each request. `wall_clock` returns seconds since the epoch;
+    unlike a monotonic clock, it is known to advance while Lambda has frozen the process.
     """
 
     def __init__(self, settings: CollectorSettings, wall_clock: Callable[[], float] = time.time) -> None:
@@ -77,14 +77,14 @@ class Invocations:
         self._busy = threading.Lock()
         self._loop = HaltingLoop()
         asyncio.set_event_loop(self._loop)
-        self._collector = Collector(settings, self._loop.time, _PATIENCE)
+        self._collector = Collector(settings, self._loop.time, _PATIENCE_S)
         # Mangum's lifespan would start and stop the collector with each request.
         self._gateway = Mangum(_Prefixed(self._collector.application()), lifespan="off")
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """Answer one request: payload format 2.0 of an HTTP API, or of a function URL."""
         with self._busy:
-            if self._wall_clock() - self._answered_at > TRUSTED:
+            if self._wall_clock() - self._answered_at > TRUSTED_FOR_S:
                 self._collector.renew()
             try:
                 return self._gateway(event, context)
@@ -92,46 +92,46 @@ class Invocations:
                 self._answered_at = self._wall_clock()
 
     def connect(self) -> None:
-        """Connect to Kafka while Lambda starts the environment; what takes longer goes on with the first request."""
+        """Connect to Kafka while Lambda starts the environment; the first request continues what takes too long."""
         if not self._loop.run_until_complete(self._connect()):
             _log.warning(
                 "Kafka was not reached within %g s: check KAFKA_BOOTSTRAP_SERVERS, and the function's subnets and"
                 " security groups; requests get 503 until it is",
-                _LONGEST_CONNECT,
+                _CONNECT_TIMEOUT_S,
             )
 
-    def close(self, longest: float = _LONGEST_DRAIN) -> None:
-        """Deliver what is on its way, in at most `longest` seconds, and close the loop."""
-        self._loop.run_until_complete(self._collector.stop(longest))
+    def close(self, timeout_s: float = _DRAIN_TIMEOUT_S) -> None:
+        """Deliver what is in flight, for up to `timeout_s`, and close the loop."""
+        self._loop.run_until_complete(self._collector.stop(timeout_s))
         self._loop.close()
         asyncio.set_event_loop(None)
 
     def close_at_sigterm(self) -> None:
-        """Close and end the process at SIGTERM, which Lambda sends when the function has an extension.
+        """Close and exit at SIGTERM, which Lambda sends if the function has an extension.
 
-        The runtime waits for requests inside of libcurl, where Python's signal handlers do not run. So a thread waits
-        for the signal; it has the loop to itself as soon as the request that is being answered has been.
+        The runtime waits for requests inside libcurl, where Python's signal handlers do not run. So a thread waits for
+        the signal, and then for the current request; after that it uses the loop alone.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=self._wait_for_sigterm, name="sigterm", daemon=True).start()
 
     async def _connect(self) -> bool:
         self._collector.start()
-        return await self._collector.reach(_LONGEST_CONNECT)
+        return await self._collector.reach(_CONNECT_TIMEOUT_S)
 
     def _wait_for_sigterm(self) -> None:
         signal.sigwait({signal.SIGTERM})
-        self._busy.acquire()  # for good: no request is begun any more
+        self._busy.acquire()  # never released: no further request is answered
         self.close()
         announce("Stopped")
-        os._exit(0)  # the main thread waits for a request that never comes
+        os._exit(0)  # the main thread waits for a request
 
 
 class _Prefixed:
-    """The application below whatever path leads to it: an HTTP API's paths begin with the stage, unless it is $default.
+    """The application under any path prefix: an HTTP API's paths begin with the stage, unless that is $default.
 
-    All endpoints are single names. What stands before the last one is a stage, an API mapping or a route of the
-    gateway, which has decided already that the request is meant for this function.
+    All endpoints are single path segments. Everything before the last one is a stage, an API mapping or a route of the
+    gateway, which has already decided that the request is for this function.
     """
 
     def __init__(self, application: ASGIApp) -> None:

@@ -1,8 +1,8 @@
 """The collector's entry point: settings, the application on Granian, shutdown.
 
-Granian runs inside this process and its event loop, so that one kill ends all of it, and the loop that answers requests
-is the one that talks to Kafka. SIGTERM and SIGINT: not ready any more, no new connections, the requests that are being
-answered are answered, what was accepted is delivered, exit 0.
+Granian runs inside this process and its event loop, so one kill ends everything, and the loop that answers requests
+also talks to Kafka. On SIGTERM and SIGINT: not ready, no new connections, current requests are answered, accepted
+events are delivered, exit 0.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from clickstream_core.process import run
 from clickstream_core.settings import read_settings
 from clickstream_kafka.patches import apply_to_aiokafka
 
-_MOST_CONNECTIONS = 10_240  # each takes 20 kB, and as much again with a head that does not end: 430 MB at most
+_MAX_CONNECTIONS = 10_240  # each takes 20 kB, and another 20 kB with an unfinished head: 430 MB at most
 _BACKLOG = 4096
-_SLOWEST_HEAD = 10_000
-_LARGEST_HEAD = 24 * 1024
+_HEAD_TIMEOUT_MS = 10_000
+_MAX_HEAD_BYTES = 24 * 1024
 _GARBAGE_THRESHOLD = 50_000
 
 _log = logging.getLogger(__name__)
@@ -62,9 +62,9 @@ async def _serve(settings: CollectorSettings) -> int:
         port=port,
         interface=Interfaces.ASGI,
         backlog=_BACKLOG,
-        backpressure=_MOST_CONNECTIONS,
-        http=HTTPModes.http1,  # to tell HTTP/2 apart Granian would wait for the first bytes, for ever
-        http1_settings=HTTP1Settings(header_read_timeout=_SLOWEST_HEAD, max_buffer_size=_LARGEST_HEAD),
+        backpressure=_MAX_CONNECTIONS,
+        http=HTTPModes.http1,  # to detect HTTP/2 Granian would wait for the first bytes without a timeout
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_TIMEOUT_MS, max_buffer_size=_MAX_HEAD_BYTES),
         websockets=False,
         log_enabled=False,
     )
@@ -80,7 +80,7 @@ async def _serve(settings: CollectorSettings) -> int:
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
-        _log.error("The HTTP server ended, which it never should")
+        _log.error("The HTTP server stopped unexpectedly")
         return 1
     collector.health.set_ready(False, "shutting down")
     server.stop()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Cross-origin requests: whose pages may send, and the headers that tell a browser so (Fetch standard, CORS)."""
+"""Cross-origin requests: whose pages may send events, and the headers for the browser (Fetch standard, CORS)."""
 
 import re
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from clickstream_collector.headers import Headers as RequestHeaders
 from clickstream_collector.headers import elements
 from clickstream_collector.settings import ANY_ORIGIN, canonical_origin
 
-_A_DAY = b"86400"
-_LONGEST_ORIGIN = 300  # a host name has at most 253 characters
-_LONGEST_ASKED = 2000
+_CACHED_FOR_S = b"86400"
+_MAX_ORIGIN_LENGTH = 300  # a host name has at most 253 characters
+_MAX_REQUESTED_LENGTH = 2000
 _REQUEST_HEADERS = ("content-type", "content-encoding")
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 
@@ -28,11 +28,11 @@ class Origins:
         self._is_allowed = lru_cache(maxsize=4096)(self._matches)
 
     def allow(self, origin: bytes) -> bool:
-        """Whether pages of this origin may send; a request without one is no page's."""
-        return self._any or not origin or (len(origin) <= _LONGEST_ORIGIN and self._is_allowed(origin))
+        """Whether pages of this origin may send; a request without an origin is not from a page."""
+        return self._any or not origin or (len(origin) <= _MAX_ORIGIN_LENGTH and self._is_allowed(origin))
 
     def headers(self, origin: bytes) -> Headers:
-        """Return what an answer has to say to a browser; nothing for origins that are not allowed."""
+        """Return the headers of an answer for a browser; none that allow an origin that is not allowed."""
         if self._any:
             return [(b"access-control-allow-origin", b"*"), _EXPOSED] if origin else []
         vary = (b"vary", b"origin")
@@ -49,16 +49,16 @@ class Origins:
 
 
 def preflight(headers: RequestHeaders) -> Headers:
-    """Return what the answer to OPTIONS says beside `Origins.headers`: the headers that are asked for are allowed.
+    """Return the headers of an answer to OPTIONS, beside `Origins.headers`: all requested headers are allowed.
 
-    Libraries for tracing add theirs to every request of a page (`traceparent`, `x-datadog-…`). None decides anything
-    here, so there is no reason to refuse one, and a list would never be whole.
+    Tracing libraries add headers to every request of a page (`traceparent`, `x-datadog-…`). None has an effect here, so
+    there is no reason to refuse one, and a list would never be complete.
     """
-    asked = ",".join(elements(headers, b"access-control-request-headers")).lower()[:_LONGEST_ASKED].split(",")
+    asked = ",".join(elements(headers, b"access-control-request-headers")).lower()[:_MAX_REQUESTED_LENGTH].split(",")
     names = dict.fromkeys((*_REQUEST_HEADERS, *filter(_NAME.fullmatch, asked)))
     return [
         (b"access-control-allow-methods", b"POST"),
         (b"access-control-allow-headers", ", ".join(names).encode()),
-        (b"access-control-max-age", _A_DAY),
+        (b"access-control-max-age", _CACHED_FOR_S),
         (b"vary", b"access-control-request-headers"),
     ]

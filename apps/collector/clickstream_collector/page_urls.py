@@ -1,18 +1,18 @@
-"""What is kept of an address that a client gives: which page it was, and nothing that may be secret.
+"""What is stored of a page address that a client sends: enough to know the page, and nothing that may be secret.
 
-The same as the snippet keeps (`web/clickstream.js`). Cut off are the query, but for the parameters that
-KEPT_QUERY_PARAMETERS names; the fragment, but for a hash router's path (`#/cart`, `#!/cart`) without its query; and
-user and password. Of a file on somebody's computer only the last name is kept, as in file:///index.html, for its
-folders tell who that is; of addresses that are their own content (data:, javascript:, ...) only the scheme.
+The snippet does the same (`web/clickstream.js`). Removed are the query, except the parameters in
+KEPT_QUERY_PARAMETERS; the fragment, except a hash router's path (`#/cart`, `#!/cart`) without its query; and user and
+password. Of a local file only the name is kept, as in file:///index.html, because its folders identify the user; of
+addresses that are their own content (data:, javascript:, ...) only the scheme.
 
-Nothing is refused: what is no address, the name of an app's screen say, is cut at `?` and `#` too.
+Nothing is refused: what is not an address, such as the name of an app's screen, is cut at `?` and `#` too.
 """
 
 import re
 from collections.abc import Sequence
 
 _ANY_CASE = re.IGNORECASE | re.ASCII
-_LEFT_OUT = {ord(character): None for character in "\t\r\n"}  # as browsers do when they read an address
+_LEFT_OUT = {ord(character): None for character in "\t\r\n"}  # as browsers do
 _AROUND = "".join(map(chr, range(33)))
 _CONTENT = re.compile(r"(data|blob|javascript|vbscript|filesystem|view-source|mailto|tel|sms):", _ANY_CASE)
 _FILE = re.compile(r"file:|[a-z]:[/\\]|\\\\", _ANY_CASE)  # file:///C:/x.html, C:\x.html, \\server\x.html
@@ -22,14 +22,14 @@ _ROUTE = re.compile(r"[/!][^?#]*")
 
 
 class KeptParameters:
-    """The query parameters that are kept, by their names as they stand in the address; `*` is any number of letters."""
+    """The query parameters that are kept, by their names as written in the address; `*` matches any characters."""
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         patterns = (re.escape(name).replace(r"\*", ".*") for name in names)
         self._name = re.compile("|".join(patterns)) if names else None
 
     def of(self, query: str) -> str:
-        """Return what is kept of a query, with a question mark before it; empty when that is nothing."""
+        """Return the kept part of a query with its question mark; "" if nothing is kept."""
         if self._name is None or not query:
             return ""
         kept = [each for each in query.split("&") if self._name.fullmatch(each.partition("=")[0])]
@@ -40,9 +40,9 @@ NONE = KeptParameters()
 
 
 def cut(address: str, kept: KeptParameters = NONE) -> str:
-    """Return what is kept of an address, which may be nothing."""
+    """Return the kept part of an address, which may be empty."""
     while (shorter := _cut_once(address, kept)) != address:
-        address = shorter  # what stood behind a user's name may be a file's, or content
+        address = shorter  # after the user name there may be a file or content
     return address
 
 

@@ -1,12 +1,12 @@
 """A body's JSON: one value, or an array of events.
 
-An array's elements stay the bytes that were sent, because an event's size is measured there, and each is decoded by
-itself when its turn comes: one that can't be read is no reason to refuse its neighbours. So where the decoder does not
-get through an array, it is cut at the commas between its elements, which only strings and brackets can hide.
+The elements of an array stay the bytes that were sent, because an event's size is measured on them, and each is decoded
+separately: an invalid one is no reason to refuse the others. So an array that the decoder refuses is split at the
+commas between its elements, outside of strings and brackets.
 
-What the decoder takes is strict JSON in UTF-8, with two things that others write: a byte order mark before it (RFC 8259
-lets a reader ignore it), and halves of surrogate pairs, `"\\ud83d"`, which JavaScript's slices of texts leave behind.
-Half a pair is no character and can't be UTF-8; it becomes U+FFFD.
+Accepted is strict JSON in UTF-8, with two additions that clients send: a byte order mark before it (RFC 8259 allows
+readers to ignore it), and halves of surrogate pairs, `"\\ud83d"`, which slicing strings in JavaScript produces. Half a
+pair is not a character and can't be encoded in UTF-8; it becomes U+FFFD.
 """
 
 import re
@@ -17,11 +17,11 @@ import msgspec
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_core.nesting import MAX_DEPTH, too_deep
 
-LARGEST_EVENT = 64_000
-"""Bytes of one event's JSON."""
+MAX_EVENT_BYTES = 64_000
+"""Of one event's JSON."""
 
-MOST_EVENTS = 10_000
-"""Elements of one array."""
+MAX_EVENTS = 10_000
+"""In one array."""
 
 _decode = msgspec.json.Decoder().decode
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -38,19 +38,19 @@ _HALVES = re.compile(
 )
 _IN_ARRAY = re.compile(rb'(?:[^"\[\]{},]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([\[{]++|[\]}]++|,|)', re.DOTALL)
 _IN_ELEMENT = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+([\[{]++|[\]}]++|)', re.DOTALL)
-_MOST_CUTS = 50_000
-"""Brackets and commas at which an array is looked at that the decoder does not get through: some 30 ms of work."""
+_MAX_CUTS = 50_000
+"""Brackets and commas that are examined in an array that the decoder refuses: some 30 ms of work."""
 
 
 def text_of(body: bytes) -> bytes:
-    """Return the JSON text of a body: without a byte order mark and what is around it."""
+    """Return the JSON text of a body, without byte order mark and surrounding white space."""
     return body.removeprefix(_BYTE_ORDER_MARK).strip(_WHITESPACE)
 
 
 def parse(body: bytes) -> Any:
-    """Return the JSON value; of an array the elements, each as a msgspec.Raw.
+    """Return the JSON value; for an array the list of its elements, each a msgspec.Raw.
 
-    Raises NotJson, and Refused (413) for an array of more than MOST_EVENTS.
+    Raises NotJson, and Refused (413) for an array of more than MAX_EVENTS.
     """
     text = text_of(body)
     if text[:1] != b"[":
@@ -62,28 +62,28 @@ def parse(body: bytes) -> Any:
         if cut is None:
             raise _not_json(error) from error
         elements = cut
-    if len(elements) > MOST_EVENTS:
-        raise Refused(413, f"the array has more than {MOST_EVENTS} events; that many are allowed at once")
+    if len(elements) > MAX_EVENTS:
+        raise Refused(413, f"the array has more than {MAX_EVENTS} events; that many are allowed at once")
     return elements
 
 
 def decode_element(element: msgspec.Raw) -> Any:
-    """Return the JSON value of an array's element. Raises NotJson, and NotAnEvent when it is too large."""
+    """Return the JSON value of an array's element. Raises NotJson, and NotAnEvent if it is too large."""
     value = _decoded(bytes(element))
     size = len(memoryview(element))
-    if size > LARGEST_EVENT:
+    if size > MAX_EVENT_BYTES:
         raise too_large(size)
     return value
 
 
-def mended(text: bytes) -> bytes:
-    r"""Return a JSON text in which each half of a surrogate pair is `\ufffd`; whole pairs and all else stay."""
+def with_whole_pairs(text: bytes) -> bytes:
+    r"""Return the JSON text with `\ufffd` for each half of a surrogate pair; whole pairs stay."""
     return _HALVES.sub(lambda found: found[1] + rb"\ufffd" if found[2] else found[0], text)
 
 
 def too_large(size: int) -> NotAnEvent:
-    """An event of `size` bytes is larger than one may be."""
-    return NotAnEvent("too_large", f"the event has {size} bytes; at most {LARGEST_EVENT} are allowed")
+    """Return the error for an event of `size` bytes, which is too large."""
+    return NotAnEvent("too_large", f"the event has {size} bytes; at most {MAX_EVENT_BYTES} are allowed")
 
 
 def _decoded(text: bytes) -> Any:
@@ -94,7 +94,7 @@ def _decoded(text: bytes) -> Any:
             str(text, "utf-8")
         return _decode(text)
     except _BROKEN as error:
-        whole = mended(text) if len(text) <= LARGEST_EVENT else text
+        whole = with_whole_pairs(text) if len(text) <= MAX_EVENT_BYTES else text
         if whole == text:
             raise _not_json(error) from error
     try:
@@ -104,10 +104,10 @@ def _decoded(text: bytes) -> Any:
 
 
 def _cut(array: bytes) -> list[msgspec.Raw] | None:
-    """Return the elements of an array, at most one more than MOST_EVENTS; None when it has no end or a gap."""
+    """Return the elements of an array, at most one more than MAX_EVENTS; None if it has no end or a gap."""
     elements: list[msgspec.Raw] = []
     depth = start = at = 1
-    for _ in range(_MOST_CUTS):
+    for _ in range(_MAX_CUTS):
         token = (_IN_ARRAY if depth == 1 else _IN_ELEMENT).match(array, at)
         if token is None or not token[1]:
             return None
@@ -126,7 +126,7 @@ def _cut(array: bytes) -> list[msgspec.Raw] | None:
             return None
         elements.append(msgspec.Raw(element))
         start = at
-        if depth == 0 or len(elements) > MOST_EVENTS:
+        if depth == 0 or len(elements) > MAX_EVENTS:
             return elements
     return None
 

@@ -1,7 +1,7 @@
-"""GET /pixel.gif: an event in an image's address, for mail and for pages without scripts.
+"""GET /pixel.gif: an event in the address of an image, for mail and for pages without scripts.
 
-Parameters are the event's fields; without a page the Referer's is taken, without a type it is a page_view. The image is
-the smallest transparent GIF, and it comes when Kafka has the event.
+The parameters are the event's fields; the default page is the Referer's, the default type page_view. The image is the
+smallest transparent GIF, and it is sent when Kafka has the event.
 """
 
 from typing import Any
@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from clickstream_collector.answers import Answer, answering
-from clickstream_collector.errors import NotAnEvent, Refused
+from clickstream_collector.errors import Excluded, NotAnEvent, Refused
 from clickstream_collector.events import ClientEvent
 from clickstream_collector.headers import fields
-from clickstream_collector.intake import Intake, LeftOut
+from clickstream_collector.pipeline import Pipeline
 from clickstream_core.timestamps import with_plus
 
 _GIF = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _IMAGE = Answer(200, _GIF, [(b"content-type", b"image/gif"), (b"cache-control", b"no-store, private")])
-_LONGEST_QUERY = 16_384
+_MAX_QUERY_BYTES = 16_384
 _FIELDS = frozenset(ClientEvent.__struct_fields__)
 _NO = ("0", "false", "no", "denied")
 
@@ -26,11 +26,11 @@ _NO = ("0", "false", "no", "denied")
 class Pixel:
     """The endpoint, an ASGI application."""
 
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. What is not stored by its visitor's wish gets the image all the same."""
+        """Answer one request. An event that is not stored because its visitor objects gets the image too."""
         headers = fields(scope["headers"])
         async with answering("pixel", send) as answer:
             if scope["method"] not in ("GET", "HEAD"):
@@ -39,23 +39,23 @@ class Pixel:
                 await answer(Answer(200, headers=_IMAGE.headers))
                 return
             query: bytes = scope["query_string"]
-            if len(query) > _LONGEST_QUERY:
-                raise Refused(414, f"the address is longer than {_LONGEST_QUERY} bytes")
+            if len(query) > _MAX_QUERY_BYTES:
+                raise Refused(414, f"the address is longer than {_MAX_QUERY_BYTES} bytes")
             peer = scope["client"][0] if scope.get("client") else ""
-            visit = self._intake.visit(headers, peer, query)
-            self._intake.admit(visit, 1)
+            info = self._pipeline.request_info(headers, peer, query)
+            self._pipeline.admit(info, 1)
             try:
-                record = self._intake.record(_candidate(query), visit, headers)
-                await self._intake.deliver_one(record, visit)
+                record = self._pipeline.record(_candidate(query), info, headers)
+                await self._pipeline.deliver_one(record, info)
             except NotAnEvent as error:
                 raise Refused(400, str(error)) from error
-            except LeftOut:
+            except Excluded:
                 pass
             await answer(_IMAGE)
 
 
 def _candidate(query: bytes) -> dict[str, Any]:
-    """Return the event in a query; of repeated parameters the first counts."""
+    """Return the event in a query; the first of repeated parameters counts."""
     try:
         pairs = parse_qsl(query.decode("ascii"), errors="strict", max_num_fields=100)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Files that the collector hands out: the browser snippet and the description of its interface."""
+"""The files that the collector serves: the browser snippet and the OpenAPI description."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""The collector's settings: who may send, how much, and what is trusted about a request."""
+"""The collector's settings: who may send, how much, and which parts of a request are trusted."""
 
 import ipaddress
 import math
@@ -18,7 +18,7 @@ from clickstream_kafka.settings import DistinctTopics, KafkaSettings, dead_lette
 APP = "clickstream-collector"
 
 ANY_ORIGIN = "*"
-_SHORTEST_SECRET = 16
+_MIN_SECRET_LENGTH = 16
 _COUNTRY_HEADERS = "CF-IPCountry,CloudFront-Viewer-Country,X-Vercel-IP-Country,X-AppEngine-Country,X-Country-Code"
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<any>\*\.)?(?P<host>[^\s/?#@:*\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{0,5}))?",
@@ -26,7 +26,7 @@ _ORIGIN = re.compile(
 )
 _HOST = re.compile(r"[a-z0-9]([a-z0-9_.-]*[a-z0-9])?", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_DOTS = re.compile("[\u3002\uff0e\uff61]")  # which IDNA (RFC 3490, 3.1) takes for one
+_DOTS = re.compile("[\u3002\uff0e\uff61]")  # which are dots in IDNA (RFC 3490, 3.1)
 
 
 def origins(value: str) -> tuple[str, ...]:
@@ -43,9 +43,9 @@ def origins(value: str) -> tuple[str, ...]:
 
 
 def canonical_origin(origin: str) -> str:
-    """Return an origin as browsers write it (RFC 6454, 6.2), without the dot at a host's end. Raises ValueError.
+    """Return an origin as browsers write it (RFC 6454, 6.2), without a final dot of the host. Raises ValueError.
 
-    Small letters, no default port, IPv6 as RFC 5952 writes it, and names of other alphabets as Punycode.
+    Lower case, no default port, IPv6 as in RFC 5952, international names as Punycode.
     """
     match = _ORIGIN.fullmatch(origin)
     if match is None:
@@ -64,7 +64,7 @@ def canonical_origin(origin: str) -> str:
 
 
 def _host(name: str) -> str:
-    """Return a host's name in ASCII, as browsers do (UTS 46, which unlike Python's codec `idna` keeps an ß)."""
+    """Return a host name in ASCII, as browsers do (UTS 46, which unlike Python's codec `idna` keeps an ß)."""
     if not name.isascii():
         name = _DOTS.sub(".", unicodedata.normalize("NFKC", name.lower()))
         name = ".".join(
@@ -74,7 +74,7 @@ def _host(name: str) -> str:
 
 
 def words(pattern: str, description: str) -> Callable[[str], tuple[str, ...]]:
-    """Words separated by commas, each of which matches `pattern`, or `none`; `description` says so in words."""
+    """Words separated by commas, each matching `pattern`, or `none`; `description` is the pattern in words."""
 
     def parse(value: str) -> tuple[str, ...]:
         if value.strip().lower() == "none":
@@ -115,7 +115,7 @@ class CollectorTopics(DistinctTopics):
 
 @dataclass(frozen=True)
 class CollectorSettings:
-    """Everything that `clickstream-collector` can be told."""
+    """All settings of `clickstream-collector`."""
 
     kafka: KafkaSettings
     topics: CollectorTopics
@@ -187,17 +187,17 @@ class CollectorSettings:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Events per second of a visitor and of a site; LIMIT=off turns both off, and those in bytes with them."""
+        """Events per second of a visitor and of a site; LIMIT=off turns off both, and the limits in bytes."""
         return (self.limit, math.inf if math.isinf(self.limit) else self.site_limit)
 
     def validate(self) -> None:
-        """Raise SettingsError for settings that exclude each other."""
+        """Raise SettingsError for settings that contradict each other."""
         if self.visitor_secret is not None and self.visitor_secret_file is not None:
             raise SettingsError("VISITOR_SECRET and VISITOR_SECRET_FILE are both set: expected one of the two")
         secret = self.visitor_secret or self.visitor_secret_file
-        if secret is not None and len(secret.current()) < _SHORTEST_SECRET:
+        if secret is not None and len(secret.current()) < _MIN_SECRET_LENGTH:
             name = "VISITOR_SECRET" if self.visitor_secret else "VISITOR_SECRET_FILE"
-            raise SettingsError(f"{name} is too short: expected at least {_SHORTEST_SECRET} characters")
+            raise SettingsError(f"{name} is too short: expected at least {_MIN_SECRET_LENGTH} characters")
         if self.service.admin_port == self.service.http_port:
             raise SettingsError(
                 f"ADMIN_PORT={self.service.admin_port}: expected a port other than HTTP_PORT, which is public"

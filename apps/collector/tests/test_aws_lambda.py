@@ -19,8 +19,8 @@ from uuid import uuid4
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from clickstream_collector import connection, invocations
-from clickstream_collector.invocations import TRUSTED, HaltingLoop, Invocations
+from clickstream_collector import invocations, supervisor
+from clickstream_collector.invocations import TRUSTED_FOR_S, HaltingLoop, Invocations
 from clickstream_collector.settings import APP, CollectorSettings
 from clickstream_core.settings import read_settings
 
@@ -135,9 +135,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     async def nobody_says_why(_kafka: object) -> None:
         return None
 
-    monkeypatch.setattr(connection, "AIOKafkaProducer", kafka.producer)
-    monkeypatch.setattr(connection, "why_refused", nobody_says_why)
-    monkeypatch.setattr(invocations, "_LONGEST_CONNECT", 0.1)
+    monkeypatch.setattr(supervisor, "AIOKafkaProducer", kafka.producer)
+    monkeypatch.setattr(supervisor, "why_refused", nobody_says_why)
+    monkeypatch.setattr(invocations, "_CONNECT_TIMEOUT_S", 0.1)
     return kafka
 
 
@@ -345,11 +345,11 @@ def test_after_a_long_silence_the_connection_is_made_anew(make_function: MakeFun
     function = make_function(clock)
     function(anonymous(), None)
 
-    clock.now += TRUSTED - 1
+    clock.now += TRUSTED_FOR_S - 1
     function(anonymous(), None)
     assert kafka.started == 1
 
-    clock.now += TRUSTED + 1
+    clock.now += TRUSTED_FOR_S + 1
     assert function(anonymous(), None)["statusCode"] == 200
     assert (kafka.started, kafka.stopped, len(kafka.records)) == (2, 1, 3)
 

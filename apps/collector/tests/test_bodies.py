@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from clickstream_collector.bodies import LARGEST_BODY, MOST_ARRIVING, Arriving, check_type, read_body
+from clickstream_collector.bodies import MAX_ARRIVING_BYTES, MAX_BODY_BYTES, Arriving, check_type, read_body
 from clickstream_collector.errors import Refused
 
 GZIP = {b"content-encoding": b"gzip"}
@@ -91,7 +91,7 @@ def test_other_encodings_are_refused(encoding: bytes) -> None:
 
 
 def test_a_body_may_be_a_megabyte_and_not_a_byte_more() -> None:
-    largest = b"x" * LARGEST_BODY
+    largest = b"x" * MAX_BODY_BYTES
     assert body_of(largest) == body_of(largest[:10], largest[10:]) == largest
     assert body_of(gzip.compress(largest), headers=GZIP) == largest
     for parts in ([largest + b"x"], [largest, b"x"]):
@@ -111,7 +111,7 @@ def test_a_body_that_never_ends_is_refused_at_the_first_byte_too_much() -> None:
         asyncio.run(read_body({}, receive, Arriving()))
     assert refused.value.status == 413
     assert refused.value.headers["Connection"] == "close"
-    assert read <= LARGEST_BODY + 65_536
+    assert read <= MAX_BODY_BYTES + 65_536
 
 
 @pytest.mark.parametrize("length", [b"1000001", b"9" * 15, b"9" * 5000])
@@ -156,7 +156,7 @@ def test_a_slow_body_is_cut_off() -> None:
         return await asyncio.Future()
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body({}, receive, Arriving(), slowest=0.01))
+        asyncio.run(read_body({}, receive, Arriving(), timeout_s=0.01))
     assert (refused.value.status, refused.value.headers) == (408, {"Connection": "close"})
 
 
@@ -166,7 +166,7 @@ def test_the_time_counts_for_the_whole_body_and_not_for_each_part() -> None:
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body({}, receive, Arriving(), slowest=0.05))
+        asyncio.run(read_body({}, receive, Arriving(), timeout_s=0.05))
     assert refused.value.status == 408
 
 
@@ -175,7 +175,7 @@ def test_what_was_sent_as_text_is_bytes() -> None:
 
 
 def test_slow_bodies_together_are_bounded_and_whole_ones_pass() -> None:
-    arriving = Arriving(MOST_ARRIVING)
+    arriving = Arriving(MAX_ARRIVING_BYTES)
     parts = [b"{", b"}"]
 
     async def receive() -> Message:
@@ -185,7 +185,7 @@ def test_slow_bodies_together_are_bounded_and_whole_ones_pass() -> None:
         asyncio.run(read_body({}, receive, arriving))
     assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "2"})
     assert asyncio.run(read_body({}, receive, arriving)) == b"}"
-    assert arriving.size == MOST_ARRIVING
+    assert arriving.size == MAX_ARRIVING_BYTES
 
 
 def test_what_has_arrived_whole_or_was_refused_is_counted_no_more() -> None:

@@ -10,7 +10,8 @@ from kafka.partitioner.default import murmur2
 from prometheus_client import REGISTRY
 
 from clickstream_collector import delivery as module
-from clickstream_collector.delivery import LINGER, STUCK, Delivery, Record
+from clickstream_collector.batches import Record
+from clickstream_collector.delivery import LINGER_S, STUCK_AFTER_S, Delivery
 from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 from kit.in_process import DEAD_LETTERS, EVENTS, Clock, FakeProducer
 
@@ -101,7 +102,7 @@ def test_the_linger_is_counted_from_the_first_event() -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         await kept
-        assert loop.time() - begun >= LINGER * 0.9
+        assert loop.time() - begun >= LINGER_S * 0.9
 
     run(scenario)
 
@@ -112,7 +113,7 @@ def test_while_one_batch_is_on_its_way_the_next_one_fills() -> None:
         promises = [d.accept(record(0))]
         await until(lambda: d.producer.batches)
         promises += [d.accept(record(number)) for number in range(1, 4)]
-        await asyncio.sleep(LINGER * 3)
+        await asyncio.sleep(LINGER_S * 3)
         assert len(d.producer.batches) == 1
         d.producer.acknowledge()
         await promises[0]
@@ -241,7 +242,7 @@ def test_for_a_topic_without_partitions_nothing_is_taken() -> None:
 
 
 def test_a_request_is_taken_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_EVENTS", 10)
+    monkeypatch.setattr(module, "MAX_EVENTS", 10)
 
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
@@ -253,7 +254,7 @@ def test_a_request_is_taken_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
         for kept in (first, second):
             await until(lambda: d.producer.batches)
             d.producer.acknowledge()
-            await asyncio.sleep(LINGER * 2)
+            await asyncio.sleep(LINGER_S * 2)
             d.producer.acknowledge()
             await kept
         assert d.delivery.in_flight == 0
@@ -264,7 +265,7 @@ def test_a_request_is_taken_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_bytes_in_flight_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_BYTES", 5000)
+    monkeypatch.setattr(module, "MAX_BYTES", 5000)
 
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
@@ -277,7 +278,7 @@ def test_bytes_in_flight_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_who_waits_for_an_event_that_is_on_its_way_counts_towards_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_EVENTS", 10)
+    monkeypatch.setattr(module, "MAX_EVENTS", 10)
 
     async def scenario(d: Delivering) -> None:
         d.producer.answers = False
@@ -304,8 +305,8 @@ def test_a_lane_that_is_stuck_takes_nothing_and_the_others_do() -> None:
         kept = d.accept(record(key=stuck, fingerprint=7))
         await until(lambda: d.producer.batches)
         d.producer.answers = True
-        d.clock.now += STUCK + 0.1
-        assert d.delivery.waiting_for() == pytest.approx(STUCK + 0.1)
+        d.clock.now += STUCK_AFTER_S + 0.1
+        assert d.delivery.waiting_for() == pytest.approx(STUCK_AFTER_S + 0.1)
         for refused in (record(key=stuck), record(key=stuck, fingerprint=7)):
             with pytest.raises(KafkaUnavailable, match="Kafka is slow: nothing acknowledged for 1.6 s"):
                 d.accept(record(key=free), refused)
@@ -320,14 +321,14 @@ def test_a_lane_that_is_stuck_takes_nothing_and_the_others_do() -> None:
 
 
 def test_a_send_that_fails_is_made_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(module, "_RETRY_PAUSE", 0.001)
+    monkeypatch.setattr(module, "_RETRY_PAUSE_S", 0.001)
 
     async def scenario(d: Delivering) -> None:
         d.producer.errors = [KafkaConnectionError("gone"), AssertionError("unrecognized partition")]
         await d.accept(record())
 
     assert len(run(scenario).producer.written()) == 1
-    assert "A batch for clickstream-events-" in caplog.text
+    assert "Retrying a batch for clickstream-events-" in caplog.text
 
 
 def test_a_producer_that_takes_nothing_any_more_is_replaced() -> None:
@@ -346,7 +347,7 @@ def test_a_send_waits_for_the_connection() -> None:
     async def scenario(d: Delivering) -> None:
         kept = d.accept(record())
         d.delivery.connect(None)
-        await asyncio.sleep(LINGER * 3)
+        await asyncio.sleep(LINGER_S * 3)
         assert not kept.done()
         d.delivery.connect(d.producer)
         await kept

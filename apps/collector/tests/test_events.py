@@ -17,7 +17,7 @@ from clickstream_collector.events import (
     read_event,
     referrer_of,
 )
-from clickstream_collector.visits import Visit
+from clickstream_collector.request_info import RequestInfo
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 
 RECEIVED = parse_timestamp("2024-10-26T10:30:45.123Z")
@@ -25,17 +25,17 @@ FIRST, LAST = parse_timestamp("0001-01-01T00:00:00Z"), parse_timestamp("9999-12-
 DESKTOP = Device("desktop", False)
 
 
-def visit(host: str = "", path: str = "", sent_at: int | None = None, received_at: int = RECEIVED) -> Visit:
-    return Visit("203.0.113.7", "", host, path, "", received_at, format_milliseconds(received_at), sent_at)
+def request(host: str = "", path: str = "", sent_at: int | None = None, received_at: int = RECEIVED) -> RequestInfo:
+    return RequestInfo("203.0.113.7", "", host, path, "", received_at, format_milliseconds(received_at), sent_at)
 
 
-def record(candidate: Any, visit: Visit = visit(), device: Device = DESKTOP) -> CollectedEvent:  # noqa: B008
-    return collected(read_event(candidate), visit, device, "KR", "user", "session")
+def record(candidate: Any, request: RequestInfo = request(), device: Device = DESKTOP) -> CollectedEvent:  # noqa: B008
+    return collected(read_event(candidate), request, device, "KR", "user", "session")
 
 
-def refused(candidate: Any, visit: Visit = visit()) -> tuple[str, str]:  # noqa: B008
+def refused(candidate: Any, request: RequestInfo = request()) -> tuple[str, str]:  # noqa: B008
     with pytest.raises(NotAnEvent) as error:
-        record(candidate, visit)
+        record(candidate, request)
     return error.value.reason, str(error.value)
 
 
@@ -93,8 +93,8 @@ def test_the_type_follows_from_what_is_there(candidate: Any, event_type: str) ->
 
 
 def test_the_page_may_be_the_requests() -> None:
-    assert record({"event_type": "click"}, visit(path="/cart")).page_url == "/cart"
-    assert record({"page_url": "", "path": "/a"}, visit(path="/cart")).page_url == "/a"
+    assert record({"event_type": "click"}, request(path="/cart")).page_url == "/cart"
+    assert record({"page_url": "", "path": "/a"}, request(path="/cart")).page_url == "/a"
     assert refused({"event_type": "click"})[0] == "missing_field"
 
 
@@ -148,7 +148,7 @@ def at(timestamp: int | None, sent_at: int | None = None, own_sent_at: int | Non
         timestamp=None if timestamp is None else format_milliseconds(timestamp),
         sent_at=None if own_sent_at is None else format_milliseconds(own_sent_at),
     )
-    return happened_at(event, visit(sent_at=sent_at))
+    return happened_at(event, request(sent_at=sent_at))
 
 
 def test_without_a_time_an_event_happened_when_it_came() -> None:
@@ -224,7 +224,7 @@ def test_of_a_referring_url_the_host_is_kept(referrer: str | None, expected: str
 def test_the_own_host_is_the_pages_or_the_requests() -> None:
     referrer = "https://shop.example.com/"
     assert record({"page_url": "https://www.shop.example.com/a", "referrer": referrer}).referrer == "direct"
-    assert record({"path": "/a", "referrer": referrer}, visit(host="shop.example.com")).referrer == "direct"
+    assert record({"path": "/a", "referrer": referrer}, request(host="shop.example.com")).referrer == "direct"
     assert record({"path": "/a", "referrer": referrer}).referrer == "shop.example.com"
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 from prometheus_client import REGISTRY
 
-from clickstream_collector import bodies, intake
+from clickstream_collector import bodies, pipeline
 from clickstream_core.timestamps import format_milliseconds
 from kit.in_process import BROWSER, DEAD_LETTERS, InProcess, Reply, in_process
 
@@ -284,7 +284,7 @@ def test_the_skew_of_the_clients_clock_is_taken_off_all_events(
     site: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1_729_938_645_123
-    monkeypatch.setattr(site._intake, "_now", lambda: now)
+    monkeypatch.setattr(site._pipeline, "_now", lambda: now)
     an_hour = 3_600_000
     at, sent_at = (format_milliseconds(now + an_hour - earlier) for earlier in (2000, 0))
     assert site.post([{"path": "/", "timestamp": at}], f"/ingest?sent_at={sent_at}").status == 200
@@ -379,8 +379,8 @@ def test_kafka_away_is_told_at_once(site: InProcess) -> None:
 
 
 def test_kafka_that_does_not_answer_is_told_in_time(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert intake.LONGEST_WAIT < 2
-    monkeypatch.setattr(intake, "LONGEST_WAIT", 0.05)
+    assert pipeline.MAX_WAIT_S < 2
+    monkeypatch.setattr(pipeline, "MAX_WAIT_S", 0.05)
     site.producer.answers = False
     reply = site.post({"path": "/", "event_id": "e1"})
     assert (reply.status, reply.headers["retry-after"]) == (503, "2")
@@ -418,7 +418,7 @@ def test_a_mistake_of_ours_says_nothing_to_the_client(
     def broken(candidate: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(intake, "read_event", broken)
+    monkeypatch.setattr(pipeline, "read_event", broken)
     reply = site.post({"path": "/"})
     assert (reply.status, "secret" in reply.error()) == (500, False)
     assert "ZeroDivisionError: secret" in caplog.text

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
-from clickstream_collector.payloads import LARGEST_EVENT, MOST_EVENTS, decode_element, mended, parse, text_of
+from clickstream_collector.payloads import MAX_EVENT_BYTES, MAX_EVENTS, decode_element, parse, text_of, with_whole_pairs
 from clickstream_core.nesting import MAX_DEPTH
 
 values = st.recursive(
@@ -92,9 +92,9 @@ def test_what_cannot_be_cut_in_little_time_is_not_json() -> None:
 
 
 def test_an_array_that_has_to_be_cut_has_the_same_largest_length() -> None:
-    assert len(parse(b"[NaN," + b"0," * (MOST_EVENTS - 2) + b"0]")) == MOST_EVENTS
+    assert len(parse(b"[NaN," + b"0," * (MAX_EVENTS - 2) + b"0]")) == MAX_EVENTS
     with pytest.raises(Refused):
-        parse(b"[NaN," + b"0," * MOST_EVENTS + b"0]")
+        parse(b"[NaN," + b"0," * MAX_EVENTS + b"0]")
 
 
 @given(
@@ -107,7 +107,7 @@ def test_half_a_surrogate_pair_is_the_replacement_character(parts: list[str]) ->
     assert name == value
     assert parse(text.encode()) == {expected: expected}
     assert decode_element(parse(f"[{text}]".encode())[0]) == {expected: expected}
-    assert json.loads(mended(text.encode())) == {expected: expected}
+    assert json.loads(with_whole_pairs(text.encode())) == {expected: expected}
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'"\xc3\xa9"', b" 5 "])
@@ -132,16 +132,16 @@ def test_a_repeated_name_counts_as_its_last() -> None:
 
 
 def test_an_array_has_a_largest_length() -> None:
-    assert len(parse(b"[" + b"0," * (MOST_EVENTS - 1) + b"0]")) == MOST_EVENTS
+    assert len(parse(b"[" + b"0," * (MAX_EVENTS - 1) + b"0]")) == MAX_EVENTS
     with pytest.raises(Refused) as refused:
-        parse(b"[" + b"0," * MOST_EVENTS + b"0]")
+        parse(b"[" + b"0," * MAX_EVENTS + b"0]")
     assert refused.value.status == 413
 
 
 def test_an_element_has_a_largest_size_in_bytes_as_sent() -> None:
-    text = b'"' + b"x" * (LARGEST_EVENT - 2) + b'"'
+    text = b'"' + b"x" * (MAX_EVENT_BYTES - 2) + b'"'
     fits, too_large = parse(b"[ " + text + b" ,  " + text[:-1] + b'x"]')
-    assert decode_element(fits) == "x" * (LARGEST_EVENT - 2)
+    assert decode_element(fits) == "x" * (MAX_EVENT_BYTES - 2)
     with pytest.raises(NotAnEvent) as refused:
         decode_element(too_large)
     assert refused.value.reason == "too_large"

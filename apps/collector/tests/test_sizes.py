@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from clickstream_collector import bodies
-from clickstream_collector.bodies import LARGEST_BODY, Held
+from clickstream_collector.bodies import MAX_BODY_BYTES, Held
 from clickstream_collector.errors import TryAgain
-from clickstream_collector.intake import LARGEST_DEAD_LETTER
+from clickstream_collector.pipeline import MAX_DEAD_LETTER_BYTES
 from clickstream_core.limits import RateLimit
 from kit.in_process import DEAD_LETTERS, Clock, InProcess, in_process
 
@@ -24,7 +24,7 @@ VISITOR, OTHER = "203.0.113.7", "203.0.113.8"
 
 def stand_still(site: InProcess) -> None:
     """Let no time pass for the limits, so that nothing depends on how fast a test is."""
-    for limit in (site._intake._visitor_limit, site._intake._site_limit):
+    for limit in (site._pipeline._visitor_limit, site._pipeline._site_limit):
         limit._clock = Clock()
 
 
@@ -50,7 +50,7 @@ def stored(site: InProcess) -> int:
 
 LONG = {"path": "/", "tag": "x" * 8000, "id": "y" * 8000, "user_id": "z" * 8000}
 BODIES = {
-    "a body that is not JSON": b"x" * LARGEST_BODY,
+    "a body that is not JSON": b"x" * MAX_BODY_BYTES,
     "elements that are not JSON": b"[" + b"{x," * 9_999 + b"{x]",
     "large elements that are not JSON": b"[" + b",".join([b"{" + b"x" * 60_000 + b"}"] * 15) + b"]",
     "large events": json.dumps(LONG).encode(),
@@ -140,7 +140,7 @@ def test_a_body_that_is_not_json_is_cut_and_its_length_said(site: InProcess) -> 
     body = bytes(range(256)) * 2000
     reply = site.post(body)
     (letter,) = site.producer.written(DEAD_LETTERS)
-    assert letter.value == body[:64_000] == body[:LARGEST_DEAD_LETTER]
+    assert letter.value == body[:64_000] == body[:MAX_DEAD_LETTER_BYTES]
     error = dict(letter.headers)["error"].decode()
     assert error.startswith("not JSON: ")
     assert error.endswith("; cut to the first 64000 of 512000 bytes")
@@ -166,7 +166,7 @@ def test_what_is_not_too_long_is_kept_whole(site: InProcess, size: int) -> None:
 
 
 def test_bodies_that_wait_for_kafka_are_bounded_in_sum(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MOST_HELD", 100_000)
+    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", 100_000)
     for large in ([{"path": "/"}] * 200, b" " * 100_001):
         reply = site.post(large)
         assert (reply.status, reply.headers["retry-after"]) == (503, "2")
@@ -175,7 +175,7 @@ def test_bodies_that_wait_for_kafka_are_bounded_in_sum(site: InProcess, monkeypa
 
 
 def test_what_is_held_is_let_go_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MOST_HELD", 10)
+    monkeypatch.setattr(bodies, "MAX_HELD_BYTES", 10)
     held = Held()
     with held.holding(6), pytest.raises(TryAgain), held.holding(5):
         pass

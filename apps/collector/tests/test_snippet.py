@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from clickstream_collector.devices import device_of
 from clickstream_collector.events import collected, read_event
 from clickstream_collector.page_urls import KeptParameters, cut
-from clickstream_collector.visits import Visit
+from clickstream_collector.request_info import RequestInfo
 from clickstream_core.timestamps import parse_timestamp
 from kit.poll import eventually
 from kit.snippet import SNIPPET, Event, FakeCollector, WebSite
@@ -348,7 +348,7 @@ def test_the_browser_tells_which_device_its_user_agent_hides(
     context.close()
 
     assert view.get("device_type") == said
-    visit = Visit("203.0.113.7", user_agent, "", "", "", 0, "1970-01-01T00:00:00.000Z")
+    visit = RequestInfo("203.0.113.7", user_agent, "", "", "", 0, "1970-01-01T00:00:00.000Z")
     assert collected(read_event(view), visit, device_of(user_agent), "ZZ", "", "").device_type == stored
 
 

@@ -24,7 +24,7 @@ from clickstream_kafka.patches import aiokafka_unreadable
 from clickstream_kafka.unreadable import Offsets
 
 RELIED_ON = {
-    "clickstream_collector.connection": {
+    "clickstream_collector.supervisor": {
         "aiokafka.producer.message_accumulator.MessageAccumulator._pop_batch": "7fbc36816e81",
         "aiokafka.producer.message_accumulator.MessageBatch": "b3e461b11226",
     },

@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_collector.visitors import VisitorIds
+from clickstream_collector.visitor_ids import VisitorIds
 
 DAY = 86_400_000
 ids = VisitorIds("a secret")

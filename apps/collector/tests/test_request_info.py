@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_collector.visits import page_of, visit
+from clickstream_collector.request_info import page_of, request_info
 from clickstream_core.addresses import Proxies
 from clickstream_core.timestamps import parse_timestamp
 
@@ -49,7 +49,7 @@ def test_a_visit_has_what_the_request_tells() -> None:
         b"x-forwarded-for": b"198.51.100.1",
         b"user-agent": b"x" * 60_000,
     }
-    found = visit(headers, "10.0.0.1", PRIVATE, "shop", RECEIVED, 5)
+    found = request_info(headers, "10.0.0.1", PRIVATE, "shop", RECEIVED, 5)
     assert (found.address, found.host, found.path) == ("198.51.100.1", "shop.example.com", "/products")
     assert (found.site_key, found.received_at, found.sent_at) == ("shop", RECEIVED, 5)
     assert found.received == "2024-10-26T10:30:45.123Z"
@@ -59,7 +59,7 @@ def test_a_visit_has_what_the_request_tells() -> None:
 
 def test_the_origin_is_a_surer_host_than_the_referer() -> None:
     headers = {b"origin": b"https://shop.example.com", b"referer": b"https://other.example/x"}
-    found = visit(headers, "", PRIVATE, "", RECEIVED, None)
+    found = request_info(headers, "", PRIVATE, "", RECEIVED, None)
     assert (found.host, found.path) == ("shop.example.com", "/x")
 
 
@@ -76,9 +76,9 @@ def test_the_origin_is_a_surer_host_than_the_referer() -> None:
     ],
 )
 def test_visitors_may_object(headers: dict[bytes, bytes], objects: bool) -> None:
-    assert visit(headers, "", PRIVATE, "", RECEIVED, None).objects is objects
+    assert request_info(headers, "", PRIVATE, "", RECEIVED, None).objects is objects
 
 
 def test_bytes_that_are_no_text_break_nothing() -> None:
     headers = {name: bytes(range(128, 256)) for name in (b"referer", b"origin", b"x-forwarded-for", b"user-agent")}
-    assert visit(headers, "10.0.0.1", PRIVATE, "", RECEIVED, None).address == "10.0.0.1"
+    assert request_info(headers, "10.0.0.1", PRIVATE, "", RECEIVED, None).address == "10.0.0.1"

@@ -1,7 +1,7 @@
-"""From a client's objects to records, and from records to the answer that Kafka has them.
+"""What a request passes through, from a client's objects to records that Kafka has acknowledged.
 
-Here all that a request must pass comes together: limits, the event's form, the visitor's wishes, crawlers, delivery.
-`ingest` and `pixel` are the ways to it, and know HTTP.
+Rate limits, validation of the event, the visitor's consent, crawlers, delivery. The HTTP endpoints that use it are
+`ingest` and `pixel`.
 """
 
 import asyncio
@@ -11,30 +11,31 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from clickstream_collector import instruments
+from clickstream_collector.batches import Record
 from clickstream_collector.countries import Countries
-from clickstream_collector.delivery import Delivery, Record
+from clickstream_collector.delivery import Delivery
 from clickstream_collector.devices import device_of
-from clickstream_collector.errors import NotAnEvent, Refused, TryAgain
+from clickstream_collector.errors import Excluded, NotAnEvent, Refused, TryAgain
 from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
 from clickstream_collector.headers import Headers, single
 from clickstream_collector.origins import Origins
 from clickstream_collector.page_urls import KeptParameters
+from clickstream_collector.request_info import RequestInfo, request_info
 from clickstream_collector.settings import APP, CollectorSettings
-from clickstream_collector.visitors import VisitorIds
-from clickstream_collector.visits import Visit, visit
+from clickstream_collector.visitor_ids import VisitorIds
 from clickstream_core.addresses import Proxies, limited_network
 from clickstream_core.events import MAX_FIELD_BYTES
 from clickstream_core.limits import RateLimit
 from clickstream_core.timestamps import parse_timestamp, with_plus
 from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
-LONGEST_WAIT = 1.5
-"""Seconds that a request waits for Kafka before it is told to come again."""
+MAX_WAIT_S = 1.5
+"""For Kafka; after that the request gets 503."""
 
-_COME_AGAIN = 2
+_RETRY_AFTER_S = 2
 
-LARGEST_DEAD_LETTER = 64_000
-"""Bytes that are kept of what is not JSON."""
+MAX_DEAD_LETTER_BYTES = 64_000
+"""Kept of a body that is not JSON."""
 
 TOO_LARGE_FOR_KAFKA = "the event is larger than Kafka's topic takes (max.message.bytes)"
 
@@ -46,16 +47,8 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class LeftOut(Exception):
-    """An event that is not to be stored: its visitor does not consent (CONSENT), or is a crawler (BOT)."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-class Intake:
-    """What happens to requests, as the settings say; `clock` gives seconds that only rise, `now` is the wall clock."""
+class Pipeline:
+    """Checks and delivers events by the settings; `clock` returns monotonic seconds, `now` is the wall clock."""
 
     def __init__(
         self,
@@ -84,8 +77,8 @@ class Intake:
         self._now = now
         self.origins = Origins(settings.allowed_origins)
 
-    def visit(self, headers: Headers, peer: str, query: bytes) -> Visit:
-        """Return the request's circumstances. Raises Refused for an origin, a key or a sent_at that won't do."""
+    def request_info(self, headers: Headers, peer: str, query: bytes) -> RequestInfo:
+        """Return what the request tells about itself. Raises Refused for an invalid origin, site key or sent_at."""
         origin = single(headers, b"origin")
         if not self.origins.allow(origin.encode("latin-1")):
             raise Refused(403, f"pages of {origin[:200]} may not send here (ALLOWED_ORIGINS)")
@@ -104,53 +97,53 @@ class Intake:
             )
         if len(key) > 64:
             raise Refused(400, "the site key is longer than 64 characters")
-        return visit(headers, peer, self._proxies, key, self._now(), sent_at)
+        return request_info(headers, peer, self._proxies, key, self._now(), sent_at)
 
-    def admit(self, visit: Visit, events: int) -> None:
-        """Raise TryAgain (429) when this visitor or this site sends too much, in events or in bytes."""
-        for limit, name, kind in self._limits_of(visit):
+    def admit(self, info: RequestInfo, events: int) -> None:
+        """Raise TryAgain (429) if this visitor or this site sends too many events or bytes."""
+        for limit, name, kind in self._limits_of(info):
             seconds = limit.take(name, events)
             if seconds:
                 raise _too_much(kind, "bytes" if limit.lacks_bytes(name) else "events", seconds, max(1, events))
 
-    def _admit_bytes(self, visit: Visit, records: Sequence[Record]) -> None:
-        """Raise TryAgain (429) when this visitor or this site has had too many bytes stored."""
+    def _admit_bytes(self, info: RequestInfo, records: Sequence[Record]) -> None:
+        """Raise TryAgain (429) if too many bytes are stored for this visitor or this site."""
         size = sum(record.size for record in records)
-        for limit, name, kind in self._limits_of(visit):
+        for limit, name, kind in self._limits_of(info):
             seconds = limit.take_bytes(name, size)
             if seconds:
                 raise _too_much(kind, "bytes", seconds, len(records))
 
-    def _limits_of(self, visit: Visit) -> tuple[tuple[RateLimit, str, str], ...]:
-        """Return each limit that counts for a request, with the name it counts by and what it is of."""
+    def _limits_of(self, info: RequestInfo) -> tuple[tuple[RateLimit, str, str], ...]:
+        """Return the limits of a request, each with the name that it counts and its kind."""
         return (
-            (self._visitor_limit, limited_network(visit.address), "visitor"),
-            (self._site_limit, visit.site_key, "site"),
+            (self._visitor_limit, limited_network(info.address), "visitor"),
+            (self._site_limit, info.site_key, "site"),
         )
 
-    def record(self, candidate: Any, visit: Visit, headers: Headers) -> Record:
-        """Return the record of a JSON value. Raises NotAnEvent and LeftOut."""
+    def record(self, candidate: Any, info: RequestInfo, headers: Headers) -> Record:
+        """Return the record of a JSON value. Raises NotAnEvent and Excluded."""
         try:
             event = read_event(candidate)
-            device = device_of(visit.user_agent)
-            if visit.objects or event.consent is False:
-                raise LeftOut(CONSENT)
+            device = device_of(info.user_agent)
+            if info.objects or event.consent is False:
+                raise Excluded(CONSENT)
             if device.crawler and self._excludes_bots:
-                raise LeftOut(BOT)
-            country = event.country or self._countries.country(headers if visit.by_proxy else {}, visit.address)
-            user_id = event.user_id or self._visitor_ids.user_id(visit.address, visit.user_agent, visit.received_at)
+                raise Excluded(BOT)
+            country = event.country or self._countries.country(headers if info.by_proxy else {}, info.address)
+            user_id = event.user_id or self._visitor_ids.user_id(info.address, info.user_agent, info.received_at)
             session_id = event.session_id or self._visitor_ids.session_id(
-                visit.address, visit.user_agent, visit.received_at
+                info.address, info.user_agent, info.received_at
             )
-            collected_event = collected(event, visit, device, country, user_id, session_id, self._kept_parameters)
+            collected_event = collected(event, info, device, country, user_id, session_id, self._kept_parameters)
             value = _encoded(collected_event)
             if len(value) > MAX_FIELD_BYTES:
                 check_lengths(collected_event)
         except NotAnEvent as error:
             instruments.REJECTED.labels(error.reason).inc()
             raise
-        except LeftOut as left_out:
-            instruments.LEFT_OUT.labels(left_out.reason).inc()
+        except Excluded as excluded:
+            instruments.LEFT_OUT.labels(excluded.reason).inc()
             raise
         fingerprint = 0
         if event.event_id:
@@ -168,41 +161,40 @@ class Intake:
         )
 
     def dead_letter(self, body: bytes, error: str) -> Record:
-        """Return the record that keeps a body, or an element of one, that is not JSON.
+        """Return the dead letter of a body, or an element of one, that is not JSON.
 
-        Its bytes are unchanged; of more than LARGEST_DEAD_LETTER only the first are kept, and `error` says so.
+        Its bytes are unchanged, but cut after MAX_DEAD_LETTER_BYTES; the header `error` says so.
         """
         instruments.DEAD_LETTERS.labels("not_json").inc()
-        if len(body) > LARGEST_DEAD_LETTER:
-            error = f"{error}; cut to the first {LARGEST_DEAD_LETTER} of {len(body)} bytes"
-            body = body[:LARGEST_DEAD_LETTER]
+        if len(body) > MAX_DEAD_LETTER_BYTES:
+            error = f"{error}; cut to the first {MAX_DEAD_LETTER_BYTES} of {len(body)} bytes"
+            body = body[:MAX_DEAD_LETTER_BYTES]
         headers = (("reason", b"not_json"), ("error", error.encode()), ("app", APP.encode()))
         return Record(topic=self._dead_letter_topic, value=body, headers=headers)
 
-    async def deliver(self, records: Sequence[Record], visit: Visit) -> Sequence[int]:
-        """Return when Kafka has the records, with the places of those that are too large for their topic.
+    async def deliver(self, records: Sequence[Record], info: RequestInfo) -> Sequence[int]:
+        """Return when Kafka has the records; the result is the places of those that are too large for their topic.
 
-        Raises TryAgain: 429 when this visitor or this site sends too many bytes, 503 when that takes too long, or can't
-        be.
+        Raises TryAgain: 429 if this visitor or this site sends too many bytes, 503 if Kafka is away or too slow.
         """
-        self._admit_bytes(visit, records)
+        self._admit_bytes(info, records)
         try:
-            async with asyncio.timeout(LONGEST_WAIT):
+            async with asyncio.timeout(MAX_WAIT_S):
                 if self._delivery.patience:
                     await self._delivery.available(self._delivery.patience)
                 too_large = await self._delivery.accept(records).kept
         except (KafkaUnavailable, KafkaRefused) as error:
-            raise TryAgain(503, str(error), _COME_AGAIN) from error
+            raise TryAgain(503, str(error), _RETRY_AFTER_S) from error
         except TimeoutError as error:
-            message = f"Kafka did not acknowledge within {LONGEST_WAIT:g} s"
-            raise TryAgain(503, message, _COME_AGAIN) from error
+            message = f"Kafka did not acknowledge within {MAX_WAIT_S:g} s"
+            raise TryAgain(503, message, _RETRY_AFTER_S) from error
         if too_large:
             instruments.REJECTED.labels("too_large").inc(len(too_large))
         return too_large
 
-    async def deliver_one(self, record: Record, visit: Visit) -> None:
-        """Return when Kafka has the record. Raises TryAgain, as `deliver`, and Refused (413) when it is too large."""
-        if await self.deliver([record], visit):
+    async def deliver_one(self, record: Record, info: RequestInfo) -> None:
+        """Return when Kafka has the record. Raises TryAgain like `deliver`, and Refused (413) if it is too large."""
+        if await self.deliver([record], info):
             raise Refused(413, TOO_LARGE_FOR_KAFKA)
 
 
