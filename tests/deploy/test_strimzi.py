@@ -74,6 +74,7 @@ def test_a_file_holds_one_resource_for_any_namespace_and_is_named_after_it(path:
         "Kafka": "kafka",
         "KafkaNodePool": f"node-pool-{name}",
         "ConfigMap": name.removeprefix(f"{CLUSTER}-"),
+        "KafkaRebalance": name,
         "KafkaTopic": name,
         "KafkaUser": name,
         "Pod": f"{name}-pod",
@@ -345,7 +346,7 @@ def test_the_metrics_of_eks_are_where_its_kafka_looks(kustomize: Kustomize) -> N
     assert reference["key"] in built["ConfigMap", reference["name"]]["data"]
 
 
-def test_prometheus_asks_kafkas_pods_and_the_operator_that_knows_their_certificates(kustomize: Kustomize) -> None:
+def test_prometheus_scrapes_kafkas_pods_and_strimzis_operators(kustomize: Kustomize) -> None:
     built = resources(kustomize, "monitoring")
 
     kafka, operator = (built["PodMonitor", name]["spec"] for name in (f"{CLUSTER}-kafka", "cluster-operator"))
@@ -354,6 +355,25 @@ def test_prometheus_asks_kafkas_pods_and_the_operator_that_knows_their_certifica
     assert operator["selector"]["matchLabels"] == {"strimzi.io/kind": "cluster-operator"}
     assert operator["namespaceSelector"] == {"any": True}, "it is seldom in Kafka's namespace"
     assert [each["port"] for each in operator["podMetricsEndpoints"]] == ["http"]
+    entities = built["PodMonitor", f"{CLUSTER}-entity-operator"]["spec"]
+    assert entities["selector"]["matchLabels"] == {
+        "strimzi.io/cluster": CLUSTER,
+        "strimzi.io/name": f"{CLUSTER}-entity-operator",
+    }
+    before_1_1 = "healthcheck"  # of both containers
+    assert [each["port"] for each in entities["podMetricsEndpoints"]] == [
+        *("healthcheck-to", "healthcheck-uo", before_1_1)
+    ]
+
+
+def test_a_rebalance_waits_to_be_asked_for_and_to_be_approved(kustomize: Kustomize) -> None:
+    ((key, rebalance),) = resources(kustomize, "rebalance").items()
+
+    assert key == ("KafkaRebalance", "rebalance")
+    assert rebalance["spec"] == {"mode": "full"}, "the goals are those of the cluster's Cruise Control"
+    assert "annotations" not in rebalance["metadata"]
+    for overlay in ("dev", "eks"):
+        assert "KafkaRebalance" not in {kind for kind, _ in resources(kustomize, f"overlays/{overlay}")}
 
 
 def test_the_overlays_are_kafka_topics_and_users_together(kustomize: Kustomize) -> None:

@@ -15,6 +15,7 @@ from kit.topics import ToSend, create_topics, send
 ROOT = Path(__file__).parents[2]
 METRICS = ROOT / "strimzi" / "overlays" / "eks" / "kafka" / "kafka-metrics.yaml"
 # Strimzi's images hold a newer one, which is not on Maven Central; the rules mean the same to both.
+IO_ACCOUNTING = Path("/proc/self/io")
 EXPORTER = "jmx_prometheus_javaagent-1.0.1.jar"
 
 
@@ -49,7 +50,13 @@ def test_the_rules_give_the_names_that_dashboards_ask_for(
     assert values["kafka_controller_kafkacontroller_activebrokercount", ()] == 1
     assert values["kafka_controller_kafkacontroller_activecontrollercount", ()] == 1
     assert values["kafka_log_log_logendoffset", (("partition", "0"), ("topic", topics.events))] == 7
+    assert values["kafka_log_log_size", (("partition", "0"), ("topic", topics.events))] > 0
+    connections = [sample for sample in samples if sample.name == "kafka_server_socket_server_metrics_connection_count"]
+    assert {frozenset(sample.labels) for sample in connections} == {frozenset({"listener", "networkProcessor"})}
+    assert sum(sample.value for sample in connections) > 0
     assert {
+        # These two only where the kernel says what a process reads and writes.
+        *(f"kafka_server_kafkaserver_linux_disk_{each}_bytes" for each in ("read", "write") if IO_ACCOUNTING.exists()),
         "kafka_server_brokertopicmetrics_bytesin_total",
         "kafka_server_brokertopicmetrics_bytesout_total",
         "kafka_server_replicamanager_partitioncount",

@@ -22,6 +22,7 @@ _MODEL = "io.strimzi.api.kafka.model"
 _CLASSES = {
     "Kafka": f"{_MODEL}.kafka.Kafka",
     "KafkaNodePool": f"{_MODEL}.nodepool.KafkaNodePool",
+    "KafkaRebalance": f"{_MODEL}.rebalance.KafkaRebalance",
     "KafkaTopic": f"{_MODEL}.topic.KafkaTopic",
     "KafkaUser": f"{_MODEL}.user.KafkaUser",
 }
@@ -33,7 +34,8 @@ def strimzi_schemas(directory: Path) -> dict[str, dict[str, Any]]:
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "definitions.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not finished.is_dir():
+        if not all((finished / f"{kind}.yaml").is_file() for kind in _CLASSES):
+            shutil.rmtree(finished, ignore_errors=True)
             _generate(directory / "definitions.partial").rename(finished)
     return {kind: _v1_schema(yaml.safe_load((finished / f"{kind}.yaml").read_text())) for kind in _CLASSES}
 

@@ -128,6 +128,25 @@ def test_what_two_exporters_tell_of_the_same_is_counted_once(tmp_path: Path, que
     _assert_numbers(tmp_path, queries, series, expected)
 
 
+def test_a_topic_is_as_large_as_one_copy_of_its_partitions_and_a_partition_grows_as_its_leader(
+    tmp_path: Path, queries: dict[str, str]
+) -> None:
+    topic = 'namespace="kafka", topic="clickstream-events"'
+    series = {}
+    for copy, size in enumerate((1000, 990)):
+        series[f'kafka_log_log_size{{{topic}, partition="0", pod="broker-{copy}"}}'] = f"{size}x30"
+        series[f'kafka_log_log_size{{{topic}, partition="1", pod="broker-{copy}"}}'] = "500x30"
+        offset = f'kafka_topic_partition_current_offset{{{topic}, instance="{copy}:9404"'
+        series[f'{offset}, partition="0"}}'] = "0+300x30"
+        series[f'{offset}, partition="1"}}'] = "9+30x30"
+
+    expected = {
+        "Topic size (A)": {'{topic="clickstream-events"}': 1500},
+        "Ingestion by partition (A)": {'{partition="0"}': 10, '{partition="1"}': 1},
+    }
+    _assert_numbers(tmp_path, queries, series, expected)
+
+
 def test_the_latency_of_windows_of_5_minutes_is_there_between_them_too(tmp_path: Path, queries: dict[str, str]) -> None:
     bucket = 'clickstream_streams_window_latency_seconds_bucket{namespace="kafka", pod="a"'
     series = {

@@ -23,6 +23,7 @@ _PUBLISHED = {
     "kube_pod_info": ("gauge", {*_POD, *_PLACE, "created_by_kind", "created_by_name"}),
     "kube_pod_status_ready": ("gauge", {*_POD, "condition"}),
     "kafka_consumergroup_lag": ("gauge", {"consumergroup", "partition", "topic"}),
+    "kafka_topic_partition_current_offset": ("gauge", {"partition", "topic"}),
     "strimzi_certificate_expiration_timestamp_ms": (
         "gauge",
         {"cluster", "kind", "namespace", "resource_namespace", "type"},
