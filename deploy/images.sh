@@ -10,8 +10,8 @@ Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/image
        make pin-image                                           (or deploy/images.sh --pin)
        deploy/images.sh --list                                  prints the apps' names
 
-Builds REGISTRY/clickstream-APP:TAG of each app in apps/. Options go to each build: --no-cache, --platform linux/arm64.
-Nothing is pushed.
+Builds REGISTRY/clickstream-APP:TAG of each app in apps/. Options go to each build, such as --no-cache. With --push the
+images go to the registry, for amd64 and arm64 where the builder can build both; otherwise nothing is pushed.
 
 All are built on the same base image: a tag is resolved to its digest first, by docker's buildx or by skopeo, where one
 of them is there. With --pin nothing is built; the digest is written into the Dockerfiles, to be committed, so that
@@ -22,6 +22,7 @@ every build has that base until it is pinned anew.
   PYTHON_IMAGE  the base image (the Dockerfile's: Python 3.11 on Debian), best with its digest, NAME:TAG@sha256:...;
                 has to bring python and pip
   BUILDER       docker, podman or buildah (the first that works)
+  PLATFORMS     linux/amd64, linux/arm64, or both with a comma (this machine's; with --push both where possible)
   REVISION      label: the commit (git's, with -dirty when files differ from it)
   SOURCE        label: where the source is (git's origin)
 TEXT
@@ -96,6 +97,24 @@ check_names() {
         fail "TAG=$2: expected letters, digits and _ . -, at most 128, not beginning with . or -" 2
 }
 
+# both_platforms BUILDER: amd64 and arm64, if the builder says that it can build both here; else nothing
+both_platforms() {
+    local said=''
+    case $1 in
+        docker)
+            said=$(docker buildx inspect --bootstrap 2>/dev/null </dev/null) || said=''
+            # Without containerd's image store the driver "docker" builds for one platform at a time.
+            if [[ $said =~ Driver:\ +docker($'\n'|$) ]]; then
+                [[ $(docker info --format '{{.DriverStatus}}' 2>/dev/null) == *containerd* ]] || said=''
+            fi
+            ;;
+        podman)
+            said=$(podman info --format 'linux/{{.Host.Arch}} {{.Host.EmulatedArchitectures}}' 2>/dev/null) || said=''
+            ;;
+    esac
+    [[ $said != *linux/amd64* || $said != *linux/arm64* ]] || echo linux/amd64,linux/arm64
+}
+
 # The base image that the Dockerfile names
 base_image() {
     sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile
@@ -125,6 +144,21 @@ pinned() {
     echo "$1${digest:+@$digest}"
 }
 
+# make_room BUILDER IMAGE: a list of that name would be added to, and an image be in the way of one
+make_room() {
+    { "$1" manifest rm "$2" || "$1" rmi "$2" || true; } >/dev/null 2>&1 </dev/null
+}
+
+# list BUILDER IMAGE...: each with its size, as the builder keeps it
+list() {
+    local image sizes builder=$1
+    shift
+    for image in "$@"; do
+        sizes=$("$builder" images --format '{{.Size}}' "$image") # one for each name that the same image has
+        printf '  %-60s %s\n' "$image" "${sizes%%$'\n'*}"
+    done
+}
+
 # Write the digest of the base image into the Dockerfiles.
 pin() {
     local image=${PYTHON_IMAGE:-$(base_image)} digest file changed
@@ -139,44 +173,73 @@ pin() {
 }
 
 main() {
-    local registry tag builder base app image build sizes images=() began=$SECONDS
+    local registry tag builder platforms base app image argument push='' name=--tag options=() build images=() began=$SECONDS
+    local send
     cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
     case ${1-} in
         -h | --help) usage && return ;;
         --list) apps && return ;;
         --pin) pin && return ;;
     esac
+    for argument in "$@"; do
+        if [ "$argument" = --push ]; then push=yes; else options+=("$argument"); fi
+    done
 
     registry=${REGISTRY:-localhost}
     tag=${TAG:-$(version)}
+    platforms=${PLATFORMS-}
     check_names "$registry" "$tag"
+    [[ $platforms =~ ^(linux/(amd64|arm64)(,linux/(amd64|arm64))?)?$ ]] ||
+        fail "PLATFORMS=$platforms: expected linux/amd64, linux/arm64, or both with a comma" 2
+    [ -z "$push" ] || [ "$registry" != localhost ] || fail "--push needs a REGISTRY to push to" 2
     builder=$(choose_builder)
+    if [ -n "$push" ] && [ -z "$platforms" ]; then
+        platforms=$(both_platforms "$builder")
+        [ -n "$platforms" ] ||
+            echo "images.sh: for this machine's architecture only: $builder does not say that it can build for amd64 and" \
+                "arm64 here; PLATFORMS=linux/amd64,linux/arm64 makes it try" >&2
+    fi
+    send=("$builder" push)
     case $builder in
+        docker) build=(docker ${push:+buildx} build ${push:+--push}) ;;
+        podman) build=(podman build) ;;
         buildah) build=(buildah bud --layers) ;; # without --layers it forgets every step
-        *) build=("$builder" build) ;;
     esac
-    build+=(--build-arg "VERSION=$(version)" --build-arg "REVISION=${REVISION:-$(revision)}"
-        --build-arg "SOURCE=${SOURCE:-$(source_address)}")
+    if [[ $platforms == *,* && $builder != docker ]]; then
+        name=--manifest # these two keep images of several platforms as a list
+        send=("$builder" manifest push --all)
+    fi
+    build+=(${platforms:+--platform "$platforms"} --build-arg "VERSION=$(version)"
+        --build-arg "REVISION=${REVISION:-$(revision)}" --build-arg "SOURCE=${SOURCE:-$(source_address)}")
     base=$(pinned "${PYTHON_IMAGE:-$(base_image)}")
     build+=(--build-arg "PYTHON_IMAGE=$base")
-    echo "On $base"
+    echo "On $base${platforms:+, for $platforms}"
 
     for app in $(apps); do
         image=$registry/clickstream-$app:$tag
         echo "Building $image with $builder"
-        "${build[@]}" --build-arg "APP=$app" --tag "$image" "$@" . </dev/null ||
+        [ "$name" = --tag ] || make_room "$builder" "$image"
+        "${build[@]}" --build-arg "APP=$app" "$name" "$image" ${options[@]+"${options[@]}"} . </dev/null ||
             fail "$builder did not build $image: the lines above say why"
         images+=("$image")
     done
+    if [ -n "$push" ] && [ "$builder" != docker ]; then
+        for image in "${images[@]}"; do
+            "${send[@]}" "$image" "docker://$image" </dev/null || fail "$builder did not push $image: the lines above say why"
+        done
+    fi
 
-    printf '\nBuilt with %s in %s s:\n' "$builder" "$((SECONDS - began))"
-    for image in "${images[@]}"; do
-        sizes=$("$builder" images --format '{{.Size}}' "$image") # one for each name that the same image has
-        printf '  %-60s %s\n' "$image" "${sizes%%$'\n'*}"
-    done
-    if [ "$registry" != localhost ]; then
-        printf '\nSend them to the registry:\n'
-        printf "  $builder push %s\n" "${images[@]}"
+    printf '\nBuilt%s with %s in %s s:\n' "${push:+ and pushed}" "$builder" "$((SECONDS - began))"
+    if [ -n "$push" ]; then
+        printf '  %s\n' "${images[@]}"
+    else
+        list "$builder" "${images[@]}"
+    fi
+    if [ "$registry" != localhost ] && [ -z "$push" ]; then
+        printf '\nSend them to the registry, or build with --push:\n'
+        for image in "${images[@]}"; do
+            echo "  ${send[*]} $image$([ "$name" = --tag ] || echo " docker://$image")"
+        done
     fi
 }
 

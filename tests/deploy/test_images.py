@@ -18,9 +18,14 @@ APPS = inventory.apps()
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
 STAND_IN = """#!/bin/sh
 { printf '%s' "${0##*/}"; printf ' <%s>' "$@"; echo; } >> "$CALLS"
+case "$1 $2" in
+    "buildx inspect") [ -n "$BUILDX" ] || exit 1; echo "$BUILDX"; exit ;;
+    "buildx build") exit $BUILDS ;;
+esac
 case $1 in
     buildx | inspect) [ -n "$DIGEST" ] || exit 1; echo "$DIGEST"; exit ;;
-    version | info) echo "warming up" >&2; echo "$REFUSAL" >&2; exit $WORKS ;;
+    version | info) echo "$INFO"; echo "warming up" >&2; echo "$REFUSAL" >&2; exit $WORKS ;;
+    push | manifest) exit $PUSHES ;;
     images) echo "87 MB"; echo "87 MB" ;;
     build | bud) exit $BUILDS ;;
 esac
@@ -76,7 +81,7 @@ class Machine:
         calls = self.path.parent / "calls"
         calls.write_text("")
         nothing_above = {"GIT_CEILING_DIRECTORIES": str(self.checkout.parent)}
-        environment = {"PATH": str(self.path), "CALLS": str(calls)} | nothing_above
+        environment = {"PATH": str(self.path), "CALLS": str(calls), "PUSHES": "0"} | nothing_above
         done = subprocess.run(
             [self.checkout / "deploy/images.sh", *arguments],
             env=environment | variables,
@@ -262,6 +267,9 @@ def test_a_build_that_fails_ends_it(machine: Machine) -> None:
         ("TAG", "1.0+local"),
         ("TAG", "v" * 129),
         ("BUILDER", "kaniko"),
+        ("PLATFORMS", "arm64"),
+        ("PLATFORMS", "linux/amd64 linux/arm64"),
+        ("PLATFORMS", "linux/riscv64"),
     ],
 )
 def test_a_wrong_value_is_refused_before_anything_is_built(machine: Machine, variable: str, value: str) -> None:
@@ -308,3 +316,95 @@ def test_the_source_label_is_an_address_without_secrets(machine: Machine, origin
     machine.commit()
     machine.git("remote", "add", "origin", origin)
     assert f"<SOURCE={label}>" in machine.images().builds[0]
+
+
+# -- several architectures, and pushing -------------------------------------------------------------------------------
+
+BOTH = "linux/amd64,linux/arm64"
+REGISTRY = "registry.example/team"
+PUSHED = [f"{REGISTRY}/clickstream-{app}:{__version__}" for app in APPS]
+CAN_DO_BOTH = "Driver:   docker-container\nNodes:\nPlatforms: linux/amd64*, linux/amd64/v2, linux/386, linux/arm64"
+
+
+@pytest.mark.parametrize("platforms", ["linux/arm64", BOTH])
+def test_images_are_built_for_the_platforms_that_are_named(machine: Machine, platforms: str) -> None:
+    machine.install("docker")
+    done = machine.images(PLATFORMS=platforms)
+    assert done.status == 0, done.error
+    assert all(call.startswith(f"docker <build> <--platform> <{platforms}>") for call in done.builds)
+    assert f"On {BASE}, for {platforms}\n" in done.output
+
+
+@pytest.mark.parametrize("builder", ["podman", "buildah"])
+def test_podman_and_buildah_keep_several_platforms_as_a_list_in_the_place_of_what_had_the_name(
+    machine: Machine, builder: str
+) -> None:
+    machine.install(builder)
+    done = machine.images(PLATFORMS=BOTH, REGISTRY=REGISTRY)
+    assert done.status == 0, done.error
+    for name, call in zip(PUSHED, done.builds, strict=True):
+        assert f"<--platform> <{BOTH}>" in call
+        assert f"<--manifest> <{name}> <.>" in call
+        assert done.calls.index(f"{builder} <manifest> <rm> <{name}>") < done.calls.index(call)
+        assert f"  {builder} manifest push --all {name} docker://{name}\n" in done.output
+    assert "--tag" not in " ".join(done.builds)
+
+
+@pytest.mark.parametrize("said", [CAN_DO_BOTH, CAN_DO_BOTH.replace("docker-container", "docker")])
+def test_docker_pushes_for_both_architectures_where_it_can(machine: Machine, said: str) -> None:
+    machine.install("docker")
+    done = machine.images("--push", "--sbom=true", REGISTRY=REGISTRY, BUILDX=said, INFO="io.containerd.snapshotter.v1")
+    assert done.status == 0, done.error
+    for name, call in zip(PUSHED, done.builds, strict=True):
+        assert call.startswith(f"docker <buildx> <build> <--push> <--platform> <{BOTH}>")
+        assert call.endswith(f"<--tag> <{name}> <--sbom=true> <.>")
+        assert f"  {name}\n" in done.output
+    assert "Built and pushed with docker" in done.output
+    assert "Send them" not in done.output
+    assert "architecture" not in done.error
+
+
+@pytest.mark.parametrize(
+    ("builder", "said", "info"),
+    [
+        ("docker", "", ""),
+        ("docker", CAN_DO_BOTH.replace(", linux/arm64", ""), ""),
+        ("docker", CAN_DO_BOTH.replace("docker-container", "docker"), "[[Backing Filesystem extfs]]"),
+        ("podman", "", "linux/amd64 []"),
+        ("buildah", "", ""),
+    ],
+)
+def test_a_builder_of_one_architecture_pushes_that_and_says_so(
+    machine: Machine, builder: str, said: str, info: str
+) -> None:
+    machine.install(builder)
+    done = machine.images("--push", REGISTRY=REGISTRY, BUILDX=said, INFO=info)
+    assert done.status == 0, done.error
+    assert "<--platform>" not in " ".join(done.builds)
+    assert f"for this machine's architecture only: {builder} does not say that it can build for amd64" in done.error
+    assert f"PLATFORMS={BOTH}" in done.error
+
+
+def test_podman_pushes_both_architectures_when_all_are_built(machine: Machine) -> None:
+    machine.install("podman")
+    done = machine.images("--push", REGISTRY=REGISTRY, INFO="linux/amd64 [linux/arm linux/arm64]")
+    assert done.status == 0, done.error
+    assert "<--push>" not in " ".join(done.builds)
+    pushes = [f"podman <manifest> <push> <--all> <{name}> <docker://{name}>" for name in PUSHED]
+    assert done.calls[-len(APPS) :] == pushes
+
+
+def test_a_push_that_fails_is_named(machine: Machine) -> None:
+    machine.install("buildah")
+    done = machine.images("--push", REGISTRY=REGISTRY, PLATFORMS="linux/amd64", PUSHES="1")
+    assert done.status == 1
+    assert f"buildah did not push {PUSHED[0]}" in done.error
+    assert f"buildah <push> <{PUSHED[0]}> <docker://{PUSHED[0]}>" in done.calls
+    assert "pushed with" not in done.output
+
+
+def test_there_is_nowhere_to_push_without_a_registry(machine: Machine) -> None:
+    machine.install("docker")
+    done = machine.images("--push")
+    assert (done.status, done.builds) == (2, [])
+    assert "--push needs a REGISTRY to push to" in done.error
