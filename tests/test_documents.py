@@ -1,6 +1,7 @@
 """What README and docs/ point to exists: links, their headings, and the files that they name."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,3 +47,21 @@ def test_a_link_leads_somewhere(document: Path, target: str) -> None:
 def test_the_files_that_are_named_exist(document: Path) -> None:
     if document.name != "CHANGELOG.md":  # it tells of what was
         assert [path for path in _PATH.findall(text(document)) if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
+@pytest.mark.parametrize("script", ["setup.sh", "cleanup.sh"])
+def test_the_options_that_are_given_to_a_script_exist(script: str) -> None:
+    """Those of --local are the local pipeline's."""
+    told = subprocess.run([ROOT / script, "--help"], capture_output=True, text=True, check=True).stdout
+    known = set(re.findall(r"--[a-z-]+", told))
+    calls = re.compile(rf"\./{script}((?: --?[\w-]+(?:[ =][\w$./=-]+)?)+)")
+    given = {
+        (document.name, option)
+        for document in DOCUMENTS
+        if document.name != "CHANGELOG.md"
+        for call in calls.findall(document.read_text(encoding="utf-8"))
+        if "--local" not in call
+        for option in re.findall(r" (--[a-z-]+)", call)
+    }
+    assert given
+    assert {each for each in given if each[1] not in known} == set()
