@@ -133,7 +133,7 @@ RELIED_ON = {
         "aiokafka.producer.producer.AIOKafkaProducer.stop": "fb3c3aac663f",
         "aiokafka.producer.transaction_manager.TransactionManager": "d2653a6d6cb0",
     },
-    "clickstream_producer.connection": {
+    "clickstream_producer.kafka_client": {
         "kafka.net.compat.KafkaNetClient": "c8c384e95236",
         "kafka.producer.kafka.KafkaProducer.__init__": "a8b95b58ccf4",
         "kafka.producer.kafka.KafkaProducer._unregister_cleanup": "a7b879806d1b",

@@ -1,6 +1,6 @@
 """The web shop that the simulated users visit, and where they come from.
 
-Popularity follows Zipf's law, as page views of real sites do: the n-th page of a list is asked for in proportion to
+Popularity follows Zipf's law, like page views of real sites: the n-th page of a list is viewed in proportion to
 1 / n ** 0.9. Shares of devices, countries and referrers are fixed weights.
 """
 

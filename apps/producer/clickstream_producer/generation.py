@@ -1,6 +1,6 @@
-"""One generating process: connect, then hand over the events that are due, every few milliseconds.
+"""One generating process: connect, then send the events that are due, every few milliseconds.
 
-The same loop runs in the command's own process and, at high rates, in several; what surrounds it is a `Control`.
+The same loop runs in the command's own process or, at high rates, in several; a `Control` is its environment.
 """
 
 import time
@@ -11,26 +11,26 @@ from typing import Protocol
 from clickstream_core.events import encode_event
 from clickstream_kafka.errors import KafkaRefused
 from clickstream_kafka.library_errors import LibraryErrors
-from clickstream_producer.connection import connect
-from clickstream_producer.delivery import Delivery, in_flight_bound
-from clickstream_producer.pacing import TICK, Pace
+from clickstream_producer.kafka_client import connect
+from clickstream_producer.pacing import TICK_S, Pace
 from clickstream_producer.progress import Progress
+from clickstream_producer.sender import Sender, in_flight_bound
 from clickstream_producer.settings import ProducerSettings
 from clickstream_producer.users import Crowd
 from clickstream_producer.weblogs import WebServer, encode_web_log
 
-GRACE = 7.5
-"""Seconds after a request to stop in which Kafka may acknowledge what is in flight; all of it shall take 10 at most."""
+SENDING_GRACE_S = 7.5
+"""After a request to stop, for Kafka to acknowledge what is in flight; stopping may take 10 s in all."""
 
-_BETWEEN_REPORTS = 0.2
-_TURNS_AFTER_THE_END = 0.5
+_REPORT_INTERVAL_S = 0.2
+_CATCH_UP_S = 0.5
 
 Record = tuple[bytes | None, bytes]
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of the load a process generates: part `index` of `count`, under one seed."""
+    """The part of the load that a process generates: part `index` of `count`, with a common seed."""
 
     index: int
     count: int
@@ -38,20 +38,20 @@ class Share:
 
 
 class Control(Protocol):
-    """What surrounds a generating process."""
+    """The environment of a generating process."""
 
     def report(self, progress: Progress) -> None:
-        """Take note of how far the process has come; the last one is `finished`."""
+        """Report the progress; the last one is `finished`."""
 
     def wait_for_start(self) -> float | None:
-        """Say that the process is connected; return when the run starts (time.monotonic), None to give up."""
+        """Report that the process is connected; return when the run starts (time.monotonic), or None to stop."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds`; return whether the process shall stop."""
+        """Wait up to `seconds`; return whether to stop."""
 
 
 def generate(settings: ProducerSettings, share: Share, control: Control) -> None:
-    """Generate this share of the load until the duration is over, or `control` asks to stop, or Kafka refuses."""
+    """Generate this share of the load until its duration is over, `control` stops it, or Kafka refuses."""
     source = record_source(settings, share)
     library_errors = LibraryErrors()
     try:
@@ -69,16 +69,16 @@ def generate(settings: ProducerSettings, share: Share, control: Control) -> None
     if producer is None or start is None:
         control.report(Progress(finished=True))
         return
-    delivery = Delivery(producer, settings.topic, library_errors, bound=bound, clock=time.monotonic)
-    _run(settings, share, control, source, delivery, start)
-    _finish(control, delivery)
-    final = delivery.progress(finished=True, error=delivery.failure)
-    delivery.close()
+    sender = Sender(producer, settings.topic, library_errors, bound=bound, clock=time.monotonic)
+    _run(settings, share, control, source, sender, start)
+    _finish(control, sender)
+    final = sender.progress(finished=True, error=sender.failure)
+    sender.close()
     control.report(final)
 
 
 def record_source(settings: ProducerSettings, share: Share) -> Callable[[int], Record]:
-    """Return the function that makes the next record's key and value, given the time in milliseconds."""
+    """Return the function that returns the next record's key and value for a time in milliseconds."""
     if settings.kind == "weblog":
         server = WebServer(seed=share.seed, share=share.index)
         return lambda now: (None, encode_web_log(server.next_log(now)))
@@ -102,42 +102,42 @@ def _run(
     share: Share,
     control: Control,
     source: Callable[[int], Record],
-    delivery: Delivery,
+    sender: Sender,
     start: float,
 ) -> None:
-    # The processes take turns, so that together they are as even as one.
+    # The processes take turns, so that their events together are as evenly spread as those of one.
     pace = Pace(settings.rate / share.count, start + share.index / settings.rate)
     end = float("inf") if settings.duration is None else start + settings.duration / 1000
     record: Record | None = None
     report_at = 0.0
-    while not control.wait(TICK) and not delivery.failure:
+    while not control.wait(TICK_S) and not sender.failure:
         now = time.monotonic()
-        room = delivery.room()
+        room = sender.room()
         due = pace.due(min(now, end)) if room else 0
         wall = time.time_ns() // 1_000_000
         for _ in range(min(due, room)):
             record = record or source(wall)
-            if not delivery.send(*record):
+            if not sender.send(*record):
                 break
             record = None
             pace.take(1)
         if now >= report_at:
-            control.report(delivery.progress())
-            report_at = now + _BETWEEN_REPORTS
-        if now >= end and (due == 0 or now >= end + _TURNS_AFTER_THE_END):
+            control.report(sender.progress())
+            report_at = now + _REPORT_INTERVAL_S
+        if now >= end and (due == 0 or now >= end + _CATCH_UP_S):
             return
 
 
-def _finish(control: Control, delivery: Delivery) -> None:
+def _finish(control: Control, sender: Sender) -> None:
     deadline = None
-    while delivery.in_flight and not delivery.failure:
-        delivery.drain(_BETWEEN_REPORTS)
-        control.report(delivery.progress())
+    while sender.in_flight and not sender.failure:
+        sender.drain(_REPORT_INTERVAL_S)
+        control.report(sender.progress())
         now = time.monotonic()
-        if control.wait(TICK) and deadline is None:
-            deadline = now + GRACE
+        if control.wait(TICK_S) and deadline is None:
+            deadline = now + SENDING_GRACE_S
         if deadline is not None and now >= deadline:
             return
     # The client's thread refuses the remaining batches one by one.
-    if delivery.failure:
-        delivery.drain(1.0)
+    if sender.failure:
+        sender.drain(1.0)

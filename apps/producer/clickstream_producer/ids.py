@@ -1,13 +1,13 @@
 """Identifiers that no run repeats: event ids (random UUIDs) and session ids.
 
-They come from a generator of their own, so that the seeded one which decides what users do is not touched by them.
+They come from a separate generator, so that they do not affect the seeded one that decides what users do.
 """
 
 from random import Random
 
 
 class RandomIds:
-    """Makes identifiers from `source`; without it from one that the operating system's randomness has seeded."""
+    """Generates identifiers from `source`; the default is seeded by the operating system."""
 
     def __init__(self, source: Random | None = None) -> None:
         self._bits = (source or Random()).getrandbits

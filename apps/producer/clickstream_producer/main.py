@@ -14,8 +14,8 @@ from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown, StopRequest
 from clickstream_kafka.patches import apply_to_kafka_python
-from clickstream_producer.connection import assert_fast_checksums
 from clickstream_producer.generation import Share, generate
+from clickstream_producer.kafka_client import assert_fast_checksums
 from clickstream_producer.metrics import ProgressCollector
 from clickstream_producer.progress import Condition, Progress
 from clickstream_producer.report import Reporter
@@ -29,7 +29,7 @@ def main() -> NoReturn:
 
 
 def produce() -> int:
-    """Generate as the settings say; return the exit status."""
+    """Generate events by the settings; return the exit status."""
     settings = read_settings(ProducerSettings, prog=APP, description="Simulated users whose clicks go to Kafka.")
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("producer")
@@ -49,7 +49,7 @@ def produce() -> int:
 
 
 class Watcher:
-    """Takes a run's progress to whoever wants to know: the log, the metrics, the health pages."""
+    """Publishes a run's progress: in the log, the metrics and the health endpoints."""
 
     def __init__(self, settings: ProducerSettings, clock: Callable[[], float] = time.monotonic) -> None:
         self.health = Health()
@@ -63,7 +63,7 @@ class Watcher:
         return self._collector.progress
 
     def update(self, progress: Progress) -> None:
-        """Take note of the progress of the whole run."""
+        """Publish the progress of the whole run."""
         self._collector.progress = progress
         self.health.beat()
         ready = progress.condition is Condition.RUNNING
@@ -71,25 +71,25 @@ class Watcher:
         self.reporter.update(progress)
 
     def exit_status(self) -> int:
-        """0 when the run reached Kafka and everything accepted is there, else 1."""
+        """Return 0 if the run reached Kafka and everything accepted is there, else 1."""
         last = self.progress
         complete = last.condition is not Condition.CONNECTING and not last.in_flight and not last.failed
         return 0 if complete and not last.error else 1
 
 
 class DirectControl:
-    """Connects one generating loop, run in this process, with its watcher and the signals."""
+    """Connects a generating loop in this process with its watcher and the signals."""
 
     def __init__(self, watcher: Watcher, stop: StopRequest) -> None:
         self._watcher = watcher
         self._stop = stop
 
     def report(self, progress: Progress) -> None:
-        """Hand the progress on."""
+        """Publish the progress."""
         self._watcher.update(progress)
 
     def wait_for_start(self) -> float | None:
-        """Say that Kafka is there; one process need not wait for others."""
+        """Report that Kafka is connected, and start: one process need not wait for others."""
         self._watcher.reporter.started()
         return time.monotonic()
 

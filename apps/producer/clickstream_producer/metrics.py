@@ -1,15 +1,15 @@
-"""The producer's numbers for Prometheus, taken from the latest progress when they are asked for."""
+"""The producer's Prometheus metrics, computed from the latest progress at each scrape."""
 
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from clickstream_producer.progress import LATENCY_BOUNDS, Condition, Progress
+from clickstream_producer.progress import LATENCY_BOUNDS_S, Condition, Progress
 
 
 class ProgressCollector(Collector):
-    """Serves `progress`, the sum over all processes; the program replaces it as the run goes on."""
+    """Exports `progress`, the sum over all processes, which the program keeps up to date."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -32,7 +32,7 @@ class ProgressCollector(Collector):
             prefix + "delivery_latency_seconds", "From the hand-over of an event to its acknowledgement"
         )
         reached, buckets = 0, []
-        for bound, count in zip((*map(str, LATENCY_BOUNDS), "+Inf"), now.latencies, strict=True):
+        for bound, count in zip((*map(str, LATENCY_BOUNDS_S), "+Inf"), now.latencies, strict=True):
             reached += count
             buckets.append((bound, float(reached)))
         latency.add_metric([], buckets, now.latency_sum)

@@ -1,14 +1,14 @@
-"""How far a generating process has come, as it tells the one that watches it."""
+"""The progress of a generating process, as it reports it."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
-LATENCY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds in seconds of the delivery latency's buckets; one more bucket holds what took longer."""
+LATENCY_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the delivery latency's buckets; one more bucket has what took longer."""
 
 
 class Condition(IntEnum):
-    """How a process and Kafka get on, the worse the larger."""
+    """The state of a process and its connection to Kafka; larger is worse."""
 
     RUNNING = 0
     AWAY = 1
@@ -20,9 +20,9 @@ class Condition(IntEnum):
 class Progress:
     """Counts since the start of one process, or the sum over several.
 
-    `accepted` events were handed to the Kafka client; of these `acknowledged` are in Kafka, `failed` were refused for
-    good, and the rest is in flight. `why` says what keeps Kafka from acknowledging, `error` why the process gave up.
-    `latencies` counts acknowledged events by bucket of LATENCY_BOUNDS; `latency_sum` is in seconds.
+    `accepted` events were passed to the Kafka client; of these `acknowledged` are in Kafka, `failed` were refused for
+    good, and the rest is in flight. `why` is why Kafka does not acknowledge, `error` why the process has stopped.
+    `latencies` counts acknowledged events by bucket of LATENCY_BOUNDS_S; `latency_sum` is in seconds.
     """
 
     condition: Condition = Condition.CONNECTING
@@ -33,7 +33,7 @@ class Progress:
     bound: int = 0
     partition: int = 0
     offset: int = 0
-    latencies: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS) + 1)
+    latencies: tuple[int, ...] = (0,) * (len(LATENCY_BOUNDS_S) + 1)
     latency_sum: float = 0.0
     finished: bool = False
     error: str = ""
@@ -45,7 +45,7 @@ class Progress:
 
 
 def total(parts: list[Progress]) -> Progress:
-    """Return the sum of `parts`: the worst condition with its reason, and the first error."""
+    """Return the sum of `parts`, with the worst condition, its reason, and the first error."""
     worst = max(parts, key=lambda part: part.condition)
     latest = max(parts, key=lambda part: part.acknowledged)
     return Progress(

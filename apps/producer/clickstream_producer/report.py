@@ -1,4 +1,4 @@
-"""What the producer says: connected, generating, every 50 events, Kafka away and back, the summary."""
+"""The producer's announcements: connected, generating, every 50 events, Kafka away and back, the summary."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ from clickstream_core.logs import announce
 from clickstream_producer.progress import Condition, Progress
 from clickstream_producer.settings import ProducerSettings
 
-_EVERY = 50
-_SHORTEST_PAUSE = 1.0
+_EVENTS_PER_LINE = 50
+_MIN_LINE_INTERVAL_S = 1.0
 
 
 class Reporter:
-    """Turns a run's progress into lines; `clock` gives seconds that only rise."""
+    """Turns a run's progress into announcements; `clock` returns monotonic seconds."""
 
     def __init__(self, settings: ProducerSettings, clock: Callable[[], float]) -> None:
         self._servers = list(settings.kafka.bootstrap_servers)
@@ -28,13 +28,13 @@ class Reporter:
         self._line_acknowledged = 0
 
     def started(self) -> None:
-        """Say that Kafka is there and that generation begins."""
+        """Announce that Kafka is connected and generation starts."""
         self._started_at = self._line_at = self._clock()
         announce(f"✓ Connected to Kafka: {self._servers}", bootstrap_servers=self._servers)
         announce(f"🚀 Generating {self._rate} {self._noun}/second" + ("\n" if self._text else ""))
 
     def update(self, progress: Progress) -> None:
-        """Say what is new."""
+        """Announce what has changed."""
         if self._started_at is None:
             self._report_obstacle(progress)
         elif not progress.finished:
@@ -42,7 +42,7 @@ class Reporter:
         self._report_sent(progress)
 
     def summary(self, progress: Progress) -> None:
-        """Say how the run ended."""
+        """Announce how the run ended."""
         seconds = 0.0 if self._started_at is None else self._clock() - self._started_at
         rate = progress.acknowledged / seconds if seconds else 0.0
         if progress.error:
@@ -92,8 +92,8 @@ class Reporter:
 
     def _report_sent(self, progress: Progress) -> None:
         now = self._clock()
-        count = progress.acknowledged - progress.acknowledged % _EVERY
-        if count <= self._line_count or now - self._line_at < _SHORTEST_PAUSE:
+        count = progress.acknowledged - progress.acknowledged % _EVENTS_PER_LINE
+        if count <= self._line_count or now - self._line_at < _MIN_LINE_INTERVAL_S:
             return
         rate = (progress.acknowledged - self._line_acknowledged) / (now - self._line_at)
         announce(

@@ -1,4 +1,4 @@
-"""The producer's settings: how much it generates, and whose behaviour."""
+"""The producer's settings: how much it generates, and which kind of records."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ WEBLOG_TOPIC = "web_logs"
 
 @dataclass(frozen=True)
 class ProducerSettings:
-    """Everything that the producer can be told; SEED absent means that each run differs."""
+    """All settings of the producer; without SEED each run differs."""
 
     kafka: KafkaSettings
     service: ServiceSettings
@@ -38,5 +38,5 @@ class ProducerSettings:
 
     @property
     def topic(self) -> str:
-        """The topic that the records go to."""
+        """The topic of the records."""
         return WEBLOG_TOPIC if self.kind == "weblog" else self.events_topic

@@ -1,16 +1,16 @@
-"""What the simulated users do: who visits the shop, and what happens in a session.
+"""The behaviour of the simulated users: who visits the shop, and what happens in a session.
 
-A session is a walk through a small state machine. In each state a user takes one of a few steps with fixed odds; a
-step is an event (its type and page) and the next state, or the end of the session. The funnel is in the machine
-itself: `add_to_cart` only starts from a product that was looked at, `purchase` only from the checkout, and the
-checkout is only reached with something in the cart; at each stage most users go elsewhere or leave.
+A session is a walk through a small state machine. In each state a user takes one of a few steps with fixed
+probabilities; a step is an event (its type and page) and the next state, or the end of the session. The funnel is part
+of the machine: `add_to_cart` is only possible on a viewed product, `purchase` only in the checkout, and the checkout
+only with something in the cart; at each stage most users go elsewhere or leave.
 
-At any moment a part of the users is in the shop, so many that each of them does something every few seconds at the
-asked-for rate. When one leaves, another one comes, and begins a new session. A session that was silent for longer than
-INACTIVITY ends too, as analytics products count it. Device and country belong to the user, the referrer to the session.
+At any time a part of the users is in the shop, as many as are needed for each of them to act every few seconds at the
+requested rate. When one leaves, another one arrives and starts a new session. A session also ends after INACTIVITY_MS
+without an event, as in analytics products. Device and country belong to the user, the referrer to the session.
 
-The module has no clock and no hidden randomness: time is passed in, `seed` decides all there is to decide, and ids
-come from a source of their own. The same seed gives the same events but for ids and times.
+The module has no clock and no hidden randomness: time is passed in, all choices depend on `seed`, and ids come from a
+separate source. The same seed gives the same events except for ids and times.
 """
 
 import hashlib
@@ -38,10 +38,10 @@ from clickstream_producer.catalogue import (
 )
 from clickstream_producer.ids import RandomIds
 
-INACTIVITY = 30 * 60 * 1000
-"""Milliseconds of silence after which a session has ended."""
+INACTIVITY_MS = 30 * 60 * 1000
+"""Without an event, after which a session has ended."""
 
-_SECONDS_BETWEEN_STEPS = 6.0
+_STEP_INTERVAL_S = 6.0
 _OPENING_SHARE = 0.2
 _ACTIVITY_SKEW = 1.2
 
@@ -140,7 +140,7 @@ _DURATIONS = {
     "add_to_cart": (math.log(1300), 0.5),
     "purchase": (math.log(9000), 0.6),
 }
-_LONGEST_STEP = 10 * 60 * 1000
+_MAX_STEP_MS = 10 * 60 * 1000
 
 _FIXED_PAGES = {
     Place.HOME: HOME,
@@ -165,11 +165,11 @@ class _Session:
 
 
 class Crowd:
-    """The part of the simulated users that one process plays.
+    """The simulated users of one process.
 
-    Of `users` users in all it plays those with number `share`, `share + shares`, ... (several processes play one user
-    together when there are fewer users than processes). `rate` is what this process generates, in events per second:
-    it decides how many users are in the shop at the same time.
+    Of `users` users in all these are the ones with number `share`, `share + shares`, ... (with fewer users than
+    processes, several processes simulate the same user). `rate` is what this process generates, in events per second;
+    it determines how many users are in the shop at the same time.
     """
 
     def __init__(
@@ -180,25 +180,25 @@ class Crowd:
         self._ids = ids or RandomIds()
         self._first, self._stride = share % users, shares
         self._members = len(range(self._first, users, shares))
-        self._capacity = min(math.ceil(rate * _SECONDS_BETWEEN_STEPS), math.ceil(self._members / 2))
+        self._capacity = min(math.ceil(rate * _STEP_INTERVAL_S), math.ceil(self._members / 2))
         self._formatted = (-1, "")
         self._present: set[int] = set()
         self._sessions = [self._arrive(0) for _ in range(math.ceil(self._capacity * _OPENING_SHARE))]
 
     def next_event(self, now: int) -> Event:
-        """Return the next event of whoever acts next; `now` is in milliseconds since the epoch."""
-        # The shop fills gradually, or else a run would begin with nothing but landing pages.
+        """Return the next event of any user; `now` is in milliseconds since the epoch."""
+        # The shop fills gradually; otherwise a run would start with landing pages only.
         if len(self._sessions) < self._capacity and self._random.random() < _OPENING_SHARE:
             self._sessions.append(self._arrive(now))
         place = int(self._random.random() * len(self._sessions))
         session = self._sessions[place]
-        if now - session.last_seen > INACTIVITY and session.state is not State.ARRIVING:
+        if now - session.last_seen > INACTIVITY_MS and session.state is not State.ARRIVING:
             session = self._replace(place, now)
         step = STEPS[session.state].pick(self._random.random())
         if step is None:
             session = self._replace(place, now)
             step = STEPS[session.state].pick(self._random.random())
-            assert step is not None, "nobody leaves before the first page"
+            assert step is not None, "no user leaves before the first page"
         return self._take(session, step, now)
 
     def _take(self, session: _Session, step: Step, now: int) -> Event:
@@ -217,11 +217,11 @@ class Crowd:
             referrer=session.referrer,
             device_type=session.device,
             country=session.country,
-            duration_ms=min(_LONGEST_STEP, int(self._random.lognormvariate(median, spread))),
+            duration_ms=min(_MAX_STEP_MS, int(self._random.lognormvariate(median, spread))),
         )
 
     def _timestamp(self, now: int) -> str:
-        # At high rates many events share a millisecond, and formatting takes as long as half of all the rest.
+        # At high rates many events share a millisecond, and formatting takes half as long as everything else.
         if self._formatted[0] != now:
             self._formatted = (now, format_milliseconds(now))
         return self._formatted[1]
@@ -241,7 +241,7 @@ class Crowd:
     def _arrive(self, now: int) -> _Session:
         number = self._absent_user()
         self._present.add(number)
-        # Device and country follow from seed and user alone, so nothing has to be kept for users who are away.
+        # Device and country depend on seed and user only, so nothing is stored for users who are not in the shop.
         digest = hashlib.blake2b(f"{self._seed}/{number}".encode(), digest_size=8).digest()
         return _Session(
             user_id=f"user_{number}",
@@ -256,7 +256,7 @@ class Crowd:
 
     def _absent_user(self) -> int:
         while True:
-            # The power makes some users come more often than others, without a table of weights.
+            # The exponent makes some users come more often than others, without a table of weights.
             member = int(self._members * self._random.random() ** _ACTIVITY_SKEW)
             number = self._first + member * self._stride + 1
             if number not in self._present:

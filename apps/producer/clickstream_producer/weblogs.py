@@ -1,8 +1,8 @@
 """Web server logs, the second kind of record: one JSON object for each request to a made-up site.
 
-Faker makes the pools of addresses, pages and browsers at the start (it takes a fraction of a millisecond for each
-value, too long for each record); a record then picks from them, popular pages more often. Times are UTC without
-fraction and offset, as access logs have them.
+Faker generates pools of addresses, pages and browsers at the start (a fraction of a millisecond for each value, which
+is too long for each record); records then pick from them, popular pages more often. Times are UTC without fraction and
+offset, as in access logs.
 """
 
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ def encode_web_log(log: WebLog) -> bytes:
 
 
 class WebServer:
-    """A made-up web site and its visitors; `share` tells several processes with one seed apart."""
+    """A made-up web site and its visitors; `share` distinguishes processes with the same seed."""
 
     def __init__(self, *, seed: int, share: int = 0) -> None:
         faker = Faker()

@@ -1,11 +1,11 @@
 """Several generating processes behind one command.
 
-One Python process can make and send some 20,000 events a second when it has a core for itself, which on a small
-machine it has not; above EVENTS_PER_PROCESS the load is shared. How many processes there are follows from the rate
-alone, so that a seed means the same events on every machine. Each process plays users of its own, and they take turns.
+One Python process can generate and send some 20,000 events a second with a core of its own, which it does not have on a
+small machine; above EVENTS_PER_PROCESS the load is shared. The number of processes depends on the rate alone, so a seed
+means the same events on every machine. Each process simulates users of its own, and they take turns.
 
-The parent keeps what belongs to the command: signals, the HTTP port, the totals, the log lines. A pipe to each child
-carries progress up, and start and stop down. A child whose pipe breaks has lost its parent, and ends.
+The parent handles signals, the HTTP port, the totals and the log lines. Through a pipe to each child it receives
+progress and sends start and stop. A child whose pipe breaks has lost its parent and exits.
 """
 
 import logging
@@ -21,19 +21,19 @@ from multiprocessing.process import BaseProcess
 from clickstream_core.logs import configure_logs
 from clickstream_core.shutdown import StopRequest
 from clickstream_kafka.patches import apply_to_kafka_python
-from clickstream_producer.generation import GRACE, Share, generate
+from clickstream_producer.generation import SENDING_GRACE_S, Share, generate
 from clickstream_producer.progress import Progress, total
 from clickstream_producer.settings import APP, ProducerSettings
 
 EVENTS_PER_PROCESS = 8_000
-"""Events per second up to which one process does it."""
+"""Events per second up to which one process is enough."""
 
 _log = logging.getLogger(__name__)
 
 _STOP = "stop"
-_HEADROOM = 0.1
-_LAST_WORDS = GRACE + 1.0
-_LONGEST_END = 1.0
+_HEADROOM_S = 0.1
+_STOP_TIMEOUT_S = SENDING_GRACE_S + 1.0
+_EXIT_TIMEOUT_S = 1.0
 
 
 def process_count(rate: float) -> int:
@@ -49,10 +49,10 @@ def run_processes(
     *,
     connected: Callable[[], None],
 ) -> None:
-    """Generate all `shares`, each in a process of its own, until the last has ended.
+    """Generate all `shares`, each in its own process, until the last has ended.
 
-    `watch` gets the totals several times a second, `connected` is called when all processes can start. A process that
-    dies takes the others down, and the last totals name it as the error.
+    `watch` gets the totals several times a second, `connected` is called when all processes can start. If a process
+    dies the others are stopped, and the last totals have it as the error.
     """
     context = multiprocessing.get_context("spawn")
     workers = []
@@ -65,7 +65,7 @@ def run_processes(
     try:
         _watch(workers, stop, watch, connected)
     finally:
-        end_by = time.monotonic() + _LONGEST_END
+        end_by = time.monotonic() + _EXIT_TIMEOUT_S
         for worker in workers:
             worker.pipe.close()
         for worker in workers:
@@ -82,30 +82,30 @@ class _Worker:
         self.waits_for_start = False
 
     def receive(self) -> None:
-        """Take what the child has said; a broken pipe before its last word means that it died."""
+        """Read the child's messages; a broken pipe before its last one means that it died."""
         try:
             while self.pipe.poll():
-                said = self.pipe.recv()
-                if said is None:
+                message = self.pipe.recv()
+                if message is None:
                     self.waits_for_start = True
                 else:
-                    self.progress = said
+                    self.progress = message
         except (EOFError, OSError):
             if not self.progress.finished:
                 self.process.join(1.0)
                 error = f"{self.process.name} ended unexpectedly ({_exit(self.process.exitcode)})"
                 self.progress = replace(self.progress, finished=True, error=error)
 
-    def tell(self, word: object) -> None:
-        """Send `word` to the child, unless it is gone."""
+    def send(self, message: object) -> None:
+        """Send `message` to the child, unless it has ended."""
         if not self.progress.finished:
             try:
-                self.pipe.send(word)
+                self.pipe.send(message)
             except OSError:
                 self.receive()
 
     def end(self, seconds: float) -> None:
-        """See the process off: it may take so long."""
+        """Wait up to `seconds` for the process to end, then kill it."""
         self.process.join(max(0.0, seconds))
         if self.process.is_alive():
             self.process.kill()
@@ -118,29 +118,29 @@ def _watch(
     started = False
     stop_by: float | None = None
     while not all(worker.progress.finished for worker in workers):
-        wait([worker.pipe for worker in workers if not worker.progress.finished], timeout=_HEADROOM)
+        wait([worker.pipe for worker in workers if not worker.progress.finished], timeout=_HEADROOM_S)
         for worker in workers:
             if not worker.progress.finished:
                 worker.receive()
         if not started and all(worker.waits_for_start for worker in workers):
             started = True
             connected()
-            start = time.monotonic() + _HEADROOM
+            start = time.monotonic() + _HEADROOM_S
             for worker in workers:
-                worker.tell(start)
+                worker.send(start)
         totals = total([worker.progress for worker in workers])
         watch(totals)
         if stop_by is None and (stop.is_set() or totals.error):
-            stop_by = time.monotonic() + _LAST_WORDS
+            stop_by = time.monotonic() + _STOP_TIMEOUT_S
             for worker in workers:
-                worker.tell(_STOP)
+                worker.send(_STOP)
         if stop_by is not None and time.monotonic() > stop_by:
             return
     watch(total([worker.progress for worker in workers]))
 
 
 class _PipeControl:
-    """A generating process's way to its parent."""
+    """The connection of a generating process to its parent."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -152,9 +152,9 @@ class _PipeControl:
     def wait_for_start(self) -> float | None:
         self._send(None)
         while not self._stopped:
-            word = self._receive()
-            if isinstance(word, float):
-                return word
+            message = self._receive()
+            if isinstance(message, float):
+                return message
         return None
 
     def wait(self, seconds: float) -> bool:
@@ -164,29 +164,29 @@ class _PipeControl:
 
     def _receive(self) -> object:
         try:
-            word: object = self._pipe.recv()
+            message: object = self._pipe.recv()
         except (EOFError, OSError):
-            word = _STOP
-        self._stopped = self._stopped or word == _STOP
-        return word
+            message = _STOP
+        self._stopped = self._stopped or message == _STOP
+        return message
 
-    def _send(self, said: Progress | None) -> None:
+    def _send(self, message: Progress | None) -> None:
         try:
-            self._pipe.send(said)
+            self._pipe.send(message)
         except OSError:
             self._stopped = True
 
 
 def _child(settings: ProducerSettings, share: Share, pipe: Connection) -> None:
     apply_to_kafka_python()
-    # Ctrl+C reaches every process of a terminal's group; here only the parent's word counts.
+    # Ctrl+C reaches every process of a terminal's group; children stop when the parent says so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     try:
         generate(settings, share, _PipeControl(pipe))
     except Exception:
-        _log.exception("A generating process ended by an error that nobody expected")
+        _log.exception("Unhandled error in a generating process")
         sys.exit(1)
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_producer.pacing import TICK, Pace
+from clickstream_producer.pacing import TICK_S, Pace
 
 
 def run(pace: Pace, turns: list[float]) -> list[tuple[float, int]]:
@@ -20,7 +20,7 @@ def run(pace: Pace, turns: list[float]) -> list[tuple[float, int]]:
 
 
 def every_tick(start: float, seconds: float) -> list[float]:
-    return [start + turn * TICK for turn in range(1, round(seconds / TICK) + 1)]
+    return [start + turn * TICK_S for turn in range(1, round(seconds / TICK_S) + 1)]
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 3, 10, 999, 8_000, 20_000])
@@ -88,5 +88,5 @@ def test_processes_take_turns_with_their_events() -> None:
 
     gaps = [later - earlier for earlier, later in pairwise(sorted(moments))]
 
-    assert max(gaps) <= 0.1 + 2 * TICK
-    assert min(gaps) >= 0.1 - 2 * TICK
+    assert max(gaps) <= 0.1 + 2 * TICK_S
+    assert min(gaps) >= 0.1 - 2 * TICK_S

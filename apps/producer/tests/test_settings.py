@@ -6,7 +6,7 @@ import pytest
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import read_settings
-from clickstream_producer import connection
+from clickstream_producer import kafka_client
 from clickstream_producer.settings import ProducerSettings
 from clickstream_producer.workers import process_count
 
@@ -62,8 +62,8 @@ def test_high_rates_are_shared_by_several_processes(rate: float, processes: int)
 
 
 def test_without_fast_checksums_the_producer_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection.assert_fast_checksums()
+    kafka_client.assert_fast_checksums()
     monkeypatch.setattr("kafka.record.util.crc32c_c", None)
 
     with pytest.raises(SettingsError, match="install it"):
-        connection.assert_fast_checksums()
+        kafka_client.assert_fast_checksums()

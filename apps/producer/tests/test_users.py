@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clickstream_core.events import Event
 from clickstream_producer.ids import RandomIds
-from clickstream_producer.users import INACTIVITY, Crowd
+from clickstream_producer.users import INACTIVITY_MS, Crowd
 
 START = 1_729_938_645_123
 
@@ -112,7 +112,7 @@ def test_a_session_that_was_silent_too_long_does_not_go_on() -> None:
     crowd = Crowd(seed=1, users=1, rate=1.0)
     before = crowd.next_event(START)
 
-    after = crowd.next_event(START + INACTIVITY + 1)
+    after = crowd.next_event(START + INACTIVITY_MS + 1)
 
     assert after.user_id == before.user_id
     assert after.session_id != before.session_id

@@ -1,15 +1,14 @@
-"""The connection to Kafka: made patiently, and with a clear word about what is in the way.
+"""The Kafka client: connecting as long as it takes, with the cause while it fails.
 
-kafka-python keeps trying by itself once it has found the cluster, but its constructor gives up after a timeout and
-names no cause. The cause is taken from its log (`clickstream_kafka.library_errors`), so that one line can say what is
+kafka-python retries by itself once it has found the cluster, but its constructor raises a timeout without a cause. The
+cause is taken from its log (`clickstream_kafka.library_errors`), so that one line can say what is
 wrong instead of a log line for each attempt.
 
-The client's configuration makes a promise: what was accepted is delivered once. Idempotence lets the broker recognise
+The client's configuration guarantees that an accepted event is delivered once. With idempotence the broker recognises
 what a retry sends again, acks=all waits for the replicas, retries are unlimited and, with an infinite delivery timeout,
 no batch expires while Kafka is away (kafka-python compares a batch's age with that timeout in its accumulator, before
-retries and in flight; none of the comparisons can be true for infinity). Record timestamps are the client's clock at
-the time of sending, which is kafka-python's default: a timestamp taken from an event could lie in the future, for which
-the broker refuses the whole batch.
+retries and in flight; no age exceeds infinity). Record timestamps are the client's clock at the time of sending,
+kafka-python's default: a timestamp from an event could be in the future, for which the broker refuses the whole batch.
 """
 
 import gc
@@ -35,10 +34,10 @@ from clickstream_kafka.errors import KafkaRefused
 from clickstream_kafka.library_errors import LibraryErrors
 from clickstream_producer.settings import ProducerSettings
 
-_BETWEEN_ATTEMPTS = 1.0
-_FIRST_PRODUCER_ID = 5.0
+_RETRY_PAUSE_S = 1.0
+_PRODUCER_ID_TIMEOUT_S = 5.0
 
-_HOPELESS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IncompatibleBrokerVersion)
+_FINAL_REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IncompatibleBrokerVersion)
 
 _CLIENT_CONFIG: dict[str, Any] = {
     "acks": "all",
@@ -58,29 +57,29 @@ _CLIENT_CONFIG: dict[str, Any] = {
 
 
 class Producer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no types
-    """A KafkaProducer that also answers the questions which only its insides can."""
+    """A KafkaProducer with access to some of its internal state."""
 
     def has_producer_id(self) -> bool:
-        """Whether the broker has given this client its identity as an idempotent producer."""
+        """Whether the broker has assigned this client its id as an idempotent producer."""
         return bool(self._transaction_manager.has_producer_id())
 
     def knows_topic(self, topic: str) -> bool:
-        """Whether the cluster, as last heard of, has the topic."""
+        """Whether the last metadata of the cluster has the topic."""
         return self._metadata.partitions_for_topic(topic) is not None
 
     def knows_cluster(self) -> bool:
-        """Whether any broker has ever told about the cluster."""
+        """Whether there is metadata of the cluster."""
         return bool(self._metadata.brokers())
 
     def abandon(self) -> None:
-        """End at once, whatever is in flight; `close` would wait for it, and again when the interpreter exits."""
+        """Close at once, whatever is in flight; `close` would wait for it, and again when the interpreter exits."""
         self._unregister_cleanup()
         self._closed = True
         self._sender.force_close()
 
 
 class _Network:
-    """The sockets of one KafkaProducer, which its constructor does not close when it fails."""
+    """The sockets of a KafkaProducer, which its constructor leaves open when it fails."""
 
     def __init__(self) -> None:
         self._client: KafkaNetClient | None = None
@@ -95,7 +94,7 @@ class _Network:
 
 
 def assert_fast_checksums() -> None:
-    """Raise SettingsError when kafka-python would compute checksums in Python, 100 times slower than needed."""
+    """Raise SettingsError if kafka-python would compute checksums in Python, 100 times more slowly than needed."""
     if util.crc32c_c is None:
         raise SettingsError(
             "the package crc32c is not usable in this Python, and without it kafka-python cannot keep up:"
@@ -110,10 +109,10 @@ def connect(
     waiting: Callable[[str], None],
     stopped: Callable[[float], bool],
 ) -> Producer | None:
-    """Return a client that is connected and may write, or None when `stopped` returned true before.
+    """Return a client that is connected and may write, or None if `stopped` returned True before.
 
-    `waiting` is called with what is in the way, before each further attempt; `stopped` waits up to the given seconds
-    and says whether to give up. Raises KafkaRefused for what further attempts cannot change: missing rights, and
+    `waiting` is called with the obstacle before each further attempt; `stopped` waits up to the given seconds and
+    returns whether to stop trying. Raises KafkaRefused for what further attempts can't change: missing permissions, and
     refused credentials unless the password is read from a file, which may be corrected.
     """
     while not stopped(0):
@@ -129,7 +128,7 @@ def connect(
             raise KafkaRefused(explain(error, settings.topic)) from error
         except KafkaError as error:
             cause = library_errors.last or error
-            if isinstance(cause, _HOPELESS):
+            if isinstance(cause, _FINAL_REFUSALS):
                 obstacle = explain(cause, settings.topic)
                 if settings.kafka.sasl_password_file is None:
                     raise KafkaRefused(obstacle) from error
@@ -141,17 +140,17 @@ def connect(
             producer.abandon()
         else:
             return producer
-        # kafka-python leaves the socket of a refused connection to the garbage collector, which is in no hurry.
+        # kafka-python leaves the socket of a refused connection to the garbage collector.
         gc.collect()
         waiting(obstacle)
-        stopped(_BETWEEN_ATTEMPTS)
+        stopped(_RETRY_PAUSE_S)
     return None
 
 
 def explain(error: BaseException, topic: str) -> str:
-    """Return in words what a refusal of Kafka means, and what to do about it."""
+    """Return what a refusal means, and what to do about it."""
     name = type(error).__name__
-    if isinstance(error, _HOPELESS):
+    if isinstance(error, _FINAL_REFUSALS):
         return f"Kafka refuses the connection: {describe(error)}; check the KAFKA_SASL_* settings and the user in Kafka"
     advice = _ADVICE.get(name)
     if advice is None:
@@ -164,7 +163,7 @@ _ADVICE = {
     "ClusterAuthorizationFailedError": "this user may not write idempotently to topic {topic}; grant it Write",
     "MessageSizeTooLargeError": "one is larger than topic {topic} allows; raise the topic's max.message.bytes",
     "RecordListTooLargeError": "one is larger than topic {topic} allows; raise the topic's max.message.bytes",
-    "InvalidTimestampError": "the clocks of this machine and of the broker of topic {topic} differ; set them right",
+    "InvalidTimestampError": "the clocks of this machine and of the broker of topic {topic} differ; synchronize them",
     "InvalidTopicError": "the broker does not take records for a topic called {topic}; choose another one",
 }
 
@@ -176,12 +175,12 @@ def _obstacle(producer: Producer, topic: str) -> str:
         if producer.knows_cluster():
             return f"topic {topic} does not exist; create it, or name another one"
         raise
-    # The broker gives the producer id in answer to a request of its own. kafka-python takes a timeout of that request
-    # for a fatal error, so events are accepted only when it is there.
-    deadline = time.monotonic() + _FIRST_PRODUCER_ID
+    # The producer id comes in answer to a separate request. kafka-python treats a timeout of that request as a fatal
+    # error, so no event is accepted before the id is there.
+    deadline = time.monotonic() + _PRODUCER_ID_TIMEOUT_S
     while not producer.has_producer_id():
         if time.monotonic() > deadline:
-            return "Kafka is away: it gave no producer id"
+            return "Kafka is away: it assigned no producer id"
         time.sleep(0.005)
     return ""
 

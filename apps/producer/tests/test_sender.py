@@ -8,9 +8,9 @@ import pytest
 from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
 from clickstream_kafka.library_errors import LibraryErrors
-from clickstream_producer.connection import Producer
-from clickstream_producer.delivery import Delivery, in_flight_bound
-from clickstream_producer.progress import LATENCY_BOUNDS, Condition
+from clickstream_producer.kafka_client import Producer
+from clickstream_producer.progress import LATENCY_BOUNDS_S, Condition
+from clickstream_producer.sender import Sender, in_flight_bound
 
 
 class Clock:
@@ -81,8 +81,8 @@ def producer() -> FakeProducer:
 
 
 @pytest.fixture
-def delivery(producer: FakeProducer, clock: Clock) -> Delivery:
-    return Delivery(cast(Producer, producer), "clicks", LibraryErrors(), bound=5, clock=clock, most_bytes=100)
+def sender(producer: FakeProducer, clock: Clock) -> Sender:
+    return Sender(cast(Producer, producer), "clicks", LibraryErrors(), bound=5, clock=clock, max_bytes=100)
 
 
 @pytest.mark.parametrize(("rate", "bound"), [(0.1, 10), (10, 100), (1000, 10_000), (20_000, 50_000)])
@@ -91,112 +91,110 @@ def test_ten_seconds_of_events_may_be_in_flight_up_to_a_limit(rate: float, bound
 
 
 def test_an_acknowledged_event_is_counted_with_its_place_and_latency(
-    delivery: Delivery, producer: FakeProducer, clock: Clock
+    sender: Sender, producer: FakeProducer, clock: Clock
 ) -> None:
-    assert delivery.send(b"user_1", b"{}")
+    assert sender.send(b"user_1", b"{}")
     clock.move(0.02)
     producer.futures[0].acknowledge()
 
-    progress = delivery.progress()
+    progress = sender.progress()
 
     assert producer.sent == [("clicks", b"user_1", b"{}")]
     assert (progress.accepted, progress.acknowledged, progress.in_flight) == (1, 1, 0)
     assert (progress.partition, progress.offset) == (3, 1234)
-    assert progress.latencies[LATENCY_BOUNDS.index(0.025)] == 1
+    assert progress.latencies[LATENCY_BOUNDS_S.index(0.025)] == 1
     assert progress.latency_sum == pytest.approx(0.02)
 
 
-def test_there_is_no_room_at_the_bound_until_kafka_acknowledges(delivery: Delivery, producer: FakeProducer) -> None:
+def test_there_is_no_room_at_the_bound_until_kafka_acknowledges(sender: Sender, producer: FakeProducer) -> None:
     for _ in range(5):
-        assert delivery.send(None, b"x")
-    assert delivery.room() == 0
+        assert sender.send(None, b"x")
+    assert sender.room() == 0
 
     producer.futures[0].acknowledge()
 
-    assert delivery.room() == 1
+    assert sender.room() == 1
 
 
-def test_large_events_fill_the_bound_in_bytes(delivery: Delivery, producer: FakeProducer) -> None:
-    delivery.send(None, b"x" * 60)
-    assert delivery.room() > 0
-    delivery.send(None, b"x" * 60)
-    assert delivery.room() == 0
+def test_large_events_fill_the_bound_in_bytes(sender: Sender, producer: FakeProducer) -> None:
+    sender.send(None, b"x" * 60)
+    assert sender.room() > 0
+    sender.send(None, b"x" * 60)
+    assert sender.room() == 0
 
     producer.futures[0].acknowledge()
 
-    assert delivery.room() > 0
+    assert sender.room() > 0
 
 
 def test_kafka_is_away_when_it_is_silent_and_generation_pauses_when_there_is_no_room(
-    delivery: Delivery, producer: FakeProducer, clock: Clock
+    sender: Sender, producer: FakeProducer, clock: Clock
 ) -> None:
-    delivery.send(None, b"x")
+    sender.send(None, b"x")
     clock.move(2.9)
-    assert delivery.progress().condition is Condition.RUNNING
+    assert sender.progress().condition is Condition.RUNNING
     clock.move(0.2)
-    assert delivery.progress().condition is Condition.AWAY
-    assert delivery.progress().why == "Kafka is away: nothing acknowledged for 3 s"
+    assert sender.progress().condition is Condition.AWAY
+    assert sender.progress().why == "Kafka is away: nothing acknowledged for 3 s"
     for _ in range(4):
-        delivery.send(None, b"x")
-    assert delivery.progress().condition is Condition.PAUSED
+        sender.send(None, b"x")
+    assert sender.progress().condition is Condition.PAUSED
 
     producer.futures[0].acknowledge()
 
-    assert delivery.progress().condition is Condition.RUNNING
+    assert sender.progress().condition is Condition.RUNNING
 
 
-def test_a_long_time_without_events_is_not_kafkas_silence(
-    delivery: Delivery, producer: FakeProducer, clock: Clock
-) -> None:
-    delivery.send(None, b"x")
+def test_a_long_time_without_events_is_not_kafkas_silence(sender: Sender, producer: FakeProducer, clock: Clock) -> None:
+    sender.send(None, b"x")
     producer.futures[0].acknowledge()
     clock.move(600)
-    delivery.send(None, b"x")
+    sender.send(None, b"x")
 
-    assert delivery.progress().condition is Condition.RUNNING
+    assert sender.progress().condition is Condition.RUNNING
 
 
-def test_a_topic_that_vanished_pauses_generation(delivery: Delivery, producer: FakeProducer) -> None:
+def test_a_topic_that_vanished_pauses_generation(sender: Sender, producer: FakeProducer) -> None:
     producer.topic_exists = False
 
-    assert delivery.room() == 0
-    assert delivery.progress().condition is Condition.PAUSED
-    assert delivery.progress().why == "topic clicks does not exist any more"
+    assert sender.room() == 0
+    assert sender.progress().condition is Condition.PAUSED
+    assert sender.progress().why == "topic clicks does not exist any more"
 
 
-def test_an_event_that_the_client_could_not_take_is_not_accepted(delivery: Delivery, producer: FakeProducer) -> None:
+def test_an_event_that_the_client_could_not_take_is_not_accepted(sender: Sender, producer: FakeProducer) -> None:
     producer.raises = KafkaTimeoutError("no metadata")
 
-    assert not delivery.send(None, b"x")
-    assert delivery.progress().accepted == 0
-    assert delivery.failure == ""
+    assert not sender.send(None, b"x")
+    assert sender.progress().accepted == 0
+    assert sender.failure == ""
 
 
-def test_a_refused_event_is_a_failure_that_says_what_to_do(delivery: Delivery, producer: FakeProducer) -> None:
-    delivery.send(None, b"x")
-    delivery.send(None, b"x")
+def test_a_refused_event_is_a_failure_that_says_what_to_do(sender: Sender, producer: FakeProducer) -> None:
+    sender.send(None, b"x")
+    sender.send(None, b"x")
     producer.futures[0].refuse(TopicAuthorizationFailedError("clicks"))
     producer.futures[1].refuse(MessageSizeTooLargeError())
 
-    assert delivery.progress().failed == 2
-    assert "may not write to topic clicks; grant it Write" in delivery.failure
+    assert sender.progress().failed == 2
+    assert "may not write to topic clicks; grant it Write" in sender.failure
 
 
-def test_an_event_larger_than_a_request_is_a_failure(delivery: Delivery, producer: FakeProducer) -> None:
+def test_an_event_larger_than_a_request_is_a_failure(sender: Sender, producer: FakeProducer) -> None:
     producer.raises = MessageSizeTooLargeError("2000000 bytes")
 
-    assert not delivery.send(None, b"x")
-    assert "larger than topic clicks allows" in delivery.failure
+    assert not sender.send(None, b"x")
+    assert "larger than topic clicks allows" in sender.failure
 
 
-def test_closing_waits_for_nothing_that_is_still_in_flight(delivery: Delivery, producer: FakeProducer) -> None:
-    delivery.send(None, b"x")
-    delivery.drain(0.0)
-    delivery.close()
+def test_closing_waits_for_nothing_that_is_still_in_flight(sender: Sender, producer: FakeProducer) -> None:
+    sender.send(None, b"x")
+    sender.drain(0.0)
+    sender.close()
     assert producer.ended == "abandoned"
 
 
-def test_closing_an_idle_client_closes_it(delivery: Delivery, producer: FakeProducer) -> None:
-    delivery.close()
+def test_closing_an_idle_client_closes_it(sender: Sender, producer: FakeProducer) -> None:
+    sender.close()
 
     assert producer.ended == "closed"

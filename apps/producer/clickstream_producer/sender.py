@@ -1,10 +1,10 @@
-"""Events on their way to Kafka: accepted, in flight, acknowledged.
+"""Sends events to Kafka: accepted, in flight, acknowledged.
 
-`send` hands an event to the client and returns at once; the client's own thread calls back when Kafka has acknowledged
-it. What is in flight is bounded, in events and in bytes, because the client itself has no bound (kafka-python buffers
-whatever it is given). At the bound there is no `room`, and the generating loop waits. Nothing accepted is given up: a
-batch stays in the client until Kafka has it. When Kafka refuses an event for good, `failure` says so, and the run ends;
-an idempotent client cannot go on after that.
+`send` passes an event to the client and returns at once; the client's thread calls back when Kafka has acknowledged it.
+What is in flight is bounded, in events and in bytes, because kafka-python buffers whatever it is given. At the bound
+there is no `room`, and the generating loop waits. No accepted event is dropped: a batch stays in the client until Kafka
+has it. If Kafka refuses an event for good, `failure` has the reason, and the run ends, because an idempotent client
+can't continue after that.
 """
 
 import math
@@ -15,24 +15,24 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import RecordMetadata
 
 from clickstream_kafka.library_errors import LibraryErrors
-from clickstream_producer.connection import Producer, describe, explain
-from clickstream_producer.progress import LATENCY_BOUNDS, Condition, Progress
+from clickstream_producer.kafka_client import Producer, describe, explain
+from clickstream_producer.progress import LATENCY_BOUNDS_S, Condition, Progress
 
-_MOST_SECONDS = 10.0
-_MOST_EVENTS = 50_000
-_MOST_BYTES = 32 * 1024 * 1024
-_AWAY_AFTER = 3.0
+_MAX_IN_FLIGHT_S = 10.0
+_MAX_EVENTS = 50_000
+_MAX_BYTES = 32 * 1024 * 1024
+_UNAVAILABLE_AFTER_S = 3.0
 
 
 def in_flight_bound(rate: float) -> int:
     """Return how many events may be in flight at `rate` events per second: ten seconds' worth, at most 50,000."""
-    return min(_MOST_EVENTS, max(10, math.ceil(rate * _MOST_SECONDS)))
+    return min(_MAX_EVENTS, max(10, math.ceil(rate * _MAX_IN_FLIGHT_S)))
 
 
-class Delivery:
-    """Sends events to one topic and counts what becomes of them.
+class Sender:
+    """Sends events to one topic and counts the outcomes.
 
-    `bound` and `most_bytes` limit what is in flight; `clock` gives seconds that only rise.
+    `bound` and `max_bytes` limit what is in flight; `clock` returns monotonic seconds.
     """
 
     def __init__(
@@ -43,24 +43,24 @@ class Delivery:
         *,
         bound: int,
         clock: Callable[[], float],
-        most_bytes: int = _MOST_BYTES,
+        max_bytes: int = _MAX_BYTES,
     ) -> None:
         self._producer = producer
         self._topic = topic
         self._library_errors = library_errors
         self._bound = bound
-        self._most_bytes = most_bytes
+        self._most_bytes = max_bytes
         self._clock = clock
         self._accepted = 0
         self._accepted_bytes = 0
         self._waiting_since = clock()
-        # Only the client's thread writes these.
+        # Written only by the client's thread.
         self._acknowledged = 0
         self._acknowledged_bytes = 0
         self._failed = 0
         self._partition = 0
         self._offset = 0
-        self._latencies = [0] * (len(LATENCY_BOUNDS) + 1)
+        self._latencies = [0] * (len(LATENCY_BOUNDS_S) + 1)
         self._latency_sum = 0.0
         self._failure: str = ""
 
@@ -71,7 +71,7 @@ class Delivery:
 
     @property
     def failure(self) -> str:
-        """Why Kafka refused an event for good; empty while all is well."""
+        """Why Kafka refused an event for good; "" if it did not."""
         return self._failure
 
     def room(self) -> int:
@@ -83,14 +83,14 @@ class Delivery:
         return max(0, self._bound - self.in_flight)
 
     def send(self, key: bytes | None, value: bytes) -> bool:
-        """Hand one event to the client; return False when it could not take it (the topic has just vanished)."""
+        """Pass one event to the client; return False if it was not accepted (the topic has just been deleted)."""
         now = self._clock()
         if self.in_flight == 0:
             self._waiting_since = now
         try:
             future = self._producer.send(self._topic, value=value, key=key)
         except (KafkaTimeoutError, ValueError):
-            return False  # both mean that the topic has vanished from the cluster since `room` was asked
+            return False  # both mean that the topic was deleted after the call of `room`
         except KafkaError as error:
             self._failure = explain(error, self._topic)
             return False
@@ -101,9 +101,9 @@ class Delivery:
         return True
 
     def progress(self, *, finished: bool = False, error: str = "") -> Progress:
-        """Return the counts now, and how Kafka and this client get on."""
+        """Return the current counts, and the state of the connection to Kafka."""
         condition, why = self._condition()
-        # Counts of what is done are read before those of what was begun, so that nothing seems less than nothing.
+        # Outcomes are read before the number of accepted events, so that what is in flight is never negative.
         acknowledged, failed = self._acknowledged, self._failed
         return Progress(
             condition=condition,
@@ -125,10 +125,10 @@ class Delivery:
         try:
             self._producer.flush(timeout=seconds)
         except KafkaTimeoutError:
-            return  # what is in flight still says so
+            return  # `in_flight` shows it
 
     def close(self) -> None:
-        """End the client; what is in flight is lost."""
+        """Close the client; what is in flight is lost."""
         if self.in_flight:
             self._producer.abandon()
         else:
@@ -138,11 +138,11 @@ class Delivery:
         if not self._producer.knows_topic(self._topic):
             return Condition.PAUSED, f"topic {self._topic} does not exist any more"
         full = self.in_flight >= self._bound or self._accepted_bytes - self._acknowledged_bytes >= self._most_bytes
-        silence = self._clock() - self._waiting_since
-        if self.in_flight and silence > _AWAY_AFTER:
+        waited = self._clock() - self._waiting_since
+        if self.in_flight and waited > _UNAVAILABLE_AFTER_S:
             error = self._library_errors.last
             cause = f" ({describe(error)})" if error else ""
-            why = f"Kafka is away: nothing acknowledged for {silence:.0f} s{cause}"
+            why = f"Kafka is away: nothing acknowledged for {waited:.0f} s{cause}"
             return (Condition.PAUSED if full else Condition.AWAY), why
         self._library_errors.clear()
         return Condition.RUNNING, ""
@@ -151,7 +151,7 @@ class Delivery:
         now = self._clock()
         self._waiting_since = now
         self._partition, self._offset = metadata.partition, metadata.offset
-        self._latencies[bisect_left(LATENCY_BOUNDS, now - sent_at)] += 1
+        self._latencies[bisect_left(LATENCY_BOUNDS_S, now - sent_at)] += 1
         self._latency_sum += now - sent_at
         self._acknowledged_bytes += size
         self._acknowledged += 1
