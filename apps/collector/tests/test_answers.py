@@ -1,4 +1,3 @@
-import asyncio
 from typing import Any
 
 import pytest
@@ -7,27 +6,26 @@ from clickstream_collector.answers import Answer, answering, json_answer, refusa
 from clickstream_collector.errors import Refused, TryAgain
 
 
-def answered(error: Exception | None = None, answer: Answer | None = None, **options: Any) -> tuple[int, Any, bytes]:
+async def answered(
+    error: Exception | None = None, answer: Answer | None = None, **options: Any
+) -> tuple[int, Any, bytes]:
     """Status, headers and body of what is answered when a block gives this answer, or raises this error."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def scenario() -> None:
-        async with answering("other", send, **options) as give:
-            if error is not None:
-                raise error
-            assert answer is not None
-            await give(answer)
-
-    asyncio.run(scenario())
+    async with answering("other", send, **options) as give:
+        if error is not None:
+            raise error
+        assert answer is not None
+        await give(answer)
     start, body = sent
     return start["status"], dict(start["headers"]), body["body"]
 
 
-def test_an_answer_has_its_length_and_the_headers_that_all_have() -> None:
-    status, headers, body = answered(answer=Answer(200, b"text", [(b"a", b"b")]), headers=[(b"c", b"d")])
+async def test_an_answer_has_its_length_and_the_headers_that_all_have() -> None:
+    status, headers, body = await answered(answer=Answer(200, b"text", [(b"a", b"b")]), headers=[(b"c", b"d")])
     assert (status, body) == (200, b"text")
     assert headers == {
         b"a": b"b",
@@ -39,8 +37,8 @@ def test_an_answer_has_its_length_and_the_headers_that_all_have() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_answers_without_a_body_have_no_length(status: int) -> None:
-    assert b"content-length" not in answered(answer=Answer(status))[1]
+async def test_answers_without_a_body_have_no_length(status: int) -> None:
+    assert b"content-length" not in (await answered(answer=Answer(status)))[1]
 
 
 def test_json_is_never_kept_by_a_cache() -> None:
@@ -54,14 +52,16 @@ def test_a_refusal_says_why_and_when_to_come_again() -> None:
     assert dict(answer.headers)[b"retry-after"] == b"2"
 
 
-def test_what_is_refused_in_a_block_is_answered() -> None:
-    status, headers, body = answered(Refused(413, "too large", {"Connection": "close"}), headers=[(b"vary", b"origin")])
+async def test_what_is_refused_in_a_block_is_answered() -> None:
+    status, headers, body = await answered(
+        Refused(413, "too large", {"Connection": "close"}), headers=[(b"vary", b"origin")]
+    )
     assert (status, body) == (413, b'{"status":"error","error":"too large"}')
     assert headers[b"connection"] == b"close"
     assert headers[b"vary"] == b"origin"
 
 
-def test_what_we_did_not_expect_is_a_500_and_a_log_entry(caplog: pytest.LogCaptureFixture) -> None:
-    status, _, body = answered(KeyError("inner"))
+async def test_what_we_did_not_expect_is_a_500_and_a_log_entry(caplog: pytest.LogCaptureFixture) -> None:
+    status, _, body = await answered(KeyError("inner"))
     assert (status, b"inner" in body) == (500, False)
     assert "KeyError: 'inner'" in caplog.text

@@ -99,7 +99,7 @@ def test_a_body_may_be_a_megabyte_and_not_a_byte_more() -> None:
     assert status_of(gzip.compress(largest + b"x"), headers=GZIP)[0] == 413
 
 
-def test_a_body_that_never_ends_is_refused_at_the_first_byte_too_much() -> None:
+async def test_a_body_that_never_ends_is_refused_at_the_first_byte_too_much() -> None:
     read = 0
 
     async def receive() -> Message:
@@ -108,7 +108,7 @@ def test_a_body_that_never_ends_is_refused_at_the_first_byte_too_much() -> None:
         return {"type": "http.request", "body": b"x" * 65_536, "more_body": True}
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body({}, receive, Arriving()))
+        await read_body({}, receive, Arriving())
     assert refused.value.status == 413
     assert refused.value.headers["Connection"] == "close"
     assert read <= MAX_BODY_BYTES + 65_536
@@ -151,22 +151,22 @@ def test_a_client_that_leaves_is_told_so_in_case_it_did_not() -> None:
     assert status_of()[0] == 400
 
 
-def test_a_slow_body_is_cut_off() -> None:
+async def test_a_slow_body_is_cut_off() -> None:
     async def receive() -> Message:
         return await asyncio.Future()
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body({}, receive, Arriving(), timeout_s=0.01))
+        await read_body({}, receive, Arriving(), timeout_s=0.01)
     assert (refused.value.status, refused.value.headers) == (408, {"Connection": "close"})
 
 
-def test_the_time_counts_for_the_whole_body_and_not_for_each_part() -> None:
+async def test_the_time_counts_for_the_whole_body_and_not_for_each_part() -> None:
     async def receive() -> Message:
         await asyncio.sleep(0.004)
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body({}, receive, Arriving(), timeout_s=0.05))
+        await read_body({}, receive, Arriving(), timeout_s=0.05)
     assert refused.value.status == 408
 
 
@@ -174,7 +174,7 @@ def test_what_was_sent_as_text_is_bytes() -> None:
     assert body_of(json.dumps("é", ensure_ascii=False).encode()) == b'"\xc3\xa9"'
 
 
-def test_slow_bodies_together_are_bounded_and_whole_ones_pass() -> None:
+async def test_slow_bodies_together_are_bounded_and_whole_ones_pass() -> None:
     arriving = Arriving(MAX_ARRIVING_BYTES)
     parts = [b"{", b"}"]
 
@@ -182,13 +182,13 @@ def test_slow_bodies_together_are_bounded_and_whole_ones_pass() -> None:
         return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
 
     with pytest.raises(Refused) as refused:
-        asyncio.run(read_body({}, receive, arriving))
+        await read_body({}, receive, arriving)
     assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "2"})
-    assert asyncio.run(read_body({}, receive, arriving)) == b"}"
+    assert await read_body({}, receive, arriving) == b"}"
     assert arriving.size == MAX_ARRIVING_BYTES
 
 
-def test_what_has_arrived_whole_or_was_refused_is_counted_no_more() -> None:
+async def test_what_has_arrived_whole_or_was_refused_is_counted_no_more() -> None:
     arriving = Arriving()
     for ends in (True, False):
         messages: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}]
@@ -198,8 +198,8 @@ def test_what_has_arrived_whole_or_was_refused_is_counted_no_more() -> None:
             return messages.pop(0)
 
         if ends:
-            assert asyncio.run(read_body({}, receive, arriving)) == b"{}"
+            assert await read_body({}, receive, arriving) == b"{}"
         else:
             with pytest.raises(Refused):
-                asyncio.run(read_body({}, receive, arriving))
+                await read_body({}, receive, arriving)
         assert arriving.size == 0

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -82,95 +81,83 @@ def values(topics: PipelineTopics) -> list[int]:
 
 
 @pytest.mark.parametrize("at_the_old_address", OLD_ADDRESSES)
-def test_a_producer_of_aiokafka_goes_on_without_loss_and_without_duplicates(
+async def test_a_producer_of_aiokafka_goes_on_without_loss_and_without_duplicates(
     make_topics: Callable[..., PipelineTopics], at_the_old_address: AtOldAddress
 ) -> None:
     topics, port = make_topics(partitions=1), free_port()
 
-    async def scenario() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers, enable_idempotence=True)
-        await producer.start()
-        try:
-            await producer.send_and_wait(topics.events, b"0")
-            with at_the_old_address(port):
-                mislead_aiokafka(producer.client, port)
-                sent = [await producer.send(topics.events, str(each).encode()) for each in range(1, COUNT)]
-                async with asyncio.timeout(SOON):
-                    await asyncio.gather(*sent)
-        finally:
-            await producer.stop()
-
-    asyncio.run(scenario())
+    producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers, enable_idempotence=True)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topics.events, b"0")
+        with at_the_old_address(port):
+            mislead_aiokafka(producer.client, port)
+            sent = [await producer.send(topics.events, str(each).encode()) for each in range(1, COUNT)]
+            async with asyncio.timeout(SOON):
+                await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
     assert values(topics) == list(range(COUNT))
 
 
 @pytest.mark.parametrize("at_the_old_address", OLD_ADDRESSES)
-def test_a_member_of_a_group_of_aiokafka_goes_on(
+async def test_a_member_of_a_group_of_aiokafka_goes_on(
     make_topics: Callable[..., PipelineTopics], at_the_old_address: AtOldAddress
 ) -> None:
     topics, port = make_topics(partitions=1), free_port()
 
-    async def scenario() -> bytes | None:
-        consumer = AIOKafkaConsumer(
-            topics.events,
-            bootstrap_servers=topics.bootstrap_servers,
-            group_id=topics.group_id,
-            auto_offset_reset="earliest",
-        )
-        producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
-        await consumer.start()
-        await producer.start()
-        try:
-            with at_the_old_address(port):
-                mislead_aiokafka(consumer._client, port)
-                await producer.send_and_wait(topics.events, b"7")
-                async with asyncio.timeout(SOON):
-                    record = await consumer.getone()
-                    await consumer.commit()
-                    return bytes(record.value)
-        finally:
-            await consumer.stop()
-            await producer.stop()
-
-    assert asyncio.run(scenario()) == b"7"
+    consumer = AIOKafkaConsumer(
+        topics.events,
+        bootstrap_servers=topics.bootstrap_servers,
+        group_id=topics.group_id,
+        auto_offset_reset="earliest",
+    )
+    producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
+    await consumer.start()
+    await producer.start()
+    try:
+        with at_the_old_address(port):
+            mislead_aiokafka(consumer._client, port)
+            await producer.send_and_wait(topics.events, b"7")
+            async with asyncio.timeout(SOON):
+                record = await consumer.getone()
+                await consumer.commit()
+                assert record.value == b"7"
+    finally:
+        await consumer.stop()
+        await producer.stop()
 
 
-def test_a_client_that_is_idle_keeps_its_connections(topics: PipelineTopics) -> None:
-    async def scenario() -> tuple[list[Any], list[Any]]:
-        producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
-        await producer.start()
-        try:
-            await producer.send_and_wait(topics.events, b"0")
-            before = list(producer.client._conns.values())
-            await asyncio.sleep(4 * AFTER_S)
-            return before, list(producer.client._conns.values())
-        finally:
-            await producer.stop()
-
-    before, after = asyncio.run(scenario())
+async def test_a_client_that_is_idle_keeps_its_connections(topics: PipelineTopics) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topics.events, b"0")
+        before = list(producer.client._conns.values())
+        await asyncio.sleep(4 * AFTER_S)
+        after = list(producer.client._conns.values())
+    finally:
+        await producer.stop()
     assert before
     assert before == after
 
 
-def test_a_broker_that_was_paused_where_it_is_keeps_its_connections(own_broker: Broker) -> None:
+async def test_a_broker_that_was_paused_where_it_is_keeps_its_connections(own_broker: Broker) -> None:
     topics = create_topics(own_broker.bootstrap_servers)
 
-    async def scenario() -> tuple[list[Any], list[Any]]:
-        producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
-        await producer.start()
-        try:
-            await producer.send_and_wait(topics.events, b"0")
-            before = list(producer.client._conns.values())
-            own_broker.pause()
-            sent = asyncio.create_task(producer.send_and_wait(topics.events, b"1"))
-            await asyncio.sleep(6 * AFTER_S)
-            own_broker.resume()
-            await sent
-            return before, [connection for connection in before if connection.connected()]
-        finally:
-            await producer.stop()
-
-    before, connected = asyncio.run(scenario())
+    producer = AIOKafkaProducer(bootstrap_servers=topics.bootstrap_servers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topics.events, b"0")
+        before = list(producer.client._conns.values())
+        own_broker.pause()
+        sent = asyncio.create_task(producer.send_and_wait(topics.events, b"1"))
+        await asyncio.sleep(6 * AFTER_S)
+        own_broker.resume()
+        await sent
+        connected = [connection for connection in before if connection.connected()]
+    finally:
+        await producer.stop()
     assert before
     assert before == connected
 

@@ -98,23 +98,20 @@ def set_scram_password(broker: Broker, password: str) -> None:
         )
 
 
-def assert_both_libraries_connect(settings: KafkaSettings) -> None:
-    async def list_topics() -> object:
-        admin = AIOKafkaAdminClient(**settings.aiokafka_config())
-        try:
-            await admin.start()
-            return await admin.list_topics()
-        finally:
-            await admin.close()
-
+async def assert_both_libraries_connect(settings: KafkaSettings) -> None:
     with KafkaAdminClient(**settings.kafka_python_config()) as admin:
         assert isinstance(admin.list_topics(), list)
-    assert isinstance(asyncio.run(list_topics()), list)
+    other = AIOKafkaAdminClient(**settings.aiokafka_config())
+    try:
+        await other.start()
+        assert isinstance(await other.list_topics(), list)
+    finally:
+        await other.close()
 
 
-def test_a_client_certificate_opens_the_door(secured: Broker, ports: dict[str, int], certificates: Path) -> None:
+async def test_a_client_certificate_opens_the_door(secured: Broker, ports: dict[str, int], certificates: Path) -> None:
     assert secured.child.running
-    assert_both_libraries_connect(
+    await assert_both_libraries_connect(
         settings(
             ports["MUTUAL"],
             certificates,
@@ -125,9 +122,9 @@ def test_a_client_certificate_opens_the_door(secured: Broker, ports: dict[str, i
     )
 
 
-def test_plain_logs_in(secured: Broker, ports: dict[str, int], certificates: Path) -> None:
+async def test_plain_logs_in(secured: Broker, ports: dict[str, int], certificates: Path) -> None:
     assert secured.child.running
-    assert_both_libraries_connect(
+    await assert_both_libraries_connect(
         settings(
             ports["PLAIN"],
             certificates,
@@ -138,7 +135,7 @@ def test_plain_logs_in(secured: Broker, ports: dict[str, int], certificates: Pat
     )
 
 
-def test_clients_that_live_on_use_the_new_password_when_they_connect_again(
+async def test_clients_that_live_on_use_the_new_password_when_they_connect_again(
     secured: Broker, ports: dict[str, int], certificates: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "password"
@@ -157,10 +154,10 @@ def test_clients_that_live_on_use_the_new_password_when_they_connect_again(
         set_scram_password(secured, "new")
         secured.restart()
 
-    assert_both_libraries_live_on(scram, change_password_and_restart)
+    await assert_both_libraries_live_on(scram, change_password_and_restart)
 
 
-def test_clients_that_live_on_trust_the_new_ca_when_they_connect_again(
+async def test_clients_that_live_on_trust_the_new_ca_when_they_connect_again(
     secured: Broker,
     store: Path,
     ports: dict[str, int],
@@ -184,26 +181,23 @@ def test_clients_that_live_on_trust_the_new_ca_when_they_connect_again(
         secured.restart()
 
     try:
-        assert_both_libraries_live_on(plain, replace_ca_and_restart)
+        await assert_both_libraries_live_on(plain, replace_ca_and_restart)
     finally:
         fill(store, certificates)
         secured.restart()
 
 
-def assert_both_libraries_live_on(settings: KafkaSettings, change_and_restart: Callable[[], None]) -> None:
-    async def ask_twice_with_aiokafka() -> None:
-        admin = AIOKafkaAdminClient(**settings.aiokafka_config())
-        try:
-            await admin.start()
-            await admin.list_topics()
-            await asyncio.to_thread(change_and_restart)
-            assert isinstance(await admin.list_topics(), list)
-        finally:
-            await admin.close()
-
+async def assert_both_libraries_live_on(settings: KafkaSettings, change_and_restart: Callable[[], None]) -> None:
     with KafkaAdminClient(**settings.kafka_python_config()) as admin:
         assert isinstance(admin.list_topics(), list)
-        asyncio.run(ask_twice_with_aiokafka())
+        other = AIOKafkaAdminClient(**settings.aiokafka_config())
+        try:
+            await other.start()
+            await other.list_topics()
+            await asyncio.to_thread(change_and_restart)
+            assert isinstance(await other.list_topics(), list)
+        finally:
+            await other.close()
 
         def lists_topics_again() -> bool:
             try:

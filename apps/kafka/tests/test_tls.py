@@ -63,9 +63,9 @@ def mutual_tls(certificates: Path) -> KafkaSettings:
     )
 
 
-def test_aiokafkas_context_presents_the_client_certificate(certificates: Path) -> None:
+async def test_aiokafkas_context_presents_the_client_certificate(certificates: Path) -> None:
     context = mutual_tls(certificates).aiokafka_config()["ssl_context"]
-    assert asyncio.run(answer(context, certificates)) == serial_number(certificates)
+    assert await answer(context, certificates) == serial_number(certificates)
 
 
 def test_kafka_pythons_context_presents_the_client_certificate(certificates: Path, tls_port: int) -> None:
@@ -151,7 +151,7 @@ not_whole = pytest.mark.parametrize(
 
 
 @not_whole
-def test_files_that_are_not_whole_at_the_start_are_waited_for(
+async def test_files_that_are_not_whole_at_the_start_are_waited_for(
     tmp_path: Path, certificates: Path, shares: dict[str, float], complaint: str
 ) -> None:
     hold_in_place(tmp_path, certificates, shares)
@@ -164,7 +164,7 @@ def test_files_that_are_not_whole_at_the_start_are_waited_for(
             new_connection(context)
     hold_in_place(tmp_path, certificates)
     assert settings.kafka_python_config()["ssl_context"] is context
-    assert asyncio.run(answer(context, certificates)) == serial_number(certificates)
+    assert await answer(context, certificates) == serial_number(certificates)
 
 
 def test_a_key_of_another_certificate_is_waited_for_because_only_one_of_the_two_may_have_been_renewed(
@@ -179,7 +179,7 @@ def test_a_key_of_another_certificate_is_waited_for_because_only_one_of_the_two_
     assert settings.kafka_python_config()
 
 
-def test_kafka_python_connects_with_what_it_had_while_a_file_is_not_whole(
+async def test_kafka_python_connects_with_what_it_had_while_a_file_is_not_whole(
     tmp_path: Path, certificates: Path, other_certificates: Path, tls_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     hold_in_place(tmp_path, certificates)
@@ -195,7 +195,7 @@ def test_kafka_python_connects_with_what_it_had_while_a_file_is_not_whole(
     (record,) = caplog.records
     assert re.search(r"client\.key is truncated: .*; using the previous certificates", record.getMessage())
     hold_in_place(tmp_path, other_certificates)
-    assert asyncio.run(answer(context, other_certificates)) == serial_number(other_certificates)
+    assert await answer(context, other_certificates) == serial_number(other_certificates)
 
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -303,7 +303,7 @@ def new_connection(context: ssl.SSLContext) -> ssl.SSLObject:
         ({"client.key": 0}, r"KAFKA_SSL_KEYFILE=.*client\.key: .*PEM"),
     ],
 )
-def test_files_that_are_broken_are_named_once_and_tried_again_while_the_old_ones_serve(
+async def test_files_that_are_broken_are_named_once_and_tried_again_while_the_old_ones_serve(
     broken: dict[str, float | None],
     complaint: str,
     mounted: Mounted,
@@ -320,15 +320,12 @@ def test_files_that_are_broken_are_named_once_and_tried_again_while_the_old_ones
             (folder / name).write_bytes(content[: int(len(content) * share)])
     context = mutual_tls(mounted.folder).aiokafka_config()["ssl_context"]
 
-    async def scenario() -> None:
+    with caplog.at_level(logging.WARNING, "clickstream_kafka"):
         mounted.hold(folder)
         for _ in range(2):
             assert await answer(context, certificates) == serial_number(certificates)
         mounted.hold(other_certificates)
         assert await answer(context, other_certificates) == serial_number(other_certificates)
-
-    with caplog.at_level(logging.WARNING, "clickstream_core"):
-        asyncio.run(scenario())
     (record,) = caplog.records
     assert re.search(complaint + r".*; using the previous certificates", record.getMessage())
 
