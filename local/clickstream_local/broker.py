@@ -1,14 +1,14 @@
 """A real Apache Kafka broker on this machine: one node, KRaft, 127.0.0.1 only.
 
 The broker's folder holds `data` (the log segments), `server.properties`, `log4j2.properties` and links to the jars.
-The data is formatted once (`kafka.tools.StorageTool format --standalone`); after that `kafka.Kafka` is started on it
-again and again, with a new controller port each time. A small heap, the serial collector and only the first compiler
-tier let it take records two to three seconds after it was started, with some 170 MiB.
+The data is formatted once (`kafka.tools.StorageTool format --standalone`); after that each start runs `kafka.Kafka` on
+it, with a new controller port. With a small heap, the serial collector and only the first compiler tier it accepts
+records two to three seconds after its start, in some 170 MiB.
 
-Java and Kafka run in that folder and know everything below it by relative names, so the folder may be called anything:
-Java splits a class path at colons, Kafka splits log.dirs at commas, and neither has an escape for them.
+Java and Kafka run in that folder and use relative paths below it, so the folder can have any name: Java splits a class
+path at colons, Kafka splits log.dirs at commas, and neither has an escape for them.
 
-The listener's port stays the same for the life of a Broker object, so that clients find it again after a restart.
+A Broker object keeps its listener's port, so clients find it again after a restart.
 """
 
 import locale
@@ -31,9 +31,9 @@ from clickstream_local.jars import KAFKA_VERSION
 from clickstream_local.ports import describe_holder, free_port, is_free
 from clickstream_local.properties import format_properties
 
-_STOP_GRACE = 30.0
-_LONGEST_NAME_BYTES = 320
-"""Of a file below the data: a topic's name, its partition, a mark while it is deleted, a segment's name."""
+_STOP_GRACE_S = 30.0
+_MAX_NAME_BYTES = 320
+"""Of a file below the data: a topic's name, its partition, a suffix while it is deleted, a segment's name."""
 _SERVER_PROPERTIES = "server.properties"
 _LOG4J2_PROPERTIES = "log4j2.properties"
 _CLASS_PATH = "class-path"
@@ -60,7 +60,7 @@ def new_cluster_id() -> str:
 
 
 class Broker:
-    """One broker on one folder. Not started by the constructor: `start()`, or use it in a with statement."""
+    """One broker on one folder. The constructor does not start it: call `start()`, or use it in a with statement."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class Broker:
         properties: Mapping[str, str] | None = None,
         cluster_id: str | None = None,
     ) -> None:
-        """`directory` keeps data and configuration; `port` is the listener's (None: a free one); `log` is the file for
-        what the broker says (None: broker.log in `directory`); `properties` are added to, or replace, those of
-        server.properties; `cluster_id` is that of a cluster whose voters `properties` name (None: one of its own).
+        """`directory` keeps data and configuration; `port` is the listener's (None: a free one); `log` is the broker's
+        log file (None: broker.log in `directory`); `properties` are added to those of server.properties, or replace
+        them; `cluster_id` is that of a cluster whose voters `properties` name (None: a cluster of its own).
         """
         self.directory = directory.resolve()
         self.port = port or free_port()
@@ -100,19 +100,19 @@ class Broker:
 
     @property
     def child(self) -> Child:
-        """The broker's process. Raises BrokerFailed when it was never started."""
+        """The broker's process. Raises BrokerFailed if it was never started."""
         if self._child is None:
             raise BrokerFailed(f"the broker in {self.directory} was not started: call start() first")
         return self._child
 
-    def start(self, deadline_seconds: float = 60.0) -> None:
-        """Start it on its folder, formatting the data at the first time, and wait until it takes records.
+    def start(self) -> None:
+        """Start it on its folder, formatting the data the first time, and wait until it accepts records.
 
-        Raises BrokerFailed with the end of its log when it ends or is not ready in time, and when the data was made by
+        Raises BrokerFailed with the end of its log if it exits or is not ready in time, and if the data was written by
         another version of Kafka.
         """
         self.launch()
-        self.wait_until_ready(deadline_seconds)
+        self.wait_until_ready()
 
     def launch(self) -> None:
         """Start it without waiting: several brokers of a cluster are ready only together. Raises BrokerFailed."""
@@ -125,29 +125,29 @@ class Broker:
         self._format_once()
         self._child = self._java_program("Kafka", "kafka.Kafka", _SERVER_PROPERTIES)
 
-    def wait_until_ready(self, deadline_seconds: float = 60.0) -> None:
-        """Wait until it takes records; one that does not is killed. Raises BrokerFailed."""
+    def wait_until_ready(self, timeout_s: float = 60.0) -> None:
+        """Wait until it accepts records; kill it if it does not. Raises BrokerFailed."""
         try:
-            self._wait_until_ready(self.child, time.monotonic() + deadline_seconds)
+            self._wait_until_ready(self.child, time.monotonic() + timeout_s)
         except BaseException:
             self.child.kill()
             raise
 
     def stop(self) -> None:
-        """End it in order (SIGTERM), or by force when it takes longer than 30 s. Stopped already: nothing happens."""
+        """Stop it cleanly (SIGTERM), or by force after 30 s. Does nothing if it is already stopped."""
         if self._child is not None:
-            self._child.stop(_STOP_GRACE)
+            self._child.stop(_STOP_GRACE_S)
 
     def kill(self) -> None:
-        """End it as a power cut would (kill -9)."""
+        """Kill it, as a power cut would (kill -9)."""
         self.child.kill()
 
     def pause(self) -> None:
-        """Freeze it: connections stay open, nothing is answered. Until `resume()`."""
+        """Freeze it until `resume()`: connections stay open, no request is answered."""
         self.child.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a frozen broker go on."""
+        """Resume a frozen broker."""
         self.child.send(signal.SIGCONT)
 
     def restart(self) -> None:
@@ -160,24 +160,23 @@ class Broker:
         return self.directory / "data"
 
     def _refuse_long_paths(self) -> None:
-        """Raise BrokerFailed when files of a topic could not be opened: the system limits the length of a path."""
-        longest = os.pathconf(self.directory, "PC_PATH_MAX")
-        length = len(os.fsencode(self._data)) + _LONGEST_NAME_BYTES
-        if length > longest:
+        """Raise BrokerFailed if a topic's files could not be opened: the system limits the length of a path."""
+        excess = len(os.fsencode(self._data)) + _MAX_NAME_BYTES - os.pathconf(self.directory, "PC_PATH_MAX")
+        if excess > 0:
             raise BrokerFailed(
-                f"the path of {self._data} is too long by {length - longest} bytes for Kafka's files: "
-                f"choose a folder with a shorter one (--local-directory)"
+                f"the path of {self._data} is too long by {excess} bytes for Kafka's files: "
+                f"choose a folder with a shorter path (--local-directory)"
             )
 
     def _java_program(self, name: str, main_class: str, *arguments: str) -> Child:
-        """Start a class of Kafka's jars in the broker's folder, with file names as Java reads them in UTF-8."""
+        """Run a class of Kafka's jars in the broker's folder, with a locale in which Java reads file names as UTF-8."""
         environ = dict(os.environ)
         if locale.nl_langinfo(locale.CODESET) != "UTF-8":
             environ["LC_ALL"] = "C.UTF-8"
         command: list[str | Path] = [
             self._java.absolute(),
             *_JVM_OPTIONS,
-            f"-Dclickstream.folder={self.directory}",  # for who looks at the processes
+            f"-Dclickstream.folder={self.directory}",  # shown by ps
             f"-Dlog4j2.configurationFile={_LOG4J2_PROPERTIES}",
             "-cp",
             ":".join(f"{_CLASS_PATH}/{jar.name}" for jar in self._jars),
@@ -205,7 +204,7 @@ class Broker:
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
             "log.dirs": self._data.name,
-            # A topic is made on purpose, with its partitions and limits, never by a mistyped name.
+            # Topics are created with their partitions and limits, never by a mistyped name.
             "auto.create.topics.enable": "false",
             # One node: nothing to replicate to.
             "default.replication.factor": "1",
@@ -215,16 +214,16 @@ class Broker:
             "transaction.state.log.min.isr": "1",
             "share.coordinator.state.topic.replication.factor": "1",
             "share.coordinator.state.topic.min.isr": "1",
-            # Few partitions in the internal topics: the 50 of the default would be most of the start-up time.
+            # Few partitions in the internal topics: creating the default's 50 would take most of the start-up time.
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.num.partitions": "4",
             "share.coordinator.state.topic.num.partitions": "1",
-            # After a kill -9 the controller waits until the broker's former life has expired (default: 9 s).
+            # After a kill -9 the controller waits until the broker's previous session has expired (default: 9 s).
             "broker.session.timeout.ms": "3000",
             "broker.heartbeat.interval.ms": "500",
-            # A broker that hangs is asked to end a transaction for so long before its successor is (default: 30 s).
+            # A transaction's end marker for a broker that hangs goes to its successor after this (default: 30 s).
             "request.timeout.ms": "10000",
-            # The first member of a group does not wait three seconds for others.
+            # The first member of a group does not wait three seconds for more members.
             "group.initial.rebalance.delay.ms": "0",
             **self._properties,
         }
@@ -241,7 +240,7 @@ class Broker:
                 )
             return
         if self._data.exists():
-            shutil.rmtree(self._data)  # formatting was interrupted: nothing can be in it yet
+            shutil.rmtree(self._data)  # formatting was interrupted: it holds no records yet
         standalone = () if self._cluster_id else ("--standalone",)
         cluster_id = f"--cluster-id={self._cluster_id or new_cluster_id()}"
         arguments = ("format", *standalone, cluster_id, "--config", _SERVER_PROPERTIES)
@@ -258,16 +257,16 @@ class Broker:
         while time.monotonic() < deadline:
             if not child.running:
                 break
-            if self._answers():
+            if self._accepts_records():
                 return
             time.sleep(0.05)
         raise BrokerFailed(
-            f"Kafka did not come up on {self.bootstrap_servers} ({child.describe_end()}). "
+            f"Kafka did not start on {self.bootstrap_servers} ({child.describe_end()}). "
             f"The end of {self.log}:\n{child.last_lines()}"
         )
 
-    def _answers(self) -> bool:
-        """Whether it says that itself, the only broker, is there to lead partitions."""
+    def _accepts_records(self) -> bool:
+        """Whether the cluster lists this broker, its only one, so that it can lead partitions."""
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:

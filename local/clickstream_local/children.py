@@ -1,12 +1,12 @@
 """A program started by this one: the broker and the apps.
 
-A child gets its own process group, so that Ctrl+C reaches only the launcher, which then stops everything in order. A
-child that has the terminal (the dashboard) is started with `foreground=True`: it stays in our process group and gets
-Ctrl+C by itself, and only its standard error goes to its log.
+A child gets its own process group, so Ctrl+C reaches only the launcher, which then stops everything in order. The child
+that uses the terminal (the dashboard) is started with `foreground=True`: it stays in our process group and gets Ctrl+C
+itself, and only its standard error goes to its log.
 
-When the launcher itself is killed (kill -9), nobody is left to stop the children. On Linux the kernel then sends each
-of them SIGTERM (prctl PR_SET_PDEATHSIG), on which they end by themselves. The kernel ties that to the thread that
-started the child, so it is asked for only when the main thread starts it.
+If the launcher is killed (kill -9), it can't stop its children. On Linux the kernel then sends each of them SIGTERM
+(prctl PR_SET_PDEATHSIG), and they stop themselves. The kernel ties this to the thread that started the child, so it is
+requested only if the main thread starts it.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 class Child:
-    """A running program. `name` is what messages call it, `log` the file that takes its output."""
+    """A running program; `name` is its name in messages, `log` the file with its output."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Child:
         foreground: bool = False,
         directory: Path | None = None,
     ) -> None:
-        """Start `command`; its output is appended to `log`. Raises OSError when the command cannot be run.
+        """Start `command`; its output is appended to `log`. Raises OSError if the command can't be run.
 
-        `directory` is its working directory (None: ours). A program that is started in the folder of its files can be
-        given relative names for them, which need no escapes in its configuration, wherever the folder is.
+        `directory` is its working directory (None: ours). A program started in the folder of its files can use relative
+        paths, which need no escapes in its configuration, wherever the folder is.
         """
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output, _signals_held() as mask:
+        with log.open("ab") as output, _signals_blocked() as mask:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
                 stdin=None if foreground else subprocess.DEVNULL,
@@ -69,30 +69,30 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether it is still running."""
         return self.exit_status is None
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, e.g. SIGSTOP and SIGCONT for a pause. Nothing happens when it has already ended."""
+        """Send a signal, e.g. SIGSTOP and SIGCONT for a pause. Does nothing if the program has already ended."""
         self._process.send_signal(number)
 
     def wait(self, seconds: float) -> int | None:
-        """Wait for its end at most so many seconds; the exit status, or None when it still runs."""
+        """Wait up to `seconds` for its end; returns the exit status, None if it still runs."""
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
 
     def stop(self, grace: float) -> int:
-        """Ask it to end (SIGTERM), kill it after `grace` seconds; the exit status."""
+        """Ask it to stop (SIGTERM), kill it after `grace` seconds; returns the exit status."""
         if self.running:
             self.send(signal.SIGTERM)
-            self.send(signal.SIGCONT)  # a paused process could not answer
+            self.send(signal.SIGCONT)  # a paused process could not react
         status = self.wait(grace)
         return self.kill() if status is None else status
 
     def kill(self) -> int:
-        """End it at once (SIGKILL); the exit status."""
+        """Kill it (SIGKILL); returns the exit status."""
         self._process.kill()
         return self._process.wait()
 
@@ -115,11 +115,11 @@ class Child:
 
 
 @contextmanager
-def _signals_held() -> Iterator[set[int]]:
-    """Hold back the signals that end the launcher; yields the mask as it was.
+def _signals_blocked() -> Iterator[set[int]]:
+    """Block the signals that stop the launcher; yields the previous mask.
 
-    Their handler raises an exception, and in the midst of a fork that would be lost and would leave a lock of the
-    logging module taken for ever.
+    Their handler raises an exception. During a fork that exception would be lost, and would leave a lock of the logging
+    module held forever.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
@@ -129,7 +129,7 @@ def _signals_held() -> Iterator[set[int]]:
 
 
 def _between_fork_and_exec(mask: set[int], parent: int) -> Callable[[], None]:
-    """What the child does between fork and exec: take the signals again, and arrange to end when we do."""
+    """Return what the child runs between fork and exec: unblock the signals, and arrange to end with us."""
     libc = _LIBC if threading.current_thread() is threading.main_thread() else None
 
     def prepare() -> None:
@@ -137,7 +137,7 @@ def _between_fork_and_exec(mask: set[int], parent: int) -> Callable[[], None]:
         if libc is None:
             return
         libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
-        if os.getppid() != parent:  # it was killed before the kernel knew
+        if os.getppid() != parent:  # we were killed before the call
             os._exit(1)
 
     return prepare

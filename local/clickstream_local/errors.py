@@ -1,15 +1,12 @@
-"""What can go wrong while the pipeline is prepared or runs on this machine.
-
-Each message is meant for the person at the terminal: what was wrong, with which value, and what to do.
-"""
+"""Failures of the local pipeline. Messages tell the user at the terminal what failed, with which value, what to do."""
 
 
 class LocalError(Exception):
-    """The local pipeline cannot start or go on. The message is complete: it is printed as it is."""
+    """The local pipeline can't start or continue. The message is complete and printed as it is."""
 
 
 class FolderUnusable(LocalError):
-    """The folder for data and logs can't be made or written to."""
+    """The folder for data and logs can't be created or written to."""
 
 
 class JavaNotFound(LocalError):
@@ -17,11 +14,11 @@ class JavaNotFound(LocalError):
 
 
 class JarsUnavailable(LocalError):
-    """Kafka's jars could not be fetched, or are not the version they should be."""
+    """Kafka's jars could not be downloaded, or are not the expected ones."""
 
 
 class BrokerFailed(LocalError):
-    """The embedded broker did not start, or its data cannot be used."""
+    """The embedded broker did not start, or its data can't be used."""
 
 
 class TopicsFailed(LocalError):
@@ -33,4 +30,4 @@ class PrometheusFailed(LocalError):
 
 
 class ChildDied(LocalError):
-    """A part of the pipeline ended while it should have been running."""
+    """A part of the pipeline ended while it should be running."""

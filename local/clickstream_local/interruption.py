@@ -1,8 +1,8 @@
-"""Ctrl+C, SIGTERM and the closing of the terminal (SIGHUP), turned into an orderly end.
+"""An orderly stop on Ctrl+C, SIGTERM or a closed terminal (SIGHUP).
 
-While something is being prepared (`with signals.interrupting()`), a signal breaks off whatever runs, by the exception
-Interrupted, which passes through everything that cleans up. At all other times a signal is only noted in `requested`:
-so the stopping itself cannot be broken off, however often Ctrl+C is pressed.
+During preparations (`with signals.interrupting()`) a signal interrupts the running code with the exception Interrupted,
+which runs all clean-up on its way. At all other times a signal only sets `requested`. So the clean-up can't be
+interrupted, however often Ctrl+C is pressed.
 """
 
 import signal
@@ -15,19 +15,19 @@ from clickstream_core.shutdown import StopRequest
 
 
 class Interrupted(BaseException):
-    """The user wants it to end. Not an Exception: nothing that handles failures may catch it."""
+    """The user wants to stop. Not an Exception, so that no handler of failures catches it."""
 
 
 class StopSignals:
-    """Handles the three signals while its with block runs; to be entered in the main thread."""
+    """Handles the three signals while its with block runs; must be entered in the main thread."""
 
     def __init__(self) -> None:
         self.requested = StopRequest()
-        self._breaks_off = False
+        self._interrupts = False
 
     def __enter__(self) -> Self:
         numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks to live on
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # not under nohup
             numbers.append(signal.SIGHUP)
         self._previous = [(number, signal.signal(number, self._handle)) for number in numbers]
         return self
@@ -41,17 +41,17 @@ class StopSignals:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Let a signal raise Interrupted in this block; one that came before raises it at once."""
-        self._breaks_off = True
+        """Let a signal raise Interrupted in this block; an earlier one raises it immediately."""
+        self._interrupts = True
         try:
             if self.requested.is_set():
                 raise Interrupted
             yield
         finally:
-            self._breaks_off = False
+            self._interrupts = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested.set()
-        if self._breaks_off:
-            self._breaks_off = False  # the cleaning up that follows must not be broken off in its turn
+        if self._interrupts:
+            self._interrupts = False  # the clean-up that follows must not be interrupted too
             raise Interrupted

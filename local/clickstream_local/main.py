@@ -1,8 +1,8 @@
 """`./setup.sh --local`: the whole pipeline on this machine.
 
 In the order of the code: settings, the folder's lock, free ports, Kafka (the embedded one, or the one that
-KAFKA_BOOTSTRAP_SERVERS names), topics, Prometheus if asked for, the apps, the watch over them, and the end of
-everything that was started.
+KAFKA_BOOTSTRAP_SERVERS names), topics, Prometheus with --monitoring, the apps. All of it is watched, and stopped at the
+end.
 """
 
 import ipaddress
@@ -25,23 +25,16 @@ from clickstream_kafka.settings import KafkaSettings, TopicSettings
 from clickstream_local.broker import Broker
 from clickstream_local.children import Child
 from clickstream_local.errors import LocalError
-from clickstream_local.folder import prepare_folder
+from clickstream_local.folder import locked, prepare_folder
 from clickstream_local.interruption import Interrupted, StopSignals
 from clickstream_local.jars import KAFKA_VERSION, kafka_jars
 from clickstream_local.java import find_java
-from clickstream_local.lock import only_one
 from clickstream_local.parts import PARTS, http_ports, public_ports
 from clickstream_local.pipeline import AppCommand, app_commands, start, stop_apps, watch
 from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.screen import Screen
-from clickstream_local.settings import (
-    LocalSettings,
-    refuse_collecting_on_no_port,
-    refuse_foreign_address,
-    refuse_fresh_elsewhere,
-    refuse_monitoring_of_nothing,
-)
+from clickstream_local.settings import LocalSettings, refuse_foreign_address, refuse_fresh_elsewhere
 from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough
 
 _PROGRAM = "./setup.sh --local"
@@ -49,7 +42,7 @@ Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
 
 
 def main(commands: Commands = app_commands) -> int:
-    """Run until Ctrl+C, SIGTERM or SIGHUP (exit status 0), a failure (1) or a wrong setting (2)."""
+    """Run until Ctrl+C, SIGTERM or SIGHUP (exit status 0), a failure (1) or an invalid setting (2)."""
     screen = Screen()
     apply_to_kafka_python()
     try:
@@ -80,17 +73,15 @@ def main(commands: Commands = app_commands) -> int:
 def launch(
     settings: LocalSettings, environ: Mapping[str, str], screen: Screen, signals: StopSignals, commands: Commands
 ) -> None:
-    """Start everything, watch it and stop it. Returns when the user has stopped it; raises LocalError otherwise."""
+    """Start, watch and stop everything. Returns when the user has stopped it; raises LocalError otherwise."""
     topics = read_settings(TopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
     window_size = {"WINDOW_SIZE": format_duration(settings.window_size)}
     times = read_settings(ProcessorTimes, prog=_PROGRAM, description="", argv=[], environ={**environ, **window_size})
-    refuse_monitoring_of_nothing(settings)
-    refuse_collecting_on_no_port(settings)
     refuse_foreign_address(settings)
     executable = find_prometheus() if settings.monitoring else None
     embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if embedded:
-        # What is left in the environment for another Kafka (TLS, a user) would keep the apps from this one.
+        # Settings for another Kafka (TLS, a user) would prevent the apps from connecting to this one.
         environ = {name: value for name, value in environ.items() if not name.startswith("KAFKA_")}
         environ |= {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{settings.kafka_port}"}
     else:
@@ -98,7 +89,7 @@ def launch(
     kafka = read_settings(KafkaSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
     names = (topics.events_topic, topics.metrics_topic, topics.partials_topic, topics.dead_letter_topic)
     logs = prepare_folder(settings.directory)
-    with only_one(settings.directory):
+    with locked(settings.directory):
         check_ports(settings, embedded, with_prometheus=executable is not None)
         for log in logs.glob("*.log"):
             log.unlink()  # of the last run
@@ -115,9 +106,9 @@ def launch(
             prometheus = stack.enter_context(_monitoring(settings, executable, logs, screen, signals))
             apps: list[Child] = []
             try:
-                _tell_what_to_expect(settings, times, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
+                _print_overview(settings, times, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
                 for command in commands(settings, environ):
-                    apps.append(start(command, logs))  # noqa: PERF401 - the started ones must be known if one fails
+                    apps.append(start(command, logs))  # noqa: PERF401 - if one fails to start, the others must be stopped
                 watch([*broker, *prometheus, *apps], signals.requested)
             finally:
                 stop_apps(apps, screen.progress)
@@ -125,7 +116,7 @@ def launch(
 
 
 def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool = False) -> None:
-    """Raise LocalError that names each needed port that is taken and who holds it."""
+    """Raise LocalError that names each needed port that is taken, and the process that holds it."""
     needed = {port: f"the {app}'s HTTP port" for app, port in http_ports(settings).items() if port}
     needed |= {port: f"the {name}'s" for name, port in public_ports(settings).items()}
     flags = "--http-port"
@@ -142,17 +133,17 @@ def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool =
         return
     hint = f"Stop it, or choose others with {flags}"
     if embedded and not is_free(settings.kafka_port):
-        hint += f"; if it is a Kafka to be used: KAFKA_BOOTSTRAP_SERVERS=localhost:{settings.kafka_port} {_PROGRAM}"
+        hint += f"; to use the Kafka on it: KAFKA_BOOTSTRAP_SERVERS=localhost:{settings.kafka_port} {_PROGRAM}"
     raise LocalError("; ".join(taken) + f". {hint}")
 
 
 @contextmanager
 def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals: StopSignals) -> Iterator[list[Child]]:
-    """A broker on the folder's data, as the list of processes to watch."""
+    """Run a broker on the folder's data; yields the list of processes to watch."""
     directory = settings.directory / "kafka"
     if settings.fresh and (directory / "data").exists():
         shutil.rmtree(directory / "data")
-        screen.line("Deleted what earlier runs left in Kafka")
+        screen.line("Deleted the Kafka data of earlier runs")
     with signals.interrupting():
         jars = kafka_jars(directory, screen.progress)
         broker = Broker(directory, java=find_java(), jars=jars, port=settings.kafka_port, log=logs / "kafka.log")
@@ -160,10 +151,8 @@ def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals
         started_at = time.monotonic()
         broker.start()
     try:
-        screen.line(
-            f"✓ Apache Kafka {KAFKA_VERSION} on {broker.bootstrap_servers}, "
-            f"ready in {time.monotonic() - started_at:.1f} s"
-        )
+        seconds = time.monotonic() - started_at
+        screen.line(f"✓ Apache Kafka {KAFKA_VERSION} on {broker.bootstrap_servers}, ready in {seconds:.1f} s")
         yield [broker.child]
     finally:
         screen.progress("Stopping Kafka")
@@ -174,11 +163,11 @@ def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals
 def _monitoring(
     settings: LocalSettings, executable: Path | None, logs: Path, screen: Screen, signals: StopSignals
 ) -> Iterator[list[Child]]:
-    """Prometheus, if it is asked for and installed, as the list of processes to watch."""
+    """Run Prometheus if it is wanted and installed; yields the list of processes to watch."""
     if executable is None:
         if settings.monitoring:
             screen.line(
-                "✗ Prometheus is not installed, so there is none: apt install prometheus, or put it on the PATH"
+                "✗ Prometheus is not installed: going on without it (apt install prometheus, or add it to PATH)"
             )
         yield []
         return
@@ -200,16 +189,15 @@ def _monitoring(
         with signals.interrupting():
             screen.progress("Starting Prometheus")
             prometheus.start()
-        screen.line(
-            f"✓ Prometheus on {prometheus.url}; targets: {', '.join(targets.values())} ({prometheus.url}/targets)"
-        )
+        addresses = ", ".join(targets.values())
+        screen.line(f"✓ Prometheus on {prometheus.url}; targets: {addresses} ({prometheus.url}/targets)")
         yield [prometheus.child]
     finally:
         screen.progress("Stopping Prometheus")
         prometheus.stop()
 
 
-def _tell_what_to_expect(
+def _print_overview(
     settings: LocalSettings, times: ProcessorTimes, bootstrap_servers: str, logs: Path, screen: Screen
 ) -> None:
     size, disorder = times.window_size / 1000, times.out_of_orderness / 1000

@@ -1,7 +1,7 @@
-"""What --local starts beside Kafka and Prometheus: one entry for each app, and one for the demo shop.
+"""What --local starts besides Kafka and Prometheus: one entry for each app and one for the demo shop.
 
-The order is that of the start; they are stopped in the opposite order. So the dashboard, which takes the terminal,
-gives it back first; then the writers of events end, then the processor.
+They are started in this order and stopped in reverse: first the dashboard, which frees the terminal, then the writers
+of events, then the processor.
 """
 
 import ipaddress
@@ -15,10 +15,10 @@ from clickstream_local.settings import LocalSettings
 
 @dataclass(frozen=True)
 class Part:
-    """A process: its name, its own settings, and whether the options ask for it (`wanted`).
+    """A process: its name, its own settings, and whether the options include it (`wanted`).
 
-    Ports count from HTTP_PORT: `admin` serves /healthz, /readyz and /metrics, `public` is for browsers. `page` is how
-    the banner presents the public one, and the path to open there.
+    Ports are offsets from HTTP_PORT: `admin` serves /healthz, /readyz and /metrics, `public` is for browsers. `page` is
+    the title of the public port in the banner, and the path to open there.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Part:
     page: tuple[str, str] = ("", "")
 
     def ports(self, settings: LocalSettings) -> dict[str, str]:
-        """The port settings: an app with a port for browsers has health and metrics on ADMIN_PORT."""
+        """Return the port settings: an app with a port for browsers serves health and metrics on ADMIN_PORT."""
         if self.public is None:
             return {"HTTP_PORT": str(_port(settings, self.admin or 0))}
         admin = {} if self.admin is None else {"ADMIN_PORT": str(_port(settings, self.admin))}
@@ -42,7 +42,7 @@ def _producer(settings: LocalSettings) -> Mapping[str, str]:
 
 
 def _shop(settings: LocalSettings) -> Mapping[str, str]:
-    # A shop that is reached by several addresses has its visitors' browsers ask for the collector at the same one.
+    # If the shop has several addresses, browsers must find the collector at the one that they use for the shop.
     host = "*" if ipaddress.ip_address(settings.http_host).is_unspecified else url_host(settings.http_host)
     ports = public_ports(settings)
     return {"SHOP_PORT": str(ports["shop"]), "COLLECTOR_URL": f"http://{host}:{ports['collector']}"}
@@ -65,18 +65,18 @@ PARTS = (
 
 
 def wanted_parts(settings: LocalSettings) -> tuple[Part, ...]:
-    """Those that the options ask for, in the order of the start."""
+    """Return those that the options include, in the order of their start."""
     return tuple(part for part in PARTS if part.wanted(settings))
 
 
 def http_ports(settings: LocalSettings) -> dict[str, int]:
-    """The port of each app's /healthz, /readyz and /metrics by the app's name, lowest first; 0 means none."""
+    """Return the port of each app's /healthz, /readyz and /metrics by the app's name, lowest first; 0 means none."""
     offsets = sorted((part.admin, part.name) for part in wanted_parts(settings) if part.admin is not None)
     return {name: _port(settings, offset) for offset, name in offsets}
 
 
 def public_ports(settings: LocalSettings) -> dict[str, int]:
-    """The ports for browsers beside that of the live page; none without the collector."""
+    """Return the ports for browsers besides that of the live page; none without the collector."""
     return {part.name: _port(settings, part.public) for part in wanted_parts(settings) if part.public}
 
 

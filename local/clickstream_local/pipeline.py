@@ -1,8 +1,8 @@
-"""The apps as processes: their start, the watch over them, and their end.
+"""Starts, watches and stops the apps, each a process.
 
-The dashboard has the terminal; the output of the others goes to their logs. All are watched until the user stops them
-or one ends that should not. A producer may end (it was stopped by hand, or DURATION is over): the last window is still
-to come.
+The dashboard uses the terminal; the others write to their logs. The watch ends when the user stops them, or when one
+ends that should not. Only the producer may end (it was stopped by hand, or DURATION has passed): the last window is
+still to come.
 """
 
 import sys
@@ -18,13 +18,13 @@ from clickstream_local.settings import LocalSettings
 
 _POLL_S = 0.2
 _STOP_GRACE_S = 15.0
-"""How long an app may take to end before it is killed. The apps promise 10 s, also when Kafka is gone."""
+"""Until an app is killed. The apps promise to stop within 10 s, even without Kafka."""
 _DASHBOARD = "consumer"
 
 
 @dataclass(frozen=True)
 class AppCommand:
-    """How to start an app; the one in the `foreground` gets the terminal."""
+    """How to start an app; the `foreground` one gets the terminal."""
 
     name: str
     command: Sequence[str]
@@ -33,8 +33,8 @@ class AppCommand:
 
 
 def app_commands(settings: LocalSettings, environ: Mapping[str, str]) -> list[AppCommand]:
-    """The apps with their settings, in the order of their start."""
-    # GROUP_ID means a group of its own in each app; given to all of them it would be one group with three purposes.
+    """Return the apps with their settings, in the order of their start."""
+    # Each app has a group of its own: with one GROUP_ID for all, unrelated consumers would share a group.
     shared = {name: value for name, value in environ.items() if name != "GROUP_ID"}
     shared["PYTHONUNBUFFERED"] = "1"
     shared |= {"HTTP_HOST": settings.http_host, "HTTP_ALLOWED_HOSTS": ",".join(settings.allowed_hosts())}
@@ -56,7 +56,7 @@ def start(app: AppCommand, logs: Path) -> Child:
 
 
 def watch(children: Sequence[Child], stop: StopRequest) -> None:
-    """Return when a stop is requested; raise ChildDied, with the end of its log, when one of the children ends."""
+    """Return when a stop is requested; raise ChildDied with the end of its log if one of the children ends."""
     while not stop.wait(_POLL_S):
         for child in children:
             if child.running or (child.name == "producer" and child.exit_status == 0):
@@ -68,7 +68,7 @@ def watch(children: Sequence[Child], stop: StopRequest) -> None:
 
 
 def stop_apps(children: Sequence[Child], report: Callable[[str], None]) -> None:
-    """End the apps, the one that was started last first."""
+    """Stop the apps, the last one started first."""
     for child in reversed(children):
         if child.name != _DASHBOARD:
             report(f"Stopping {child.name}")

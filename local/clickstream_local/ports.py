@@ -1,9 +1,8 @@
-"""TCP ports of this machine: is one free, who holds it, and which one may be taken.
+"""TCP ports of this machine: which are free, and which process holds one.
 
-A port that is chosen here lies below the range from which the kernel picks the local end of outgoing connections
-(32768 and up on Linux, 49152 and up on macOS). A port from that range would be a trap for a broker that is stopped and
-started again: while it is down, a client that keeps on connecting to 127.0.0.1 can be given the very port it dials,
-is then connected to itself, and the broker cannot bind any more.
+Ports chosen here are below the range of ephemeral ports (32768 and up on Linux, 49152 and up on macOS). A broker that
+restarts could lose a port of that range: while it is down, a client that keeps connecting to 127.0.0.1 can get that
+very port as its local end. It is then connected to itself, and the broker can no longer bind.
 """
 
 import errno
@@ -11,7 +10,6 @@ import random
 import shutil
 import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_core.listening import family_of, is_not_ours
@@ -19,24 +17,13 @@ from clickstream_local.errors import LocalError
 
 _FIRST, _LAST = 20_000, 32_000
 _LISTEN = "0A"
-_COMMAND_LENGTH = 100
-
-
-@dataclass(frozen=True)
-class Holder:
-    """The process that listens on a port; `command` is its command line, shortened."""
-
-    pid: int
-    command: str
-
-    def __str__(self) -> str:
-        return f"pid {self.pid}: {self.command}"
+_MAX_COMMAND_LENGTH = 100
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now, on 127.0.0.1 and on all interfaces, and has localhost to itself.
+    """Whether a server could listen on the port now, on 127.0.0.1, on all interfaces and on ::1.
 
-    Browsers look for localhost at ::1 first: another server that listens there would be taken for ours.
+    Browsers try ::1 first for localhost: they would mistake another server there for ours.
     """
     for address in ("127.0.0.1", "0.0.0.0", "::1"):
         try:
@@ -46,7 +33,7 @@ def is_free(port: int) -> bool:
                 continue
             raise
         with candidate:
-            # Without this a connection that was closed a moment ago (TIME_WAIT) would make the port look taken.
+            # Without this a recently closed connection (TIME_WAIT) would make the port look taken.
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 candidate.bind((address, port))
@@ -59,10 +46,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(count: int = 1) -> int:
-    """Find `count` consecutive free ports at random and return the first one.
-
-    Raises LocalError when none is found, which on a machine with free ports does not happen.
-    """
+    """Find `count` consecutive free ports at random and return the first one. Raises LocalError if there are none."""
     for _ in range(1000):
         first = random.randrange(_FIRST, _LAST - count)
         if all(is_free(port) for port in range(first, first + count)):
@@ -70,20 +54,19 @@ def free_port(count: int = 1) -> int:
     raise LocalError(f"found no {count} consecutive free ports between {_FIRST} and {_LAST}: stop some servers")
 
 
-def holder_of(port: int) -> Holder | None:
-    """The process that listens on the port, or None when it cannot be found out (it may be another user's)."""
+def holder_of(port: int) -> str | None:
+    """Return pid and command of the process that listens on the port; None if unknown (it may be another user's)."""
     if Path("/proc/net/tcp").exists():
         return _holder_from_proc(port)
     return _holder_from_lsof(port)
 
 
 def describe_holder(port: int) -> str:
-    """Who holds the port, for a sentence such as "port 9092 is held by …"."""
-    holder = holder_of(port)
-    return str(holder) if holder else "a process that this user may not see"
+    """Return who holds the port, for a sentence such as "port 9092 is held by …"."""
+    return holder_of(port) or "a process that this user can't see"
 
 
-def _holder_from_proc(port: int) -> Holder | None:
+def _holder_from_proc(port: int) -> str | None:
     inodes = set()
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         if not table.exists():
@@ -100,7 +83,7 @@ def _holder_from_proc(port: int) -> Holder | None:
         try:
             if any(str(fd.readlink()) in inodes for fd in _descriptors(process)):
                 command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                return Holder(int(process.name), _shorten(command))
+                return _described(process.name, command)
         except (PermissionError, FileNotFoundError, ProcessLookupError):
             continue  # another user's process, or one that has just ended
     return None
@@ -110,7 +93,7 @@ def _descriptors(process: Path) -> list[Path]:
     return [fd for fd in (process / "fd").iterdir() if fd.is_symlink()]
 
 
-def _holder_from_lsof(port: int) -> Holder | None:
+def _holder_from_lsof(port: int) -> str | None:
     lsof = shutil.which("lsof")
     if lsof is None:
         return None
@@ -120,12 +103,13 @@ def _holder_from_lsof(port: int) -> Holder | None:
     return parse_lsof(found.stdout)
 
 
-def parse_lsof(output: str) -> Holder | None:
-    """Read the first process from the output of `lsof -Fpc`: a line p<pid>, then a line c<command>."""
+def parse_lsof(output: str) -> str | None:
+    """Return the first process in the output of `lsof -Fpc`: a line p<pid>, then a line c<command>."""
     pid = next((line[1:] for line in output.splitlines() if line.startswith("p")), None)
     command = next((line[1:] for line in output.splitlines() if line.startswith("c")), "")
-    return Holder(int(pid), _shorten(command)) if pid else None
+    return _described(pid, command) if pid else None
 
 
-def _shorten(command: str) -> str:
-    return command if len(command) <= _COMMAND_LENGTH else command[: _COMMAND_LENGTH - 1] + "…"
+def _described(pid: str, command: str) -> str:
+    shown = command if len(command) <= _MAX_COMMAND_LENGTH else command[: _MAX_COMMAND_LENGTH - 1] + "…"
+    return f"pid {pid}: {shown}"

@@ -1,7 +1,7 @@
 """Java properties files, as java.util.Properties.load reads them from bytes.
 
-Source: the documentation of java.util.Properties. The bytes are ISO-8859-1; a backslash begins an escape; a key ends at
-the first blank, `=` or `:`; a line that begins with `#` or `!` is a comment; blanks before a value are skipped.
+Source: the documentation of java.util.Properties. The bytes are ISO-8859-1; a backslash starts an escape; a key ends at
+the first space, `=` or `:`; a line that starts with `#` or `!` is a comment; spaces before a value are skipped.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ _ENDS_A_KEY = " =:#!"
 
 
 def format_properties(properties: Mapping[str, str]) -> bytes:
-    """Return a properties file from which Java reads exactly these keys and values, each on a line of its own."""
+    """Return a properties file that Java reads as exactly these keys and values, one per line."""
     lines = (f"{_escaped(key, _ENDS_A_KEY)}={_value(value)}\n" for key, value in properties.items())
     return "".join(lines).encode("ascii")
 
@@ -26,7 +26,7 @@ def _escaped(text: str, special: str = "") -> str:
 
 
 def _ascii(sign: str) -> str:
-    """Return a printable ASCII character as it is, any other as the \\uXXXX of its UTF-16 code units."""
+    """Return a printable ASCII character unchanged, any other as the \\uXXXX of its UTF-16 code units."""
     if " " <= sign <= "~":
         return sign
     units = sign.encode("utf-16-be", "surrogatepass").hex()

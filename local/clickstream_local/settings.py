@@ -14,16 +14,16 @@ from clickstream_core.settings import boolean, choice, integer, number, setting
 
 @dataclass(frozen=True)
 class LocalSettings:
-    """How much is simulated, what is shown, and which ports and folder are used. Durations in milliseconds."""
+    """The load, what is shown, and which ports and folder are used. Durations are in milliseconds."""
 
     rate: float = setting(
         "RATE",
         parse=number(minimum=0, maximum=100_000),
         default="10",
-        help="events per second of the simulated users; 0 for none of them",
+        help="events per second of the simulated users; 0 for no users",
     )
     users: int = setting("USERS", parse=integer(minimum=1, maximum=10_000_000), default="100", help="simulated users")
-    seed: int | None = setting("SEED", parse=integer(), help="same seed, same events but for ids and times")
+    seed: int | None = setting("SEED", parse=integer(), help="same seed, same events except ids and times")
     window_size: int = window_size(default="30s")
     language: str = setting(
         "DASHBOARD_LANGUAGE",
@@ -32,26 +32,20 @@ class LocalSettings:
         help="language of the dashboard: en or ko",
         flag="--language",
     )
-    fresh: bool = setting(
-        "FRESH",
-        parse=boolean,
-        default="false",
-        switch=True,
-        help="delete the data that earlier runs left",
-    )
+    fresh: bool = setting("FRESH", parse=boolean, default="false", switch=True, help="delete the data of earlier runs")
     monitoring: bool = setting(
         "MONITORING",
         parse=boolean,
         default="false",
         switch=True,
-        help="start Prometheus too, where it is installed, with the apps as targets and the alert rules",
+        help="start Prometheus too, if it is installed, with the apps as targets and the alert rules",
     )
     collector: bool = setting(
         "COLLECTOR",
         parse=boolean,
         default="false",
         switch=True,
-        help="start the collector and a demo shop too, whose clicks it takes",
+        help="start the collector and a demo shop too, whose clicks it collects",
     )
     kafka_port: int = setting(
         "KAFKA_PORT", parse=integer(minimum=1, maximum=65535), default="9092", help="port of the embedded Kafka"
@@ -67,30 +61,36 @@ class LocalSettings:
         "HTTP_HOST",
         parse=listen_address,
         default=LOOPBACK,
-        help="address that all but Kafka listen on (Kafka is for this machine alone); 0.0.0.0 opens them to everyone "
+        help="address that all but Kafka listen on (Kafka is for this machine only); 0.0.0.0 opens them to everyone "
         "who can reach this machine",
         flag="--listen",
     )
     http_allowed_hosts: tuple[str, ...] | None = setting(
         "HTTP_ALLOWED_HOSTS",
         parse=host_names,
-        help="names by which browsers may ask for the pages, beside localhost, addresses and this machine's name",
+        help="names that browsers may use for the pages, besides localhost, addresses and this machine's name",
     )
     prometheus_port: int = setting(
-        "PROMETHEUS_PORT",
-        parse=integer(minimum=1, maximum=65535),
-        default="9090",
-        help="port of Prometheus",
+        "PROMETHEUS_PORT", parse=integer(minimum=1, maximum=65535), default="9090", help="port of Prometheus"
     )
     directory: Path = setting(
         "LOCAL_DIRECTORY",
         parse=Path,
         default=".local",
-        help="folder for Kafka's jars and data, Prometheus' data and the logs, as seen from the checkout",
+        help="folder for Kafka's jars and data, Prometheus' data and the logs, relative to the checkout",
     )
 
+    def validate(self) -> None:
+        """Raise SettingsError for an option that needs HTTP ports when there are none."""
+        if self.monitoring and not self.http_port:
+            raise SettingsError("MONITORING=true: needs the apps' HTTP ports, but HTTP_PORT=0; set only one of the two")
+        if self.collector and not self.http_port:
+            raise SettingsError(
+                "COLLECTOR=true: the collector needs HTTP ports, but HTTP_PORT=0; set only one of the two"
+            )
+
     def allowed_hosts(self) -> tuple[str, ...]:
-        """The names by which the apps answer; that of this machine only where it is reached from elsewhere."""
+        """Return the host names that the apps accept; this machine's own only if other machines can reach it."""
         names = (LOCALHOST, *(self.http_allowed_hosts or ()))
         if not ipaddress.ip_address(self.http_host).is_loopback:
             own = socket.gethostname().lower()
@@ -99,7 +99,7 @@ class LocalSettings:
 
 
 def refuse_foreign_address(settings: LocalSettings) -> None:
-    """Raise SettingsError when this machine does not have the address to listen on."""
+    """Raise SettingsError if the address to listen on is not one of this machine."""
     try:
         with socket.socket(family_of(settings.http_host)) as probe:
             probe.bind((settings.http_host, 0))
@@ -110,22 +110,10 @@ def refuse_foreign_address(settings: LocalSettings) -> None:
         ) from error
 
 
-def refuse_monitoring_of_nothing(settings: LocalSettings) -> None:
-    """Raise SettingsError when --monitoring is given though the apps have no HTTP ports."""
-    if settings.monitoring and not settings.http_port:
-        raise SettingsError("MONITORING=true: needs the apps' HTTP ports, but HTTP_PORT=0; leave out one of the two")
-
-
-def refuse_collecting_on_no_port(settings: LocalSettings) -> None:
-    """Raise SettingsError when --collector is given though there are no HTTP ports."""
-    if settings.collector and not settings.http_port:
-        raise SettingsError("COLLECTOR=true: the collector needs HTTP ports, but HTTP_PORT=0; leave out one of the two")
-
-
 def refuse_fresh_elsewhere(settings: LocalSettings, bootstrap_servers: str) -> None:
-    """Raise SettingsError when --fresh is given though the Kafka in use is not the embedded one."""
+    """Raise SettingsError if --fresh is given with a Kafka that is not the embedded one."""
     if settings.fresh:
         raise SettingsError(
             f"FRESH=true: deletes the embedded Kafka's data, but KAFKA_BOOTSTRAP_SERVERS={bootstrap_servers} "
-            f"says to use another Kafka; leave out one of the two"
+            f"names another Kafka; set only one of the two"
         )

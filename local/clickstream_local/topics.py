@@ -1,9 +1,9 @@
-"""The topics of strimzi/base/topics, and their creation on any Kafka.
+"""Creates the topics of strimzi/base/topics on any Kafka.
 
-Partitions and limits are those of production. The replication factor is left to the cluster's default, which is 1 on
-the embedded broker. Topics of the pipeline keep their records for as long as the processor's settings need them. An
-existing topic is not changed, with two exceptions for our own topics: a retention that is too short is raised (and
-never lowered), and the processor's output gets the brokers' timestamps if it was created without them.
+Partitions and limits are those of production. The replication factor is the cluster's default, which is 1 on the
+embedded broker. Topics of the pipeline keep their records for as long as the processor's settings require. An existing
+topic is not changed, with two exceptions for our own topics: a retention that is too short is raised (and never
+lowered), and the processor's output gets the brokers' timestamps if it was created without them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -34,10 +34,7 @@ _PIPELINE = ("clickstream-events", "clickstream-metrics", "clickstream-window-pa
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic to be created; `configs` are Kafka's topic settings, all as text.
-
-    `replayed`: the processor reads it again after a restart.
-    """
+    """A topic to create; `configs` are Kafka's topic settings, `replayed`: the processor rereads it after a restart."""
 
     name: str
     partitions: int
@@ -48,9 +45,9 @@ class Topic:
 def clickstream_topics(
     events: str, metrics: str, partials: str, dead_letters: str, *, times: ProcessorTimes | None = None
 ) -> tuple[Topic, ...]:
-    """The pipeline's four topics under the given names, then all others of strimzi/base/topics.
+    """Return the pipeline's four topics under the given names, then all others of strimzi/base/topics.
 
-    Dead letters are kept for as long as the events: a recount of the events leaves out what is in the dead letters.
+    Dead letters are kept as long as the events: a recount of the events excludes those in the dead letters.
     """
     declared = {topic.name: topic for topic in map(_declared, sorted(_MANIFESTS.glob("*.yaml"))) if topic}
     kept_ms = (times or ProcessorTimes()).kept_ms
@@ -64,8 +61,8 @@ def clickstream_topics(
 
 
 def _declared(path: Path) -> Topic | None:
-    """The topic of a KafkaTopic's manifest without its replication; None for another resource."""
-    manifest = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # this loader leaves numbers as text
+    """Return the topic of a KafkaTopic's manifest without its replication, None for other resources."""
+    manifest = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # which keeps numbers as text
     if manifest["kind"] != "KafkaTopic":
         return None
     spec = manifest["spec"]
@@ -74,7 +71,7 @@ def _declared(path: Path) -> Topic | None:
 
 
 def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> tuple[str, ...]:
-    """Create the missing topics and wait until each partition has a leader; returns the names of those created.
+    """Create the missing topics, wait until each partition has a leader, and return the names of the new ones.
 
     `kafka_config` are the keyword arguments of kafka-python's clients. Raises TopicsFailed.
     """
@@ -90,13 +87,13 @@ def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> 
                 try:
                     admin.create_topics({topic.name: settings})
                 except TopicAlreadyExistsError:
-                    continue  # created by another client since the list was read
+                    continue  # another client has just created it
                 created.append(topic.name)
             admin.wait_for_topics([topic.name for topic in wanted], timeout_ms=30_000)
     except (KafkaError, TimeoutError) as error:
         raise TopicsFailed(
             f"could not create the topics on {', '.join(kafka_config['bootstrap_servers'])}: {error}. "
-            f"Check that Kafka runs there and allows this user to create topics"
+            f"Check that Kafka runs there and that this user may create topics"
         ) from error
     return tuple(created)
 
@@ -104,10 +101,10 @@ def create_missing(kafka_config: Mapping[str, Any], topics: Iterable[Topic]) -> 
 def keep_long_enough(
     kafka_config: Mapping[str, Any], topics: Collection[Topic], times: ProcessorTimes, own: Collection[str]
 ) -> str:
-    """Raise the retention of `own` topics that keep less than `topics` ask for; returns one line about the changes.
+    """Raise the retention of `own` topics to that of `topics`; returns one line about the changes, "" if none.
 
     They also get the brokers' timestamps where `topics` have them. Raises TopicsFailed, with the command that fixes it,
-    for topics of others that may lose what the processor reads again.
+    for topics of others that may lose records that the processor must reread.
     """
     servers = kafka_config["bootstrap_servers"]
     raised, refused = [], []
@@ -138,7 +135,7 @@ def keep_long_enough(
 
 
 def _settings_of(admin: KafkaAdminClient, topic: str) -> dict[str, str]:
-    """The topic's settings; none if this user may not describe them."""
+    """Return the topic's settings, {} if this user may not describe them."""
     resource = ConfigResource(ConfigResourceType.TOPIC, topic)
     found = admin.describe_configs([resource], config_filter="all")["topic"][topic]
     return {name: entry["value"] for name, entry in found.items() if entry["value"] is not None}

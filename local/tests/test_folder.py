@@ -42,7 +42,7 @@ def test_what_an_earlier_user_left_is_refused_with_its_name(
     refused = tmp_path / name
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != refused)  # for root everything is writable
 
-    with pytest.raises(FolderUnusable, match="no right to write there, .*--local-directory"):
+    with pytest.raises(FolderUnusable, match="no write permission, .*--local-directory"):
         prepare_folder(tmp_path)
 
 

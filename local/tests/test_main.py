@@ -8,13 +8,13 @@ import pytest
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import read_settings
 from clickstream_local.errors import ChildDied, LocalError, TopicsFailed
+from clickstream_local.folder import locked
 from clickstream_local.interruption import Interrupted, StopSignals
-from clickstream_local.lock import only_one
 from clickstream_local.main import check_ports, main
 from clickstream_local.parts import http_ports, public_ports
 from clickstream_local.pipeline import AppCommand, app_commands, start, watch
 from clickstream_local.ports import free_port
-from clickstream_local.settings import LocalSettings, refuse_collecting_on_no_port
+from clickstream_local.settings import LocalSettings
 from clickstream_local.topics import clickstream_topics, create_missing
 
 
@@ -89,7 +89,7 @@ def test_at_rate_0_nobody_is_simulated() -> None:
 
 def test_a_collector_without_a_port_is_refused() -> None:
     with pytest.raises(SettingsError, match="COLLECTOR=true: .*HTTP_PORT=0"):
-        refuse_collecting_on_no_port(settings("--collector", "--http-port", "0"))
+        settings("--collector", "--http-port", "0")
 
 
 def test_the_ports_of_collector_and_shop_are_checked_like_the_others() -> None:
@@ -151,9 +151,9 @@ def test_a_kafka_that_is_not_there_is_named() -> None:
 
 
 def test_a_folder_has_one_pipeline_at_a_time(tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(LocalError, match=r"already runs here \(pid \d+\)"), only_one(tmp_path):
+    with locked(tmp_path), pytest.raises(LocalError, match=r"already runs here \(pid \d+\)"), locked(tmp_path):
         pass
-    with only_one(tmp_path):
+    with locked(tmp_path):
         assert (tmp_path / "lock").exists()
 
 

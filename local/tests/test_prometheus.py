@@ -12,7 +12,7 @@ from clickstream_local.errors import LocalError, PrometheusFailed
 from clickstream_local.main import check_ports
 from clickstream_local.ports import free_port, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
-from clickstream_local.settings import LocalSettings, refuse_monitoring_of_nothing
+from clickstream_local.settings import LocalSettings
 
 Make = Callable[..., Prometheus]
 
@@ -134,4 +134,4 @@ def test_its_port_is_checked_like_the_others(taken_port: int) -> None:
 
 def test_without_http_ports_there_is_nothing_to_watch() -> None:
     with pytest.raises(SettingsError, match="MONITORING=true: .*HTTP_PORT=0"):
-        refuse_monitoring_of_nothing(settings("--monitoring", "--http-port", "0"))
+        settings("--monitoring", "--http-port", "0")
