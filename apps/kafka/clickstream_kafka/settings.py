@@ -88,16 +88,15 @@ class KafkaSettings:
     def validate(self) -> None:
         """Raise SettingsError for combinations that no broker accepts, or of which a part would have no effect."""
         protocol = f"KAFKA_SECURITY_PROTOCOL={self.security_protocol}"
-        for name, value in self._given(sasl=True).items():
-            if value and not self.uses_sasl:
-                raise SettingsError(
-                    f"{name} has no effect with {protocol}: set KAFKA_SECURITY_PROTOCOL to SASL_PLAINTEXT or SASL_SSL"
-                )
-        for name, value in self._given(sasl=False).items():
-            if value and not self.uses_tls:
-                raise SettingsError(
-                    f"{name} has no effect with {protocol}: set KAFKA_SECURITY_PROTOCOL to SSL or SASL_SSL"
-                )
+        unused = [] if self.uses_sasl else [("sasl_", "SASL_PLAINTEXT")]
+        unused += [] if self.uses_tls else [("ssl_", "SSL")]
+        for prefix, remedy in unused:
+            for name, value in vars(self).items():
+                if value and name.startswith(prefix):
+                    raise SettingsError(
+                        f"KAFKA_{name.upper()} has no effect with {protocol}:"
+                        f" set KAFKA_SECURITY_PROTOCOL to {remedy} or SASL_SSL"
+                    )
         if self.uses_sasl:
             if self.sasl_mechanism is None:
                 raise SettingsError(
@@ -120,16 +119,9 @@ class KafkaSettings:
         Renewed certificates and, with `patches.apply_to_kafka_python`, passwords are used from the next connection on.
         Raises SettingsError as long as certificate files that are being written have never been complete: try again.
         """
-        config: dict[str, Any] = {
-            "bootstrap_servers": list(self.bootstrap_servers),
-            "security_protocol": self.security_protocol,
-        }
         if self.uses_tls:
             self._renewed_context.present()
-            config["ssl_context"] = self._renewed_context
-        if self.uses_sasl:
-            config |= self._sasl_config()
-        return config
+        return self.aiokafka_config()
 
     def aiokafka_config(self) -> dict[str, Any]:
         """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
@@ -147,7 +139,9 @@ class KafkaSettings:
         if self.uses_tls:
             config["ssl_context"] = self._renewed_context
         if self.uses_sasl:
-            config |= self._sasl_config()
+            config["sasl_mechanism"] = self.sasl_mechanism
+            config["sasl_plain_username"] = self.sasl_username
+            config["sasl_plain_password"] = self.sasl_password_file or self.sasl_password
         return config
 
     def ssl_context(self) -> ssl.SSLContext:
@@ -195,61 +189,32 @@ class KafkaSettings:
     def _certificates(self) -> list[Path]:
         return [file for file in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if file is not None]
 
-    def _sasl_config(self) -> dict[str, Any]:
-        return {
-            "sasl_mechanism": self.sasl_mechanism,
-            "sasl_plain_username": self.sasl_username,
-            "sasl_plain_password": self.sasl_password_file or self.sasl_password,
-        }
-
-    def _given(self, *, sasl: bool) -> dict[str, object]:
-        if sasl:
-            return {
-                "KAFKA_SASL_MECHANISM": self.sasl_mechanism,
-                "KAFKA_SASL_USERNAME": self.sasl_username,
-                "KAFKA_SASL_PASSWORD": self.sasl_password,
-                "KAFKA_SASL_PASSWORD_FILE": self.sasl_password_file,
-            }
-        return {
-            "KAFKA_SSL_CAFILE": self.ssl_cafile,
-            "KAFKA_SSL_CERTFILE": self.ssl_certfile,
-            "KAFKA_SSL_KEYFILE": self.ssl_keyfile,
-        }
-
 
 # An app's settings have a field for each topic that the app uses, made with one of these.
 
 
 def events_topic() -> str:
     """The field for EVENTS_TOPIC."""
-    return setting("EVENTS_TOPIC", parse=topic_name, default="clickstream-events", help="topic of the events")
+    return _topic("EVENTS_TOPIC", "clickstream-events", "topic of the events")
 
 
 def metrics_topic() -> str:
     """The field for METRICS_TOPIC."""
-    return setting(
-        "METRICS_TOPIC", parse=topic_name, default="clickstream-metrics", help="topic of the windows' metrics"
-    )
+    return _topic("METRICS_TOPIC", "clickstream-metrics", "topic of the windows' metrics")
 
 
 def partials_topic() -> str:
     """The field for PARTIALS_TOPIC."""
-    return setting(
-        "PARTIALS_TOPIC",
-        parse=topic_name,
-        default="clickstream-window-partials",
-        help="topic of the processor's own intermediate results",
-    )
+    return _topic("PARTIALS_TOPIC", "clickstream-window-partials", "topic of the processor's own intermediate results")
 
 
 def dead_letter_topic() -> str:
     """The field for DEAD_LETTER_TOPIC."""
-    return setting(
-        "DEAD_LETTER_TOPIC",
-        parse=topic_name,
-        default="clickstream-dead-letters",
-        help="topic of the events that could not be counted",
-    )
+    return _topic("DEAD_LETTER_TOPIC", "clickstream-dead-letters", "topic of the events that could not be counted")
+
+
+def _topic(name: str, default: str, help: str) -> str:
+    return setting(name, parse=topic_name, default=default, help=help)
 
 
 class DistinctTopics:

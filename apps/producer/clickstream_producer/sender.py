@@ -62,17 +62,12 @@ class Sender:
         self._offset = 0
         self._latencies = [0] * (len(LATENCY_BOUNDS_S) + 1)
         self._latency_sum = 0.0
-        self._failure: str = ""
+        self.failure: str = ""  # why Kafka refused an event for good
 
     @property
     def in_flight(self) -> int:
         """Events accepted, but neither acknowledged nor refused."""
         return self._accepted - self._acknowledged - self._failed
-
-    @property
-    def failure(self) -> str:
-        """Why Kafka refused an event for good; "" if it did not."""
-        return self._failure
 
     def room(self) -> int:
         """Return how many more events may be sent now."""
@@ -92,7 +87,7 @@ class Sender:
         except (KafkaTimeoutError, ValueError):
             return False  # both mean that the topic was deleted after the call of `room`
         except KafkaError as error:
-            self._failure = explain(error, self._topic)
+            self.failure = explain(error, self._topic)
             return False
         self._accepted += 1
         self._accepted_bytes += len(value)
@@ -157,5 +152,5 @@ class Sender:
         self._acknowledged += 1
 
     def _refuse(self, error: BaseException) -> None:
-        self._failure = self._failure or explain(error, self._topic)
+        self.failure = self.failure or explain(error, self._topic)
         self._failed += 1

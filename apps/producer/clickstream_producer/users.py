@@ -58,44 +58,30 @@ class State(Enum):
     BOUGHT = auto()
 
 
-class Place(Enum):
-    """Which page a step leads to; STAY is the page that the user is on."""
-
-    STAY = auto()
-    HOME = auto()
-    LISTING = auto()
-    READING = auto()
-    PRODUCT = auto()
-    SEARCH = auto()
-    CART = auto()
-    CHECKOUT = auto()
-    ORDERS = auto()
-
-
 @dataclass(frozen=True)
 class Step:
-    """One thing that a user does: the event's type, where, and the state after it."""
+    """One user action: the event's type, the page or choice of pages (None: the current page), the next state."""
 
     event_type: str
-    place: Place
+    page: Page | Weighted[Page] | None
     state: State
 
 
 _LEAVE = None
-_TO_HOME = Step("page_view", Place.HOME, State.BROWSING)
-_TO_LISTING = Step("page_view", Place.LISTING, State.BROWSING)
-_TO_READING = Step("page_view", Place.READING, State.BROWSING)
-_TO_PRODUCT = Step("page_view", Place.PRODUCT, State.AT_PRODUCT)
-_TO_CART = Step("page_view", Place.CART, State.IN_CART)
-_TO_CHECKOUT = Step("page_view", Place.CHECKOUT, State.AT_CHECKOUT)
-_SEARCH = Step("search", Place.SEARCH, State.BROWSING)
+_TO_HOME = Step("page_view", HOME, State.BROWSING)
+_TO_LISTING = Step("page_view", LISTINGS, State.BROWSING)
+_TO_READING = Step("page_view", READINGS, State.BROWSING)
+_TO_PRODUCT = Step("page_view", PRODUCTS, State.AT_PRODUCT)
+_TO_CART = Step("page_view", CART, State.IN_CART)
+_TO_CHECKOUT = Step("page_view", CHECKOUT, State.AT_CHECKOUT)
+_SEARCH = Step("search", SEARCH, State.BROWSING)
 
 STEPS: dict[State, Weighted[Step | None]] = {
     State.ARRIVING: Weighted([(_TO_HOME, 40.0), (_TO_PRODUCT, 28.0), (_TO_LISTING, 18.0), (_TO_READING, 14.0)]),
     State.BROWSING: Weighted(
         [
             (_TO_PRODUCT, 34.0),
-            (Step("click", Place.STAY, State.BROWSING), 22.0),
+            (Step("click", None, State.BROWSING), 22.0),
             (_SEARCH, 12.0),
             (_TO_LISTING, 11.0),
             (_TO_READING, 5.0),
@@ -104,9 +90,9 @@ STEPS: dict[State, Weighted[Step | None]] = {
     ),
     State.AT_PRODUCT: Weighted(
         [
-            (Step("click", Place.STAY, State.AT_PRODUCT), 28.0),
+            (Step("click", None, State.AT_PRODUCT), 28.0),
             (_TO_PRODUCT, 22.0),
-            (Step("add_to_cart", Place.STAY, State.ADDED), 16.0),
+            (Step("add_to_cart", None, State.ADDED), 16.0),
             (_TO_LISTING, 11.0),
             (_SEARCH, 7.0),
             (_LEAVE, 19.0),
@@ -114,22 +100,17 @@ STEPS: dict[State, Weighted[Step | None]] = {
     ),
     State.ADDED: Weighted([(_TO_CART, 54.0), (_TO_PRODUCT, 24.0), (_TO_LISTING, 9.0), (_LEAVE, 13.0)]),
     State.IN_CART: Weighted(
-        [
-            (_TO_CHECKOUT, 56.0),
-            (Step("click", Place.STAY, State.IN_CART), 14.0),
-            (_TO_PRODUCT, 12.0),
-            (_LEAVE, 18.0),
-        ]
+        [(_TO_CHECKOUT, 56.0), (Step("click", None, State.IN_CART), 14.0), (_TO_PRODUCT, 12.0), (_LEAVE, 18.0)]
     ),
     State.AT_CHECKOUT: Weighted(
         [
-            (Step("purchase", Place.CHECKOUT, State.BOUGHT), 64.0),
-            (Step("click", Place.STAY, State.AT_CHECKOUT), 14.0),
+            (Step("purchase", CHECKOUT, State.BOUGHT), 64.0),
+            (Step("click", None, State.AT_CHECKOUT), 14.0),
             (_TO_CART, 6.0),
             (_LEAVE, 16.0),
         ]
     ),
-    State.BOUGHT: Weighted([(_LEAVE, 60.0), (Step("page_view", Place.ORDERS, State.BROWSING), 30.0), (_TO_HOME, 10.0)]),
+    State.BOUGHT: Weighted([(_LEAVE, 60.0), (Step("page_view", ORDERS, State.BROWSING), 30.0), (_TO_HOME, 10.0)]),
 }
 
 # Median in milliseconds and spread (sigma) of the log-normal time that users spend on each kind of step.
@@ -141,15 +122,6 @@ _DURATIONS = {
     "purchase": (math.log(9000), 0.6),
 }
 _MAX_STEP_MS = 10 * 60 * 1000
-
-_FIXED_PAGES = {
-    Place.HOME: HOME,
-    Place.SEARCH: SEARCH,
-    Place.CART: CART,
-    Place.CHECKOUT: CHECKOUT,
-    Place.ORDERS: ORDERS,
-}
-_CHOSEN_PAGES = {Place.LISTING: LISTINGS, Place.READING: READINGS, Place.PRODUCT: PRODUCTS}
 
 
 @dataclass(slots=True)
@@ -202,7 +174,8 @@ class Crowd:
         return self._take(session, step, now)
 
     def _take(self, session: _Session, step: Step, now: int) -> Event:
-        session.page = self._page(step.place, session.page)
+        page = step.page.pick(self._random.random()) if isinstance(step.page, Weighted) else step.page
+        session.page = page or session.page
         session.state = step.state
         session.last_seen = now
         median, spread = _DURATIONS[step.event_type]
@@ -225,12 +198,6 @@ class Crowd:
         if self._formatted[0] != now:
             self._formatted = (now, format_milliseconds(now))
         return self._formatted[1]
-
-    def _page(self, place: Place, current: Page) -> Page:
-        chosen = _CHOSEN_PAGES.get(place)
-        if chosen is not None:
-            return chosen.pick(self._random.random())
-        return _FIXED_PAGES.get(place, current)
 
     def _replace(self, place: int, now: int) -> _Session:
         leaving = self._sessions[place]
