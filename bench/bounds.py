@@ -1,4 +1,4 @@
-"""What stays bounded: bytes on the partials topic, and the processor's memory.
+"""Bounds: bytes on the partials topic, and the processor's memory.
 
 `late`: 10,000 users in each of 6 partitions and one window, then a late event a second and partition. `names`: 12,000
 events with four names of 8 kB. `backlog`: five partitions are a day ahead of the sixth, 10,000 users in each window of
@@ -131,7 +131,7 @@ def _totals(cluster: Cluster, pipeline: Pipeline) -> list[int]:
 
 
 def _wait_for_windows(cluster: Cluster, pipeline: Pipeline, count: int) -> int:
-    """Wait for so many results; return how many there are."""
+    """Wait for this many results; return how many there are."""
     deadline = time.monotonic() + 300
     results = 0
     with cluster.reader(pipeline.metrics) as consumer:
@@ -144,7 +144,7 @@ def _wait_for_windows(cluster: Cluster, pipeline: Pipeline, count: int) -> int:
 
 
 def _bytes(cluster: Cluster, topic: str) -> int:
-    """What the topic's segments take on the broker's disk."""
+    """The size of the topic's segments on the broker's disk."""
     folders: Path = KEPT / "broker"
     return sum(each.stat().st_size for each in folders.rglob("*.log") if each.parent.name.startswith(f"{topic}-"))
 

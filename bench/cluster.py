@@ -1,7 +1,7 @@
 """The one broker that all benchmarks run against, and its topics.
 
-It is the embedded broker of `setup.sh --local` with a folder of its own, on a port that is free; its CPU time is never
-counted. Input topics stay from run to run: loading two million events takes longer than counting them.
+It is the embedded broker of `setup.sh --local` with its own folder, on a free port; its CPU time is never counted.
+Input topics stay from run to run: loading two million events takes longer than counting them.
 """
 
 import json
@@ -39,7 +39,7 @@ class Pipeline:
 
 
 class Cluster:
-    """What the benchmarks ask of the broker at `bootstrap_servers`."""
+    """Topics and groups on the broker at `bootstrap_servers`, as the benchmarks need them."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
@@ -47,13 +47,13 @@ class Cluster:
         self._config = {"bootstrap_servers": [broker.bootstrap_servers]}
 
     def load(self, dataset: Dataset, compression: str) -> str:
-        """Return the topic that holds the data set with that compression ("none", "lz4"); fill it when need be."""
+        """Return the topic that holds the data set with that compression ("none", "lz4"); fill it if needed."""
         topic = f"bench-{dataset.events}-{compression}"
         wanted = [Topic(topic, PARTITIONS, _FOR_EVER)]
         if not create_missing(self._config, wanted):
             if sum(self.ends(topic).values()) == dataset.records:
                 return topic
-            self.delete([topic])  # a loading that was interrupted
+            self.delete([topic])  # loading was interrupted
             create_missing(self._config, wanted)
         print(f"Loading {dataset.events:,} events into {topic}", flush=True)
         self._feed(topic, dataset, compression)
@@ -91,7 +91,7 @@ class Cluster:
                 time.sleep(0.05)
 
     def delete_output(self, sink: str) -> None:
-        """Delete a contestant's output topic and those that it made itself, which have its group's name in theirs."""
+        """Delete a contestant's output topic and its internal topics, which have its group's name in theirs."""
         with KafkaAdminClient(**self._config) as admin:
             self.delete([topic for topic in admin.list_topics() if sink in topic])
 
@@ -117,7 +117,7 @@ class Cluster:
             return {partition.partition: end for partition, end in consumer.end_offsets(partitions).items()}
 
     def lag(self, group_id: str, topic: str) -> int:
-        """How many records of the topic lie behind the group's committed offsets."""
+        """The number of records after the group's committed offsets."""
         with KafkaAdminClient(**self._config) as admin:
             groups = admin.list_group_offsets({group_id: None})
         committed = {each.partition: found.offset for each, found in groups[group_id].items() if each.topic == topic}
@@ -140,7 +140,7 @@ class Cluster:
 
 @contextmanager
 def running_cluster() -> Iterator[Cluster]:
-    """Start the broker, and stop it in the end, also when this program is told to end (SIGTERM)."""
+    """Start the broker, and stop it at the end, on SIGTERM too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("was told to end"))
     jars = kafka_jars(ROOT / ".local" / "kafka", lambda line: print(line, flush=True))
     with Broker(KEPT / "broker", java=find_java(), jars=jars) as broker:

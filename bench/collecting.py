@@ -1,9 +1,9 @@
-"""How many requests a collector answers, each once Kafka has acknowledged its events.
+"""How many requests a second a collector answers, each after Kafka has acknowledged its events.
 
-Beside one another: the collector as it is (Granian), the same application on uvicorn, and the endpoint as one writes it
-first, FastAPI with one awaited send for each event. The one that is measured has a core of its own; the load (wrk, from
-Debian's packages) and the broker share the others. Limits are off. Answers other than 2xx would fail the run, and the
-number of records in the topic is compared with that of the events answered.
+Compared are the collector as it is (Granian), the same application on uvicorn, and the obvious endpoint: FastAPI with
+one awaited send for each event. The measured process has a core of its own; the load (wrk, from Debian's packages) and
+the broker share the others. Limits are off. Answers other than 2xx would fail the run, and the number of records in the
+topic is compared with that of the events answered.
 """
 
 import argparse
@@ -36,7 +36,7 @@ _HALF_LOAD_PAUSE = 22
 
 @dataclass(frozen=True)
 class Contestant:
-    """`command` makes the command line from a port."""
+    """`command` returns the command line for a port."""
 
     name: str
     command: Callable[[int], Sequence[str | Path]]

@@ -1,8 +1,8 @@
-"""One run of one contestant: started on the data, watched until its results are complete, then told to end.
+"""One run of one contestant: started on the data, watched until its results are complete, then stopped.
 
-A run counts when the results of all windows are in its output topic and equal what was expected. CPU time and memory
-are those at the moment when the last result was read; the processor, which promises it, must also have committed to
-the end of the input by then.
+A run counts if the results of all windows are in its output topic and equal what was expected. CPU time and memory are
+those at the moment when the last result was read; the processor, which promises it, must also have committed to the end
+of the input by then.
 """
 
 import json
@@ -24,7 +24,7 @@ from workspace import BENCH, KEPT, PEERS_PYTHON, PYTHON
 
 _LONGEST_START = 60.0
 _SLOWEST = 4_000
-"""Events per second below which a run is given up."""
+"""Events per second below which a run is aborted."""
 
 _LOOK_MS = 50
 
@@ -34,7 +34,7 @@ class NotInstalled(Exception):
 
 
 class RunFailed(Exception):
-    """The contestant ended, took too long, or found other numbers."""
+    """The contestant ended, took too long, or had wrong results."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The events that all contestants count, and what they must find.
+"""The events that all contestants count, and the expected results.
 
 The events are those of the producer's simulated users, 5,000 of them, the same for the same number of events: one
 record of about 300 bytes after the other, at even distances over twenty minutes of event time (forty windows of 30 s),
@@ -6,8 +6,8 @@ each up to two seconds behind its place, so that the stream is slightly out of o
 `user_id <tab> event`. The record timestamps are the time of loading: event time lies in the past, so nothing is
 `future`, and no event is late.
 
-At its end each partition gets one more record ten minutes later, after which no processor has to wait for a clock to
-close the last window; windows from that time on do not count.
+Each partition ends with one more record ten minutes later, so that no processor has to wait for a clock to close the
+last window; windows from that time on do not count.
 """
 
 import json
@@ -53,7 +53,7 @@ class Dataset:
 
 
 def prepare(events: int) -> Dataset:
-    """Generate the data set, unless it is there already."""
+    """Generate the data set if it is missing."""
     lines, expected = KEPT / f"events-{events}.tsv", KEPT / f"expected-{events}.json"
     if not expected.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _generate(events: int, lines: Path) -> dict[str, dict[str, Any]]:
 
 
 class _Window:
-    """The plainest way to count, to which everybody's results are compared."""
+    """The simplest way to count, with which all results are compared."""
 
     def __init__(self) -> None:
         self._total = self._duration = 0

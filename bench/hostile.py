@@ -1,7 +1,7 @@
-"""What hostile clients can do to a collector, and to the visitors beside them.
+"""What hostile clients do to a collector and to other visitors.
 
-First visitors alone, one event each, at a steady rate; then the same visitors beside hostile requests of many kinds, as
-fast as those are answered, from a process of their own: fuzzed and cut bodies, wrong encodings, gzip bombs, deep and
+First visitors alone, one event each, at a steady rate; then the same visitors with hostile requests of many kinds, as
+fast as they are answered, from a process of their own: fuzzed and cut bodies, wrong encodings, gzip bombs, deep and
 huge JSON, oversized bodies and heads, bodies that never come, broken HTTP. Reported are the answers by status, the
 visitors' latencies in both, and the collector's memory. The limits are on, as they are by default. The collector has a
 core of its own.
@@ -262,7 +262,7 @@ async def _measure(process: Measured, port: int, count: int, clients: int) -> bo
 
 
 def main() -> int:
-    """Measure and print; the exit status is 1 when the collector broke a promise."""
+    """Measure and print; the exit status is 1 if the collector broke a promise."""
     parser = argparse.ArgumentParser(description="A collector under hostile requests.")
     parser.add_argument("--requests", type=int, default=100_000, help="hostile requests (default 100000)")
     parser.add_argument("--clients", type=int, default=8, help="that send them at the same time (default 8)")

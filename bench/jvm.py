@@ -1,6 +1,6 @@
-"""The Kafka Streams contestant: its jars from Maven Central and its class, made once below .local/bench/java.
+"""The Kafka Streams contestant: its jars from Maven Central and its class, built once below .local/bench/java.
 
-javac compiles when the machine has it, else Eclipse's compiler, which is a jar itself.
+javac compiles it if the machine has one, otherwise Eclipse's compiler, which is a jar.
 """
 
 import shutil
@@ -26,7 +26,7 @@ _COMPILER = "org.eclipse.jdt:ecj:3.40.0"
 
 
 def prepare() -> list[str | Path]:
-    """Fetch the jars and compile, unless that is done already; return the command that runs the contestant."""
+    """Download the jars and compile, if not done yet; return the command that runs the contestant."""
     java = find_java()
     jars = _jars("run", _RUN)
     source, classes = BENCH / "java" / f"{_MAIN}.java", KEPT / "java" / "classes"

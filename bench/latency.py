@@ -1,7 +1,7 @@
 """How long after a window's end its record is there, at 5,000 events a second: the 50th and 99th percentile.
 
 `record` is the timestamp of the metrics record, when it was written; `visible` is when a reader with read_committed got
-it, after its transaction. Both contain OUT_OF_ORDERNESS (5 s), which a window waits for events that come out of order.
+it, after its transaction. Both contain OUT_OF_ORDERNESS (5 s), which a window waits for out-of-order events.
 The first two windows, cut off by the start, and those that end less than 10 s before the last event do not count.
 """
 
@@ -80,7 +80,7 @@ def _latencies(cluster: Cluster, pipeline: Pipeline, windows: int) -> tuple[list
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
-    """The smallest value that at least so many percent of the values do not exceed (nearest rank)."""
+    """The percentile by nearest rank."""
     return sorted(values)[max(0, -(-len(values) * percent // 100) - 1)]
 
 

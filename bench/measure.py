@@ -1,4 +1,4 @@
-"""What a process and its children have used so far, from Linux' /proc, and a process that reports its progress.
+"""CPU and memory use of a process and its children, from Linux' /proc, and a process that reports its progress.
 
 CPU time is user and system time of the whole tree, in ticks of 10 ms, children that have ended included. Peak memory is
 the sum of the processes' largest resident sets (VmHWM), for a tree of several an upper bound.
@@ -27,7 +27,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Mark:
-    """What had been used when so many events were counted."""
+    """The use when this many events had been counted."""
 
     events: int
     usage: Usage
@@ -100,21 +100,21 @@ class Measured:
         return self._process.poll()
 
     def usage(self) -> Usage:
-        """What it has used so far."""
+        """Its use so far."""
         return usage_of(self.pid)
 
     def mark(self, events: int) -> None:
-        """Take note that it has counted so many events by now."""
+        """Record that it has counted this many events."""
         self.marks.append(Mark(events, self.usage()))
 
     def kill(self) -> None:
-        """End it and its children at once (SIGKILL)."""
+        """Kill it and its children (SIGKILL)."""
         if self.exit_status is None:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
     def stop(self, grace: float = 15.0) -> None:
-        """Ask it to end (SIGTERM), kill it after `grace` seconds."""
+        """Ask it to stop (SIGTERM), kill it after `grace` seconds."""
         if self.exit_status is None:
             self._process.terminate()
         try:

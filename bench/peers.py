@@ -1,6 +1,6 @@
 """Runs the processor and its peers on the same events and prints a table for each compression.
 
-Contestants alternate (a b c …, then again) so that a change of the machine's mood meets all of them; the table shows
+Contestants alternate (a b c …, then again) so that changes in the machine's speed affect all of them; the table shows
 medians.
 """
 
@@ -16,7 +16,7 @@ from workspace import BENCH, PYTHON, peers_are_missing
 
 
 def main() -> int:
-    """Run what the arguments say; the exit status is 1 when a contestant failed."""
+    """Run what the arguments say; the exit status is 1 if a contestant failed."""
     letters = [contestant.letter for contestant in CONTESTANTS]
     parser = argparse.ArgumentParser(description="The processor beside its peers, on the same events.")
     parser.add_argument("--events", type=int, default=2_000_000, help="how many events (default 2000000)")

@@ -1,4 +1,4 @@
-"""The processor under measurement: its process, and what its HTTP port says."""
+"""The measured processor: its process, and its health and metrics."""
 
 import time
 import urllib.error
@@ -30,7 +30,7 @@ def start_processor(cluster: Cluster, pipeline: Pipeline, http_port: int, **sett
 
 
 def wait_until_ready(process: Measured, http_port: int, within: float = 600.0) -> None:
-    """Wait until the replica is assigned and restored. Raises RuntimeError when it ends or takes longer."""
+    """Wait until the replica is assigned and restored. Raises RuntimeError if it ends or takes longer."""
     deadline = time.monotonic() + within
     while not _answers(f"http://127.0.0.1:{http_port}/readyz"):
         if process.exit_status is not None or time.monotonic() > deadline:
@@ -49,7 +49,7 @@ def wait_until_caught_up(cluster: Cluster, pipeline: Pipeline, *replicas: Measur
 
 
 def counted_events(http_port: int) -> int:
-    """How many events the replica says it has counted; 0 while it does not answer."""
+    """The replica's number of counted events; 0 while it does not answer."""
     return int(sample(http_port, "clickstream_streams_events_total"))
 
 

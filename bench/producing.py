@@ -1,8 +1,8 @@
-"""How many events a second a producer gets into Kafka, and how many for a second of CPU.
+"""How many events a second a producer sends to Kafka, and how many for a second of CPU.
 
-`clickstream-producer` is the complete command, at a rate that it cannot reach, generation of its users included; it
-spreads over several processes. The others send ready-made events from memory: kafka-python asynchronously, kafka-python
-with one acknowledgement after the other, and confluent-kafka.
+`clickstream-producer` is the complete command, at a rate that it cannot reach, including the generation; it uses
+several processes. The others send ready-made events from memory: kafka-python asynchronously, kafka-python with one
+acknowledgement after the other, and confluent-kafka.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""How long a processor takes to be back after kill -9 with one open window that holds five million events.
+"""How long a processor takes to recover after kill -9 with one open window of five million events.
 
 The window is a day long and nothing closes it. The processor counts everything and commits; it is killed, a new one is
-started at once, and the time until /readyz answers is taken. It consists of the start, of the wait until the group has
-given up the dead member (session timeout 10 s), and of the restore: every event of the open window is read again.
+started at once, and the time until /readyz answers is taken. It consists of the start, the wait until the group has
+removed the dead member (session timeout 10 s), and the restore: every event of the open window is read again.
 """
 
 import argparse

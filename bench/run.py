@@ -1,7 +1,7 @@
 """All benchmarks one after the other, each in a process of its own, and one report at the end: `make bench`.
 
-What each one measures is in its own file, and so are its options: `python bench/peers.py --help`. Options that are not
-known here are those of peers.py, which then runs alone: `make bench ARGS="--peers a,b --repeat 1"`.
+Each one's file says what it measures, and has its options: `python bench/peers.py --help`. Options that are not known
+here are those of peers.py, which then runs alone: `make bench ARGS="--peers a,b --repeat 1"`.
 """
 
 import argparse
@@ -19,14 +19,14 @@ _MACHINE_LINES = 2
 
 @dataclass(frozen=True)
 class Measurement:
-    """A script, the arguments that make it short, and a program that it cannot do without."""
+    """A script, the arguments of its short run, and a program that it requires."""
 
     name: str
     quick: tuple[str, ...]
     program: str = ""
 
 
-# The comparison with the peers comes last, so that its table is what one sees in the end.
+# The comparison with the peers comes last, so that its table is at the end of the output.
 _MEASUREMENTS = (
     Measurement("stages", ("--events", "200000")),
     Measurement("latency", ("--windows", "5")),
@@ -40,7 +40,7 @@ _MEASUREMENTS = (
 
 
 def main() -> int:
-    """Run what the arguments say; the exit status is 1 when a benchmark failed."""
+    """Run what the arguments say; the exit status is 1 if a benchmark failed."""
     names = [measurement.name for measurement in _MEASUREMENTS]
     parser = argparse.ArgumentParser(
         description="The benchmarks, with peers, and one report at the end (20 to 40 minutes on 2 cores).",
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def _run(name: str, arguments: Sequence[str]) -> tuple[int, list[str]]:
-    """The script's exit status and what it printed, which is shown meanwhile."""
+    """Run the script, show its output, and return exit status and output."""
     lines: list[str] = []
     with subprocess.Popen([PYTHON, BENCH / f"{name}.py", *arguments], stdout=subprocess.PIPE, text=True) as script:
         assert script.stdout is not None

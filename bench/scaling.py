@@ -1,12 +1,12 @@
-"""Whether work divides by partitions: 1, 2, 3 and 6 replicas of the processor on the same events.
+"""How work scales with partitions: 1, 2, 3 and 6 replicas of the processor on the same events.
 
-All replicas of a group are started at once on a topic that is full. Measured is what follows the moment in which all of
-them are ready: CPU time for an event, which should stay flat, and events per second of wall time, which can rise only
-as long as there are cores (the broker takes its share of them too).
+All replicas of a group are started at once on a topic that is full. Measured is the time after all of them are ready:
+CPU time for an event, which should stay flat, and events per second of wall time, which can rise only as long as there
+are cores (the broker takes its share of them too).
 
-More replicas than cores share them in turns of a few milliseconds, and each turn begins with a cache that the others
-have filled. So each number of replicas is measured twice: as the system shares the cores, and in turns of 100 ms
-(SCHED_RR, where that is allowed). What differs is the price of sharing a core, not of dividing the work.
+More replicas than cores share them in time slices of a few milliseconds, and each slice starts with a cache filled by
+the others. So each number of replicas is measured twice: with the system's scheduling, and with slices of 100 ms
+(SCHED_RR, if allowed). The difference is the cost of sharing a core, not of dividing the work.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def _may_have_long_turns() -> bool:
 def _give_long_turns(pids: list[int]) -> None:
     for pid in pids:
         for thread in Path(f"/proc/{pid}/task").iterdir():
-            with suppress(ProcessLookupError):  # threads that answer HTTP come and go
+            with suppress(ProcessLookupError):  # HTTP threads come and go
                 os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
 
 

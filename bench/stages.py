@@ -1,8 +1,8 @@
 """Where the processor's CPU time goes, in nanoseconds per event: fetch, CRC, decode, columns, counts.
 
-The same records go through one stage after the other, each with its own clock. Fetching reads the whole topic with the
+The same records pass through the stages one by one, each measured separately. Fetching reads the whole topic with the
 processor's own consumer and nothing else, with and without the check of the batches' CRCs; the other stages work on
-records in memory, in lists as the consumer hands them over. What peers.py measures beyond the sum is transactions and
+records in memory, in lists as the consumer returns them. What peers.py measures beyond the sum is transactions and
 partials, asyncio's turns, and the start.
 """
 

@@ -1,4 +1,4 @@
-"""What is printed: the machine, the versions, and a Markdown table of medians."""
+"""The report: the machine, the versions, and a Markdown table of medians."""
 
 import os
 import platform
@@ -48,14 +48,14 @@ def _versions(python: Path, packages: Sequence[str]) -> list[str]:
 
 
 def command() -> str:
-    """The command line, as one types it."""
+    """The command line, as typed."""
     return " ".join(["python", "bench/" + Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def contest_table(
     runs: Mapping[Contestant, Sequence[Run]], reasons: Mapping[Contestant, str], floors: Mapping[str, Sequence[float]]
 ) -> str:
-    """The medians of all runs, or the reason why there are none.
+    """The medians of all runs, or why there are none.
 
     How many times as fast (a) is: events per CPU second of the whole run, after warm-up, and the run's time on the
     clock. `floors` is mere decoding, events per CPU second by what an event becomes.

@@ -1,4 +1,4 @@
-"""Where the benchmarks keep what they make: below .local/bench of the repository, which git ignores."""
+"""The benchmarks' folder for generated files: .local/bench of the repository, which git ignores."""
 
 import sys
 from pathlib import Path
@@ -15,5 +15,5 @@ PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 
 
 def peers_are_missing() -> str:
-    """Say what to do when the peers are not installed; an empty text when they are."""
+    """Return what to do if the peers are not installed, "" if they are."""
     return "" if PEERS_PYTHON.exists() else "the peers are not installed: run `make bench`, which makes .venv-bench"

@@ -1,4 +1,4 @@
-"""The endpoint as one writes it first: FastAPI, and one awaited send for each event; runs in .venv-bench.
+"""The obvious endpoint: FastAPI with one awaited send for each event; runs in .venv-bench.
 
 Started by uvicorn: `uvicorn collect_fastapi:app`, with KAFKA_BOOTSTRAP_SERVERS and EVENTS_TOPIC in the environment.
 """

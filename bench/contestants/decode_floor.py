@@ -1,7 +1,7 @@
 """The floor: decoding the bytes of all events, already in memory, and nothing else. No Kafka.
 
 The command line gives the file of events. All of them are read first, then decoded batch by batch: into the fields that
-are counted, into all fields of an event, and into a dict as whoever has no type for them gets it.
+are counted, into all fields of an event, and into a dict, the result without a type.
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""What every contestant is told, and how it says how far it has come. Given in the environment by contest.py."""
+"""The job of a contestant, which contest.py gives in the environment, and its progress reports."""
 
 import os
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def read_job() -> Job:
 
 
 class Progress:
-    """Says when the first event and when half of them were counted; `due` is the next number to be told."""
+    """Reports when the first event and when half of them were counted; `due` is the next number to report."""
 
     def __init__(self, events: int) -> None:
         self._coming = [max(2, events // 2), events * 2]
@@ -41,5 +41,5 @@ class Progress:
 
     def tell(self, counted: int) -> None:
         """Print the mark; to be called when `counted` has reached `due`."""
-        os.write(1, f"progress {counted}\n".encode())  # Faust takes print() for its log
+        os.write(1, f"progress {counted}\n".encode())  # Faust redirects print() to its log
         self.due = self._coming.pop(0)

@@ -1,8 +1,8 @@
 """The loop that tutorials show: kstreams' `async for`, json.loads, dicts and sets, windows by the wall clock.
 
-It asks for the time at every event, begins a window at its first event and closes it at the first
-event after its end; its windows are therefore not the others', and only the sum of the events can be compared. The
-usual loop would never write its last window: here it is written when all events were counted.
+It reads the clock at every event, opens a window at its first event and closes it at the first event after its end. So
+its windows differ from the others', and only the sum of the events can be compared. The usual loop would never write
+its last window: here it is written when all events are counted.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The maps and sets that the Python peers count with, as one writes them by hand: dicts in, one JSON object out.
+"""The hand-written maps and sets with which the Python peers count: dicts in, one JSON object out.
 
 The result is that of the processor without `revision` and `approximate`.
 """
@@ -79,7 +79,7 @@ class Tally:
 class Windows:
     """Tumbling windows in event time over all partitions, in the memory of one process, without recovery.
 
-    Partitions are ordered but for two seconds, so a partition is done with a window when it has seen the one after the
+    Partitions are in order within two seconds, so a partition is done with a window when it has seen the one after the
     next; when all are, the window closes.
     """
 

@@ -1,4 +1,4 @@
-"""What makes the other tests easy: a real broker, apps as processes, generated streams and an independent count.
+"""Shared by all tests: a real broker, apps as processes, generated streams and an independent count.
 
-Nothing here knows how the pipeline works inside. In particular the offline count shares no code with it.
+Nothing here depends on how the pipeline works inside. In particular the offline count shares no code with it.
 """

@@ -1,4 +1,4 @@
-"""Asks an ASGI application without a server."""
+"""Sends requests to an ASGI application without a server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message
 
 @dataclass(frozen=True)
 class Answer:
-    """What the application answered; headers by their lower-case names."""
+    """A response of the application; headers by their lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -17,7 +17,7 @@ class Answer:
 
 
 async def ask(app: ASGIApp, target: str, method: str = "GET", **headers: str) -> Answer:
-    """Send a request as a server would; of `headers` the underscores are hyphens, and a host is given for all."""
+    """Send a request as a server would. Underscores in the names of `headers` become hyphens; `host` has a default."""
     path, _, query = target.partition("?")
     named = {"host": "localhost", **{name.replace("_", "-").lower(): text for name, text in headers.items()}}
     scope: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Certificates as a cluster's CA signs them, in PEM files."""
+"""Certificates signed by a cluster's CA, in PEM files."""
 
 import datetime
 import ipaddress

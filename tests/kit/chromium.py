@@ -16,7 +16,7 @@ def chromium() -> Iterator[Browser]:
     if program is None:
         skip("there is no Chromium on this machine; Debian and Ubuntu have it: apt-get install chromium")
     with sync_playwright() as playwright:
-        # In containers tests run as root, where Chromium's sandbox cannot be had; it only opens our own page.
+        # In containers tests run as root, where Chromium's sandbox is not available; it only opens our own page.
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
             yield browser

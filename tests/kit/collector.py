@@ -10,14 +10,14 @@ from kit.topics import PipelineTopics
 
 
 class Collector:
-    """A running collector. `app` is the process, asked on the admin port; `port` is the public one."""
+    """A running collector. `app` is its process with the admin port; `port` is the public one."""
 
     def __init__(self, app: App, port: int) -> None:
         self.app = app
         self.port = port
 
     def ingest(self, body: bytes, headers: Mapping[str, str] | None = None) -> int:
-        """POST /ingest; returns the status, 0 when there was no answer within 10 s."""
+        """POST /ingest; returns the status, 0 if there is no answer within 10 s."""
         return self._status("/ingest", body, {"Content-Type": "application/json", **(headers or {})})
 
     def pixel(self, query: str) -> int:

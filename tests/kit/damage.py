@@ -1,4 +1,4 @@
-"""Damage to record batches, as a disk does it or a faulty client: in a broker's file, or in any bytes.
+"""Damages record batches like a faulty disk or client: in a broker's file, or in any bytes.
 
 The layout is that of Kafka's record batches: an int64 offset, an int32 length that counts from byte 12, at byte 17 the
 CRC-32C of everything from byte 21 on, where the attributes are, whose lowest three bits name the codec.
@@ -17,28 +17,28 @@ Damage = Callable[[bytearray], None]
 
 
 def flip_a_bit(batch: bytearray) -> None:
-    """As a disk does: the checksum no longer fits."""
+    """Like a faulty disk: the checksum no longer matches."""
     batch[-1] ^= 1
 
 
 def break_the_header(batch: bytearray) -> None:
-    """The checksum no longer fits, and what the batch says of its last offset is nonsense."""
+    """The checksum no longer matches, and the last offset in the header is nonsense."""
     batch[23:27] = b"\x7f\xff\xff\xff"
 
 
 def break_the_length(batch: bytearray) -> None:
-    """Not covered by the checksum; the broker itself does not find the end of the batch any more."""
+    """The checksum does not cover it; the broker itself no longer finds the end of the batch."""
     batch[8:12] = b"\x00\x00\x00\x01"
 
 
 def name_an_unknown_codec(batch: bytearray) -> None:
-    """With a checksum that fits."""
+    """The checksum matches."""
     batch[_ATTRIBUTES + 1] |= _UNKNOWN_CODEC
     _sign(batch)
 
 
 def fill_with_nonsense(batch: bytearray) -> None:
-    """Nothing that could be unpacked, with a checksum that fits."""
+    """The checksum matches, but the content can't be decompressed."""
     batch[_RECORDS:] = bytes(range(1, 256)) * (len(batch) // 255) + bytes(len(batch) - _RECORDS)
     del batch[_length(batch) :]
     _sign(batch)

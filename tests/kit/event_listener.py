@@ -1,4 +1,4 @@
-"""A browser that takes server-sent events when the test says so."""
+"""A client of server-sent events that reads when the test says so."""
 
 import json
 import socket
@@ -31,7 +31,7 @@ class Listener:
         self.head = self._until(b"\r\n\r\n").decode().lower()
 
     def next(self, *names: str) -> Event:
-        """The next event of one of the names; others are passed over."""
+        """Return the next event with one of the names; others are skipped."""
         while True:
             lines = dict(
                 line.split(": ", 1) for line in self._until(b"\n\n").decode().splitlines() if not line.startswith(":")
@@ -40,7 +40,7 @@ class Listener:
                 return Event(lines["event"], json.loads(lines["data"]), lines.get("id", ""))
 
     def ended(self) -> bool:
-        """Whether the server has closed the connection, once all was read."""
+        """Read to the end; whether the server has closed the connection."""
         try:
             while self.socket.recv(1 << 16):
                 pass
@@ -49,7 +49,7 @@ class Listener:
         return True
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self.socket.close()
 
     def _until(self, end: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""Raw event values, valid and not, each with what must become of it.
+"""Raw event values, valid and invalid, each with its expected outcome.
 
 `reason` is None for a value that must be counted, otherwise the reason under which it must be in the dead letters. The
 expectations are those of a strict reader of docs/records.md: strings are strings, duration_ms is an integer >= 0,
-timestamps are RFC 3339 with an offset. Where that is silent, a comment says what was chosen.
+timestamps are RFC 3339 with an offset. Where the page does not decide, a comment says what was chosen.
 
 `valid_values` and `invalid_values` build the tables around one event time, so that all fall into a window of the
 test's choice. Those with reason `future` lie ahead of it.
@@ -19,7 +19,7 @@ _LARGE = 900_000
 
 @dataclass(frozen=True)
 class RawEvent:
-    """A record value and its fate. The name is for messages and test ids."""
+    """A record value and its expected outcome. The name is for messages and test ids."""
 
     name: str
     value: bytes | None
@@ -94,7 +94,7 @@ def valid_values(at: datetime) -> tuple[RawEvent, ...]:
         RawEvent("a whole float", event_value(at, duration_ms=2500.0)),
         RawEvent("an exponent", plain.replace(b"2500", b"25e2")),
         RawEvent("an exponent and a fraction", plain.replace(b"2500", b"2.500E+3")),
-        # What JSON.stringify makes of a text that was cut inside an emoji, in versions before 2019.
+        # The output of JSON.stringify before 2019 for a text that was cut inside an emoji.
         RawEvent("half a surrogate pair in an unknown field", plain[:-1] + rb',"title":"Great \ud83d"}'),
         RawEvent("half a surrogate pair deep in an unknown field", plain[:-1] + rb',"tags":[{"\ude00":["\uD83D"]}]}'),
         RawEvent("half a surrogate pair in a counted field", plain.replace(b"user_42", rb"user \ud83d")),
@@ -119,7 +119,7 @@ def valid_values(at: datetime) -> tuple[RawEvent, ...]:
 
 
 def invalid_values(at: datetime) -> tuple[RawEvent, ...]:
-    """Values that must be found in the dead letters, each under its reason."""
+    """Values that must be in the dead letters, each with its reason."""
     return (*_not_json(at), *_not_object(at), *_missing(at), *_wrong_types(at), *_bad_timestamps(at), *_future(at))
 
 
@@ -205,7 +205,7 @@ def _wrong_types(at: datetime) -> tuple[RawEvent, ...]:
         "{}": {},
         "a fraction": 2500.5,
         "negative": -1,
-        # Beyond 64 bits nobody's counter holds it.
+        # More than 64 bits: no counter can hold it.
         "2 to the 64th": 2**64,
         "10 to the 30th": 10**30,
     }

@@ -1,4 +1,4 @@
-"""A fake kubectl and helm with the answers that a test sets, for scripts whose decisions depend on the answers.
+"""Fake kubectl and helm whose answers a test sets, for scripts whose decisions depend on the answers.
 
 The PATH of the scripts has these two, bash, sed and coreutils, and nothing else. A call is recorded as the program and
 its arguments, separated by spaces.
@@ -70,7 +70,7 @@ done <"$FOLDER/rules"
 
 @dataclass(frozen=True)
 class Call:
-    """One call of kubectl or helm: what was read from standard input, and the files given with --values."""
+    """One call of kubectl or helm, with its standard input and the files given with --values."""
 
     call: str
     stdin: str
@@ -87,7 +87,7 @@ class Finished:
     calls: tuple[Call, ...]
 
     def called(self, pattern: str) -> list[Call]:
-        """The calls that match the regular expression, in order; not the questions whether they were allowed."""
+        """The calls that match the regular expression, in order, without those of `kubectl auth can-i`."""
         return [call for call in self.calls if re.search(pattern, call.call) and " auth can-i " not in call.call]
 
 
@@ -127,7 +127,7 @@ class FakeCluster:
         self._rules.insert(0, rule.name)
 
     def remove(self, program: str) -> None:
-        """Take kubectl or helm away."""
+        """Remove kubectl or helm from the PATH."""
         (self.folder / "bin" / program).unlink()
 
     def run(
@@ -229,7 +229,7 @@ CHANGING = r"^kubectl .*(create|apply|delete|label|patch) |^helm .*(upgrade|inst
 """The calls that change something, or would."""
 
 LISTENER = "get kafkas.*spec.kafka.listeners"
-"""The question for the listeners of a Kafka."""
+"""The query for the listeners of a Kafka."""
 
 MUTUAL = "mutual|9095|internal|true|tls|\n"
 """An answer: client certificates only."""
@@ -244,7 +244,7 @@ _KAFKA = (
 
 
 def processor_deployment(**settings: str) -> str:
-    """What Helm makes of the processor's chart, with these settings in its container's environment."""
+    """The processor's Deployment as Helm renders it, with these settings in its container's environment."""
     environment = {
         "EVENTS_TOPIC": "clickstream-events",
         "METRICS_TOPIC": "clickstream-metrics",

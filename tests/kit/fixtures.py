@@ -28,9 +28,9 @@ _MARKS = {
     "helm": "helm",
     "fresh_installation": "cluster",
 }
-"""The mark that a fixture gives to the tests that take it; make test-fast leaves out all of these tests."""
+"""The marker of a fixture's tests; make test-fast excludes all of them."""
 
-# How long an example takes says more about the machine than about the code.
+# The duration of an example depends more on the machine than on the code.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by what it needs beside Python."""
+    """Mark each test by what it needs besides Python."""
     for item in items:
         for mark in {_MARKS[fixture] for fixture in getattr(item, "fixturenames", ()) if fixture in _MARKS}:
             item.add_marker(mark)
@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def jars(pytestconfig: pytest.Config) -> tuple[Path, ...]:
-    """Kafka's jars, where ./setup.sh --local keeps them too; downloaded when they are not there."""
+    """Kafka's jars, in the folder that ./setup.sh --local uses too; downloaded if they are missing."""
     return jars_of(pytestconfig.getoption("kafka"), _ROOT / ".local" / "kafka")
 
 
@@ -62,14 +62,14 @@ def java() -> Path:
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory, java: Path, jars: tuple[Path, ...]) -> Iterator[Broker]:
-    """The broker that the tests of this run share. Do not stop it: names of topics and groups keep tests apart."""
+    """The broker shared by the tests of this run. Do not stop it: tests differ in the names of topics and groups."""
     with Broker(tmp_path_factory.mktemp("kafka"), java=java, jars=jars) as shared:
         yield shared
 
 
 @pytest.fixture
 def own_broker(tmp_path: Path, java: Path, jars: tuple[Path, ...]) -> Iterator[Broker]:
-    """A broker for one test alone, running, which may be stopped, killed, paused and restarted."""
+    """A running broker for one test, which may stop, kill, pause and restart it."""
     with Broker(tmp_path / "kafka", java=java, jars=jars) as owned:
         yield owned
 
@@ -92,7 +92,7 @@ def topics(make_topics: Callable[..., PipelineTopics]) -> PipelineTopics:
 
 @pytest.fixture
 def apps(tmp_path: Path) -> Iterator[Apps]:
-    """Starts apps as processes; all are ended after the test."""
+    """Starts apps as processes; all are killed after the test."""
     started = Apps(tmp_path / "logs")
     yield started
     started.close()

@@ -1,9 +1,8 @@
-"""Event streams as bad as real ones, the same for the same seed.
+"""Event streams as disordered as real ones, the same for the same seed.
 
-Events arrive evenly over the stream's span; the record timestamp is the arrival. Each event's own time lies behind its
-arrival by up to `disorder_ms`, so that a stream is out of order within that bound. Some are far behind (late), some far
-ahead (future), some are no events at all. Partitions are drawn without regard to the user, which puts every user into
-several of them.
+Events arrive evenly over the stream's span; the record timestamp is the arrival. Each event's own time is up to
+`disorder_ms` before its arrival, so a stream is out of order within that bound. Some are far behind (late), some far
+ahead (future), some are no events at all. Partitions are random, so every user is in several of them.
 """
 
 import random
@@ -22,7 +21,7 @@ _PAGES = tuple(f"/products/{number}" for number in range(12))
 
 @dataclass(frozen=True)
 class Shape:
-    """What a stream is like. All times in milliseconds; `start_ms` since the epoch.
+    """The properties of a stream. All times in milliseconds; `start_ms` since the epoch.
 
     `quiet` partitions get events only in the first third of the span, `empty` ones never. `late_ms` is how far the late
     ones lie behind and `future_ms` how far the future ones lie ahead of their arrival.

@@ -1,4 +1,4 @@
-"""Helm for the tests, and charts as it renders them, without a cluster.
+"""Helm for the tests, and the charts that it renders, without a cluster.
 
 Helm is taken from the PATH, else built from its Go module into .local/bin, which takes two minutes once.
 """
@@ -19,7 +19,7 @@ _MODULE = f"helm.sh/helm/v3/cmd/helm@{VERSION}"
 
 
 class HelmMissing(Exception):
-    """There is no Helm, and none can be built; the message says what was missing."""
+    """There is no Helm, and it can't be built; the message says what is missing."""
 
 
 def find_helm(directory: Path) -> Path:
@@ -88,7 +88,7 @@ class Charts:
         return self.run("template", release or chart, str(self.path(chart)), "--namespace", "kafka", *arguments)
 
     def objects(self, chart: str, *arguments: str, release: str | None = None) -> list[dict[str, Any]]:
-        """Return what `helm template` makes, hooks included. The same is rendered once."""
+        """Return the output of `helm template`, hooks included; cached."""
         asked = (chart, release or chart, *arguments)
         if asked not in self._rendered:
             done = self.template(chart, *arguments, release=release)

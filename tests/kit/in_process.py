@@ -1,4 +1,4 @@
-"""The collector without sockets and without Kafka: the application in this process, a producer that does as told."""
+"""The collector without sockets and Kafka: the application in this process, with a fake producer."""
 
 import asyncio
 import json
@@ -49,11 +49,11 @@ class FakeBuilder:
         return added
 
     def close(self) -> None:
-        """Take no more."""
+        """Accept no more records."""
         self._builder.close()
 
     def closed(self) -> bool:
-        """Whether it takes no more."""
+        """Whether it accepts no more records."""
         return bool(self._builder.closed())
 
     def _build(self) -> bytes:
@@ -62,7 +62,7 @@ class FakeBuilder:
 
 @dataclass
 class Sent:
-    """A batch that was sent; what is set on `acknowledged` is Kafka's answer."""
+    """A batch that was sent; `acknowledged` gets Kafka's answer."""
 
     topic: str
     partition: int
@@ -72,9 +72,9 @@ class Sent:
 
 @dataclass
 class FakeProducer:
-    """Takes batches, and acknowledges them at once while `answers`.
+    """Accepts batches, and acknowledges them at once while `answers`.
 
-    `errors` are raised by the next sends, one by each; `refusal` is what Kafka answers instead of an acknowledgement;
+    `errors` are raised by the next sends, one each; `refusal` is what Kafka answers instead of an acknowledgement;
     batches of more than `max_message_bytes` are too large for the topic.
     """
 
@@ -90,7 +90,7 @@ class FakeProducer:
         return FakeBuilder(self.batch_bytes)
 
     async def send_batch(self, builder: FakeBuilder, topic: str, *, partition: int) -> "asyncio.Future[None]":
-        """Take a batch and return the promise of its acknowledgement."""
+        """Accept a batch and return the future of its acknowledgement."""
         if self.errors:
             raise self.errors.pop(0)
         sent = Sent(topic, partition, builder.records, asyncio.get_running_loop().create_future())
@@ -121,7 +121,7 @@ class FakeProducer:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the application answered; headers by their lower-case names."""
+    """A response of the application; headers by their lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -133,14 +133,14 @@ class Reply:
         return json.loads(self.body)
 
     def error(self) -> str:
-        """What the answer says was wrong."""
+        """The error message in the answer."""
         value = self.json()
         assert value["status"] == "error", self
         return str(value["error"])
 
 
 class InProcess:
-    """Asks the application as an ASGI server would; `producer` is what it writes to."""
+    """Sends requests as an ASGI server would; the application writes to `producer`."""
 
     def __init__(self, settings: CollectorSettings, runner: asyncio.Runner) -> None:
         collector = Collector(settings)
@@ -155,11 +155,11 @@ class InProcess:
         self.connect()
 
     def connect(self) -> None:
-        """Kafka is there."""
+        """Kafka becomes available."""
         self._delivery.connect(self.producer)
 
     def disconnect(self) -> None:
-        """Kafka is away."""
+        """Kafka becomes unavailable."""
         self._delivery.connect(None)
 
     def close(self) -> None:
@@ -167,16 +167,16 @@ class InProcess:
         self._runner.run(self._delivery.close())
 
     def post(self, body: object, target: str = "/ingest", **headers: str) -> Reply:
-        """POST bytes, or what becomes JSON."""
+        """POST bytes, or a value encoded as JSON."""
         return self.ask("POST", target, body if isinstance(body, bytes) else json.dumps(body).encode(), **headers)
 
     def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Reply:
-        """Ask; of `headers` the underscores are hyphens, and without a user agent it is a browser's."""
+        """Send a request, by default as a browser. Underscores in the names of `headers` become hyphens."""
         named = {"user-agent": BROWSER, **{name.replace("_", "-").lower(): text for name, text in headers.items()}}
         return self.ask_raw(method, target, [body], [(name.encode(), text.encode()) for name, text in named.items()])
 
     def ask_raw(self, method: str, target: str, parts: list[bytes], headers: list[tuple[bytes, bytes]]) -> Reply:
-        """Ask with the body in parts, and with headers as they are; without parts the client leaves."""
+        """Send a request with the body in parts and unchanged headers; without parts the client disconnects."""
         return self._runner.run(self._ask(method, target, parts, headers))
 
     async def _ask(self, method: str, target: str, parts: list[bytes], headers: list[tuple[bytes, bytes]]) -> Reply:
@@ -223,7 +223,7 @@ def in_process(**environ: str) -> Iterator[InProcess]:
 
 
 class Clock:
-    """Seconds that rise when the test says so."""
+    """A clock in seconds that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The schemas of what the charts integrate with: KEDA, the Prometheus operator and the Gateway API.
+"""The schemas of the charts' integrations: KEDA, the Prometheus operator and the Gateway API.
 
 Each project publishes its custom resource definitions in its Go module, which `go mod download` fetches and keeps.
 """
@@ -29,7 +29,7 @@ _MODULES = {
 
 
 class DefinitionMissing(Exception):
-    """A definition cannot be had; the message says why."""
+    """A definition is not available; the message says why."""
 
 
 def is_integration(resource: Mapping[str, Any]) -> bool:
@@ -38,7 +38,7 @@ def is_integration(resource: Mapping[str, Any]) -> bool:
 
 
 def problems(resource: Mapping[str, Any]) -> list[str]:
-    """Return what an API server would refuse the resource for, unknown fields included. Raises DefinitionMissing."""
+    """Return why an API server would refuse the resource, unknown fields included. Raises DefinitionMissing."""
     group, version = str(resource["apiVersion"]).split("/")
     kind = str(resource["kind"])
     return [f"{kind} {each}" for each in structural_schema.problems(resource, _schema(group, version, kind))]

@@ -1,4 +1,4 @@
-"""What the repository holds, read from its folders: the apps, their charts and releases, and the topics.
+"""The repository's apps, charts, releases and topics, read from its folders.
 
 No test keeps a list of its own: an app that is added to apps/ and charts/ is found here.
 """

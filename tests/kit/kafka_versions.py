@@ -15,9 +15,9 @@ from kit.maven import fetch_jars
 
 
 def jars_of(version: str, directory: Path) -> tuple[Path, ...]:
-    """The jars of that version of Kafka, downloaded into `directory` when they are not there yet.
+    """The jars of that version of Kafka, downloaded into `directory` if they are not there yet.
 
-    They are compared with the lock each time; AssertionError when they differ.
+    They are compared with the lock each time; raises AssertionError if they differ.
     """
     if version == KAFKA_VERSION:
         return kafka_jars(directory)

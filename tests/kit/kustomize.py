@@ -13,7 +13,7 @@ _MODULE = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"
 
 
 class KustomizeMissing(Exception):
-    """There is no kustomize, and none can be built; the message says what was missing."""
+    """There is no kustomize, and it can't be built; the message says what is missing."""
 
 
 def find_kustomize(tools: Path) -> Kustomize:
@@ -34,7 +34,7 @@ def find_kustomize(tools: Path) -> Kustomize:
 
 @cache
 def build(kustomize: Kustomize, directory: Path) -> str:
-    """The manifests of a kustomization, built once. Raises AssertionError with what kustomize says."""
+    """The manifests of a kustomization, built once. Raises AssertionError with kustomize's message."""
     ran = subprocess.run([*kustomize, directory], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"kustomize build {directory}: {ran.stderr}"
     return ran.stdout

@@ -1,7 +1,7 @@
-"""The Lambda Runtime API, played on this machine: what AWS's runtime client asks for events and gives the answers to.
+"""A stand-in for the Lambda Runtime API, from which AWS's runtime client gets events and to which it sends the answers.
 
-See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Like Lambda it hands out one event at a time, and as
-there, `next` stays open until there is one.
+See https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Like Lambda it delivers one event at a time, and
+`next` stays open until there is one.
 """
 
 import json
@@ -25,7 +25,7 @@ _DEADLINE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What the function answered, and after how many seconds."""
+    """The function's answer, and after how many seconds it came."""
 
     status: int
     body: Any
@@ -59,7 +59,7 @@ class RuntimeApi:
         return self.take_answer(self.offer(event), time.monotonic())
 
     def offer(self, event: dict[str, Any]) -> str:
-        """Give the event out, as answer to a request that may be waiting already; return its id."""
+        """Offer the event to the next request, which may be waiting already; return its id."""
         request_id = str(uuid.uuid4())
         self._events.put((request_id, json.dumps(event).encode()))
         return request_id
@@ -76,7 +76,7 @@ class RuntimeApi:
         return Answer(payload["statusCode"], body, payload["headers"], time.monotonic() - begun)
 
     def next_event(self) -> tuple[str, bytes] | None:
-        """For the server: the next event; None when there will be no other."""
+        """For the server: the next event; None if there will be no more."""
         self._waiting.release()
         try:
             return self._events.get()
@@ -92,7 +92,7 @@ class RuntimeApi:
         self._answers.put((request_id, kind, payload))
 
     def close(self) -> None:
-        """Let a request for the next event end without one."""
+        """End a waiting request for the next event without one."""
         self._events.put(None)
 
 
@@ -128,14 +128,14 @@ def runtime_api() -> Iterator[RuntimeApi]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
         block_on_close = False
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            """A runtime that was killed while it waited takes no answer."""
+            """A runtime that was killed while it waited reads no answer."""
 
     with Server(("127.0.0.1", 0), Handler) as server:
         api.address = f"127.0.0.1:{server.server_address[1]}"

@@ -17,7 +17,7 @@ class LiveStream:
     """Sends `records`, whose timestamps rise and begin about now, in the background while the `with` block runs.
 
     A broker that is away for a while delays records and loses none. Leaving the block waits until all are written, and
-    raises when one was not.
+    raises if one was not.
     """
 
     def __init__(self, topics: PipelineTopics, records: Sequence[ToSend]) -> None:

@@ -1,7 +1,7 @@
-"""Writes requirements-wheels.json: which wheels the index has of each package in the lock files. `make lock` runs it.
+"""Writes requirements-wheels.json: the wheels that the index has of each package in the lock files. For `make lock`.
 
-The lock files hold hashes, which don't say what a file fits. uv tells each locked file's name; kept of it are the tags
-of wheels for a Python, system and processor that we support, no addresses. tests/test_lock_files.py judges them.
+The lock files hold hashes, which don't say what a file is for. uv knows each locked file's name; kept are the tags of
+wheels for a Python, system and processor that we support, no addresses. tests/test_lock_files.py checks them.
 """
 
 import json

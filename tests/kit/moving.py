@@ -1,4 +1,4 @@
-"""A bootstrap address that stays while the brokers behind it move, and what may stand at a broker's former address."""
+"""A bootstrap address that stays while the brokers behind it move, and what may be at a broker's previous address."""
 
 import socket
 import socketserver
@@ -26,7 +26,7 @@ class Entrance:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients begin."""
+        """The address for clients."""
         return f"127.0.0.1:{self.port}"
 
     def _forward(self, client: socket.socket) -> None:
@@ -42,7 +42,7 @@ class Entrance:
 
 
 class Stranger:
-    """Somebody else on `port` of 127.0.0.1 who accepts connections and answers each with `words`, or says nothing."""
+    """Another server on `port` of 127.0.0.1 that accepts connections and answers each with `words`, or not at all."""
 
     def __init__(self, port: int, words: bytes = b"") -> None:
         self._words = words
@@ -92,13 +92,13 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 class Void:
-    """A port of 127.0.0.1 where nobody answers a connection attempt, as behind a firewall that drops packets."""
+    """A port of 127.0.0.1 that does not answer connection attempts, as behind a firewall that drops packets."""
 
     def __init__(self, port: int = 0) -> None:
         self._server = socket.create_server(("127.0.0.1", port), backlog=0)
         self.port: int = self._server.getsockname()[1]
         self._waiting = []
-        for _ in range(4):  # what is not accepted fills the queue, and Linux drops what comes after
+        for _ in range(4):  # unaccepted connections fill the queue; Linux drops further ones
             client = socket.socket()
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", self.port))

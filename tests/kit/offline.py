@@ -1,8 +1,8 @@
-"""Count the events topic after the fact, without any of the pipeline's code, and compare.
+"""Recounts the events topic without any of the pipeline's code, and compares.
 
-The whole events topic is read; what lies in the dead letters (by source partition and offset) is left out; the rest is
+The whole events topic is read, without the records in the dead letters (by source partition and offset). The rest is
 counted per window with nothing but the standard library. The metrics topic must hold the same numbers in the last
-revision of each window, and no window in excess.
+revision of each window, and no other windows.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ Numbers = dict[str, object]
 
 
 class RecordedTopics(Protocol):
-    """The names of three topics, and what is in them, wherever they are; and a processor that works on them."""
+    """Three topics, their names and records, wherever they are, and the processor that works on them."""
 
     @property
     def events(self) -> str: ...
@@ -49,7 +49,7 @@ class RecordedTopics(Protocol):
 
     @property
     def group_id(self) -> str:
-        """The group of the processor whose results and dead letters are looked at."""
+        """The group of the processor whose results and dead letters are read."""
         ...
 
     def read(self, topic: str, isolation: str) -> list[Message]:
@@ -89,7 +89,7 @@ def count_offline(topics: RecordedTopics, window_seconds: int, by_arrival: bool 
 def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
     """The group's dead letters by (source partition, source offset); the collector's have none, they were no events.
 
-    Raises AssertionError when a record is there twice, or differs from its source in value or key.
+    Raises AssertionError if a record is there twice, or differs from its source in value or key.
     """
     sources = {(each.partition, each.offset): each for each in topics.read(topics.events, "read_uncommitted")}
     found: dict[tuple[int, int], Message] = {}
@@ -111,8 +111,8 @@ def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
 def read_metrics(topics: RecordedTopics) -> dict[str, Result]:
     """The last revision of each window by the group's processor, by window_start.
 
-    Raises AssertionError when a (window, revision) is there twice, when the revisions of a window are not 0, 1, 2, … in
-    the order in which they were written, or when the key is not window_start.
+    Raises AssertionError if a (window, revision) is there twice, if the revisions of a window are not 0, 1, 2, … in
+    the order in which they were written, or if the key is not window_start.
     """
     revisions: dict[str, list[Result]] = defaultdict(list)
     for message in topics.read(topics.metrics, "read_committed"):
@@ -134,7 +134,7 @@ def assert_equal_to_offline_count(
 ) -> dict[str, Result]:
     """Compare the topics' metrics with the offline count; returns the metrics.
 
-    Raises AssertionError with each field that differs, and when there is nothing to compare.
+    Raises AssertionError with each field that differs, and if there is nothing to compare.
     """
     expected = count_offline(topics, window_seconds, by_arrival)
     found = read_metrics(topics)

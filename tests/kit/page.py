@@ -1,4 +1,4 @@
-"""The consumer's page, served without Kafka: what it shows is what the test gives it."""
+"""The consumer's page, served without Kafka: it shows the windows that the test adds."""
 
 import http.client
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ NOW = 1_790_000_010_000
 
 
 class Site:
-    """The page, served on `port`; what it shows is what the test gives to `updates`."""
+    """The page, served on `port`; it shows the windows that the test adds to `updates`."""
 
     def __init__(self, port: int, updates: Updates, reference: WindowMetrics) -> None:
         self.port = port
@@ -39,7 +39,7 @@ class Site:
         return f"http://127.0.0.1:{self.port}/"
 
     def ready(self) -> None:
-        """What the feed does once it has read the topic to its end."""
+        """As the feed does once it has read the topic to its end."""
         self.updates.history_is_complete()
         self.updates.status("ready")
 

@@ -1,4 +1,4 @@
-"""Wait for something to become true, as briefly as possible and with an end."""
+"""Wait until something becomes true, or until a deadline."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ _Value = TypeVar("_Value")
 
 
 def eventually(condition: Callable[[], _Value], deadline_seconds: float, every: float = 0.05) -> _Value:
-    """Call `condition` until what it returns is true, and return that.
+    """Call `condition` until it returns a true value, and return that.
 
     An AssertionError inside `condition` means "not yet". After `deadline_seconds` AssertionError is raised with the
     last value, or with the last AssertionError.

@@ -1,4 +1,4 @@
-"""The apps as processes of their own, so that they can be stopped, paused and killed as in real life."""
+"""The apps as processes, so that tests can stop, pause and kill them."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ class App:
         self.child.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on (SIGCONT)."""
+        """Resume it (SIGCONT)."""
         self.child.send(signal.SIGCONT)
 
     def output(self) -> str:
@@ -50,14 +50,14 @@ class App:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def wait_for_output(self, text: str, deadline_seconds: float = 30.0) -> str:
-        """Wait until it has printed `text`; returns the output. Fails at once when it ends without."""
+        """Wait until it has printed `text`; returns the output. Fails at once if the app ends without it."""
 
         def printed() -> bool:
             ended = not self.child.running  # asked first: what it printed before its end must count
             if text in self.output():
                 return True
             if ended:
-                raise RuntimeError(f"{self.child.name} ended and had not printed {text!r}; {self.describe()}")
+                raise RuntimeError(f"{self.child.name} ended without printing {text!r}; {self.describe()}")
             return False
 
         eventually(printed, deadline_seconds)
@@ -92,7 +92,7 @@ class App:
 
 
 class Apps:
-    """Starts apps and, when the test is over, ends those that still run."""
+    """Starts apps, and kills those that still run after the test."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -102,8 +102,8 @@ class Apps:
         """Run `python -m <module> <arguments>`, e.g. "clickstream_streams.main".
 
         Settings are given as environment variables: `environ` (a test's topics: `topics.environ`), and single ones by
-        name, e.g. WINDOW_SIZE="5s". HTTP_PORT is a free port unless given. The environment of the test itself is
-        passed on without what would change an app's settings.
+        name, e.g. WINDOW_SIZE="5s". HTTP_PORT is a free port unless given. The test's own environment is passed on
+        without variables that would change an app's settings.
         """
         number = sum(app.child.name.startswith(module) for app in self._started) + 1
         chosen = {"HTTP_PORT": str(free_port()), **(environ or {}), **settings}
@@ -129,7 +129,7 @@ class Apps:
 def processes_naming(folder: Path, *, environment: bool = False) -> dict[int, str]:
     """The running processes whose command line names the folder, by process id; with `environment` that counts too.
 
-    Linux tells it in /proc, so that the tests need no package for it; elsewhere `ps` belongs to the system.
+    Read from /proc on Linux, so that the tests need no package; elsewhere from the system's `ps`.
     """
     if Path("/proc/self/cmdline").exists():
         found = {int(each.name): _described(each, environment) for each in Path("/proc").glob("[0-9]*")}
@@ -142,7 +142,7 @@ def processes_naming(folder: Path, *, environment: bool = False) -> dict[int, st
 
 
 def _described(process: Path, environment: bool) -> str:
-    """Command line, and environment if asked for; nothing for a process that has ended or is not ours to look at."""
+    """Command line, and environment if asked for; "" for a process that has ended or is not ours."""
     try:
         raw = (process / "cmdline").read_bytes() + ((process / "environ").read_bytes() if environment else b"")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
@@ -151,7 +151,7 @@ def _described(process: Path, environment: bool) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """What a process needs to run, with nothing in it that an app would take for a setting."""
+    """The variables that a process needs, without any that an app would read as a setting."""
     passed_on = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
     kept = {name: os.environ[name] for name in passed_on if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""The processor under test: started on a test's topics with short windows, and what can be asked of it."""
+"""The processor under test: started on a test's topics with short windows, with its output and metrics."""
 
 import json
 import time
@@ -28,7 +28,7 @@ SHORT_WINDOWS = {
 
 
 def start_processor(apps: Apps, topics: PipelineTopics, **settings: str) -> App:
-    """Start one replica with SHORT_WINDOWS, but for `settings`."""
+    """Start one replica with SHORT_WINDOWS, overridden by `settings`."""
     return apps.start("clickstream_streams.main", environ={**topics.environ, **SHORT_WINDOWS}, **settings)
 
 
@@ -38,7 +38,7 @@ def windows_announced(*replicas: App) -> list[str]:
 
 
 def sample(app: App, name: str, **labels: str) -> float:
-    """The sum of the app's /metrics samples of that name with those labels; 0 when there are none."""
+    """The sum of the app's /metrics samples of that name with those labels; 0 if there are none."""
     status, text = app.get("/metrics")
     assert status == 200, f"/metrics: {status} {text}"
     families = text_string_to_metric_families(text)
@@ -47,7 +47,7 @@ def sample(app: App, name: str, **labels: str) -> float:
 
 
 def dead_letter_reasons(topics: PipelineTopics) -> Counter[str]:
-    """How many dead letters there are of each reason."""
+    """The number of dead letters by reason."""
     return Counter(each.header("reason") for each in read_dead_letters(topics).values())
 
 
@@ -63,7 +63,7 @@ def expected_dead_letters(
 ) -> dict[tuple[int, int], str]:
     """The reason of each generated record that must be refused, by (partition, offset); the settings in milliseconds.
 
-    For records that are all there before the processor reads the first one, so that no clock plays a part: what is late
+    For records that are all there before the processor reads the first one, so that no clock matters: which are late
     follows from the largest min(event time, record timestamp) among the records before it in its partition.
     """
     start = datetime.fromtimestamp(shape.start_ms / 1000, UTC)
@@ -136,13 +136,13 @@ def minutes_ago(minutes: int) -> int:
 
 
 def regular_stream(start_ms: int, partitions: int = 6) -> list[ToSend]:
-    """A minute of events, out of order and none of them to be refused."""
+    """A minute of events, out of order, all of them valid."""
     shape = Shape(start_ms, span_ms=60_000, events=600, partitions=partitions, late=0, future=0, malformed=0)
     return generate(shape, seed=21)
 
 
 def wait_until_all_is_committed(topics: PipelineTopics) -> None:
-    """Wait until the processor has committed all that is in the events topic."""
+    """Wait until the processor has committed everything in the events topic."""
     servers = topics.bootstrap_servers
     eventually(lambda: committed(servers, topics.group_id, topics.events) == end_offsets(servers, topics.events), 60)
 

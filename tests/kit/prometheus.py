@@ -1,4 +1,4 @@
-"""A real Prometheus with its tools, and what can be asked of it."""
+"""A real Prometheus with its tools, and its API."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ _PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "amtool": "pr
 
 
 def monitoring_tool(name: str) -> Path:
-    """prometheus, promtool or amtool; skips the test where it is not installed."""
+    """prometheus, promtool or amtool; skips the test if it is not installed."""
     found = shutil.which(name)
     if found is None:
         skip(f"there is no {name}; Debian's package {_PACKAGES[name]} has it")
@@ -39,7 +39,7 @@ def run_tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[s
 def running_prometheus(
     directory: Path, targets: Mapping[str, str], *, rules: str = "groups: []\n", honored: tuple[str, ...] = ()
 ) -> Iterator[Prometheus]:
-    """A Prometheus that asks the targets (host:port by job) every second while the `with` block runs."""
+    """A Prometheus that scrapes the targets (host:port by job) every second while the `with` block runs."""
     prometheus = Prometheus(
         directory / "prometheus",
         executable=monitoring_tool("prometheus"),
@@ -58,7 +58,7 @@ def running_prometheus(
 
 
 def ask(prometheus: Prometheus, path: str, **parameters: str) -> Any:
-    """The `data` of an answer of Prometheus' API. Raises AssertionError with its message when it refuses."""
+    """The `data` of an answer of Prometheus' API. Raises AssertionError with its error message."""
     url = f"{prometheus.url.replace('localhost', '127.0.0.1')}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
     try:
         with urllib.request.urlopen(url, timeout=30) as answer:
@@ -69,19 +69,19 @@ def ask(prometheus: Prometheus, path: str, **parameters: str) -> Any:
 
 
 def query(prometheus: Prometheus, expression: str) -> list[dict[str, Any]]:
-    """The samples that an expression gives now, each with `metric` (its labels) and `value`."""
+    """The samples of an expression now, each with `metric` (its labels) and `value`."""
     found: list[dict[str, Any]] = ask(prometheus, "query", query=expression)["result"]
     return found
 
 
 def firing(prometheus: Prometheus) -> set[str]:
-    """The names of the alerts that fire."""
+    """The names of the firing alerts."""
     return {each["labels"]["alertname"] for each in ask(prometheus, "alerts")["alerts"] if each["state"] == "firing"}
 
 
 @contextmanager
 def serving(text: "str | Served") -> Iterator[str]:
-    """Serve a text as /metrics while the `with` block runs; yields host:port. A `Served` can be changed meanwhile."""
+    """Serve a text, or a `Served` that can change, as /metrics while the `with` block runs; yields host:port."""
     served = text if isinstance(text, Served) else Served(text)
 
     class Handler(BaseHTTPRequestHandler):
@@ -94,7 +94,7 @@ def serving(text: "str | Served") -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

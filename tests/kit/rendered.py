@@ -1,4 +1,4 @@
-"""Clickstream's charts as they render: which there are, and reading what they make."""
+"""Clickstream's charts: which there are, and the objects that they render."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ def chart(app: str) -> str:
 
 
 def rendered(charts: Charts, app: str, *arguments: str) -> list[Object]:
-    """What the chart of an app makes in its usual release, hooks included."""
+    """The objects of an app's chart in its usual release, hooks included."""
     return charts.objects(chart(app), *arguments, release=RELEASES[app])
 
 
 def variant_objects(charts: Charts, variant: str) -> list[Object]:
-    """What a chart makes of one of the values files in its ci/ folder."""
+    """The objects of a chart with one of the values files in its ci/ folder."""
     app = variant.split("/")[0].removeprefix("clickstream-")
     return rendered(charts, app, "--values", str(SOURCE / variant))
 
@@ -63,5 +63,5 @@ def container(charts: Charts, app: str, *arguments: str) -> Object:
 
 
 def environment(found: Object) -> dict[str, str]:
-    """The environment of a container; what has no value of its own is empty."""
+    """The environment of a container; variables without a literal value are empty."""
     return {each["name"]: each.get("value", "") for each in found["env"]}

@@ -1,8 +1,8 @@
-"""A Kafka that asks for a password and checks rights, with the users that KafkaUser manifests describe.
+"""A Kafka with passwords and ACLs, whose users come from KafkaUser manifests.
 
-It does with a manifest what Strimzi's user operator does: SCRAM-SHA-512 credentials, and an ACL for each operation of
-each rule. And it tells which rights were asked for: StandardAuthorizer writes each decision to an audit log, which is
-part of the broker's log here.
+It handles a manifest as Strimzi's user operator does: SCRAM-SHA-512 credentials, and an ACL for each operation of each
+rule. And it records which rights were used: StandardAuthorizer writes each decision to an audit log, which is part of
+the broker's log here.
 """
 
 import re
@@ -57,7 +57,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Decision:
-    """What a user asked for, by which request, and whether it was allowed."""
+    """A right that a request of a user needed, and whether it was granted."""
 
     user: str
     right: Right
@@ -114,7 +114,7 @@ class SecuredKafka(AbstractContextManager["SecuredKafka"]):
         self.broker.stop()
 
     def add_user(self, name: str, password: str, rights: Iterable[Right]) -> None:
-        """Make the user with these rights and no others."""
+        """Create the user with exactly these rights."""
         with self._admin() as admin:
             admin.alter_user_scram_credentials(
                 [UserScramCredentialUpsertion(name, ScramMechanism.SCRAM_SHA_512, password)]
@@ -133,11 +133,11 @@ class SecuredKafka(AbstractContextManager["SecuredKafka"]):
         }
 
     def log_size(self) -> int:
-        """How many bytes the audit log has, to be given to `decisions` later."""
+        """The size of the audit log in bytes, for `decisions`."""
         return self.broker.log.stat().st_size
 
     def decisions(self, since: int) -> set[Decision]:
-        """What all users but the administrator have asked for since the log had so many bytes."""
+        """The decisions about all users except the administrator since the log had this size."""
         found = set()
         for match in _DECISION.finditer(self.broker.log.read_bytes()[since:].decode(errors="replace")):
             resource = match["kind"][0].lower() + match["kind"][1:]

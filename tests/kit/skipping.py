@@ -1,4 +1,4 @@
-"""Skipping a test for what a machine does not have. CI has everything, so there it is a failure."""
+"""Skips a test that needs what the machine lacks. CI has everything, so there it fails."""
 
 import os
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""What clickstream.js meets: a site whose pages hold it, and a collector that does as the test says.
+"""A site with clickstream.js, and a fake collector that answers as the test says.
 
 Two servers on two ports are two origins, as in production.
 """
@@ -22,7 +22,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the collector does with a request. `drop`: it ends the connection without a word."""
+    """The collector's answer to a request. `drop`: it closes the connection without one."""
 
     status: int = 200
     retry_after: int | None = None
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass
 class Taken:
-    """A request to /ingest. `status` is what it was answered, 0 until then; it `came` at this time.monotonic()."""
+    """A request to /ingest. `status` is the answer's, 0 until then; `came` is its time.monotonic()."""
 
     path: str
     query: Mapping[str, str]
@@ -44,7 +44,7 @@ class Taken:
 
 @dataclass
 class FakeCollector:
-    """Serves the snippet and takes events; `answer` decides about each request, from its events."""
+    """Serves the snippet and accepts events; `answer` chooses the answer to each request from its events."""
 
     port: int
     answer: Callable[[Sequence[Event]], Answer] = lambda events: Answer()
@@ -61,16 +61,16 @@ class FakeCollector:
         return f"http://127.0.0.1:{self.port}"
 
     def answers(self, status: int, retry_after: int | None = None) -> None:
-        """Answer every request so from now on."""
+        """Give this answer to every request from now on."""
         self.answer = lambda events: Answer(status, retry_after)
 
     def drops(self) -> None:
-        """End every connection without an answer from now on."""
+        """Close every connection without an answer from now on."""
         self.answer = lambda events: Answer(drop=True)
 
     @contextmanager
     def hanging(self) -> Iterator[None]:
-        """Answer nothing within this block; afterwards all that waits is answered."""
+        """Answer nothing within this block; waiting requests are answered after it."""
         self._going_on.clear()
         try:
             yield
@@ -78,17 +78,17 @@ class FakeCollector:
             self._going_on.set()
 
     def sent(self, event_type: str | None = None) -> list[Event]:
-        """The events of all requests, repeats included, whatever they were answered."""
+        """The events of all requests, repeats included, whatever the answer."""
         return [each for taken in list(self.requests) for each in _only(event_type, taken.events)]
 
     def stored(self, event_type: str | None = None) -> list[Event]:
-        """The events that were answered 2xx, each as often as that happened."""
+        """The events that were answered 2xx, repeats included."""
         answered = [taken for taken in list(self.requests) if 200 <= taken.status < 300]
         return [each for taken in answered for each in _only(event_type, taken.events)]
 
 
 class WebSite:
-    """A site of which every path is a page; `collector` is where its snippet comes from."""
+    """A site where every path is a page; its snippet comes from `collector`."""
 
     def __init__(self, port: int, collector: FakeCollector) -> None:
         self.port = port
@@ -104,7 +104,7 @@ class WebSite:
         return f"http://127.0.0.1:{self.port}"
 
     def page(self, query: str) -> bytes:
-        """A page as it is now; with `plain` as the query, without the snippet."""
+        """The current page; without the snippet if the query is `plain`."""
         tag = f'<script src="{self.collector.url}/clickstream.js" defer {self.attributes}></script>'
         head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Page</title>{self.head}'
         return f"{head}{'' if query == 'plain' else tag}</head><body>{self.body}</body></html>".encode()
@@ -138,7 +138,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that has gone is no error."""
+        """A browser that has disconnected is no error."""
 
 
 @contextmanager
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def reply(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)

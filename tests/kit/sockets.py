@@ -1,4 +1,4 @@
-"""The TCP connections of this machine's processes, as Linux tells them in /proc."""
+"""The TCP connections of this machine's processes, from Linux' /proc."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ class Connection:
 
 
 def connections_of(pid: int) -> set[Connection]:
-    """The TCP sockets that a process has open, whatever became of their other ends."""
+    """The TCP sockets that a process has open, whatever the state of their other ends."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
             kind, _, number = str(descriptor.readlink()).partition(":")
-        except FileNotFoundError:  # closed meanwhile
+        except FileNotFoundError:  # just closed
             continue
         if kind == "socket":
             inodes.add(number.strip("[]"))

@@ -1,4 +1,4 @@
-"""Events at a steady pace until told to stop, and how late the windows that they are in were announced."""
+"""Events at a steady rate until stopped, and the delay after which their windows were announced."""
 
 import json
 import threading
@@ -18,9 +18,9 @@ _DEADLINE_SECONDS = 120.0
 
 
 class SteadyStream:
-    """Sends 25 events/s of now, to one partition after the other, while the `with` block runs.
+    """Sends 25 current events/s, to one partition after the other, while the `with` block runs.
 
-    A broker that does not answer is given up after 3 s. Leaving the block waits until all events are written.
+    Waits at most 3 s for a broker that does not answer. Leaving the block waits until all events are written.
     """
 
     def __init__(self, topics: PipelineTopics, partitions: int = 6) -> None:

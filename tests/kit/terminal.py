@@ -41,7 +41,7 @@ class Terminal:
         os.write(self._master, _CTRL_C)
 
     def hang_up(self) -> None:
-        """Close the terminal: the kernel sends SIGHUP, and further output fails."""
+        """Close the terminal: the kernel sends SIGHUP, and further writes fail."""
         os.close(self._master)
         self._master = -1
 
@@ -63,17 +63,17 @@ class Terminal:
             assert time.monotonic() < deadline, f"no {text!r} in {deadline_seconds:g} s; shown:\n{shown}"
 
     def wait_for_exit(self, deadline_seconds: float) -> int:
-        """Wait for the program's end and return its exit status. Raises AssertionError when it does not end."""
+        """Wait for the program's end and return its exit status. Raises AssertionError if it does not end."""
         deadline = time.monotonic() + deadline_seconds
         while self.process.poll() is None:
-            self._read(0.1)  # a full terminal would hold it up
+            self._read(0.1)  # a full terminal would block it
             shown = self._output.decode(errors="replace")
             assert time.monotonic() < deadline, f"still running after {deadline_seconds:g} s; shown:\n{shown}"
         self._read(0.0)
         return self.process.returncode
 
     def close(self) -> None:
-        """Kill the program if it still runs, and give the terminal back."""
+        """Kill the program if it still runs, and close the terminal."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -81,7 +81,7 @@ class Terminal:
             self.hang_up()
 
     def _read(self, seconds: float) -> None:
-        """Take what is there, waiting up to so many seconds for the first of it."""
+        """Read what is there, waiting up to so many seconds for the first byte."""
         if self._master < 0:
             time.sleep(seconds)
             return
@@ -97,9 +97,9 @@ class Terminal:
 
 
 def _take_the_terminal() -> None:
-    """What the program does before it starts: the terminal is its own, and so are the signals that a shell hands on.
+    """Run in the child before the program: take the terminal, and restore the signals that a shell would pass on.
 
-    Who runs the tests may ignore SIGHUP (nohup), and what is ignored stays so in every child.
+    The tests may run with SIGHUP ignored (nohup), and children inherit ignored signals.
     """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -1,4 +1,4 @@
-"""A Kafka of three brokers that are its controllers too, each record on all three, as in production."""
+"""A Kafka of three brokers that are also its controllers, each record on all three, as in production."""
 
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -15,7 +15,7 @@ _NODES = (1, 2, 3)
 class ThreeBrokers(AbstractContextManager["ThreeBrokers"]):
     """The brokers by node id. For a with statement.
 
-    The controller gives up a broker that is frozen after 9 s, Kafka's default, unless `properties` say otherwise.
+    The controller fences a frozen broker after 9 s, Kafka's default, unless `properties` say otherwise.
     """
 
     def __init__(self, directory: Path, *, java: Path, jars: tuple[Path, ...], **properties: str) -> None:
@@ -70,11 +70,11 @@ class ThreeBrokers(AbstractContextManager["ThreeBrokers"]):
         return next(int(each["leader_id"]) for each in partitions if each["partition_index"] == partition)
 
     def group_coordinator(self, group_id: str) -> int:
-        """The node id of the group's coordinator: who leads the partition of its commits."""
+        """The node id of the group's coordinator, the leader of its partition of __consumer_offsets."""
         return self.leader("__consumer_offsets", _partition_of(group_id))
 
     def transaction_coordinator(self, transactional_id: str) -> int:
-        """The node id of the coordinator of the id's transactions: who leads the partition of their states."""
+        """The node id of the id's transaction coordinator, the leader of its partition of __transaction_state."""
         return self.leader("__transaction_state", _partition_of(transactional_id))
 
     def controller(self) -> int:

@@ -1,4 +1,4 @@
-"""A Kafka that is reached by TLS and asks for a client's certificate, whose own certificate can be replaced."""
+"""A Kafka with mutual TLS, whose own certificate can be replaced."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,8 +11,8 @@ from clickstream_local.ports import free_port
 class TlsKafka(AbstractContextManager["TlsKafka"]):
     """A broker with a TLS listener; its plain listener is the administrator's. For a with statement.
 
-    It shows the server's certificate of the folder that it was given last, and lets in clients whose certificate the CA
-    of one of the `trusted` folders signed (for the folders see `write_certificates`).
+    It presents the server's certificate of the last folder given, and accepts clients whose certificate was signed by
+    the CA of one of the `trusted` folders (see `write_certificates`).
     """
 
     def __init__(self, directory: Path, *trusted: Path, java: Path, jars: tuple[Path, ...]) -> None:

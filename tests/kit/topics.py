@@ -1,4 +1,4 @@
-"""Topics of a test, what is in them, and how far a group has come."""
+"""Topics of a test, their records, and the progress of a group."""
 
 import time
 import uuid
@@ -25,7 +25,7 @@ class PipelineTopics:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The settings that make an app use them; GROUP_ID is the processor's group, which a consumer shows."""
+        """The settings of an app that uses them; GROUP_ID is the processor's group, whose results a consumer shows."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "EVENTS_TOPIC": self.events,
@@ -46,13 +46,13 @@ class PipelineTopics:
         return replace(self, group_id=group_id)
 
     def read(self, topic: str, isolation: str) -> "list[Message]":
-        """All records of one of the topics up to its present end."""
+        """All records of one of the topics up to its current end."""
         return read_all(self.bootstrap_servers, topic, isolation)
 
 
 @dataclass(frozen=True)
 class Message:
-    """A record as it was read. `timestamp` is the record timestamp in milliseconds since the epoch."""
+    """A record that was read. `timestamp` is the record timestamp in milliseconds since the epoch."""
 
     topic: str
     partition: int
@@ -71,7 +71,7 @@ class Message:
 
 @dataclass(frozen=True)
 class ToSend:
-    """A record to be written. Without a partition the key decides, without a timestamp it is now."""
+    """A record to write. Without a partition the key decides; the timestamp is now by default."""
 
     value: bytes | None
     key: bytes | None = None
@@ -81,11 +81,11 @@ class ToSend:
 
 
 def create_topics(bootstrap_servers: str, partitions: int = 6, **configs: str) -> PipelineTopics:
-    """Create four topics with new names, configured as in production but for two things.
+    """Create four topics with new names, configured as in production with two exceptions.
 
-    Nothing is ever deleted for its age: with the default retention the records of a test that uses old timestamps are
-    gone before they are read. And the events topic has `partitions` partitions and the topic settings `configs`
-    (underscores for dots: max_message_bytes="2000000").
+    Retention is unlimited: with the default the records of a test with old timestamps are deleted before they are read.
+    The events topic has `partitions` partitions and the topic settings `configs` (underscores for dots:
+    max_message_bytes="2000000").
     """
     prefix = f"t{uuid.uuid4().hex[:10]}"
     names = (f"{prefix}-events", f"{prefix}-metrics", f"{prefix}-partials", f"{prefix}-dead-letters")
@@ -102,7 +102,7 @@ def create_topics(bootstrap_servers: str, partitions: int = 6, **configs: str) -
 
 
 def send(bootstrap_servers: str, topic: str, records: list[ToSend]) -> list[tuple[int, int]]:
-    """Write the records in order and return (partition, offset) of each. Raises when one was not taken."""
+    """Write the records in order and return (partition, offset) of each. Raises if one was refused."""
     producer = KafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", linger_ms=5, max_request_size=8 << 20)
     try:
         futures = [
@@ -124,7 +124,7 @@ def send(bootstrap_servers: str, topic: str, records: list[ToSend]) -> list[tupl
 
 
 def read_all(bootstrap_servers: str, topic: str, isolation: str = "read_committed") -> list[Message]:
-    """All records of the topic up to its present end (for read_committed: the last stable offset), by partition."""
+    """All records of the topic up to its current end (for read_committed: the last stable offset), by partition."""
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         isolation_level=isolation,
@@ -146,7 +146,7 @@ def _read(consumer: KafkaConsumer, partitions: list[TopicPartition]) -> list[Mes
     ends: dict[TopicPartition, int] = consumer.end_offsets(partitions)
     messages: list[Message] = []
     deadline = time.monotonic() + _DEADLINE_SECONDS
-    # The position also moves over what is not returned: aborted records and the markers of transactions.
+    # The position also passes what is not returned: aborted records and transaction markers.
     while unread := [each for each in partitions if consumer.position(each) < ends[each]]:
         assert time.monotonic() < deadline, f"not read to the end within {_DEADLINE_SECONDS:g} s: {unread} of {ends}"
         for polled, records in consumer.poll(timeout_ms=100).items():
@@ -168,7 +168,7 @@ def committed(bootstrap_servers: str, group_id: str, topic: str) -> dict[int, in
             try:
                 offsets = admin.list_group_offsets(group_id)[group_id]
             except (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError):
-                # A new broker makes the topic of all groups' commits when the first group is asked for, and reads it
+                # A new broker creates __consumer_offsets when the first group is requested, and loads it
                 # before it answers.
                 if time.monotonic() >= deadline:
                     raise
@@ -191,7 +191,7 @@ def end_offsets(bootstrap_servers: str, topic: str) -> dict[int, int]:
 
 
 def lag(bootstrap_servers: str, group_id: str, topic: str) -> dict[int, int | None]:
-    """Per partition how many offsets the group is behind; None where it has committed nothing."""
+    """Per partition how many offsets the group is behind; None if it has committed nothing."""
     commits = committed(bootstrap_servers, group_id, topic)
     ends = end_offsets(bootstrap_servers, topic)
     return {each: end - commits[each] if each in commits else None for each, end in sorted(ends.items())}

@@ -1,6 +1,6 @@
 """`python -m kit.wrong_clock MODULE`: an app on a machine whose wall clock is CLOCK_AHEAD_S seconds ahead.
 
-The monotonic clock is not concerned, as when a time service has set a wrong time.
+The monotonic clock is unaffected, as when a time service has set a wrong time.
 """
 
 import os
