@@ -15,7 +15,7 @@ images go to the registry, for amd64 and arm64 where the builder can build both;
 
 All are built on the same base image: a tag is resolved to its digest first, by docker's buildx or by skopeo, where one
 of them is there. With --pin nothing is built; the digest is written into the Dockerfiles, to be committed, so that
-every build has that base until it is pinned anew.
+every build has that base until it is pinned again.
 
   REGISTRY      where the images will live (localhost); 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team
   TAG           their tag (the version in apps/core)

@@ -25,7 +25,7 @@ wait_until_ready() {
                 fail "$(kind_of "$resource") $name can't become Ready: see above"
             elif [ "$state" = silence ] && [ $((SECONDS - began)) -ge "$LONGEST_SILENCE" ]; then
                 explain_silence "$resource" "$name"
-                fail "no operator takes notice of $(kind_of "$resource") $name: see above"
+                fail "no operator is reconciling $(kind_of "$resource") $name: see above"
             elif [ -n "$TROUBLE" ]; then
                 explain_trouble
                 fail "$(kind_of "$resource") $name can't become Ready ($(in_words "$state")): see above"

@@ -77,7 +77,7 @@ def test_an_operator_that_says_nothing_is_not_waited_for_to_the_end(cluster: Fak
     finished = cluster.source("LONGEST_SILENCE=0", 'wait_until_ready "$KAFKAS" data-on-eks')
     assert finished.status == 1
     assert "no Deployment of Strimzi's operator is to be seen in this cluster" in finished.error
-    assert "no operator takes notice of Kafka data-on-eks" in finished.error
+    assert "no operator is reconciling Kafka data-on-eks" in finished.error
 
 
 @pytest.mark.parametrize(
