@@ -76,7 +76,7 @@ CONTESTANTS = (
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Collectors beside one another.")
+    parser = argparse.ArgumentParser(description="Compares collectors.")
     parser.add_argument("--seconds", type=int, default=10, help="how long each load lasts (default 10)")
     chosen = parser.parse_args()
     if missing := peers_are_missing():

@@ -22,11 +22,11 @@ from measure import Mark, Measured, Usage
 from processor import counted_events, processor_command, start_processor
 from workspace import BENCH, KEPT, PEERS_PYTHON, PYTHON
 
-_LONGEST_START = 60.0
-_SLOWEST = 4_000
+_START_TIMEOUT_S = 60.0
+_MIN_EVENTS_PER_S = 4_000
 """Events per second below which a run is aborted."""
 
-_LOOK_MS = 50
+_POLL_MS = 50
 
 
 class NotInstalled(Exception):
@@ -185,11 +185,11 @@ def _finished(process: Measured, dataset: Dataset, ended: Usage) -> Run:
 
 def _await_results(process: Measured, cluster: Cluster, dataset: Dataset, topic: str, *, exact: bool) -> Usage:
     """Return what the process had used when its last result was there. Raises RunFailed."""
-    deadline = process.started.wall + _LONGEST_START + dataset.events / _SLOWEST
+    deadline = process.started.wall + _START_TIMEOUT_S + dataset.events / _MIN_EVENTS_PER_S
     found: dict[str, dict[str, Any]] = {}
     with cluster.reader(topic) as consumer:
         while True:
-            for record in decoded(consumer.poll(timeout_ms=_LOOK_MS)):
+            for record in decoded(consumer.poll(timeout_ms=_POLL_MS)):
                 result = json.loads(record.value)
                 found[result["window_start"]] = result
             usage = process.usage()

@@ -29,8 +29,8 @@ from workspace import KEPT, PYTHON
 
 _CORE = 0
 _VISITORS_RATE = 100
-_QUIET_SECONDS = 15.0
-_PATIENCE = 20.0
+_QUIET_S = 15.0
+_ANSWER_TIMEOUT_S = 20.0
 _HELD = 200
 _TURNS = 4
 _EVENT = {"event_type": "page_view", "page_url": "/products/laptop", "user_id": "u", "session_id": "s"}
@@ -156,7 +156,7 @@ _KINDS: tuple[Callable[[Generator], bytes], ...] = (
 )
 
 
-async def _answer(port: int, request: bytes, patience: float = _PATIENCE) -> str:
+async def _answer(port: int, request: bytes, patience: float = _ANSWER_TIMEOUT_S) -> str:
     """Send the bytes on a connection of their own; return the answer's status, or how the connection ended."""
     try:
         async with asyncio.timeout(patience):
@@ -228,7 +228,7 @@ def _attack_in_turns(port: int, count: int, clients: int, told: "Queue[Counter[s
 async def _measure(process: Measured, port: int, count: int, clients: int) -> bool:
     quiet: list[float] = []
     quiet_seen: Counter[str] = Counter()
-    await _visit(port, _QUIET_SECONDS, None, quiet, quiet_seen)
+    await _visit(port, _QUIET_S, None, quiet, quiet_seen)
     rest = process.usage().peak_bytes
     beside: list[float] = []
     beside_seen: Counter[str] = Counter()

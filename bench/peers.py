@@ -18,7 +18,7 @@ from workspace import BENCH, PYTHON, peers_are_missing
 def main() -> int:
     """Run what the arguments say; the exit status is 1 if a contestant failed."""
     letters = [contestant.letter for contestant in CONTESTANTS]
-    parser = argparse.ArgumentParser(description="The processor beside its peers, on the same events.")
+    parser = argparse.ArgumentParser(description="Compares the processor with its peers on the same events.")
     parser.add_argument("--events", type=int, default=2_000_000, help="how many events (default 2000000)")
     parser.add_argument("--compression", choices=("none", "lz4", "both"), default="both")
     parser.add_argument("--peers", default=",".join(letters), help=f"which, of {','.join(letters)} (default all)")

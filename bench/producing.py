@@ -24,7 +24,7 @@ _BEYOND_REACH = "100000"
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="Producers beside one another.")
+    parser = argparse.ArgumentParser(description="Compares producers.")
     parser.add_argument("--seconds", type=int, default=20, help="how long each one sends (default 20)")
     chosen = parser.parse_args()
     if missing := peers_are_missing():

@@ -77,7 +77,7 @@ def served_page(
 ) -> Iterator[Site]:
     """Serve the page, on a free port unless given; windows that are added are the `reference` with other bounds.
 
-    Without `visitors` nobody has a limit.
+    Without `visitors` there is no limit.
     """
     port = port or free_port()
     updates = Updates(heartbeat_seconds)
