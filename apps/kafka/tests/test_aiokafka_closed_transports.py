@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import uvloop
+from aiokafka import TopicPartition
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 
+from clickstream_kafka.errors import FatalError
 from clickstream_kafka.patches import aiokafka_closed_transports
+from clickstream_kafka.stable_offsets import stable_offsets
 
 
 @pytest.fixture
@@ -55,3 +58,26 @@ def test_writing_to_a_connection_that_broke_is_an_error_that_aiokafka_retries(se
         return bool(connection.connected())
 
     assert not uvloop.run(scenario())
+
+
+class OldCoordinator:
+    """An admin client's connection to brokers that know OffsetFetch up to version 5, as Kafka 2.4 does."""
+
+    def __init__(self, connection: AIOKafkaConnection) -> None:
+        connection._versions = {9: (0, 5)}
+        self._connection = connection
+        self._client = self
+
+    async def find_coordinator(self, group_id: str) -> int:
+        return 0
+
+    async def send(self, node_id: int, request: Any) -> Any:
+        return await self._connection.send(request)
+
+
+@pytest.mark.usefixtures("patched")
+async def test_a_request_that_the_brokers_are_too_old_for_is_no_broken_connection() -> None:
+    connection = await broken_connection()
+    with pytest.raises(FatalError, match=r"2\.5 or newer is needed"):
+        await stable_offsets(OldCoordinator(connection), "group", [TopicPartition("events", 0)])
+    connection.close()

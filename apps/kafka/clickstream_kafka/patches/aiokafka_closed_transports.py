@@ -28,7 +28,7 @@ def _converting_errors(send: Callable[..., Any]) -> Callable[..., Any]:
     def sending(connection: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return send(connection, *arguments, **options)
-        except KafkaError:  # a RuntimeError too
+        except (KafkaError, NotImplementedError):  # RuntimeErrors too; the second is for a broker that is too old
             raise
         except RuntimeError as error:
             connection.close(reason=CloseReason.CONNECTION_BROKEN)
