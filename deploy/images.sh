@@ -2,8 +2,6 @@
 # Builds the apps' images from the Dockerfile, with the first of docker, podman and buildah that works here.
 set -euo pipefail
 
-BUILDERS=(docker podman buildah)
-
 usage() {
     cat <<'TEXT'
 Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/images.sh [option ...])
@@ -31,12 +29,7 @@ TEXT
 # The apps, one per line: packages that have a command. The others are libraries; they are in the images of the apps
 # that need them.
 apps() {
-    local file
-    for file in apps/*/pyproject.toml; do
-        [[ $'\n'$(<"$file") == *$'\n[project.scripts]\n'* ]] || continue
-        file=${file#apps/}
-        echo "${file%/pyproject.toml}"
-    done
+    grep -l '^\[project\.scripts\]$' apps/*/pyproject.toml | cut -d/ -f2
 }
 
 fail() {
@@ -55,16 +48,11 @@ works() {
 # Prints the builder's name, or says of each why it is out.
 choose_builder() {
     local candidate said reasons=''
-    case ${BUILDER-} in
-        '' | docker | podman | buildah) ;;
-        *) fail "BUILDER=$BUILDER: expected docker, podman or buildah" 2 ;;
-    esac
-    for candidate in ${BUILDER:-"${BUILDERS[@]}"}; do
+    for candidate in ${BUILDER:-docker podman buildah}; do
         if ! command -v "$candidate" >/dev/null; then
             reasons+=$'\n'"  $candidate is not installed"
         elif said=$(works "$candidate" 2>&1 >/dev/null </dev/null); then
-            echo "$candidate"
-            return
+            echo "$candidate" && return
         else
             reasons+=$'\n'"  $candidate does not work: ${said##*$'\n'}"
         fi
@@ -77,10 +65,6 @@ version() {
     sed -n 's/^__version__ = "\(.*\)"$/\1/p' apps/core/clickstream_core/__init__.py
 }
 
-revision() {
-    git describe --always --exclude '*' --abbrev=40 --dirty 2>/dev/null || echo unknown
-}
-
 # Origin as an address that a reader can open. One that is a path of this machine says nothing, and credentials stay here.
 source_address() {
     local origin
@@ -88,31 +72,30 @@ source_address() {
     sed -nE -e 's#\.git/?$##' -e 's#^(ssh://)?git@([^:/]+)[:/]#https://\2/#' -e 's#^(https?://)([^/@]*@)?#\1#p' <<<"$origin"
 }
 
-# Exactly what the three builders would refuse later, with a longer explanation.
-check_names() {
+# check_values REGISTRY TAG: exactly what the builders would refuse later, with a longer explanation
+check_values() {
     local part='[a-z0-9]+([._-]+[a-z0-9]+)*'
     [[ $1 =~ ^$part(:[0-9]+)?(/$part)*$ ]] ||
         fail "REGISTRY=$1: expected a registry and perhaps a path, in lower case and without https://" 2
     [[ $2 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] ||
         fail "TAG=$2: expected letters, digits and _ . -, at most 128, not beginning with . or -" 2
+    [[ ${PLATFORMS-} =~ ^(linux/(amd64|arm64)(,linux/(amd64|arm64))?)?$ ]] ||
+        fail "PLATFORMS=$PLATFORMS: expected linux/amd64, linux/arm64, or both with a comma" 2
+    [[ ${BUILDER-} =~ ^(docker|podman|buildah)?$ ]] || fail "BUILDER=$BUILDER: expected docker, podman or buildah" 2
 }
 
-# both_platforms BUILDER: amd64 and arm64, if the builder says that it can build both here; else nothing
+# both_platforms BUILDER: amd64 and arm64, if the builder says that it can build both here; else nothing and a warning
 both_platforms() {
     local said=''
     case $1 in
-        docker)
-            said=$(docker buildx inspect --bootstrap 2>/dev/null </dev/null) || said=''
-            # Without containerd's image store the driver "docker" builds for one platform at a time.
-            if [[ $said =~ Driver:\ +docker($'\n'|$) ]]; then
-                [[ $(docker info --format '{{.DriverStatus}}' 2>/dev/null) == *containerd* ]] || said=''
-            fi
-            ;;
-        podman)
-            said=$(podman info --format 'linux/{{.Host.Arch}} {{.Host.EmulatedArchitectures}}' 2>/dev/null) || said=''
-            ;;
-    esac
-    [[ $said != *linux/amd64* || $said != *linux/arm64* ]] || echo linux/amd64,linux/arm64
+        docker) said=$(docker buildx inspect --bootstrap 2>/dev/null </dev/null) ;;
+        podman) said=$(podman info --format 'linux/{{.Host.Arch}} {{.Host.EmulatedArchitectures}}' 2>/dev/null) ;;
+    esac || said=''
+    # Without containerd's image store the driver "docker" builds for one platform at a time.
+    if [[ $said =~ Driver:\ +docker($'\n'|$) && $(docker info --format '{{.DriverStatus}}') != *containerd* ]]; then said=''; fi
+    if [[ $said == *linux/amd64* && $said == *linux/arm64* ]]; then echo linux/amd64,linux/arm64 && return; fi
+    echo "images.sh: for this machine's architecture only: $1 does not say that it can build for amd64 and arm64 here;" \
+        "PLATFORMS=linux/amd64,linux/arm64 makes it try" >&2
 }
 
 # The base image that the Dockerfile names
@@ -129,8 +112,7 @@ digest_of() {
     if [ -z "$digest" ] && command -v skopeo >/dev/null; then
         digest=$(skopeo inspect --no-tags --format '{{.Digest}}' "docker://$1" 2>/dev/null </dev/null) || digest=''
     fi
-    [[ $digest =~ ^sha256:[0-9a-f]{64}$ ]] || return 0
-    echo "$digest"
+    [[ ! $digest =~ ^sha256:[0-9a-f]{64}$ ]] || echo "$digest"
 }
 
 # pinned IMAGE: the image with its digest; without one as it is, and a warning
@@ -142,21 +124,6 @@ pinned() {
         echo "images.sh: the digest of $1 can't be found out here (by docker buildx or skopeo), so what the tag means" \
             "today is taken; PYTHON_IMAGE=$1@sha256:... pins it" >&2
     echo "$1${digest:+@$digest}"
-}
-
-# make_room BUILDER IMAGE: a list of that name would be added to, and an image be in the way of one
-make_room() {
-    { "$1" manifest rm "$2" || "$1" rmi "$2" || true; } >/dev/null 2>&1 </dev/null
-}
-
-# list BUILDER IMAGE...: each with its size, as the builder keeps it
-list() {
-    local image sizes builder=$1
-    shift
-    for image in "$@"; do
-        sizes=$("$builder" images --format '{{.Size}}' "$image") # one for each name that the same image has
-        printf '  %-60s %s\n' "$image" "${sizes%%$'\n'*}"
-    done
 }
 
 # Write the digest of the base image into the Dockerfiles.
@@ -173,8 +140,8 @@ pin() {
 }
 
 main() {
-    local registry tag builder platforms base app image argument push='' name=--tag options=() build images=() began=$SECONDS
-    local send
+    local registry tag builder platforms base app image argument sizes push='' options=() images=() began=$SECONDS
+    local build send name=--tag list='' # the last two for images of several platforms, which podman and buildah keep as a list
     cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
     case ${1-} in
         -h | --help) usage && return ;;
@@ -185,20 +152,11 @@ main() {
         if [ "$argument" = --push ]; then push=yes; else options+=("$argument"); fi
     done
 
-    registry=${REGISTRY:-localhost}
-    tag=${TAG:-$(version)}
-    platforms=${PLATFORMS-}
-    check_names "$registry" "$tag"
-    [[ $platforms =~ ^(linux/(amd64|arm64)(,linux/(amd64|arm64))?)?$ ]] ||
-        fail "PLATFORMS=$platforms: expected linux/amd64, linux/arm64, or both with a comma" 2
+    registry=${REGISTRY:-localhost} tag=${TAG:-$(version)} platforms=${PLATFORMS-}
+    check_values "$registry" "$tag"
     [ -z "$push" ] || [ "$registry" != localhost ] || fail "--push needs a REGISTRY to push to" 2
     builder=$(choose_builder)
-    if [ -n "$push" ] && [ -z "$platforms" ]; then
-        platforms=$(both_platforms "$builder")
-        [ -n "$platforms" ] ||
-            echo "images.sh: for this machine's architecture only: $builder does not say that it can build for amd64 and" \
-                "arm64 here; PLATFORMS=linux/amd64,linux/arm64 makes it try" >&2
-    fi
+    [ -z "$push" ] || [ -n "$platforms" ] || platforms=$(both_platforms "$builder")
     send=("$builder" push)
     case $builder in
         docker) build=(docker ${push:+buildx} build ${push:+--push}) ;;
@@ -206,41 +164,34 @@ main() {
         buildah) build=(buildah bud --layers) ;; # without --layers it forgets every step
     esac
     if [[ $platforms == *,* && $builder != docker ]]; then
-        name=--manifest # these two keep images of several platforms as a list
-        send=("$builder" manifest push --all)
+        name=--manifest list=docker:// send=("$builder" manifest push --all)
     fi
-    build+=(${platforms:+--platform "$platforms"} --build-arg "VERSION=$(version)"
-        --build-arg "REVISION=${REVISION:-$(revision)}" --build-arg "SOURCE=${SOURCE:-$(source_address)}")
     base=$(pinned "${PYTHON_IMAGE:-$(base_image)}")
-    build+=(--build-arg "PYTHON_IMAGE=$base")
+    build+=(${platforms:+--platform "$platforms"} --build-arg "PYTHON_IMAGE=$base" --build-arg "VERSION=$(version)"
+        --build-arg "REVISION=${REVISION:-$(git describe --always --exclude '*' --abbrev=40 --dirty 2>/dev/null || echo unknown)}"
+        --build-arg "SOURCE=${SOURCE:-$(source_address)}")
     echo "On $base${platforms:+, for $platforms}"
 
     for app in $(apps); do
         image=$registry/clickstream-$app:$tag
         echo "Building $image with $builder"
-        [ "$name" = --tag ] || make_room "$builder" "$image"
+        # A list of that name would be added to, and an image be in the way of one.
+        [ -z "$list" ] || { "$builder" manifest rm "$image" || "$builder" rmi "$image" || true; } >/dev/null 2>&1 </dev/null
         "${build[@]}" --build-arg "APP=$app" "$name" "$image" ${options[@]+"${options[@]}"} . </dev/null ||
             fail "$builder did not build $image: the lines above say why"
+        [ -z "$push" ] || [ "$builder" = docker ] || "${send[@]}" "$image" ${list:+"$list$image"} </dev/null ||
+            fail "$builder did not push $image: the lines above say why"
         images+=("$image")
     done
-    if [ -n "$push" ] && [ "$builder" != docker ]; then
-        for image in "${images[@]}"; do
-            "${send[@]}" "$image" "docker://$image" </dev/null || fail "$builder did not push $image: the lines above say why"
-        done
-    fi
 
     printf '\nBuilt%s with %s in %s s:\n' "${push:+ and pushed}" "$builder" "$((SECONDS - began))"
-    if [ -n "$push" ]; then
-        printf '  %s\n' "${images[@]}"
-    else
-        list "$builder" "${images[@]}"
-    fi
-    if [ "$registry" != localhost ] && [ -z "$push" ]; then
-        printf '\nSend them to the registry, or build with --push:\n'
-        for image in "${images[@]}"; do
-            echo "  ${send[*]} $image$([ "$name" = --tag ] || echo " docker://$image")"
-        done
-    fi
+    for image in "${images[@]}"; do
+        sizes=$([ -n "$push" ] || "$builder" images --format '{{.Size}}' "$image") # one for each name of the same image
+        printf '  %-60s %s\n' "$image" "${sizes%%$'\n'*}"
+    done
+    [ -z "$push" ] && [ "$registry" != localhost ] || return 0
+    printf '\nSend them to the registry, or build with --push:\n'
+    for image in "${images[@]}"; do echo "  ${send[*]} $image${list:+ $list$image}"; done
 }
 
 main "$@"

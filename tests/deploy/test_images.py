@@ -104,7 +104,7 @@ def machine(tmp_path: Path) -> Machine:
         (checkout / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, checkout / file)
     path.mkdir()
-    for tool in ("bash", "dirname", "git", "sed"):
+    for tool in ("bash", "cut", "dirname", "git", "grep", "sed"):
         found = shutil.which(tool)
         assert found is not None, f"{tool} is needed to run this test"
         (path / tool).symlink_to(found)
@@ -358,7 +358,7 @@ def test_docker_pushes_for_both_architectures_where_it_can(machine: Machine, sai
     for name, call in zip(PUSHED, done.builds, strict=True):
         assert call.startswith(f"docker <buildx> <build> <--push> <--platform> <{BOTH}>")
         assert call.endswith(f"<--tag> <{name}> <--sbom=true> <.>")
-        assert f"  {name}\n" in done.output
+        assert f"  {name} " in done.output
     assert "Built and pushed with docker" in done.output
     assert "Send them" not in done.output
     assert "architecture" not in done.error
@@ -385,13 +385,13 @@ def test_a_builder_of_one_architecture_pushes_that_and_says_so(
     assert f"PLATFORMS={BOTH}" in done.error
 
 
-def test_podman_pushes_both_architectures_when_all_are_built(machine: Machine) -> None:
+def test_podman_pushes_a_list_of_both_architectures(machine: Machine) -> None:
     machine.install("podman")
     done = machine.images("--push", REGISTRY=REGISTRY, INFO="linux/amd64 [linux/arm linux/arm64]")
     assert done.status == 0, done.error
     assert "<--push>" not in " ".join(done.builds)
     pushes = [f"podman <manifest> <push> <--all> <{name}> <docker://{name}>" for name in PUSHED]
-    assert done.calls[-len(APPS) :] == pushes
+    assert [call for call in done.calls if "<push>" in call] == pushes
 
 
 def test_a_push_that_fails_is_named(machine: Machine) -> None:
@@ -399,7 +399,7 @@ def test_a_push_that_fails_is_named(machine: Machine) -> None:
     done = machine.images("--push", REGISTRY=REGISTRY, PLATFORMS="linux/amd64", PUSHES="1")
     assert done.status == 1
     assert f"buildah did not push {PUSHED[0]}" in done.error
-    assert f"buildah <push> <{PUSHED[0]}> <docker://{PUSHED[0]}>" in done.calls
+    assert f"buildah <push> <{PUSHED[0]}>" in done.calls
     assert "pushed with" not in done.output
 
 
