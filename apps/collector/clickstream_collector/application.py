@@ -127,7 +127,7 @@ class _Root:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with answering("other", send) as answer:
             if scope["method"] not in ("GET", "HEAD"):
-                raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
+                raise Refused(405, f"{scope['method']} is not allowed here; use GET", {"Allow": "GET, HEAD"})
             await answer(Answer(200, b"" if scope["method"] == "HEAD" else _HERE, _PLAIN_TEXT))
 
 

@@ -101,7 +101,7 @@ async def _received(receive: Receive, arriving: Arriving) -> bytes:
     try:
         while True:
             if message["type"] == "http.disconnect":
-                raise Refused(400, "the body broke off before its end", {"Connection": "close"})
+                raise Refused(400, "the body is incomplete", {"Connection": "close"})
             part = message.get("body", b"")
             parts.append(part)
             size += len(part)
@@ -126,7 +126,9 @@ def _unpacked(body: bytes) -> bytes:
     if len(unpacked) > MAX_BODY_BYTES:
         raise _too_large()
     if not unpacker.eof or unpacker.unused_data:
-        raise Refused(400, f"the body is not gzip: it {'goes on after the end' if unpacker.eof else 'ends too early'}")
+        raise Refused(
+            400, f"the body is not gzip: it {'continues after its end' if unpacker.eof else 'ends too early'}"
+        )
     return unpacked
 
 

@@ -50,7 +50,7 @@ class Ingest:
                         raise Refused(403, "pages of this origin may not send here (ALLOWED_ORIGINS)")
                     await answer(Answer(204, headers=preflight(headers)))
                 case method:
-                    raise Refused(405, f"{method} is not allowed here; POST is", {"Allow": "POST, OPTIONS"})
+                    raise Refused(405, f"{method} is not allowed here; use POST", {"Allow": "POST, OPTIONS"})
 
     async def _post(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
         peer = scope["client"][0] if scope.get("client") else ""

@@ -63,7 +63,7 @@ def parse(body: bytes) -> Any:
             raise _not_json(error) from error
         elements = cut
     if len(elements) > MAX_EVENTS:
-        raise Refused(413, f"the array has more than {MAX_EVENTS} events; that many are allowed at once")
+        raise Refused(413, f"the array has more than {MAX_EVENTS} events, which is the limit")
     return elements
 
 

@@ -200,7 +200,7 @@ class Pipeline:
 
 def _too_much(kind: str, what: str, seconds: int, events: int) -> TryAgain:
     instruments.LIMITED.labels(kind if what == "events" else f"{kind}_{what}").inc(events)
-    return TryAgain(429, f"too many {what} of this {kind}; come again in {seconds} s", seconds)
+    return TryAgain(429, f"too many {what} from this {kind}; retry in {seconds} s", seconds)
 
 
 def _sent_at(text: str) -> int:
@@ -214,4 +214,4 @@ def _encoded(event: Any) -> bytes:
     try:
         return encode_collected(event)
     except UnicodeEncodeError as error:
-        raise NotAnEvent("wrong_type", f"a text is not Unicode: {error.reason}") from error
+        raise NotAnEvent("wrong_type", f"a string is not valid Unicode: {error.reason}") from error

@@ -34,7 +34,7 @@ class Pixel:
         headers = fields(scope["headers"])
         async with answering("pixel", send) as answer:
             if scope["method"] not in ("GET", "HEAD"):
-                raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
+                raise Refused(405, f"{scope['method']} is not allowed here; use GET", {"Allow": "GET, HEAD"})
             if scope["method"] == "HEAD":
                 await answer(Answer(200, headers=_IMAGE.headers))
                 return

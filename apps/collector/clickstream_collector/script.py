@@ -32,7 +32,7 @@ class File:
         headers = fields(scope["headers"])
         async with answering(self._endpoint, send) as answer:
             if scope["method"] not in ("GET", "HEAD"):
-                raise Refused(405, f"{scope['method']} is not allowed here; GET is", {"Allow": "GET, HEAD"})
+                raise Refused(405, f"{scope['method']} is not allowed here; use GET", {"Allow": "GET, HEAD"})
             known = elements(headers, b"if-none-match")
             if "*" in known or self._etag in (tag.removeprefix("W/").encode("latin-1") for tag in known):
                 await answer(Answer(304, headers=self._headers))

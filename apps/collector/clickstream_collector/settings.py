@@ -177,7 +177,7 @@ class CollectorSettings:
     visitor_secret: Password | None = setting(
         "VISITOR_SECRET",
         parse=Password,
-        help="what visitors without an id of their own are told apart by; the same for all replicas",
+        help="secret for the ids of visitors who have none of their own; the same for all replicas",
     )
     visitor_secret_file: Password | None = setting(
         "VISITOR_SECRET_FILE",

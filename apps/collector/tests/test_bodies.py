@@ -143,7 +143,7 @@ def test_gzip_has_to_end_where_the_body_does() -> None:
     sent = gzip.compress(b"{}")
     assert status_of(sent[:-1], headers=GZIP) == (400, "the body is not gzip: it ends too early")
     assert status_of(b"", headers=GZIP) == (400, "the body is not gzip: it ends too early")
-    assert status_of(sent + b"x", headers=GZIP) == (400, "the body is not gzip: it goes on after the end")
+    assert status_of(sent + b"x", headers=GZIP) == (400, "the body is not gzip: it continues after its end")
 
 
 def test_a_client_that_leaves_is_told_so_in_case_it_did_not() -> None:

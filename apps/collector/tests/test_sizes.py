@@ -83,7 +83,7 @@ def test_what_is_refused_for_its_bytes_is_counted_and_says_so(site: InProcess) -
     replies = [site.post(b"x" * 64_000, x_forwarded_for=VISITOR) for _ in range(40)]
     refused = [reply for reply in replies if reply.status == 429]
     assert refused
-    assert {reply.error().partition(";")[0] for reply in refused} == {"too many bytes of this visitor"}
+    assert {reply.error().partition(";")[0] for reply in refused} == {"too many bytes from this visitor"}
     assert (limited("visitor"), limited("visitor_bytes")) == (before[0], before[1] + len(refused))
 
 
@@ -99,7 +99,7 @@ def test_a_sites_limit_in_bytes_is_for_all_its_visitors() -> None:
         stand_still(site)
         for number in range(100):
             reply = site.post(b"x" * 64_000, "/ingest?key=a", x_forwarded_for=f"203.0.113.{number}")
-        assert (reply.status, reply.error().partition(";")[0]) == (429, "too many bytes of this site")
+        assert (reply.status, reply.error().partition(";")[0]) == (429, "too many bytes from this site")
         assert stored(site) <= 10 * 50 * BYTES_PER_EVENT + 65_000
         assert site.post({"path": "/"}, "/ingest?key=b", x_forwarded_for="203.0.113.99").status == 200
 

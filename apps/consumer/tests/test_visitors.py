@@ -109,7 +109,7 @@ def test_more_requests_than_the_limit_are_refused_with_when_to_come_again(
     assert [site.ask("/api/windows")[0] for _ in range(12)] == [200] * 10 + [429] * 2
     status, headers, body = site.ask("/api/windows")
     assert (status, headers["retry-after"], headers["cache-control"]) == (429, "1", "no-store")
-    assert "too many requests of this address; come again in 1 s" in json.loads(body)["error"]
+    assert "too many requests from this address; retry in 1 s" in json.loads(body)["error"]
     assert refused == ["requests"] * 3
     assert site.ask("/api/windows?limit=0")[0] == site.ask("/api/stream")[0] == 429
     for path in ("/", "/api/openapi.json", "/healthz", "/metrics"):

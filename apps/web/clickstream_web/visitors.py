@@ -55,7 +55,7 @@ class Visitors:
             seconds = self._limit.take(visitor, requests)
         if seconds:
             self._refused("requests")
-            message = f"too many requests of this address; come again in {seconds} s (API_LIMIT)"
+            message = f"too many requests from this address; retry in {seconds} s (API_LIMIT)"
             raise Refused(429, message, retry_after_s=seconds)
 
     def admit_stream(self, open_streams: int) -> None:
