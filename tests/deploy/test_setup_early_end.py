@@ -42,7 +42,7 @@ def test_what_kafka_refuses_is_not_waited_for_to_the_end(cluster: FakeCluster, l
         "",
         "Kafka is away: connection refused; trying again until it answers\n",
         "Kafka refuses the credentials (invalid)\n✓ Connected to Kafka: ['kafka:9093']\n",
-        "Kafka at kafka:9093 refuses: invalid credentials\nReading clickstream-metrics now, after 12 s of trouble\n",
+        "Kafka at kafka:9093 refuses: invalid credentials\nReading clickstream-metrics; it was unavailable for 12 s\n",
         "restoring\n",
         "can't check whether the retention of clickstream-events is long enough: TopicAuthorizationFailedError\n",
     ],

@@ -1,1 +1,1 @@
-"""The dashboard: window results from Kafka, shown in a terminal or printed for whoever reads the pod's log."""
+"""The dashboard: window results from Kafka, in a terminal, in the pod's log, and as a live page."""

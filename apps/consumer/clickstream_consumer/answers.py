@@ -1,10 +1,9 @@
-"""Answers that are made once: what is asked for again before anything new has come is sent from memory.
+"""A cache of the API's answers: the same query gets the same bytes until a new result arrives.
 
-An answer follows from the query and the windows, and the windows from how far the topic was read, so as long as that
-stays the same (`WindowHistory.version`), the same query gets the same bytes. Answers are kept gzipped, as most clients
-want them, and unpacked part by part for the others: all windows as CSV are 4 MB, and 0.2 MB gzipped. At most
-`MAX_BYTES` are kept, the newest used ones; what is larger than that is made each time. When several ask at once for the
-same, one of them makes it and the others wait.
+An answer depends on the query and on how far the topic was read (`WindowHistory.version`). Answers are kept gzipped, as
+most clients want them, and unpacked part by part for the others: all windows are 4 MB as CSV, and 0.2 MB gzipped. At
+most `MAX_BYTES` are kept, the most recently used ones; a larger answer is made each time. When several clients ask for
+the same at once, one thread makes the answer and the others wait for it.
 """
 
 import threading
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 
 MAX_BYTES = 16 << 20
 _OVERHEAD_BYTES = 1 << 10
-"""Of a kept answer, beside its own bytes; more than it is."""
+"""What a kept answer costs beside its own bytes, rounded up."""
 
 _PART_BYTES = 64 << 10
 _PACKED_PART_BYTES = 4 << 10
@@ -26,18 +25,13 @@ _LEVEL = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """A body, gzipped; `size` is how many bytes it has unpacked."""
+    """A gzipped body; `size` is its unpacked length in bytes."""
 
     packed: bytes
     size: int
 
-    def packed_parts(self) -> Iterator[bytes]:
-        """Return it gzipped, in parts of 64 kB: a slow client has its time for each of them."""
-        for start in range(0, len(self.packed), _PART_BYTES):
-            yield self.packed[start : start + _PART_BYTES]
-
     def parts(self) -> Iterator[bytes]:
-        """Return it unpacked, in parts of at most 64 kB."""
+        """Return it unpacked, in parts of at most 64 KiB."""
         unpacker = zlib.decompressobj(wbits=_GZIP)
         for start in range(0, len(self.packed), _PACKED_PART_BYTES):
             packed = self.packed[start : start + _PACKED_PART_BYTES]
@@ -55,22 +49,22 @@ class Answers:
         self._version = 0
         self._kept: OrderedDict[Hashable, Answer] = OrderedDict()
         self._bytes = 0
-        self._in_the_making: dict[tuple[Hashable, int], Future[Answer]] = {}
+        self._in_progress: dict[tuple[Hashable, int], Future[Answer]] = {}
 
     def find(self, query: Hashable, version: int) -> Answer | None:
-        """Return what was made for the query at this version, or is being made; None for neither."""
+        """Return the answer to the query at this version if it was made or is being made, otherwise None."""
         with self._lock:
             if version == self._version and query in self._kept:
                 self._kept.move_to_end(query)
                 return self._kept[query]
-            making = self._in_the_making.get((query, version))
+            making = self._in_progress.get((query, version))
         return None if making is None else making.result()
 
     def make(self, query: Hashable, version: int, parts: Callable[[], Iterable[bytes]]) -> Answer:
-        """Return the answer to the query at this version, made of `parts` unless that was done meanwhile."""
+        """Return the answer to the query at this version, made of `parts` unless another thread makes it."""
         making: Future[Answer] = Future()
         with self._lock:
-            others = self._in_the_making.setdefault((query, version), making)
+            others = self._in_progress.setdefault((query, version), making)
         if others is not making:
             return others.result()
         try:
@@ -81,7 +75,7 @@ class Answers:
             raise
         finally:
             with self._lock:
-                del self._in_the_making[(query, version)]
+                del self._in_progress[(query, version)]
                 if making.exception() is None:
                     self._keep(query, version, answer)
         return answer

@@ -1,8 +1,8 @@
-"""The page's data over HTTP, for the page itself and for everybody else; `web/openapi.json` describes it.
+"""The page's data over HTTP, for the page and for other clients; `web/openapi.json` describes it.
 
-Windows are written once for a query until the next one arrives (`clickstream_consumer.answers`). The cost of writing
-counts as further requests of the visitor who asked first; the limits are those of `clickstream_web.visitors`. Writing
-takes up to a second, so the endpoints that write are plain functions, which Starlette calls in a thread.
+The answer to a query is written once and kept until the next result arrives (`clickstream_consumer.answers`). Writing a
+large one counts as further requests of the visitor who asked first (`clickstream_web.visitors`). It takes up to a
+second, so these endpoints are plain functions, which Starlette calls in a thread.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -22,7 +22,7 @@ from clickstream_web.errors import Refused
 from clickstream_web.event_stream import HEADERS as STREAM_HEADERS
 from clickstream_web.event_stream import Browser
 from clickstream_web.requests import Query, accepts_gzip, field
-from clickstream_web.responses import PartedResponse
+from clickstream_web.responses import PartedResponse, in_parts
 from clickstream_web.visitors import Visitors
 
 _JSON = "application/json"
@@ -32,12 +32,12 @@ _DEFAULT_LIMIT = 100
 _PARTS_AT_ONCE = 200
 _JSON_PER_REQUEST = 200
 _CSV_PER_REQUEST = 40
-"""Windows whose writing counts as one more request; a row of CSV takes five times as long."""
+"""Windows that count as one more request when they are written; a row of CSV takes five times as long."""
 
 _RETRY_BUSY_S = 10
 
 _Selection = tuple[int | None, int | None, int]
-"""Where windows begin at the earliest, before what time, and how many at most."""
+"""The earliest start of a window, the time before which it starts, and the number of windows at most."""
 
 
 class _Totals(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Api:
-    """What is below /api/. A wrong parameter is answered with 400, and what is above a visitor's limit with 429."""
+    """The routes below /api/. A wrong parameter gets 400, and a request above a visitor's limit 429."""
 
     def __init__(self, updates: Updates, visitors: Visitors) -> None:
         self._updates = updates
@@ -80,7 +80,7 @@ class Api:
             *(visitor, ("windows", totals, selection), selection, _JSON_PER_REQUEST),
             lambda windows, position: _as_json(windows, position, totals=totals),
         )
-        return _sent(answer, request, _JSON, {})
+        return _response(answer, request, _JSON, {})
 
     def _csv(self, request: Request) -> Response:
         visitor = self._admitted(request)
@@ -91,10 +91,10 @@ class Api:
             *(visitor, ("csv", marked, selection), selection, _CSV_PER_REQUEST),
             lambda windows, position: as_csv(windows, marked=marked),
         )
-        return _sent(answer, request, _CSV, _CSV_NAME)
+        return _response(answer, request, _CSV, _CSV_NAME)
 
     def _admitted(self, request: Request) -> str:
-        """Return whose request it is, once it was counted. Raises Refused."""
+        """Count the request and return its visitor. Raises Refused."""
         visitor = self._visitors.visitor(request)
         self._visitors.admit(visitor, 1)
         return visitor
@@ -107,7 +107,7 @@ class Api:
         per_request: int,
         write: Callable[[list[Kept], str], Iterable[bytes]],
     ) -> Answer:
-        """Return what `write` makes of the selected windows and their position, once for a query and version."""
+        """Return the selected windows and their position as `write` encodes them, once for a query and version."""
         found = self._answers.find(query, self._history.version)
         if found is not None:
             return found
@@ -123,7 +123,7 @@ class Api:
         if last := field(request, "Last-Event-ID"):
             try:
                 after = parse_position(last)
-            except ValueError:  # not an id of ours: load everything again
+            except ValueError:  # not one of our ids: load everything again
                 after = {}
         stream = self._updates.stream
         self._visitors.admit_stream(stream.open_of(visitor))
@@ -143,12 +143,12 @@ def _selection(query: Query, limit: int) -> _Selection:
     )
 
 
-def _sent(answer: Answer, request: Request, content_type: str, headers: dict[str, str]) -> Response:
-    """Return the answer in the encoding that the client takes; its length says whether all of it arrived."""
+def _response(answer: Answer, request: Request, content_type: str, headers: dict[str, str]) -> Response:
+    """Send the answer in an encoding that the client accepts, with its length, so that a cut-off one is noticed."""
     headers = {"Cache-Control": "no-store", **headers, "Vary": "Accept-Encoding"}
     if accepts_gzip(request):
         packed = {**headers, "Content-Encoding": "gzip"}
-        return PartedResponse(answer.packed_parts(), len(answer.packed), content_type, packed)
+        return PartedResponse(in_parts(answer.packed), len(answer.packed), content_type, packed)
     return PartedResponse(answer.parts(), answer.size, content_type, headers)
 
 

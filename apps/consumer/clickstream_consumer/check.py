@@ -1,8 +1,8 @@
-"""What `helm test` runs in a pod of the consumer's image: `python -m clickstream_consumer.check ADDRESS`.
+"""The consumer chart's `helm test`: `python -m clickstream_consumer.check ADDRESS`, in a pod of its image.
 
 It passes when the consumer is ready and has shown the newest result that its processor wrote to the metrics topic. The
-result is read with the consumer's own settings and user; what the consumer has shown is what its group has committed.
-Before the first window has closed there is no result; the check waits for it, nearly as long as `helm test` does.
+result is read with the consumer's settings and user; what it has shown is what its group has committed. The check waits
+for the first window to close, nearly as long as `helm test` waits for the check.
 """
 
 import sys
@@ -21,12 +21,12 @@ from clickstream_kafka.patches import apply_to_kafka_python
 
 _PATIENCE_S = 280.0
 _COMMITTED_S = 30.0
-# Transactions leave markers between the results, so the newest is not always right at the end.
+# Transactions leave markers between the results, so the newest result is not always at the end.
 _LAST_OFFSETS = 20
 
 
 def _newest_result(kafka: KafkaConsumer, settings: ConsumerSettings, deadline: float) -> ConsumerRecord | None:
-    """Return the newest result of the processor; wait for the first one."""
+    """Return the processor's newest result; wait for the first one."""
     topic = settings.metrics_topic
     partitions = [TopicPartition(topic, number) for number in sorted(kafka.partitions_for_topic(topic) or ())]
     kafka.assign(partitions)
@@ -41,7 +41,7 @@ def _newest_result(kafka: KafkaConsumer, settings: ConsumerSettings, deadline: f
 
 
 def check(address: str, patience_s: float = _PATIENCE_S) -> None:
-    """Return when the newest result was shown; exit with the reason when that takes longer."""
+    """Return when the newest result has been shown; exit with the reason when that takes too long."""
     deadline = time.monotonic() + patience_s
     apply_to_kafka_python()
     settings = read_settings(ConsumerSettings, prog="check", description="", argv=[])
@@ -63,9 +63,7 @@ def check(address: str, patience_s: float = _PATIENCE_S) -> None:
         shown_by = time.monotonic() + _COMMITTED_S
         while (kafka.committed(partition) or 0) <= newest.offset:
             if time.monotonic() > shown_by:
-                sys.exit(
-                    f"FAILED: {settings.group_id} has not committed it within {_COMMITTED_S:g} s; its log says why"
-                )
+                sys.exit(f"FAILED: {settings.group_id} has not committed it within {_COMMITTED_S:g} s; see its log")
             time.sleep(1)
         print(f"{settings.group_id} has shown it")
 

@@ -1,20 +1,19 @@
 """One connection to Kafka: a member of the consumer group that reads the metrics topic, with read_committed.
 
-Where reading begins: at the committed offset. A partition without one (the group's first start) begins at the first
-record that was written since this process started, so a window that ends while the group is still forming, or on a
-topic that is created later, is not lost; where the broker can't find that record, all older ones are read and left
-out. With `from_beginning` each partition begins at its oldest record when this
-process is given it for the first time. An offset that the log no longer holds (retention, a recreated topic)
-continues at the oldest record.
+Reading begins at the committed offset. A partition without one (the group's first start) begins at the first record
+that was written since this process started, so a window that ends while the group is still forming, or on a topic that
+is created later, is not lost; if the broker can't find that record, all older ones are read and skipped. With
+`from_beginning` each partition begins at its oldest record when it is first assigned to this process. An offset that
+the log no longer holds (retention, a recreated topic) continues at the oldest record.
 
-Offsets are committed every second, before a rebalance and at the end, always behind what `poll` had returned when it
-was called again: a crash repeats a result rather than losing it.
+Offsets are committed every second, before a rebalance and at the end, never beyond what `poll` had returned before its
+latest call: a crash repeats a result rather than losing it.
 
-Some things that kafka-python 3.0.12 does not do by itself are done here. It has no method that says whether a broker is
-connected, so the client object underneath is kept and asked. Its consumer passes `allow_auto_create_topics` to nobody
-and would create a missing topic with the broker's defaults. When connecting fails it raises a mere timeout, so the
-cause is taken from its log (`library_errors`). A broker that closes a connection without an answer may have refused a
-password, so the message says that this may be the cause.
+kafka-python 3.0.12 lacks four things, which are done here. It can't be asked whether a broker is connected, so the
+client object underneath is kept and asked. Its consumer ignores `allow_auto_create_topics` and would create a missing
+topic with the broker's defaults. When connecting fails it raises a mere timeout, so the cause is taken from its log
+(`library_errors`). A broker that closes a connection without an answer may have refused a password, so the message
+names this possible cause.
 """
 
 import heapq
@@ -46,12 +45,12 @@ _log = logging.getLogger(__name__)
 _CONNECT_MS = 3_000
 _LOOKUP_MS = 2_000
 _CLOSE_MS = 2_000
-_LONGEST_ANSWER_MS = 7_000
-"""A broker that hangs is asked some three times: for records, whether it lets us in, and who its successor is."""
+_REQUEST_TIMEOUT_MS = 7_000
+"""A broker that hangs is asked about three times: for records, for group membership, and for its successor."""
 
 
 class Connection:
-    """A consumer that has reached Kafka once; after that it survives whatever Kafka does but a refusal."""
+    """A consumer that has connected once; after that it survives everything except a refusal."""
 
     _client: Any = None
 
@@ -59,7 +58,7 @@ class Connection:
         """Connect, within a few seconds. `started_at` is the process's start in milliseconds since the epoch.
 
         Raises KafkaUnavailable when no broker answers, KafkaRefused when one refuses, and SettingsError while
-        certificate files are not whole.
+        certificate files are incomplete.
         """
         self._topic = settings.metrics_topic
         self._not_before: dict[int, int] = {}
@@ -79,52 +78,52 @@ class Connection:
                 metadata_max_age_ms=10_000,
                 metrics_enabled=False,
                 reconnect_backoff_max_ms=2_000,
-                request_timeout_ms=_LONGEST_ANSWER_MS,
+                request_timeout_ms=_REQUEST_TIMEOUT_MS,
                 kafka_client=self._new_client,
             )
         except KafkaError as error:
             if self._client is not None:
                 self._client.close()
-            raise self._explained(error) from error
-        self._enter(settings)
+            raise self._as_our_error(error) from error
+        self._start(settings)
 
     def poll(self, timeout_ms: int) -> list[ConsumerRecord]:
-        """Return the next records, merged by timestamp, each partition's in its order; none after `timeout_ms`.
+        """Return the next records, merged by timestamp, each partition in order; none after `timeout_ms`.
 
         Raises KafkaUnavailable and KafkaRefused.
         """
         try:
             batches = self._consumer.poll(timeout_ms)
         except NoOffsetForPartitionError as error:
-            self._begin(error.args[0])
+            self._seek_to_start(error.args[0])
             return []
         except OffsetOutOfRangeError as error:
-            self._begin_at_oldest(error.args[0])
+            self._seek_to_oldest(error.args[0])
             return []
         except LogTruncationError as error:
             self._step_back(error.divergent_offsets)
             return []
         except KafkaError as error:
-            raise self._explained(error) from error
+            raise self._as_our_error(error) from error
         if batches:
             self._library_errors.clear()
         records = heapq.merge(*batches.values(), key=lambda record: record.timestamp)
         return [record for record in records if record.timestamp >= self._not_before.get(record.partition, 0)]
 
-    def answers(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether a broker is connected at this moment."""
         return any(self._client.connected(node) for node in self._nodes())
 
-    def trouble(self) -> str:
-        """Return the cause of the last failure that kafka-python met, in words."""
-        return "not connected" if self._library_errors.last is None else self._worded(self._library_errors.last)
+    def last_failure(self) -> str:
+        """Return the cause of kafka-python's last failure, in words."""
+        return "not connected" if self._library_errors.last is None else self._described(self._library_errors.last)
 
     def is_member(self) -> bool:
-        """Whether the group has taken this consumer in and given it its partitions, which may be none."""
+        """Whether the group has accepted this consumer and assigned its partitions, which may be none."""
         return bool(self._consumer.group_metadata().state == MemberState.STABLE)
 
     def has_topic(self) -> bool:
-        """Whether the metrics topic exists, as far as the cluster's metadata is known."""
+        """Whether the metrics topic is in the cluster's metadata."""
         return self._client.cluster.partitions_for_topic(self._topic) is not None
 
     def may_read_topic(self) -> bool:
@@ -132,9 +131,9 @@ class Connection:
         return self._topic not in self._client.cluster.unauthorized_topics
 
     def close(self) -> None:
-        """Commit and leave the group as far as Kafka answers, within 5 seconds."""
+        """Commit and leave the group if Kafka answers, within 5 seconds."""
         try:
-            self._consumer.close(autocommit=self.answers(), timeout_ms=_CLOSE_MS)
+            self._consumer.close(autocommit=self.is_connected(), timeout_ms=_CLOSE_MS)
         except KafkaError as error:
             _log.warning("Could not leave the consumer group %s: %s", self._group, error)
         self._client.close()
@@ -147,7 +146,7 @@ class Connection:
             "session_timeout_ms": 15_000,
         }
 
-    def _enter(self, settings: ConsumerSettings) -> None:
+    def _start(self, settings: ConsumerSettings) -> None:
         self._consumer.subscribe([self._topic], listener=_Rewind(self._consumer) if settings.from_beginning else None)
 
     def _nodes(self) -> list[Any]:
@@ -159,16 +158,18 @@ class Connection:
         self._client.cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 250}
         return self._client
 
-    def _explained(self, error: KafkaError) -> KafkaUnavailable | KafkaRefused:
+    def _as_our_error(self, error: KafkaError) -> KafkaUnavailable | KafkaRefused:
         cause = (
             self._library_errors.last if isinstance(error, KafkaTimeoutError) and self._library_errors.last else error
         )
         return (
-            KafkaRefused(self._advised(cause)) if isinstance(cause, REFUSALS) else KafkaUnavailable(self._worded(cause))
+            KafkaRefused(self._with_advice(cause))
+            if isinstance(cause, REFUSALS)
+            else KafkaUnavailable(self._described(cause))
         )
 
-    def _advised(self, cause: BaseException) -> str:
-        rights = "the user may not do that: grant it"
+    def _with_advice(self, cause: BaseException) -> str:
+        rights = "the user lacks a permission: grant it"
         if isinstance(cause, SaslAuthenticationFailedError):
             return f"{cause}; check KAFKA_SASL_USERNAME and its password"
         if isinstance(cause, GroupAuthorizationFailedError):
@@ -177,25 +178,25 @@ class Connection:
             return f"{cause}; {rights} Read and Describe on topic {self._topic}"
         return str(cause)
 
-    def _worded(self, cause: BaseException) -> str:
+    def _described(self, cause: BaseException) -> str:
         if isinstance(cause, CorruptRecordError):
             return f"a broker can't read its own log of {self._topic}: {cause}"
-        hint = "; a wrong user name or password ends like this" if self._sasl and "disconnected" in str(cause) else ""
+        hint = "; the user name or password may be wrong" if self._sasl and "disconnected" in str(cause) else ""
         return f"{cause}{hint}"
 
-    def _begin(self, partitions: Collection[TopicPartition]) -> None:
+    def _seek_to_start(self, partitions: Collection[TopicPartition]) -> None:
         try:
-            # The ends first: a record written between the two questions is then found by the second.
+            # The ends first: a record written between the two requests is then found by the second.
             ends = self._consumer.end_offsets(list(partitions), timeout_ms=_LOOKUP_MS)
         except KafkaError as error:
-            raise self._explained(error) from error
+            raise self._as_our_error(error) from error
         times = dict.fromkeys(partitions, self._started_at)
         try:
             firsts = self._consumer.offsets_for_times(times, timeout_ms=_LOOKUP_MS)
         except KafkaError as error:
-            if not self.answers():
-                raise self._explained(error) from error
-            # The broker unpacks the batch in which a time lies, and fails at one that can't be read.
+            if not self.is_connected():
+                raise self._as_our_error(error) from error
+            # The broker unpacks the batch that contains a time, and fails if it can't be read.
             self._not_before |= {partition.partition: self._started_at for partition in partitions}
             self._consumer.seek_to_beginning(*partitions)
             return
@@ -203,10 +204,10 @@ class Connection:
             first = firsts[partition]
             self._consumer.seek(partition, ends[partition] if first is None else first.offset)
 
-    def _begin_at_oldest(self, partitions: Iterable[TopicPartition]) -> None:
+    def _seek_to_oldest(self, partitions: Iterable[TopicPartition]) -> None:
         for partition in partitions:
             _log.warning(
-                "Partition %d of %s no longer holds the committed offset; going on with its oldest record",
+                "Partition %d of %s no longer holds the committed offset; continuing at its oldest record",
                 partition.partition,
                 self._topic,
             )
@@ -215,10 +216,10 @@ class Connection:
     def _step_back(self, divergent: Mapping[TopicPartition, Any]) -> None:
         for partition, offset in divergent.items():
             if offset is None:
-                self._begin_at_oldest([partition])
+                self._seek_to_oldest([partition])
             else:
                 _log.warning(
-                    "Partition %d of %s lost records that were read already; going on at offset %d",
+                    "Partition %d of %s lost records that had been read already; continuing at offset %d",
                     partition.partition,
                     self._topic,
                     offset.offset,
@@ -227,7 +228,7 @@ class Connection:
 
 
 class _Rewind(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
-    """Sends each partition to its oldest record when this process is given it for the first time."""
+    """Moves each partition to its oldest record when it is first assigned to this process."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer

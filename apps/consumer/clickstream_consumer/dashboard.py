@@ -1,9 +1,8 @@
 """The dashboard block: a window's metrics as text.
 
-Widths are counted in terminal cells, so that the columns also stand under each other when a name is written in a script
-whose characters take two; for ASCII a cell is a character. Names come from the internet (anybody can send an event
-with any URL), so whatever is not printable in them, escape sequences and text direction overrides above all, is
-shown as its code, `\\x1b`, and can do nothing to the reader's terminal. Nothing is cut off.
+Widths are counted in terminal cells, so that columns are aligned also in scripts whose characters take two cells. Names
+come from the internet, so each unprintable character, such as an escape or a text direction override, is shown as its
+code, `\\x1b`, and can't affect the reader's terminal. Nothing is cut off.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,7 @@ from clickstream_consumer.results import WindowResult
 from clickstream_core.window_metrics import WindowMetrics
 
 RULE = "=" * 80
-_SHORT_NAME, _REFERRER, _PAGE = 15, 20, 30
+_SHORT_NAME_CELLS, _REFERRER_CELLS, _PAGE_CELLS = 15, 20, 30
 
 
 def block(metrics: WindowMetrics, labels: Labels) -> str:
@@ -24,7 +23,7 @@ def block(metrics: WindowMetrics, labels: Labels) -> str:
 
 
 def position(result: WindowResult) -> str:
-    """Return the line below the block: where in the metrics topic the result stood."""
+    """Return the line below the block: the result's position in the metrics topic."""
     return f"📍 Partition: {result.partition} | Offset: {result.offset} | Total consumed: {result.consumed}"
 
 
@@ -34,7 +33,7 @@ def period(metrics: WindowMetrics) -> str:
 
 
 def marks(metrics: WindowMetrics) -> str:
-    """Return what must be known about the numbers: that they were revised, that they are approximate, or nothing."""
+    """Return the notes on the numbers: that they were revised, that they are approximate, or nothing."""
     revision = f" (revision {metrics.revision})" if metrics.revision else ""
     return revision + (" (approximate)" if metrics.approximate else "")
 
@@ -56,7 +55,12 @@ def _lines(metrics: WindowMetrics, labels: Labels) -> Iterator[str]:
         labels.unique_sessions: f"{metrics.unique_sessions:,}",
         labels.average_duration: f"{metrics.avg_duration_ms:,}ms",
     }
-    total = metrics.total_events
+    tables = (
+        (f"🔹 {labels.event_types}", metrics.event_types, _SHORT_NAME_CELLS),
+        (f"📱 {labels.devices}", metrics.devices, _SHORT_NAME_CELLS),
+        (f"🔗 {labels.top_referrers}", metrics.top_referrers, _REFERRER_CELLS),
+        (f"📄 {labels.top_pages}", metrics.top_pages, _PAGE_CELLS),
+    )
     yield RULE
     yield f"📊 {labels.title}"
     yield RULE
@@ -64,25 +68,17 @@ def _lines(metrics: WindowMetrics, labels: Labels) -> Iterator[str]:
     yield ""
     yield f"📈 {labels.overview}:"
     yield from (f"   {_padded(label + ':', labels.overview_cells)}{value}" for label, value in overview.items())
-    yield ""
-    yield f"🔹 {labels.event_types}:"
-    yield from _table(metrics.event_types, total, _SHORT_NAME)
-    yield ""
-    yield f"📱 {labels.devices}:"
-    yield from _table(metrics.devices, total, _SHORT_NAME)
-    yield ""
-    yield f"🔗 {labels.top_referrers}:"
-    yield from _table(metrics.top_referrers, total, _REFERRER)
-    yield ""
-    yield f"📄 {labels.top_pages}:"
-    yield from _table(metrics.top_pages, total, _PAGE)
+    for heading, counts, cells in tables:
+        yield ""
+        yield f"{heading}:"
+        yield from _table(counts, metrics.total_events, cells)
     yield RULE
 
 
-def _table(counts: Mapping[str, int], total: int, width: int) -> Iterator[str]:
+def _table(counts: Mapping[str, int], total: int, cells: int) -> Iterator[str]:
     for name, count in sorted(counts.items(), key=lambda entry: (-entry[1], entry[0])):
         share = 100 * count / total if total else 0.0
-        yield f"   {_padded(printable(name), width)} {count:>6,} ({share:5.1f}%)"
+        yield f"   {_padded(printable(name), cells)} {count:>6,} ({share:5.1f}%)"
 
 
 def _padded(text: str, cells: int) -> str:

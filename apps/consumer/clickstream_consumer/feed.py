@@ -1,14 +1,13 @@
-"""What fills the page: a thread that reads the whole metrics topic into the history and tells the open browsers.
+"""The page's data: a thread that reads the whole metrics topic into the history, which updates the open browsers.
 
-It has a connection of its own (`whole_topic`), so it stands beside the consumer's loop and neither holds it up nor
-changes its readiness: a page without news says so itself. It is also the first to know the newest window after a start,
-which the consumer group has read long ago: once it has caught up, it hands that on.
+It has a connection of its own (`whole_topic`), so it neither delays the consumer's loop nor changes its readiness; the
+page itself shows that it gets no news. After a start it is also the first to know the newest window, which the consumer
+group read long ago, and passes that on once it has caught up.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Protocol, Self
 
 from clickstream_consumer.results import WindowResult
@@ -19,7 +18,7 @@ _log = logging.getLogger(__name__)
 _STOP_S = 4.0
 
 
-class Reads(Protocol):
+class Reader(Protocol):
     """What the feed needs of a `MetricsReader`."""
 
     status: Status
@@ -32,12 +31,12 @@ class Feed:
     """Reads until its `with` block ends; `stopped` and `wait` are those of the process's stop request.
 
     `caught_up` is called once, in the feed's thread, with the newest window's result when the topic has been read to
-    the end that it had at the start; not when there was none.
+    the end that it had at the start; it is not called when there was no result.
     """
 
     def __init__(
         self,
-        reader: Reads,
+        reader: Reader,
         updates: Updates,
         stopped: Callable[[], bool],
         wait: Callable[[float], object],
@@ -50,25 +49,23 @@ class Feed:
         self._caught_up = caught_up
         self._complete = False
         self._newest: WindowResult | None = None
-        self._leaving = False
+        self._ending = False
         self._thread = threading.Thread(target=self._run, name="page-feed", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._leaving = True
+    def __exit__(self, *_: object) -> None:
+        self._ending = True
         self._thread.join(_STOP_S)
 
     def _run(self) -> None:
-        while not self._leaving and not self._stopped():
+        while not self._ending and not self._stopped():
             try:
                 self._turn()
             except Exception:
-                # The page must not take the dashboard with it, nor stay without news for a passing fault.
+                # A passing fault must end neither the dashboard nor the page's updates.
                 _log.exception("Reading for the page failed; trying again")
                 self._wait(1.0)
         self._reader.close()
@@ -81,15 +78,15 @@ class Feed:
         status = self._reader.status
         if status.ready:
             self._updates.history_is_complete()
-            self._hand_on_newest()
+            self._pass_on_newest()
         self._updates.status(status.condition.name.lower())
 
-    def _hand_on_newest(self) -> None:
+    def _pass_on_newest(self) -> None:
         newest, self._newest, self._complete = self._newest, None, True
         if newest is not None:
             self._caught_up(newest)
 
 
 def _rank(result: WindowResult) -> tuple[int, int]:
-    """By which the newest result is found: a later window, or a later revision of the same one, ranks higher."""
+    """Order results: a later window, or a later revision of the same window, ranks higher."""
     return result.end, result.metrics.revision

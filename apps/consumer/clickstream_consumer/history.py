@@ -1,12 +1,12 @@
 """The windows of the last days in memory, one result per window, for the page and its API.
 
-A record is kept as the bytes of its JSON, about 700 bytes, because that is what every answer is made of; decoded it
-would take five times as much. At most `MAX_WINDOWS` are kept, at most `MAX_BYTES` of JSON, and none that ended more
-than 7 days before the newest one: what falls out is the oldest.
+A record is kept as its JSON, about 700 bytes, because every answer is made of that; decoded it would take five times as
+much. At most `MAX_WINDOWS` are kept, at most `MAX_BYTES` of JSON, and none that ended more than 7 days before the
+newest one; the oldest are removed first.
 
-A position says how far the metrics topic was read: the next offset of each partition, written `0:43,1:18`. It means
-the same in every replica and after every restart, so a browser that comes back to another consumer still gets exactly
-what it has missed.
+A position is how far the metrics topic was read: the next offset of each partition, written `0:43,1:18`. It means the
+same in every replica and after every restart, so a browser that reconnects to another consumer still gets exactly what
+it missed.
 """
 
 import re
@@ -31,7 +31,7 @@ Position = dict[int, int]
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """A window's newest result: bounds in milliseconds since the epoch, where it stood in Kafka, and its JSON."""
+    """A window's newest result: bounds in milliseconds since the epoch, its position in Kafka, and its JSON."""
 
     start: int
     end: int
@@ -42,7 +42,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
 
 
 class Selected(NamedTuple):
-    """Windows, newest last, and of which version of the history and which position they are."""
+    """Windows, newest last, and the history's version and position when they were selected."""
 
     version: int
     position: str
@@ -50,7 +50,7 @@ class Selected(NamedTuple):
 
 
 def parse_position(text: str) -> Position:
-    """Return the position that `write_position` wrote; raises ValueError for anything else."""
+    """Parse what `write_position` wrote; raises ValueError for anything else."""
     if _POSITION.fullmatch(text) is None:
         raise ValueError("expected a position as the API returns it, such as 0:43,1:18")
     parts = (part.split(":") for part in text.split(",") if part)
@@ -65,7 +65,8 @@ def write_position(position: Position) -> str:
 class WindowHistory:
     """The kept windows; safe to use from several threads.
 
-    `changed` is called, under the lock and in order, with each new result and the position behind it.
+    `changed` is called, under the lock and in order, with each new result and the position behind it. `version` rises
+    with the position: while it is the same, so are the windows.
     """
 
     def __init__(
@@ -82,14 +83,14 @@ class WindowHistory:
         self._order: list[tuple[int, int]] = []
         self._bytes = 0
         self._position: Position = {}
-        self._version = 0
+        self.version = 0
 
     def add(self, result: WindowResult) -> bool:
         """Keep `result` unless its window is known in this revision or a later one; return whether it was kept."""
         window = (result.end, result.start)
         with self._lock:
             self._position[result.partition] = result.offset + 1
-            self._version += 1
+            self.version += 1
             known = self._windows.get(window)
             if known is not None and known.revision >= result.metrics.revision:
                 return False
@@ -103,7 +104,7 @@ class WindowHistory:
                 self._bytes -= len(known.json)
             self._windows[window] = kept
             self._bytes += len(json)
-            self._forget_oldest()
+            self._remove_oldest()
             self._changed(kept, write_position(self._position))
             return True
 
@@ -111,19 +112,17 @@ class WindowHistory:
         """Return the windows that begin at `start` or later and before `before`, the newest `limit`, newest last."""
         with self._lock:
             order = self._order
-            if start is not None or before is not None:
-                order = [
-                    window
-                    for window in self._order
-                    if (start is None or start <= window[1]) and (before is None or window[1] < before)
-                ]
+            if start is not None:
+                order = [window for window in order if start <= window[1]]
+            if before is not None:
+                order = [window for window in order if window[1] < before]
             windows = [self._windows[window] for window in order[-limit:]]
-            return Selected(self._version, write_position(self._position), windows)
+            return Selected(self.version, write_position(self._position), windows)
 
     def since(self, position: Position, max_bytes: int) -> list[Kept] | None:
         """Return what came after `position`, in the topic's order of each partition.
 
-        None when that is more than `max_bytes`, or the position lies beyond what was read: the topic is another one.
+        None when that is more than `max_bytes`, or the position is beyond what was read: the topic was recreated.
         """
         with self._lock:
             if any(offset > self._position.get(partition, 0) for partition, offset in position.items()):
@@ -138,11 +137,6 @@ class WindowHistory:
                         return None
         return sorted(news, key=lambda kept: (kept.partition, kept.offset))
 
-    @property
-    def version(self) -> int:
-        """A number that rises with the position: while it is the same, the windows are."""
-        return self._version
-
     def position(self) -> str:
         """Return how far the topic was read, as text."""
         with self._lock:
@@ -151,14 +145,14 @@ class WindowHistory:
     def __len__(self) -> int:
         return len(self._windows)
 
-    def _forget_oldest(self) -> None:
+    def _remove_oldest(self) -> None:
         oldest = self._order[-1][0] - KEPT_MS
-        gone = 0
-        while gone < len(self._order) - 1 and (
-            len(self._order) - gone > self._max_windows
+        removed = 0
+        while removed < len(self._order) - 1 and (
+            len(self._order) - removed > self._max_windows
             or self._bytes > self._max_bytes
-            or self._order[gone][0] <= oldest
+            or self._order[removed][0] <= oldest
         ):
-            self._bytes -= len(self._windows.pop(self._order[gone]).json)
-            gone += 1
-        del self._order[:gone]
+            self._bytes -= len(self._windows.pop(self._order[removed]).json)
+            removed += 1
+        del self._order[:removed]

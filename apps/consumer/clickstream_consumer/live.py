@@ -1,11 +1,10 @@
-"""The dashboard of a terminal: the newest window redrawn in place, earlier windows below it as far as there is room.
+"""The dashboard in a terminal: the newest window, redrawn in place, and as many earlier windows below it as fit.
 
-The block keeps the text of `dashboard.block`, cut at the right edge where the terminal is narrower. A terminal that is
-too low for the block (80x24 is) would hide a part of what people look for; there each new result scrolls up as a
-whole block, and only the status line is redrawn below it.
+The block is the text of `dashboard.block`, cut at the right edge of a narrower terminal. In a terminal that is too low
+for the block (80x24 is), each new result scrolls up as a whole block, and only the status line below is redrawn.
 
-Whatever else is written to standard output or error while the view runs goes above the redrawn part: rich redirects
-both streams, and the log handlers that hold on to the earlier stream are moved over.
+Other output on standard output or error appears above the redrawn part: rich redirects both streams, and log handlers
+that hold the original stream are moved to the redirected one.
 """
 
 import io
@@ -41,7 +40,7 @@ def terminal(output: TextIO) -> Console:
 
 
 class LiveView:
-    """Redraws the newest results on `console`; `clock` gives seconds that only rise."""
+    """Redraws the newest results on `console`; `clock` gives monotonic seconds."""
 
     def __init__(self, console: Console, labels: Labels, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
@@ -67,9 +66,9 @@ class LiveView:
         self._since = self._clock()
 
     def refresh(self, status: Status) -> None:
-        """Redraw for the terminal's size of this moment."""
+        """Redraw for the terminal's current size."""
         if self._console.size != self._size:
-            self._start_again()
+            self._restart()
         body = self._body()
         waiting = not self._windows.newest_first()
         seconds = self._clock() - self._since
@@ -81,7 +80,7 @@ class LiveView:
         results = self._windows.newest_first()
         if not results:
             return []
-        # One line for the status and one that stays free: the terminal scrolls when its last line is full.
+        # One line is for the status and one stays free: a terminal scrolls when its last line is full.
         lines = dashboard_lines(results, self._labels, self._size.height - 2)
         if lines is None:
             self._scroll(results[0])
@@ -95,8 +94,8 @@ class LiveView:
             lines = [*dashboard.block(newest.metrics, self._labels).split("\n"), dashboard.position(newest), ""]
             self._console.print(self._text(lines))
 
-    def _start_again(self) -> None:
-        # The terminal has wrapped or moved what was drawn; where the old frame begins cannot be known.
+    def _restart(self) -> None:
+        # The terminal has wrapped or moved the old frame; its position is unknown.
         self._live.update("")
         self._stop()
         if self._scrolled is None:

@@ -13,7 +13,7 @@ from clickstream_consumer.connection import Connection
 from clickstream_consumer.feed import Feed
 from clickstream_consumer.history import KEPT_MS
 from clickstream_consumer.instruments import Instruments
-from clickstream_consumer.labels import labels_for
+from clickstream_consumer.labels import LABELS
 from clickstream_consumer.reader import MetricsReader
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.updates import Updates
@@ -32,7 +32,7 @@ from clickstream_web.server import web_server
 from clickstream_web.shell import application
 from clickstream_web.visitors import Visitors
 
-_NOT_FOUND = "not found; there are /, /healthz, /readyz and /metrics"
+_NOT_FOUND = "not found; try /, /healthz, /readyz or /metrics"
 
 
 def consume() -> int:
@@ -46,10 +46,10 @@ def consume() -> int:
     configure_logs(settings.service.log_level, settings.service.log_format, "clickstream-consumer")
     publish_build_info("consumer")
     library_errors = LibraryErrors()
-    labels = labels_for(settings.language)
+    labels = LABELS[settings.language]
     health = Health()
     instruments = Instruments()
-    instruments.unreadable(settings.metrics_topic, 0, 0)  # a series that begins with its first count has no rate
+    instruments.unreadable(settings.metrics_topic, 0, 0)  # a series that starts at its first count has no rate
     apply_to_kafka_python(instruments.unreadable)
     with (
         Shutdown() as shutdown,
@@ -85,7 +85,7 @@ def _page(
     health: Health,
     stop: StopRequest,
 ) -> Iterator[None]:
-    """Serve the page, health and metrics, and read the topic for the page; nothing without an HTTP port."""
+    """Serve the page, health and metrics, and read the topic for the page; do nothing without an HTTP port."""
     service = settings.service
     if service.http_port == 0:
         yield
@@ -93,14 +93,15 @@ def _page(
     reader = MetricsReader(
         settings,
         lambda: WholeTopic(settings, started_at - KEPT_MS, library_errors),
-        # The group's reader counts and logs; this one reads the same once more.
+        # The group's reader counts and logs the same records.
         Instruments(CollectorRegistry()),
         wait=stop.wait,
         level=logging.DEBUG,
     )
-    visitors = Visitors(settings.api_limit, settings.trusted_proxies, instruments.page_refused)
-    updates = Updates(dropped=instruments.page_dropped)
-    instruments.watch_page(lambda: len(updates.stream), lambda: len(updates.history))
+    visitors = Visitors(settings.api_limit, settings.trusted_proxies, instruments.refused)
+    updates = Updates(dropped=instruments.dropped_pages.inc)
+    instruments.open_pages.set_function(lambda: len(updates.stream))
+    instruments.kept_windows.set_function(lambda: len(updates.history))
     routes = Website(updates, visitors, settings.language).routes
     app = application(routes, service, health=health, not_found=_NOT_FOUND)
     with (
@@ -111,7 +112,7 @@ def _page(
 
 
 def main() -> NoReturn:
-    """The entry point: exit status 2 for settings that are not allowed, 0 after a stop."""
+    """The entry point: exit status 2 for invalid settings, 0 after a stop."""
     run(consume)
 
 

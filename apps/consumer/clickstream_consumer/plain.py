@@ -1,10 +1,8 @@
-"""Blocks printed one after another: what `kubectl logs` shows, and what a terminal shows with `--plain`.
+"""Blocks printed one after another: for `kubectl logs`, and in a terminal with `--plain`.
 
 Each result is one announcement: in JSON format one object a line, with the block as its message and the numbers as
-fields, so that a log collector can work with them.
+fields for log collectors.
 """
-
-from typing import Self
 
 import msgspec
 
@@ -16,20 +14,14 @@ from clickstream_core.logs import announce
 
 
 class PlainView:
-    """Prints each result as it comes."""
+    """Prints each result as it arrives."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._said_waiting = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
+        self._announced_waiting = False
 
     def show(self, result: WindowResult) -> None:
-        """Print the block and where it came from."""
+        """Print the block and its position in the topic."""
         announce(
             f"{dashboard.block(result.metrics, self._labels)}\n{dashboard.position(result)}",
             window=result.metrics.window_start,
@@ -39,7 +31,7 @@ class PlainView:
         )
 
     def refresh(self, status: Status) -> None:
-        """Say, once, that the consumer is ready and waits."""
-        if status.ready and not self._said_waiting:
-            self._said_waiting = True
+        """Announce, once, that the consumer is ready and waiting."""
+        if status.ready and not self._announced_waiting:
+            self._announced_waiting = True
             announce(f"⏱️ {self._labels.waiting}")

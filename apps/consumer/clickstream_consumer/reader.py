@@ -1,14 +1,14 @@
-"""Window results as Kafka brings them, and whether it can.
+"""Reads window results from Kafka, and knows whether it can.
 
-`poll` never raises because of Kafka, not even at the start and not for a wrong password or half a certificate: whoever
-is to correct that finds it in the log and in the answer of `/readyz`, and the next attempt reads the files again. A
-connection that was refused is given up, because kafka-python remembers the refusal and may answer with it for ever.
+`poll` never raises because of Kafka, not even at the start or for a wrong password or an incomplete certificate. The
+cause is in the log and in the answer of `/readyz`, and the next attempt reads the files again. A refused connection is
+closed, because kafka-python remembers the refusal and may return it from then on.
 
-A poll that brings nothing takes its half second. One that brings nothing at once met something that it will meet again,
-and is followed by a pause, as every failure is: nothing here can go round without one.
+A poll without records takes its half second. One that returns at once without records met a fault that it will meet
+again, so a pause follows, as after every failure: the loop can't spin.
 
-Trouble is logged when it begins and when it ends, not while it lasts. A connection that is lost for a moment, as when a
-broker restarts, is no trouble yet.
+An outage is logged when it begins and when it ends. A connection that is lost for a moment, for instance while a broker
+restarts, is no outage yet.
 """
 
 import logging
@@ -31,18 +31,18 @@ from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 500
-_RETRY_SECONDS = 1.0
-_AT_ONCE_SECONDS = 0.05
-_SHORT_PAUSE_SECONDS = 0.1
-_PATIENCE_SECONDS = 3.0
+_RETRY_S = 1.0
+_AT_ONCE_S = 0.05
+_SHORT_PAUSE_S = 0.1
+_PATIENCE_S = 3.0
 
 
 class Connected(Protocol):
     """What the reader needs of a `Connection`."""
 
     def poll(self, timeout_ms: int) -> list[ConsumerRecord]: ...
-    def answers(self) -> bool: ...
-    def trouble(self) -> str: ...
+    def is_connected(self) -> bool: ...
+    def last_failure(self) -> str: ...
     def is_member(self) -> bool: ...
     def has_topic(self) -> bool: ...
     def may_read_topic(self) -> bool: ...
@@ -50,11 +50,11 @@ class Connected(Protocol):
 
 
 class MetricsReader:
-    """Reads the metrics topic, through one connection after another when it has to.
+    """Reads the metrics topic, and reconnects when it has to.
 
-    `connect` makes a connection or raises KafkaUnavailable, KafkaRefused or, for certificate files, SettingsError;
-    `wait` sleeps for some seconds, less when a stop was requested; `clock` gives seconds that only rise; trouble is
-    logged at `level`.
+    `connect` returns a connection or raises KafkaUnavailable, KafkaRefused or, for certificate files, SettingsError;
+    `wait` sleeps for some seconds, less when a stop is requested; `clock` gives monotonic seconds; outages are logged
+    at `level`.
     """
 
     def __init__(
@@ -78,29 +78,29 @@ class MetricsReader:
         self._clock = clock
         self._connection: Connected | None = None
         self._connected_at = self._answered_at = clock()
-        self._trouble_since: float | None = None
+        self._outage_since: float | None = None
         self._throttle = LogThrottle()
         self._consumed = 0
 
     def poll(self) -> list[WindowResult]:
-        """Return the results that arrived, after half a second at the latest when Kafka is there; update `status`."""
+        """Return the results that arrived, within half a second while connected; update `status`."""
         asked = self._clock()
         try:
             records = self._connected().poll(_POLL_MS)
         except KafkaUnavailable as error:
-            self._turn_to(Status(Condition.AWAY, self._away(str(error))))
+            self._set_status(Status(Condition.AWAY, self._no_answer(str(error))))
         except KafkaRefused as error:
             self.close()
-            self._turn_to(Status(Condition.REFUSED, f"Kafka at {self._servers} refuses: {error}"))
+            self._set_status(Status(Condition.REFUSED, f"Kafka at {self._servers} refuses: {error}"))
         except SettingsError as error:
-            self._turn_to(Status(Condition.AWAY, f"{error}; trying again"))
+            self._set_status(Status(Condition.AWAY, f"{error}; trying again"))
         else:
-            self._turn_to(self._observed(self._connected()))
-            if not records and self._clock() - asked < _AT_ONCE_SECONDS:
-                self._wait(_SHORT_PAUSE_SECONDS)
+            self._set_status(self._observed(self._connected()))
+            if not records and self._clock() - asked < _AT_ONCE_S:
+                self._wait(_SHORT_PAUSE_S)
             own = (record for record in records if group_of(record.headers) == self._processor_group)
             return [result for record in own if (result := self._decoded(record)) is not None]
-        self._wait(_RETRY_SECONDS)
+        self._wait(_RETRY_S)
         return []
 
     def close(self) -> None:
@@ -116,37 +116,37 @@ class MetricsReader:
         return self._connection
 
     def _observed(self, connection: Connected) -> Status:
-        if connection.answers():
+        if connection.is_connected():
             self._answered_at = self._clock()
-        elif self._clock() - self._answered_at > _PATIENCE_SECONDS:
-            return Status(Condition.AWAY, self._away(connection.trouble()))
+        elif self._clock() - self._answered_at > _PATIENCE_S:
+            return Status(Condition.AWAY, self._no_answer(connection.last_failure()))
         if not connection.may_read_topic():
             return Status(Condition.REFUSED, f"Kafka at {self._servers} refuses: no permission to read {self._topic}")
-        # The cluster's metadata may be younger than the connection: a topic is missing only after a while.
+        # The cluster's metadata may arrive after the connection: a topic is missing only after a while.
         has_topic = connection.has_topic()
-        if not has_topic and self._clock() - self._connected_at > _PATIENCE_SECONDS:
+        if not has_topic and self._clock() - self._connected_at > _PATIENCE_S:
             return Status(Condition.NO_TOPIC, f"topic {self._topic} does not exist; waiting for it")
         if not has_topic or not connection.is_member():
             return Status(Condition.JOINING, f"joining the consumer group {self._group}")
         return Status(Condition.READY)
 
-    def _away(self, reason: str) -> str:
+    def _no_answer(self, reason: str) -> str:
         return f"Kafka at {self._servers} does not answer ({reason}); trying again"
 
-    def _turn_to(self, status: Status) -> None:
-        if status.trouble and status.condition is not self.status.condition:
-            # One kind of trouble may alternate with another from attempt to attempt.
+    def _set_status(self, status: Status) -> None:
+        if status.needs_attention and status.condition is not self.status.condition:
+            # Two causes may alternate from attempt to attempt.
             if self._throttle.allow(status.condition, self._clock()):
                 _log.log(self._level, "%s", printable(status.why))
-            if self._trouble_since is None:
-                self._trouble_since = self._clock()
-        if status.ready and self._trouble_since is not None:
-            seconds = self._clock() - self._trouble_since
-            _log.log(self._level, "Reading %s now, after %.0f s of trouble", self._topic, seconds)
-            self._trouble_since = None
+            if self._outage_since is None:
+                self._outage_since = self._clock()
+        if status.ready and self._outage_since is not None:
+            seconds = self._clock() - self._outage_since
+            _log.log(self._level, "Reading %s; it was unavailable for %.0f s", self._topic, seconds)
+            self._outage_since = None
             self._throttle.clear()
         self.status = status
-        self._instruments.ready(status.ready)
+        self._instruments.ready.set(status.ready)
 
     def _decoded(self, record: ConsumerRecord) -> WindowResult | None:
         try:
@@ -161,7 +161,7 @@ class MetricsReader:
                 printable(str(error)),
                 extra={"partition": record.partition, "offset": record.offset},
             )
-            self._instruments.malformed()
+            self._instruments.malformed.inc()
             return None
         self._consumed += 1
         self._instruments.result(result)

@@ -1,7 +1,7 @@
-"""What stands on the screen of the live view: which windows, and which lines for a given height.
+"""The content of the live view: which windows, and which lines for a given height.
 
-A revision takes its window's place, and a window keeps only its newest revision: results that were read before, as
-they are after a rebalance, change nothing. Windows are kept up to a fixed number, the newest ones.
+A window keeps only its newest revision, so results that are read again after a rebalance change nothing. The newest
+windows are kept, up to a fixed number.
 """
 
 from clickstream_consumer import dashboard
@@ -18,7 +18,7 @@ class Windows:
         self._results: dict[tuple[int, int], WindowResult] = {}
 
     def add(self, result: WindowResult) -> None:
-        """Keep `result` unless a later revision of its window is there."""
+        """Keep `result` unless its window has a later revision."""
         window = (result.end, result.start)
         known = self._results.get(window)
         if known is not None and known.metrics.revision > result.metrics.revision:
@@ -33,7 +33,7 @@ class Windows:
 
 
 def dashboard_lines(results: list[WindowResult], labels: Labels, height: int) -> list[str] | None:
-    """Return the first result's block and, below, the others in one line each, as many as `height` lines hold.
+    """Return the first result's block and one line for each of the others, as many as fit into `height` lines.
 
     None means that the block alone is higher than `height`.
     """
@@ -48,10 +48,9 @@ def dashboard_lines(results: list[WindowResult], labels: Labels, height: int) ->
 
 
 def status_line(status: Status, labels: Labels, seconds: float, *, waiting: bool) -> str:
-    """Return the last line of the screen.
+    """Return the last line of the screen: why no results arrive, or how many `seconds` ago the last one arrived.
 
-    It says what keeps results from coming, or how many `seconds` ago the last one came; `waiting` means that none
-    came since the start, `seconds` ago.
+    `waiting` means that none has arrived since the start, which was `seconds` ago.
     """
     age = _age(int(seconds))
     if not status.ready:

@@ -11,7 +11,7 @@ from clickstream_kafka.settings import KafkaSettings, metrics_topic
 
 @dataclass(frozen=True)
 class ConsumerSettings:
-    """Everything that `clickstream-consumer` can be told."""
+    """All settings of `clickstream-consumer`."""
 
     kafka: KafkaSettings
     service: ServiceSettings
@@ -33,27 +33,27 @@ class ConsumerSettings:
         "API_LIMIT",
         parse=number_or_off("requests per second", 0.1, 1_000_000),
         default="50",
-        help="requests per second of one address for the page's data; off for no limits, of open pages neither",
+        help="requests per second from one address for the page's data; off removes this limit and that of open pages",
     )
     trusted_proxies: tuple[Network, ...] = setting(
         "TRUSTED_PROXIES",
         parse=networks,
         default="none",
-        help="networks of the proxies before the page, whose X-Forwarded-For is believed: 10.0.0.0/8,... or private, "
-        "which stands for loopback, link-local and those of RFC 1918, 4193 and 6598; or none",
+        help="networks of proxies in front of the page whose X-Forwarded-For is trusted: 10.0.0.0/8,... or private, "
+        "for loopback, link-local and those of RFC 1918, 4193 and 6598; or none",
     )
     from_beginning: bool = setting(
         "FROM_BEGINNING",
         parse=boolean,
         default="false",
         switch=True,
-        help="show every result that the topic still holds, whatever was committed",
+        help="show every result in the topic, regardless of committed offsets",
     )
     plain: bool = setting(
         "DASHBOARD_PLAIN",
         parse=boolean,
         default="false",
         switch=True,
-        help="print one block after another, in a terminal too",
+        help="print one block after another even in a terminal",
         flag="--plain",
     )

@@ -1,11 +1,11 @@
-"""Whether results can arrive, as readiness probes, the log and the live view want to know it."""
+"""Whether results can arrive: for readiness probes, the log and the live view."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Condition(Enum):
-    """Where the consumer stands between the start and its first result, and where trouble takes it."""
+    """The consumer's state, from the start to the first result and in an outage."""
 
     CONNECTING = "connecting"
     JOINING = "joining"
@@ -15,12 +15,12 @@ class Condition(Enum):
     REFUSED = "refused"
 
 
-_TROUBLES = (Condition.AWAY, Condition.NO_TOPIC, Condition.REFUSED)
+_OUTAGES = (Condition.AWAY, Condition.NO_TOPIC, Condition.REFUSED)
 
 
 @dataclass(frozen=True)
 class Status:
-    """The condition and, unless it is READY, why results cannot arrive, in words."""
+    """The condition and, unless it is READY, the reason why results can't arrive, in words."""
 
     condition: Condition
     why: str = ""
@@ -31,6 +31,6 @@ class Status:
         return self.condition is Condition.READY
 
     @property
-    def trouble(self) -> bool:
-        """Whether somebody may have to do something."""
-        return self.condition in _TROUBLES
+    def needs_attention(self) -> bool:
+        """Whether an operator may have to act."""
+        return self.condition in _OUTAGES

@@ -1,24 +1,23 @@
 """Windows as CSV (RFC 4180), for spreadsheets.
 
-The numbers have columns of their own. Names come from the internet and stand only inside the JSON objects of the last
-columns, which begin with a brace: no spreadsheet takes such a cell for a formula.
+Numbers have columns of their own. Names come from the internet and appear only inside the JSON objects of the last
+columns. Those begin with a brace, so no spreadsheet takes such a cell for a formula.
 """
 
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
 
 from clickstream_consumer.history import Kept
+from clickstream_consumer.results import OTHER, USUAL_DEVICES, USUAL_EVENT_TYPES, by_usual_name
 from clickstream_core.window_metrics import WindowMetrics
 
-_EVENT_TYPES = ("page_view", "click", "add_to_cart", "purchase", "search")
-_DEVICES = ("mobile", "desktop", "tablet")
 _ROWS_AT_ONCE = 200
-_decode = msgspec.json.Decoder(WindowMetrics).decode  # its values were checked when it came
+_decode = msgspec.json.Decoder(WindowMetrics).decode  # its values were checked when it arrived
 COLUMNS = (
     "window_start",
     "window_end",
@@ -28,10 +27,8 @@ COLUMNS = (
     "unique_users",
     "unique_sessions",
     "avg_duration_ms",
-    *(f"events_{name}" for name in _EVENT_TYPES),
-    "events_other",
-    *(f"device_{name}" for name in _DEVICES),
-    "device_other",
+    *(f"events_{name}" for name in (*USUAL_EVENT_TYPES, OTHER)),
+    *(f"device_{name}" for name in (*USUAL_DEVICES, OTHER)),
     "top_referrers",
     "top_pages",
     "countries",
@@ -39,9 +36,9 @@ COLUMNS = (
 
 
 def as_csv(windows: Iterable[Kept], *, marked: bool = False) -> Iterator[bytes]:
-    """Return the header and one row per window, in parts of some rows.
+    """Return the header and one row per window, some rows at a time.
 
-    `marked` puts a byte order mark first: without it Excel reads the text in the encoding of its country.
+    `marked` puts a byte order mark first: without it Excel reads the text in its locale's encoding.
     """
     if marked:
         yield codecs.BOM_UTF8
@@ -61,17 +58,12 @@ def _row(metrics: WindowMetrics) -> tuple[object, ...]:
         metrics.unique_users,
         metrics.unique_sessions,
         metrics.avg_duration_ms,
-        *_counts(metrics.event_types, _EVENT_TYPES),
-        *_counts(metrics.devices, _DEVICES),
+        *by_usual_name(metrics.event_types, USUAL_EVENT_TYPES).values(),
+        *by_usual_name(metrics.devices, USUAL_DEVICES).values(),
         msgspec.json.encode(metrics.top_referrers).decode(),
         msgspec.json.encode(metrics.top_pages).decode(),
         "" if metrics.countries is msgspec.UNSET else msgspec.json.encode(metrics.countries).decode(),
     )
-
-
-def _counts(counts: Mapping[str, int], names: tuple[str, ...]) -> list[int]:
-    known = [counts.get(name, 0) for name in names]
-    return [*known, sum(counts.values()) - sum(known)]
 
 
 def _lines(rows: Iterable[tuple[object, ...]]) -> bytes:

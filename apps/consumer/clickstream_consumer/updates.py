@@ -1,8 +1,8 @@
-"""What open pages are told: windows as they close, the consumer's condition, and what a page has missed.
+"""Updates of open pages: windows as they close, the consumer's condition, and what a browser missed.
 
 Events are `window` (the metrics record; its id is the position behind it), `status` (the condition; also the heartbeat)
-and `reload`. A browser that reconnects names the last event it saw and is sent what it has missed, or told to load
-everything again when that is much. Until the history has been read, a browser is only told the status.
+and `reload`. A browser that reconnects names the last event it saw and gets what it missed, or `reload` when that is
+too much. Until the history has been read, browsers get the status only.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _MAX_MISSED_BYTES = 128 << 10
 
 
 class Updates:
-    """The history, and the stream that carries what is added to it. Methods but `join` may be called from any thread.
+    """The history and the stream of what is added to it. All methods except `join` may be called from any thread.
 
     `heartbeat_s` and `dropped` are those of EventStream.
     """
@@ -31,20 +31,20 @@ class Updates:
         self._behind: WeakKeyDictionary[Browser, Position | None] = WeakKeyDictionary()
 
     def status(self, condition: str) -> None:
-        """Tell the browsers the consumer's condition, when it has changed."""
+        """Send the consumer's condition when it has changed."""
         status = event("status", msgspec.json.encode({"condition": condition}))
         if status != self._status:
             self._status = status
             self.stream.send(status)
 
     def history_is_complete(self) -> None:
-        """From here on results are new; browsers that joined before are sent what they have missed."""
+        """Note that results are new from now on; browsers that have joined get what they missed."""
         if not self._complete:
             self._complete = True
             self.stream.post(self._catch_up_all)
 
     def join(self, visitor: str, after: Position | None) -> Response:
-        """Return the response for a browser that has seen everything before `after`; None: that wants only news."""
+        """Return the response for a browser that has seen everything before `after`, or wants only news (None)."""
         browser = self.stream.join(visitor)
         self._behind[browser] = after
         if self._complete:
@@ -60,9 +60,9 @@ class Updates:
             self._catch_up(browser)
 
     def _catch_up(self, browser: Browser) -> None:
-        """Send what the browser has missed; from now on it gets every window.
+        """Send what the browser missed; from now on it gets every window.
 
-        A window that is published at this moment may be sent twice: the page keeps one result per window.
+        A window that is published at this moment may be sent twice; the page keeps one result per window.
         """
         after = self._behind.pop(browser)
         if after is None:

@@ -1,8 +1,8 @@
-"""What the loop in `main` asks of a view, and which view suits the standard output."""
+"""What the loop in `main` needs of a view, and which view suits standard output."""
 
 import os
-from types import TracebackType
-from typing import Protocol, Self, TextIO
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol, TextIO
 
 from clickstream_consumer.labels import Labels
 from clickstream_consumer.live import LiveView, terminal
@@ -13,24 +13,18 @@ from clickstream_consumer.status import Status
 
 
 class View(Protocol):
-    """Shows results; to be used as a context manager."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    """Shows results."""
 
     def show(self, result: WindowResult) -> None:
         """Take a result; it is on the screen after the next `refresh` at the latest."""
 
     def refresh(self, status: Status) -> None:
-        """Bring the screen up to date; called once per turn of the loop, at least twice a second."""
+        """Bring the screen up to date; called in each turn of the loop, at least twice a second."""
 
 
-def view_for(settings: ConsumerSettings, labels: Labels, output: TextIO) -> View:
-    """Return the live view for a terminal that can move its cursor, else the plain one."""
+def view_for(settings: ConsumerSettings, labels: Labels, output: TextIO) -> AbstractContextManager[View]:
+    """Return the live view for a terminal that can move its cursor, otherwise the plain one."""
     live = output.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
     if live and not settings.plain and settings.service.log_format == "text":
         return LiveView(terminal(output), labels)
-    return PlainView(labels)
+    return nullcontext(PlainView(labels))

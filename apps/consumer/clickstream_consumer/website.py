@@ -1,11 +1,5 @@
-"""The page at `/`, its files and its API.
+"""The page at `/`, its files and its API, in the language of the address (`/?lang=ko`) or of the browser."""
 
-The page is one HTML file whose words are filled in here, in the language that the address (`/?lang=ko`) or else the
-browser asks for.
-"""
-
-import html
-import re
 from importlib.resources import files
 
 import msgspec
@@ -15,12 +9,11 @@ from starlette.routing import Route
 
 from clickstream_consumer.api import Api
 from clickstream_consumer.updates import Updates
-from clickstream_web.assets import SHARED, Asset, Assets
+from clickstream_web.assets import SHARED, Asset, Assets, filled
 from clickstream_web.requests import language
 from clickstream_web.visitors import Visitors
 
 LANGUAGES = ("en", "ko")
-_PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 
 
 class Website:
@@ -48,5 +41,4 @@ class Website:
         words: dict[str, str] = msgspec.json.decode(self._assets["messages.json"].content)[language]
         words |= {"language": language, "static": f"static/{self._assets.version}"}
         template = self._assets["index.html"]
-        text = _PLACE.sub(lambda place: html.escape(words[place[1]]), template.content.decode())
-        return Asset(text.encode(), template.content_type)
+        return Asset(filled(template.content.decode(), words).encode(), template.content_type)

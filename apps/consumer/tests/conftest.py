@@ -61,6 +61,6 @@ def library_errors() -> Iterator[LibraryErrors]:
 
 @pytest.fixture
 def site(reference: WindowMetrics) -> Iterator[Site]:
-    """The page without Kafka: the test says what arrives."""
+    """The page without Kafka: the test decides what arrives."""
     with served_page(reference) as site:
         yield site

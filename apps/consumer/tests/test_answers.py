@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from clickstream_consumer.answers import Answers
+from clickstream_web.responses import in_parts
 
 BODY = b"window_start,window_end\r\n" * 20_000
 
@@ -31,16 +32,16 @@ def test_an_answer_is_made_once_for_a_query_and_a_version() -> None:
 
 def test_it_is_sent_in_small_parts_packed_and_unpacked() -> None:
     answer = Answers().make("a", 1, body)
-    packed, plain = list(answer.packed_parts()), list(answer.parts())
+    packed, plain = list(in_parts(answer.packed)), list(answer.parts())
     assert gzip.decompress(b"".join(packed)) == b"".join(plain) == BODY
     assert answer.size == len(BODY)
     assert max(map(len, [*packed, *plain])) <= 65_536
 
 
-def test_what_cannot_be_packed_is_sent_as_it_was() -> None:
+def test_incompressible_content_is_sent_unchanged() -> None:
     noise = random.Random(7).randbytes(300_000)
     answer = Answers().make("a", 1, lambda: [noise])
-    assert b"".join(answer.parts()) == gzip.decompress(b"".join(answer.packed_parts())) == noise
+    assert b"".join(answer.parts()) == gzip.decompress(answer.packed) == noise
 
 
 def test_a_new_version_forgets_the_old_ones_answers() -> None:
@@ -76,7 +77,7 @@ def test_many_small_answers_are_bounded_too() -> None:
     assert len(answers) < 100
 
 
-def test_who_asks_while_it_is_made_waits_for_it() -> None:
+def test_requests_during_the_making_of_an_answer_wait_for_it() -> None:
     answers = Answers()
     begun, go_on = threading.Event(), threading.Event()
     got: list[object] = []

@@ -144,7 +144,7 @@ def test_a_broker_that_cannot_find_a_time_has_all_older_records_left_out(
 ) -> None:
     older, younger = Record(STARTED_AT - 1, 0, 0), Record(STARTED_AT, 0, 1)
     connection, consumer = connect(NoOffsetForPartitionError({P0, P1}), {P0: [older, younger]})
-    monkeypatch.setattr(connection, "answers", lambda: True)
+    monkeypatch.setattr(connection, "is_connected", lambda: True)
     monkeypatch.setattr(consumer, "offsets_for_times", Mock(side_effect=KafkaTimeoutError("damaged")))
     assert connection.poll(500) == []
     assert consumer.positions == {P0: "beginning", P1: "beginning"}
@@ -170,7 +170,7 @@ def test_from_beginning_rewinds_each_partition_once(connect: Connect) -> None:
         (KafkaConnectionError("gone"), KafkaUnavailable),
     ],
 )
-def test_what_kafka_refuses_is_told_from_kafka_being_away(
+def test_a_refusal_is_distinguished_from_an_unreachable_kafka(
     connect: Connect, error: Exception, expected: type[Exception]
 ) -> None:
     connection, _ = connect(error)
@@ -178,7 +178,7 @@ def test_what_kafka_refuses_is_told_from_kafka_being_away(
         connection.poll(500)
 
 
-def test_a_timeout_is_explained_by_what_the_library_said(connect: Connect) -> None:
+def test_a_timeout_is_explained_by_the_librarys_log(connect: Connect) -> None:
     connection, _ = connect(KafkaTimeoutError("Unable to bootstrap"))
     logging.getLogger("kafka.net.manager").warning("Bootstrap failed: %s", KafkaConnectionError("111 ECONNREFUSED"))
     logging.getLogger("kafka.net.manager").error("Bootstrap failed: %s", KafkaTimeoutError("Unable to bootstrap"))
@@ -186,7 +186,7 @@ def test_a_timeout_is_explained_by_what_the_library_said(connect: Connect) -> No
         connection.poll(500)
 
 
-def test_a_refusal_counts_for_more_than_what_follows_from_it(connect: Connect) -> None:
+def test_a_refusal_takes_precedence_over_its_consequences(connect: Connect) -> None:
     connection, _ = connect(KafkaTimeoutError("Unable to bootstrap"), **SASL)
     library = logging.getLogger("kafka.net.manager")
     library.error("Bootstrap failed: %s", SaslAuthenticationFailedError("invalid credentials"))
@@ -195,13 +195,13 @@ def test_a_refusal_counts_for_more_than_what_follows_from_it(connect: Connect) -
         connection.poll(500)
 
 
-def test_a_refusal_is_forgotten_when_records_come_again(connect: Connect) -> None:
+def test_a_refusal_is_forgotten_when_records_arrive_again(connect: Connect) -> None:
     connection, _ = connect({P0: [Record(10, 0, 0)]})
     library = logging.getLogger("kafka.net.manager")
     library.error("Bootstrap failed: %s", SaslAuthenticationFailedError("invalid credentials"))
     connection.poll(500)
     library.warning("Bootstrap failed: %s", KafkaConnectionError("111 ECONNREFUSED"))
-    assert connection.trouble() == "KafkaConnectionError: 111 ECONNREFUSED"
+    assert connection.last_failure() == "KafkaConnectionError: 111 ECONNREFUSED"
 
 
 @pytest.mark.parametrize(
@@ -213,19 +213,19 @@ def test_a_refusal_is_forgotten_when_records_come_again(connect: Connect) -> Non
 )
 def test_a_missing_right_is_named_with_what_to_do(connect: Connect, error: Exception, advice: str) -> None:
     connection, _ = connect(error)
-    with pytest.raises(KafkaRefused, match=f"; the user may not do that: {advice}"):
+    with pytest.raises(KafkaRefused, match=f"; the user lacks a permission: {advice}"):
         connection.poll(500)
 
 
 def test_a_closed_connection_with_a_password_may_be_the_password(connect: Connect) -> None:
     connection, _ = connect(**SASL)
     logging.getLogger("kafka.net.transport").error("Abort (%s)", KafkaConnectionError("socket disconnected"))
-    assert connection.trouble().endswith("a wrong user name or password ends like this")
+    assert connection.last_failure().endswith("the user name or password may be wrong")
 
 
 def test_a_failed_farewell_is_logged_and_the_client_closed(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     connection, consumer = connect()
-    assert not connection.answers()
+    assert not connection.is_connected()
     connection.close()
     assert "Could not leave the consumer group" in caplog.text
     with pytest.raises(RuntimeError, match="closed"):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from clickstream_consumer.dashboard import block, marks, position, printable
-from clickstream_consumer.labels import ENGLISH, KOREAN, Labels
+from clickstream_consumer.labels import LABELS, Labels
 from clickstream_consumer.results import WindowResult
 from clickstream_core.window_metrics import WindowMetrics
 
@@ -82,37 +82,37 @@ KOREAN_BLOCK = """\
 ================================================================================"""
 
 
-@pytest.mark.parametrize(("labels", "expected"), [(ENGLISH, ENGLISH_BLOCK), (KOREAN, KOREAN_BLOCK)])
+@pytest.mark.parametrize(("labels", "expected"), [(LABELS["en"], ENGLISH_BLOCK), (LABELS["ko"], KOREAN_BLOCK)])
 def test_the_block_is_this_text(reference: WindowMetrics, labels: Labels, expected: str) -> None:
     assert block(reference, labels) == expected
 
 
-def test_the_line_below_the_block_says_where_the_result_stood(make_result: Callable[..., WindowResult]) -> None:
+def test_the_line_below_the_block_has_the_results_position(make_result: Callable[..., WindowResult]) -> None:
     assert position(make_result()) == "📍 Partition: 1 | Offset: 42 | Total consumed: 7"
 
 
 def test_a_revision_and_a_sketch_are_marked_behind_the_windows_end(reference: WindowMetrics) -> None:
     revised = msgspec.structs.replace(reference, revision=1)
     both = msgspec.structs.replace(reference, revision=12, approximate=True)
-    assert "2024-10-26T10:35:00Z (revision 1)\n" in block(revised, ENGLISH)
+    assert "2024-10-26T10:35:00Z (revision 1)\n" in block(revised, LABELS["en"])
     assert marks(both) == " (revision 12) (approximate)"
 
 
 def test_a_window_without_events_is_not_divided_by(reference: WindowMetrics) -> None:
     empty = msgspec.structs.replace(reference, total_events=0)
-    assert "   click              659 (  0.0%)" in block(empty, ENGLISH)
+    assert "   click              659 (  0.0%)" in block(empty, LABELS["en"])
 
 
 def test_equal_counts_are_ordered_by_name(reference: WindowMetrics) -> None:
     metrics = msgspec.structs.replace(reference, devices={"tablet": 5, "desktop": 5, "mobile": 7})
-    lines = [line.split()[0] for line in block(metrics, ENGLISH).split("📱")[1].split("\n")[1:4]]
+    lines = [line.split()[0] for line in block(metrics, LABELS["en"]).split("📱")[1].split("\n")[1:4]]
     assert lines == ["mobile", "desktop", "tablet"]
 
 
 def test_counts_and_names_wider_than_their_columns_are_shown_whole(reference: WindowMetrics) -> None:
     url = "/" + "x" * 500
     metrics = msgspec.structs.replace(reference, total_events=12_345_678, top_pages={url: 12_345_678})
-    assert f"\n   {url} 12,345,678 (100.0%)\n" in block(metrics, ENGLISH)
+    assert f"\n   {url} 12,345,678 (100.0%)\n" in block(metrics, LABELS["en"])
 
 
 @pytest.mark.parametrize(
@@ -127,26 +127,26 @@ def test_counts_and_names_wider_than_their_columns_are_shown_whole(reference: Wi
         ("/상품/노트북", "/상품/노트북"),
     ],
 )
-def test_what_could_act_on_the_terminal_is_shown_as_its_code(name: str, shown: str) -> None:
+def test_unprintable_characters_are_shown_as_their_code(name: str, shown: str) -> None:
     assert printable(name) == shown
 
 
 @given(st.dictionaries(st.text(), st.integers(0, 2**63 - 1)))
 def test_no_name_brings_anything_but_printable_characters_and_one_line(pages: dict[str, int]) -> None:
     metrics = WindowMetrics("a", "b", 7, 1, 1, {}, {}, {}, pages, 0)
-    lines = block(metrics, ENGLISH).split("\n")
+    lines = block(metrics, LABELS["en"]).split("\n")
     assert all(line.isprintable() for line in lines)
     assert len(lines) == 19 + len(pages)
 
 
 @given(st.text().filter(lambda name: cell_len(printable(name)) <= 30), st.integers(0, 999_999))
-def test_columns_stand_under_each_other_in_every_script(name: str, count: int) -> None:
+def test_columns_are_aligned_in_every_script(name: str, count: int) -> None:
     metrics = WindowMetrics("a", "b", 1_000_000, 1, 1, {}, {}, {}, {name: count}, 0)
-    line = block(metrics, ENGLISH).split("\n")[-2]
+    line = block(metrics, LABELS["en"]).split("\n")[-2]
     assert cell_len(line) == 3 + 30 + 1 + max(6, len(f"{count:,}")) + len(" ( 12.3%)")
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)), st.integers(0, 2**63 - 1))
 def test_a_line_of_ascii_is_padded_to_its_columns(name: str, count: int) -> None:
     metrics = WindowMetrics("a", "b", 2**63 - 1, 1, 1, {name: count}, {}, {}, {}, 0)
-    assert f"   {name:<15} {count:>6,} ({100 * count / (2**63 - 1):5.1f}%)" in block(metrics, ENGLISH).split("\n")
+    assert f"   {name:<15} {count:>6,} ({100 * count / (2**63 - 1):5.1f}%)" in block(metrics, LABELS["en"]).split("\n")

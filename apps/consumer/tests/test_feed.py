@@ -36,8 +36,8 @@ class Reader:
 
 
 @dataclass
-class Told:
-    """Stands for the updates: notes what it was told."""
+class RecordedUpdates:
+    """Stands in for the updates and records them."""
 
     history: WindowHistory
     conditions: list[str] = field(default_factory=list)
@@ -68,42 +68,42 @@ def test_results_reach_the_history_and_the_reader_is_closed(site: Site, make_res
     assert reader.closed
 
 
-def test_the_condition_is_told_and_the_history_complete_once_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told(site.history)
-    monkeypatch.setattr(site, "updates", told)
+def test_the_condition_is_sent_and_the_history_is_complete_once_ready(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updates = RecordedUpdates(site.history)
+    monkeypatch.setattr(site, "updates", updates)
     reader = Reader([Condition.JOINING, Condition.AWAY])
     with fed(site, reader):
-        eventually(lambda: told.conditions[-1:] == ["away"], 5)
-        assert not told.complete
+        eventually(lambda: updates.conditions[-1:] == ["away"], 5)
+        assert not updates.complete
         reader.script += [Condition.NO_TOPIC, Condition.READY]
-        eventually(lambda: told.complete, 5)
-    assert told.conditions in (["connecting", *_LATER], _LATER)
+        eventually(lambda: updates.complete, 5)
+    assert updates.conditions in (["connecting", *_LATER], _LATER)
 
 
 _LATER = ["joining", "away", "no_topic", "ready"]
 
 
-def test_the_newest_window_is_handed_on_once_and_not_before_the_topic_was_read(
-    site: Site, make_result: MakeResult
-) -> None:
-    told: list[WindowResult] = []
+def test_the_newest_window_is_passed_on_once_after_the_topic_was_read(site: Site, make_result: MakeResult) -> None:
+    passed_on: list[WindowResult] = []
     newest = make_result(40, revision=1)
     # As from several partitions: the newest window is neither the first nor the last to come.
     reader = Reader([Condition.JOINING, [make_result(35), newest], [make_result(40), make_result(30)]])
-    with fed(site, reader, caught_up=told.append):
+    with fed(site, reader, caught_up=passed_on.append):
         eventually(lambda: len(site.history) == 3, 5)
-        assert told == []
+        assert passed_on == []
         reader.script += [Condition.READY, Condition.AWAY, Condition.READY, [make_result(45)], Condition.READY]
         eventually(lambda: len(site.history) == 4 and not reader.script, 5)
-    assert told == [newest]
+    assert passed_on == [newest]
 
 
-def test_of_an_empty_topic_nothing_is_handed_on(site: Site, make_result: MakeResult) -> None:
-    told: list[WindowResult] = []
+def test_an_empty_topic_passes_nothing_on(site: Site, make_result: MakeResult) -> None:
+    passed_on: list[WindowResult] = []
     reader = Reader([Condition.READY, [make_result(30)], Condition.READY])
-    with fed(site, reader, caught_up=told.append):
+    with fed(site, reader, caught_up=passed_on.append):
         eventually(lambda: len(site.history) == 1 and not reader.script, 5)
-    assert told == []
+    assert passed_on == []
 
 
 def test_a_passing_fault_does_not_end_the_page(

@@ -34,7 +34,7 @@ def starts(windows: list[Kept] | None) -> list[int]:
     return [window.start // MINUTE for window in windows]
 
 
-def test_windows_are_kept_by_time_whatever_the_order_they_came_in(make: MakeResult) -> None:
+def test_windows_are_kept_by_time_in_any_order_of_arrival(make: MakeResult) -> None:
     history = WindowHistory()
     for minute in (10, 0, 15, 5):
         assert history.add(make(minute))
@@ -45,14 +45,14 @@ def test_windows_are_kept_by_time_whatever_the_order_they_came_in(make: MakeResu
 
 
 def test_a_revision_replaces_its_window_and_nothing_older_does(make: MakeResult) -> None:
-    told: list[tuple[int, str]] = []
-    history = WindowHistory(lambda kept, position: told.append((kept.revision, position)))
+    changes: list[tuple[int, str]] = []
+    history = WindowHistory(lambda kept, position: changes.append((kept.revision, position)))
     assert history.add(make(0, offset=0))
     assert history.add(make(0, offset=1, revision=2, total_events=3001))
     assert not history.add(make(0, offset=2, revision=1))
     assert not history.add(make(0, offset=3, revision=2))
     assert [json.loads(kept.json)["total_events"] for kept in history.select().windows] == [3001]
-    assert told == [(0, "0:1"), (2, "0:2")]
+    assert changes == [(0, "0:1"), (2, "0:2")]
     assert history.position() == "0:4"
 
 
@@ -85,7 +85,7 @@ def test_windows_of_more_than_a_week_ago_go(make: MakeResult) -> None:
     assert not history.add(make(0)), "what is over is not taken again"
 
 
-def test_what_came_after_a_position_is_found_across_partitions(make: MakeResult) -> None:
+def test_results_after_a_position_are_found_across_partitions(make: MakeResult) -> None:
     history = WindowHistory()
     history.add(make(0, partition=0, offset=7))
     history.add(make(5, partition=1, offset=3))

@@ -54,7 +54,7 @@ def test_a_window_that_is_known_from_elsewhere_is_shown_and_not_counted(
     assert value(registry, "window_total_events") == 8
 
 
-def test_neither_an_older_window_nor_the_same_one_from_elsewhere_takes_the_place_of_what_is_shown(
+def test_neither_an_older_window_nor_the_same_one_from_elsewhere_replaces_the_shown_one(
     registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
 ) -> None:
     instruments.result(make_result(35, revision=2, total_events=9))
@@ -64,14 +64,15 @@ def test_neither_an_older_window_nor_the_same_one_from_elsewhere_takes_the_place
     assert value(registry, "window_end_timestamp_seconds") == 1_729_939_200
 
 
-def test_of_the_page_it_is_told_how_many_are_open_and_dropped_and_what_is_kept_for_it(
+def test_open_and_dropped_pages_and_kept_windows_are_counted(
     registry: CollectorRegistry, instruments: Instruments
 ) -> None:
     assert value(registry, "open_pages") == value(registry, "kept_windows") == 0
     pages, windows = ["one"], ["two", "more"]
-    instruments.watch_page(lambda: len(pages), lambda: len(windows))
+    instruments.open_pages.set_function(lambda: len(pages))
+    instruments.kept_windows.set_function(lambda: len(windows))
     pages.append("another")
-    instruments.page_dropped()
+    instruments.dropped_pages.inc()
     assert value(registry, "open_pages") == 2
     assert value(registry, "kept_windows") == 2
     assert value(registry, "dropped_pages_total") == 1
@@ -99,7 +100,7 @@ def test_names_from_outside_make_no_time_series(
     assert len(samples) == 6
 
 
-def test_of_the_top_pages_and_referrers_only_the_last_windows_are_shown(
+def test_only_the_last_windows_top_pages_and_referrers_are_shown(
     registry: CollectorRegistry, instruments: Instruments, make_result: MakeResult
 ) -> None:
     instruments.result(make_result(30, top_pages={"/old": 9, "/kept": 5}, top_referrers={"google.com": 3}))

@@ -158,7 +158,7 @@ def test_200_browsers_and_a_day_of_windows_cost_little_memory(
     topics: PipelineTopics, apps: Apps, publish: Publish, listen: Listen
 ) -> None:
     if not Path("/proc/self/statm").exists():
-        skip("only Linux tells the memory of another process in /proc")
+        skip("only Linux has the memory of another process in /proc")
     publish(topics, _DAY)
     app = start(apps, topics, API_LIMIT="off")
     eventually(lambda: len(windows(app)) == _DAY, 60)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from clickstream_consumer import main as module
 from clickstream_consumer.dashboard import block
 from clickstream_consumer.instruments import Instruments
-from clickstream_consumer.labels import KOREAN
+from clickstream_consumer.labels import LABELS
 from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
 
 Record = namedtuple("Record", ["value", "partition", "offset", "headers"])
@@ -31,10 +31,10 @@ class OneResult:
             os.kill(os.getpid(), signal.SIGTERM)
         return [Record(self.value, 2, 9, [])] if self._polls == 1 else []
 
-    def answers(self) -> bool:
+    def is_connected(self) -> bool:
         return True
 
-    is_member = has_topic = may_read_topic = answers
+    is_member = has_topic = may_read_topic = is_connected
 
     def close(self) -> None:
         type(self).closed = True
@@ -53,7 +53,7 @@ def test_a_result_is_shown_and_a_signal_ends_the_loop_with_status_0(
     assert OneResult.closed
     out = capsys.readouterr().out
     assert out.startswith("🚀 메트릭 컨슈머를 시작합니다...\n📥 소스: clickstream-metrics\n")
-    assert f"{block(reference, KOREAN)}\n📍 Partition: 2 | Offset: 9 | Total consumed: 1\n" in out
+    assert f"{block(reference, LABELS['ko'])}\n📍 Partition: 2 | Offset: 9 | Total consumed: 1\n" in out
 
 
 def test_a_wrong_setting_ends_the_program_with_status_2(

@@ -136,7 +136,7 @@ def test_a_revision_replaces_the_window_that_is_shown(site: Site, open_page: Ope
     keep(page, "revision")
 
 
-def test_kafka_goes_away_and_comes_back(site: Site, open_page: OpenPage, keep: Keep) -> None:
+def test_an_outage_of_kafka_shows_and_ends(site: Site, open_page: OpenPage, keep: Keep) -> None:
     site.fill(3)
     site.ready()
     page = open_page()
@@ -176,10 +176,10 @@ def test_the_page_finds_a_consumer_that_was_restarted(browser: Browser, referenc
     context.close()
 
 
-def test_without_data_the_page_says_what_to_do(site: Site, open_page: OpenPage, keep: Keep) -> None:
+def test_without_data_the_page_shows_what_to_do(site: Site, open_page: OpenPage, keep: Keep) -> None:
     page = open_page(360)
     expect(page.locator(BANNER)).to_have_text("Connecting to Kafka …")
-    expect(page.locator("#empty")).to_be_hidden()  # nobody knows yet
+    expect(page.locator("#empty")).to_be_hidden()  # not known yet
     expect(page.locator("#loading")).to_be_visible()
     site.ready()
     expect(page.locator("#state-text")).to_have_text("Live")
@@ -192,7 +192,7 @@ def test_without_data_the_page_says_what_to_do(site: Site, open_page: OpenPage, 
     expect(page.locator("#total_events")).to_have_text("3,000")
 
 
-def test_without_scripts_the_page_says_where_the_figures_are(site: Site, browser: Browser) -> None:
+def test_without_scripts_the_page_shows_where_the_figures_are(site: Site, browser: Browser) -> None:
     context = browser.new_context(locale="en-US", java_script_enabled=False)
     page = context.new_page()
     page.goto(site.url)
@@ -302,7 +302,7 @@ def test_the_zone_that_is_named_is_that_of_the_times_that_are_shown(
         (1280, "en-US", "Australia/Lord_Howe", "2026-04-04T10:30:00Z"),
     ],
 )
-def test_times_that_the_clocks_show_twice_are_told_apart(
+def test_times_that_clocks_show_twice_are_distinguishable(
     site: Site, open_page: OpenPage, keep: Keep, width: int, locale: str, zone: str, start: str
 ) -> None:
     add_from(site, start, windows=72, seconds=300)
@@ -322,7 +322,7 @@ def test_times_that_the_clocks_show_twice_are_told_apart(
     keep(page, f"clocks-turned-back-{zone.split('/')[1]}-{width}")
 
 
-def test_a_window_in_the_hour_that_comes_twice_says_which(site: Site, open_page: OpenPage) -> None:
+def test_a_window_in_the_repeated_hour_shows_its_offset(site: Site, open_page: OpenPage) -> None:
     add_from(site, "2026-10-25T00:30:00Z", windows=13, seconds=300)
     site.ready()
     page = open_page(zone="Europe/London")
@@ -406,7 +406,7 @@ def test_names_from_the_internet_do_nothing(site: Site, open_page: OpenPage) -> 
     assert page.evaluate(_FITS)
 
 
-def test_a_screen_reader_is_told_the_newest_window_and_not_too_often(site: Site, open_page: OpenPage) -> None:
+def test_a_screen_reader_gets_the_newest_window_and_not_too_often(site: Site, open_page: OpenPage) -> None:
     site.fill(1)
     site.ready()
     page = open_page()
@@ -433,7 +433,7 @@ def test_large_numbers_stay_on_one_line(site: Site, open_page: OpenPage, keep: K
     assert page.evaluate("[...document.querySelectorAll('.totals div')].every((e) => e.scrollWidth <= e.clientWidth)")
 
 
-def test_what_does_not_fit_into_a_chart_is_summed_up(site: Site, open_page: OpenPage, keep: Keep) -> None:
+def test_rows_beyond_a_charts_maximum_are_summed_up(site: Site, open_page: OpenPage, keep: Keep) -> None:
     types = {f"type-{number:03}": 1000 - number for number in range(200)}
     site.add(0, event_types=types, total_events=sum(types.values()))
     site.ready()
@@ -471,7 +471,7 @@ def test_a_single_window_has_an_axis_of_its_own_length(site: Site, open_page: Op
     assert page.evaluate(_AXIS_LENGTH) == 30_000
 
 
-def test_a_window_without_pages_says_so(site: Site, open_page: OpenPage) -> None:
+def test_a_window_without_pages_has_a_note(site: Site, open_page: OpenPage) -> None:
     site.add(0, top_pages={})
     site.ready()
     page = open_page()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from clickstream_consumer.dashboard import block, position
-from clickstream_consumer.labels import ENGLISH, KOREAN
+from clickstream_consumer.labels import LABELS
 from clickstream_consumer.plain import PlainView
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.status import Condition, Status
@@ -25,18 +25,18 @@ def test_each_result_is_a_block_with_its_place_below(
     capsys: pytest.CaptureFixture[str], make_result: MakeResult
 ) -> None:
     results = [make_result(30), make_result(30, revision=1)]
-    with PlainView(ENGLISH) as view:
-        for result in results:
-            view.show(result)
-            view.refresh(Status(Condition.JOINING))
-    expected = "".join(f"{block(result.metrics, ENGLISH)}\n{position(result)}\n" for result in results)
+    view = PlainView(LABELS["en"])
+    for result in results:
+        view.show(result)
+        view.refresh(Status(Condition.JOINING))
+    expected = "".join(f"{block(result.metrics, LABELS['en'])}\n{position(result)}\n" for result in results)
     assert capsys.readouterr().out == expected
 
 
-def test_waiting_is_said_once_and_only_when_it_is_true(capsys: pytest.CaptureFixture[str]) -> None:
-    with PlainView(KOREAN) as view:
-        for condition in (Condition.CONNECTING, Condition.READY, Condition.AWAY, Condition.READY):
-            view.refresh(Status(condition))
+def test_waiting_is_announced_once_and_only_when_ready(capsys: pytest.CaptureFixture[str]) -> None:
+    view = PlainView(LABELS["ko"])
+    for condition in (Condition.CONNECTING, Condition.READY, Condition.AWAY, Condition.READY):
+        view.refresh(Status(condition))
     assert capsys.readouterr().out == "⏱️ 메트릭을 기다리는 중\n"
 
 
@@ -44,8 +44,7 @@ def test_waiting_is_said_once_and_only_when_it_is_true(capsys: pytest.CaptureFix
 def test_in_json_format_a_result_is_one_object_with_the_numbers(
     capsys: pytest.CaptureFixture[str], make_result: MakeResult
 ) -> None:
-    with PlainView(ENGLISH) as view:
-        view.show(make_result(30))
+    PlainView(LABELS["en"]).show(make_result(30))
     line = json.loads(capsys.readouterr().out)
     assert line["message"].startswith("=====")
     assert (line["window"], line["partition"], line["offset"]) == ("2024-10-26T10:30:00Z", 1, 42)

@@ -35,10 +35,10 @@ class FakeConnection:
             raise step
         return step
 
-    def answers(self) -> bool:
+    def is_connected(self) -> bool:
         return self.connected
 
-    def trouble(self) -> str:
+    def last_failure(self) -> str:
         return "111 ECONNREFUSED"
 
     def is_member(self) -> bool:
@@ -89,7 +89,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def test_results_come_with_their_place_and_a_running_count(kafka: Kafka, reference: WindowMetrics) -> None:
+def test_results_have_their_position_and_a_running_count(kafka: Kafka, reference: WindowMetrics) -> None:
     value = encode_window_metrics(reference)
     kafka.connection.script = [[Record(value, 1, 42), Record(value, 2, 7)], [Record(value, 0, 3)]]
     reader = kafka.reader()
@@ -119,7 +119,7 @@ def test_results_of_other_groups_processors_are_passed_over(kafka: Kafka, refere
     assert kafka.registry.get_sample_value("clickstream_consumer_malformed_total") == 1
 
 
-def test_a_poll_that_brings_nothing_at_once_is_followed_by_a_pause(kafka: Kafka) -> None:
+def test_a_poll_that_returns_at_once_without_records_is_followed_by_a_pause(kafka: Kafka) -> None:
     reader = kafka.reader()
     begun = kafka.now
     for _ in range(100):
@@ -171,7 +171,7 @@ def test_no_escape_sequence_of_a_record_reaches_the_log(
     assert logged()[0].isprintable()
 
 
-def test_kafka_away_is_said_once_and_again_when_it_is_back(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
+def test_an_outage_is_logged_at_its_start_and_end(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
     kafka.attempts = [KafkaUnavailable("111 ECONNREFUSED") for _ in range(5)]
     reader = kafka.reader()
     for _ in range(5):
@@ -181,13 +181,11 @@ def test_kafka_away_is_said_once_and_again_when_it_is_back(kafka: Kafka, logged:
     assert reader.status.ready
     assert logged() == [
         "Kafka at localhost:9092 does not answer (111 ECONNREFUSED); trying again",
-        "Reading clickstream-metrics now, after 5 s of trouble",
+        "Reading clickstream-metrics; it was unavailable for 5 s",
     ]
 
 
-def test_troubles_that_take_turns_are_each_said_once_in_30_seconds(
-    kafka: Kafka, logged: Callable[[], list[str]]
-) -> None:
+def test_alternating_failures_are_each_logged_once_in_30_seconds(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
     kafka.attempts = [error for _ in range(16) for error in (KafkaRefused("no right"), KafkaUnavailable("closed"))]
     reader = kafka.reader()
     for _ in range(30):
@@ -198,7 +196,7 @@ def test_troubles_that_take_turns_are_each_said_once_in_30_seconds(
     assert len(logged()) == 4
 
 
-def test_a_connection_lost_for_a_moment_is_no_trouble(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
+def test_a_connection_lost_for_a_moment_is_no_outage(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
     reader = kafka.reader()
     reader.poll()
     kafka.connection.connected = False
@@ -211,7 +209,7 @@ def test_a_connection_lost_for_a_moment_is_no_trouble(kafka: Kafka, logged: Call
     assert logged() == ["Kafka at localhost:9092 does not answer (111 ECONNREFUSED); trying again"]
 
 
-def test_joining_the_group_is_not_ready_and_not_trouble(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
+def test_joining_the_group_is_neither_ready_nor_an_outage(kafka: Kafka, logged: Callable[[], list[str]]) -> None:
     kafka.connection.member = False
     reader = kafka.reader()
     reader.poll()
@@ -266,7 +264,7 @@ def test_after_a_refusal_a_new_connection_is_made(kafka: Kafka) -> None:
     assert reader.status.ready
 
 
-def test_trouble_that_passes_keeps_the_connection(kafka: Kafka) -> None:
+def test_a_passing_failure_keeps_the_connection(kafka: Kafka) -> None:
     kafka.connection.script = [[], KafkaUnavailable("coordinator is loading"), []]
     reader = kafka.reader()
     conditions = []

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from clickstream_consumer.dashboard import block, position
-from clickstream_consumer.labels import ENGLISH, KOREAN
+from clickstream_consumer.labels import LABELS
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.screen import Windows, dashboard_lines, status_line
 from clickstream_consumer.status import Condition, Status
@@ -13,7 +13,7 @@ READY = Status(Condition.READY)
 HEIGHT_OF_BLOCK = 34
 
 
-def test_a_revision_takes_its_windows_place(make_result: MakeResult) -> None:
+def test_a_revision_replaces_its_window_on_the_screen(make_result: MakeResult) -> None:
     windows = Windows()
     first, revised, later = make_result(30), make_result(30, revision=1), make_result(35)
     for result in (first, later, revised):
@@ -38,18 +38,18 @@ def test_only_the_newest_windows_are_kept(make_result: MakeResult) -> None:
 
 def test_a_terminal_as_high_as_the_block_shows_the_block_alone(make_result: MakeResult) -> None:
     newest = make_result()
-    lines = dashboard_lines([newest, make_result(25)], ENGLISH, HEIGHT_OF_BLOCK)
-    assert lines == [*block(newest.metrics, ENGLISH).split("\n"), position(newest)]
+    lines = dashboard_lines([newest, make_result(25)], LABELS["en"], HEIGHT_OF_BLOCK)
+    assert lines == [*block(newest.metrics, LABELS["en"]).split("\n"), position(newest)]
 
 
 def test_a_lower_terminal_cannot_show_the_block(make_result: MakeResult) -> None:
-    assert dashboard_lines([make_result()], ENGLISH, HEIGHT_OF_BLOCK - 1) is None
+    assert dashboard_lines([make_result()], LABELS["en"], HEIGHT_OF_BLOCK - 1) is None
 
 
 def test_a_higher_terminal_shows_as_many_earlier_windows_as_it_has_lines(make_result: MakeResult) -> None:
     results = [make_result(minute) for minute in (30, 25, 20, 15)]
     results[1] = make_result(25, revision=1)
-    lines = dashboard_lines(results, ENGLISH, HEIGHT_OF_BLOCK + 4)
+    lines = dashboard_lines(results, LABELS["en"], HEIGHT_OF_BLOCK + 4)
     assert lines is not None
     assert lines[HEIGHT_OF_BLOCK:] == [
         "",
@@ -61,16 +61,16 @@ def test_a_higher_terminal_shows_as_many_earlier_windows_as_it_has_lines(make_re
 
 @pytest.mark.parametrize("height", range(1, 60))
 def test_no_height_is_exceeded(make_result: MakeResult, height: int) -> None:
-    lines = dashboard_lines([make_result(minute) for minute in (50, 45, 40, 35, 30)], KOREAN, height)
+    lines = dashboard_lines([make_result(minute) for minute in (50, 45, 40, 35, 30)], LABELS["ko"], height)
     assert lines is None or len(lines) <= height
 
 
-def test_the_last_line_says_how_long_one_waits() -> None:
-    assert status_line(READY, ENGLISH, 12.7, waiting=True) == "⏱️ Waiting for metrics (12s)"
-    assert status_line(READY, ENGLISH, 125, waiting=False) == "⏱️ Last result 2m 05s ago"
-    assert status_line(READY, KOREAN, 5, waiting=True) == "⏱️ 메트릭을 기다리는 중 (5s)"
+def test_the_last_line_has_the_time_since_the_last_result() -> None:
+    assert status_line(READY, LABELS["en"], 12.7, waiting=True) == "⏱️ Waiting for metrics (12s)"
+    assert status_line(READY, LABELS["en"], 125, waiting=False) == "⏱️ Last result 2m 05s ago"
+    assert status_line(READY, LABELS["ko"], 5, waiting=True) == "⏱️ 메트릭을 기다리는 중 (5s)"
 
 
-def test_the_last_line_says_what_keeps_results_from_coming() -> None:
+def test_the_last_line_has_the_reason_why_no_results_arrive() -> None:
     away = Status(Condition.AWAY, "Kafka says \x1b[31m")
-    assert status_line(away, ENGLISH, 3, waiting=True) == r"⚠️ Kafka says \x1b[31m"
+    assert status_line(away, LABELS["en"], 3, waiting=True) == r"⚠️ Kafka says \x1b[31m"

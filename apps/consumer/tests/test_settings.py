@@ -36,7 +36,7 @@ def test_an_unknown_language_is_refused_with_those_that_are_known() -> None:
         read(DASHBOARD_LANGUAGE="fr")
 
 
-def test_the_pages_limits_are_generous_and_no_proxy_is_believed_by_default() -> None:
+def test_the_pages_limits_are_generous_and_no_proxy_is_trusted_by_default() -> None:
     settings = read()
     assert (settings.api_limit, settings.trusted_proxies) == (50.0, ())
     chosen = read(API_LIMIT="off", TRUSTED_PROXIES="private, 203.0.113.0/24")

@@ -1,4 +1,4 @@
-"""What the page's event stream tells, and to whom."""
+"""The page's event stream: what is sent, and to which browsers."""
 
 import json
 
@@ -14,7 +14,7 @@ def listen(site: Site, query: str = "", last_event_id: str | None = None) -> Lis
     return Listener(site.port, f"/api/stream{query}", last_event_id)
 
 
-def test_a_window_is_told_as_it_closes(site: Site) -> None:
+def test_a_window_is_sent_when_it_closes(site: Site) -> None:
     site.fill(2)
     site.ready()
     listener = listen(site)
@@ -28,7 +28,7 @@ def test_a_window_is_told_as_it_closes(site: Site) -> None:
     listener.close()
 
 
-def test_a_revision_is_told_and_a_repeated_result_is_not(site: Site) -> None:
+def test_a_revision_is_sent_and_a_repeated_result_is_not(site: Site) -> None:
     site.fill(1)
     site.ready()
     listener = listen(site)
@@ -42,7 +42,7 @@ def test_a_revision_is_told_and_a_repeated_result_is_not(site: Site) -> None:
     listener.close()
 
 
-def test_a_browser_that_comes_back_gets_what_it_missed(site: Site) -> None:
+def test_a_browser_that_reconnects_gets_what_it_missed(site: Site) -> None:
     site.fill(6)
     site.ready()
     position = site.history.position()
@@ -57,7 +57,7 @@ def test_a_browser_that_comes_back_gets_what_it_missed(site: Site) -> None:
         listener.close()
 
 
-def test_much_that_was_missed_is_loaded_anew(site: Site) -> None:
+def test_a_browser_that_missed_much_is_sent_reload(site: Site) -> None:
     site.fill(1000)
     site.ready()
     for query, last in (("?after=", None), ("?after=0:0", None), ("", "0:999999"), ("", "not ours")):
@@ -67,14 +67,14 @@ def test_much_that_was_missed_is_loaded_anew(site: Site) -> None:
         listener.close()
 
 
-def test_while_the_history_is_read_only_the_status_is_told(site: Site) -> None:
+def test_while_the_history_is_read_only_the_status_is_sent(site: Site) -> None:
     listener = listen(site, "?after=0:0")
     assert listener.next("status").data == {"condition": "connecting"}
     site.fill(3)
     site.updates.status("joining")
-    told = [listener.next("status", "window").data for _ in range(3)]
-    assert {"condition": "joining"} in told
-    assert all("condition" in each for each in told)
+    sent = [listener.next("status", "window").data for _ in range(3)]
+    assert {"condition": "joining"} in sent
+    assert all("condition" in each for each in sent)
     site.ready()
     ends = {listener.next("window").data["window_end"] for _ in range(3)}
     assert ends == {f"2026-09-21T14:{end}Z" for end in ("12:30", "13:00", "13:30")}
@@ -83,7 +83,7 @@ def test_while_the_history_is_read_only_the_status_is_told(site: Site) -> None:
     listener.close()
 
 
-def test_kafkas_going_and_coming_back_is_told(site: Site) -> None:
+def test_an_outage_of_kafka_and_its_end_are_sent(site: Site) -> None:
     site.ready()
     listener = listen(site)
     assert listener.next("status").data == {"condition": "ready"}

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from clickstream_consumer.labels import ENGLISH
+from clickstream_consumer.labels import LABELS
 from clickstream_consumer.live import LiveView
 from clickstream_consumer.plain import PlainView
 from clickstream_consumer.settings import ConsumerSettings
@@ -35,4 +35,5 @@ def test_only_a_terminal_that_can_move_its_cursor_is_redrawn(
     monkeypatch.setenv("TERM", term)
     monkeypatch.setenv("FORCE_COLOR", "1")
     settings = read_settings(ConsumerSettings, prog="test", description="", argv=[], environ=environ)
-    assert isinstance(view_for(settings, ENGLISH, Output(terminal=terminal)), expected)
+    with view_for(settings, LABELS["en"], Output(terminal=terminal)) as view:
+        assert isinstance(view, expected)

@@ -14,7 +14,7 @@ from clickstream_web.visitors import MAX_STREAMS, Visitors
 from kit.page import Site, served_page
 from kit.poll import eventually
 
-SOMEBODY, ANOTHER = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "198.51.100.1"}
+ONE_VISITOR, ANOTHER = {"X-Forwarded-For": "203.0.113.7"}, {"X-Forwarded-For": "198.51.100.1"}
 Serve = Callable[..., Site]
 
 
@@ -74,7 +74,7 @@ def listen(site: Site, headers: dict[str, str]) -> socket.socket:
     return connection
 
 
-def test_what_was_written_for_one_is_not_written_again_until_a_window_comes(site: Site, rows: list[None]) -> None:
+def test_an_answer_is_written_once_until_the_next_window(site: Site, rows: list[None]) -> None:
     site.fill(300)
     packed = {"Accept-Encoding": "gzip"}
     first = [site.ask("/api/windows.csv", headers=headers) for headers in (packed, {}, packed)]
@@ -102,9 +102,7 @@ def test_the_windows_and_their_position_are_of_one_moment(site: Site) -> None:
     ]
 
 
-def test_more_requests_than_the_limit_are_refused_with_when_to_come_again(
-    serve: Serve, clock: Clock, refused: list[str]
-) -> None:
+def test_requests_above_the_limit_are_refused_with_retry_after(serve: Serve, clock: Clock, refused: list[str]) -> None:
     site = serve(1)
     assert [site.ask("/api/windows")[0] for _ in range(12)] == [200] * 10 + [429] * 2
     status, headers, body = site.ask("/api/windows")
@@ -118,11 +116,11 @@ def test_more_requests_than_the_limit_are_refused_with_when_to_come_again(
     assert site.ask("/api/windows")[0] == 200
 
 
-def test_writing_many_windows_costs_who_asked_for_them_and_nobody_else(serve: Serve, rows: list[None]) -> None:
+def test_writing_many_windows_counts_for_the_visitor_who_asked_only(serve: Serve, rows: list[None]) -> None:
     site = serve(0.2)
     site.fill(900)
-    assert site.ask("/api/windows.csv", headers=SOMEBODY)[0] == 200
-    assert site.ask("/api/windows.csv", headers=SOMEBODY)[0] == 429, "23 requests' worth, of two"
+    assert site.ask("/api/windows.csv", headers=ONE_VISITOR)[0] == 200
+    assert site.ask("/api/windows.csv", headers=ONE_VISITOR)[0] == 429, "23 requests' worth, of two"
     for _ in range(2):
         assert site.ask("/api/windows.csv", headers=ANOTHER)[0] == 200
     assert len(rows) == 900
@@ -138,9 +136,9 @@ def test_asking_for_ever_other_windows_is_bounded(serve: Serve, rows: list[None]
 
 def test_one_address_has_some_pages_open_and_leaves_room_for_others(serve: Serve, refused: list[str]) -> None:
     site = serve(100)
-    opened = [listen(site, SOMEBODY) for _ in range(MAX_STREAMS)]
+    opened = [listen(site, ONE_VISITOR) for _ in range(MAX_STREAMS)]
     eventually(lambda: len(site.stream) == MAX_STREAMS, 10)
-    status, headers, body = site.ask("/api/stream", headers=SOMEBODY)
+    status, headers, body = site.ask("/api/stream", headers=ONE_VISITOR)
     assert (status, headers["retry-after"]) == (429, "10")
     assert f"this address has {MAX_STREAMS} pages open" in json.loads(body)["error"]
     assert refused == ["streams"]
@@ -148,7 +146,7 @@ def test_one_address_has_some_pages_open_and_leaves_room_for_others(serve: Serve
     eventually(lambda: len(site.stream) == MAX_STREAMS + 1, 10)
     opened.pop(0).close()
     eventually(lambda: len(site.stream) == MAX_STREAMS, 10)
-    opened.append(listen(site, SOMEBODY))
+    opened.append(listen(site, ONE_VISITOR))
     for each in opened:
         each.close()
     eventually(lambda: len(site.stream) == 0, 10)
@@ -167,7 +165,7 @@ def test_pages_that_are_opened_at_the_same_moment_are_counted_too(serve: Serve) 
 
 
 @pytest.mark.parametrize("trusted", ["none", "10.0.0.0/8"])
-def test_who_is_no_trusted_proxy_cannot_choose_an_address(serve: Serve, trusted: str) -> None:
+def test_an_untrusted_client_cannot_choose_an_address(serve: Serve, trusted: str) -> None:
     site = serve(1, trusted)
     statuses = [site.ask("/api/windows", headers={"X-Forwarded-For": f"203.0.113.{n}"})[0] for n in range(12)]
     assert statuses == [200] * 10 + [429] * 2

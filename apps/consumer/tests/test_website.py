@@ -69,7 +69,7 @@ def test_files_are_kept_for_a_year_at_an_address_with_their_hash(site: Site) -> 
     assert site.ask("/static/0123456789abcdef/main.js")[1]["cache-control"] == "no-cache"
 
 
-def test_what_a_browser_has_already_is_not_sent_again(site: Site) -> None:
+def test_a_browser_with_the_current_version_gets_304(site: Site) -> None:
     for path in ("/", "/static/x/page.css", "/api/openapi.json"):
         etag = site.ask(path)[1]["etag"]
         status, headers, body = site.ask(path, headers={"If-None-Match": etag})

@@ -1,11 +1,10 @@
-"""Where an app listens, and for which hosts it answers.
+"""The address on which an app listens, and the hosts for which it answers.
 
-An app that listens on its own machine only can still be reached by foreign pages: a site may point its own name to
-127.0.0.1 after its page was loaded (DNS rebinding); the browser then takes the app for that site, and the page's
-scripts can read every answer. Such a request is recognized by its Host, which names the site. HTTP_ALLOWED_HOSTS lists
-the names by which the app is reached; requests for others are refused. A Host that is an address always passes: an
-address can't be made to point elsewhere, and Kubernetes' probes and Prometheus send nothing else. So does a request
-without a Host, which no browser sends.
+Foreign pages can reach even an app that listens on 127.0.0.1 only: a site may point its own name there after its page
+was loaded (DNS rebinding). The browser then takes the app for that site, and the page's scripts can read every answer.
+The Host of such a request is the site's name, so requests for names that are not in HTTP_ALLOWED_HOSTS are refused. An
+address as Host always passes: it can't be made to point elsewhere, and Kubernetes' probes and Prometheus send nothing
+else. So does a request without a Host, which no browser sends.
 """
 
 import errno
@@ -19,11 +18,11 @@ from clickstream_core.errors import SettingsError
 from clickstream_core.settings import setting
 
 ALL_ADDRESSES = "::"
-"""Listens on all addresses of the machine, those of IPv4 too, and only on these where there is no IPv6."""
+"""All addresses of the machine, IPv4's too; only those where there is no IPv6."""
 
 LOOPBACK = "127.0.0.1"
 LOCALHOST = "localhost"
-MISDIRECTED = "this address is not served under that name; HTTP_ALLOWED_HOSTS says which names are"
+MISDIRECTED = "this address is not served under that name; see HTTP_ALLOWED_HOSTS"
 
 _BACKLOG = 128
 _ALL_OF_IPV4 = "0.0.0.0"
@@ -57,7 +56,7 @@ def host_names(value: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ListenSettings:
-    """Who can reach the app's ports."""
+    """The address of the app's ports, and the names that requests may use."""
 
     http_host: str = setting(
         "HTTP_HOST",
@@ -68,12 +67,11 @@ class ListenSettings:
     http_allowed_hosts: tuple[str, ...] | None = setting(
         "HTTP_ALLOWED_HOSTS",
         parse=host_names,
-        help="names by which requests may ask for the app, beside localhost and addresses; others are refused with 421;"
-        " without it any name will do",
+        help="host names that requests may use, besides localhost and addresses; others get 421; default: any name",
     )
 
     def answers_for(self, host: str) -> bool:
-        """Whether a request is answered whose Host header, or whose target's host and port, is `host`."""
+        """Whether to answer a request whose Host header, or whose target's host and port, is `host`."""
         if self.http_allowed_hosts is None or not host.strip():
             return True
         named = _HOST.fullmatch(host.strip().lower())
@@ -84,30 +82,30 @@ class ListenSettings:
 
 
 EVERYWHERE = ListenSettings()
-"""On all addresses, for any host."""
+"""All addresses, any host."""
 
 
 def url_host(address: str) -> str:
-    """Return what stands in a URL of this machine for an app that listens on `address`."""
+    """Return the host of a URL for an app that listens on `address`, as used on this machine."""
     if address == LOOPBACK or ipaddress.ip_address(address).is_unspecified:
         return LOCALHOST
     return bracketed(address)
 
 
 def bracketed(address: str) -> str:
-    """Return an address as it stands before a port."""
+    """Return an address in the form that precedes a port."""
     return f"[{address}]" if ":" in address else address
 
 
 def family_of(address: str) -> socket.AddressFamily:
-    """Return the family of sockets for an address."""
+    """Return an address's socket family."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def listening_socket(host: str, port: int, setting: str = "HTTP_PORT") -> socket.socket:
-    """Return a socket that listens there; on all IPv4 addresses where `host` is ALL_ADDRESSES and there is no IPv6.
+    """Return a listening socket; ALL_ADDRESSES means all IPv4 addresses where there is no IPv6.
 
-    Raises SettingsError that names `setting`, or HTTP_HOST, when that can't be.
+    Raises SettingsError that names `setting`, or HTTP_HOST, when this is not possible.
     """
     for address in (host, _ALL_OF_IPV4) if host == ALL_ADDRESSES else (host,):
         family = family_of(address)
@@ -124,7 +122,7 @@ def listening_socket(host: str, port: int, setting: str = "HTTP_PORT") -> socket
 
 
 def is_not_ours(error: OSError) -> bool:
-    """Whether listening failed because this machine does not have the address, or none of its kind."""
+    """Whether listening failed because this machine lacks the address, or all of its family."""
     return error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.ENOPROTOOPT)
 
 

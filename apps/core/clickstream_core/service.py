@@ -1,14 +1,14 @@
 """Health, readiness and metrics over HTTP, for Kubernetes and Prometheus.
 
-`/healthz` says whether the app's loop is moving, not merely whether the process lives: the loop calls `Health.beat()`
-each turn, and when the last beat is older than `stall_after_s`, the answer is 503 and the kubelet restarts the pod.
-Anything that is progress (a long restore) beats too. `/readyz` says whether the app can do its work now: connected and,
-for members of a consumer group, assigned and restored. `/metrics` is prometheus_client's own WSGI application.
+`/healthz` shows that the app's loop runs, not merely that the process exists. The loop calls `Health.beat()` in each
+turn, and so does long work such as a restore. When the last beat is older than `stall_after_s`, the answer is 503 and
+the kubelet restarts the pod. `/readyz` shows whether the app can do its work: connected and, for members of a consumer
+group, assigned and restored. `/metrics` is prometheus_client's WSGI application.
 
-The server runs in daemon threads, one a request, so it answers while the app's loop is stuck, and a slow client delays
-no other; a connection that is silent for 10 s is closed. Every answer is read-only, carries nosniff, and is refused for
-a host that the app does not serve (`clickstream_core.listening`). An app with pages of its own serves the same three
-addresses from them (`clickstream_web.shell`).
+The server runs in daemon threads, one for each request, so it answers while the app's loop is stuck, and slow clients
+don't delay others; a connection that is silent for 10 s is closed. Every answer has nosniff, and requests for a host
+that the app does not serve get 421 (`clickstream_core.listening`). An app with pages serves the same three addresses
+on their port (`clickstream_web.shell`).
 """
 
 import io
@@ -39,13 +39,13 @@ _SILENT_CONNECTION_S = 10.0
 _SHUTDOWN_POLL_S = 0.1
 
 _log = logging.getLogger(__name__)
-# Without a second series, `_created`, beside each counter and histogram: in Prometheus' text format it is a gauge.
+# Otherwise each counter and histogram has a second series, `_created`, which is a gauge in Prometheus' text format.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
 class ServiceSettings(ListenSettings):
-    """How the app can be watched: its HTTP port, who may ask there, and its logs."""
+    """The app's HTTP port, who may use it, and its logs."""
 
     http_port: int = setting(
         "HTTP_PORT",
@@ -57,13 +57,13 @@ class ServiceSettings(ListenSettings):
         "LOG_LEVEL",
         parse=choice("DEBUG", "INFO", "WARNING", "ERROR"),
         default="INFO",
-        help="least important log level shown: DEBUG, INFO, WARNING or ERROR",
+        help="lowest log level shown: DEBUG, INFO, WARNING or ERROR",
     )
     log_format: str = setting("LOG_FORMAT", parse=choice("text", "json"), default="text", help="text or json")
 
 
 class Health:
-    """Whether the app's loop moves and whether it can do its work; safe to use from several threads.
+    """Whether the app's loop runs and whether the app can do its work; safe to use from several threads.
 
     `clock` gives monotonic seconds.
     """
@@ -75,11 +75,11 @@ class Health:
         self._readiness = (False, "starting")
 
     def beat(self) -> None:
-        """Record that the loop moved; the creation counts as the first beat."""
+        """Record that the loop has run; the creation counts as the first beat."""
         self._last_beat = self._clock()
 
     def set_ready(self, ready: bool, why: str = "") -> None:
-        """Record whether the app can do its work and, if not, why not."""
+        """Record whether the app can do its work, and otherwise why not."""
         self._readiness = (ready, why)
 
     def alive(self) -> bool:
@@ -89,7 +89,7 @@ class Health:
     def answer(self, path: str) -> tuple[HTTPStatus, str]:
         """Return the answer to a probe of one of PROBE_PATHS."""
         if path == "/healthz":
-            good, text = self.alive(), f"the loop has not moved for {self._silent_s():.0f} s"
+            good, text = self.alive(), f"the loop has been stuck for {self._silent_s():.0f} s"
             return (HTTPStatus.OK, "ok") if good else (HTTPStatus.SERVICE_UNAVAILABLE, text)
         ready, why = self._readiness
         return (HTTPStatus.OK, why or "ok") if ready else (HTTPStatus.SERVICE_UNAVAILABLE, why or "not ready")
@@ -108,8 +108,8 @@ def health_server(
 ) -> Iterator[None]:
     """Serve `health` and `registry` on `port` while the `with` block runs; port 0 serves nothing.
 
-    `listen` gives the address and the hosts. Raises SettingsError when the port or the address can't be used; `setting`
-    is the port's name there.
+    `listen` has the address and the hosts. Raises SettingsError, with the port's name `setting`, when the port or the
+    address can't be used.
     """
     if port == 0:
         yield
@@ -142,7 +142,7 @@ class _Pages:
         try:
             target = urlsplit(environ["PATH_INFO"])
         except ValueError:
-            return _text(HTTPStatus.BAD_REQUEST, "the address cannot be read")
+            return _text(HTTPStatus.BAD_REQUEST, "malformed request target")
         if not all(map(self._listen.answers_for, (target.netloc, environ.get("HTTP_HOST", "")))):
             return _text(HTTPStatus.MISDIRECTED_REQUEST, MISDIRECTED)
         if method not in ("GET", "HEAD"):
@@ -150,7 +150,7 @@ class _Pages:
         if target.path in PROBE_PATHS:
             return _text(*self._health.answer(target.path))
         if target.path != METRICS_PATH:
-            return _text(HTTPStatus.NOT_FOUND, "not found; there are /healthz, /readyz and /metrics")
+            return _text(HTTPStatus.NOT_FOUND, "not found; try /healthz, /readyz or /metrics")
         head: list[Any] = []
         body = b"".join(self._metrics({**environ, "REQUEST_METHOD": "GET"}, lambda *given: head.extend(given)))
         return head[0], head[1], body
@@ -173,7 +173,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # Mostly clients that left before their answer; socketserver would print a traceback for each.
+        # Mostly clients that disconnected before the answer; socketserver would print a traceback for each.
         _log.debug("request of %s failed: %s", client_address, sys.exception())
 
 
@@ -185,7 +185,7 @@ class _Handler(WSGIRequestHandler):
     error_message_format = "%(code)d %(message)s\n"
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        # RFC 9110's phrase, which Python has from 3.13 on.
+        # RFC 9110's phrase, which Python has since 3.13.
         super().send_error(code, "URI Too Long" if code == HTTPStatus.REQUEST_URI_TOO_LONG else message, explain)
 
     def end_headers(self) -> None:
@@ -193,7 +193,7 @@ class _Handler(WSGIRequestHandler):
         super().end_headers()
 
     def get_stderr(self) -> Any:
-        return io.StringIO()  # wsgiref's traceback for a client that takes nothing
+        return io.StringIO()  # wsgiref's traceback for a client that reads nothing
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

@@ -31,7 +31,7 @@ def test_names_have_buckets_of_their_own() -> None:
     assert limit.take("b", 1) == 0
 
 
-def test_a_batch_passes_at_once_and_what_follows_waits_for_it() -> None:
+def test_a_batch_passes_at_once_and_later_requests_wait_for_it() -> None:
     clock = Clock()
     limit = RateLimit(10, clock)
     assert limit.take("a", 600) == 0
@@ -42,7 +42,7 @@ def test_a_batch_passes_at_once_and_what_follows_waits_for_it() -> None:
     assert limit.take("a", 1) == 0
 
 
-def test_to_ask_takes_nothing() -> None:
+def test_checking_takes_nothing() -> None:
     limit = RateLimit(0.1, Clock())
     assert [limit.take("a", 0) for _ in range(5)] == [0] * 5
     assert limit.take("a", 1) == 0
@@ -55,7 +55,7 @@ def test_infinity_is_no_limit() -> None:
 
 
 def test_names_are_forgotten_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_BUCKETS", 10)
+    monkeypatch.setattr(limits, "MAX_BUCKETS", 10)
     limit = RateLimit(0.1, Clock())
     for number in range(1000):
         assert limit.take(str(number), 1) == 0
@@ -63,7 +63,7 @@ def test_names_are_forgotten_and_memory_is_bounded(monkeypatch: pytest.MonkeyPat
     assert limit.take("999", 1) > 0
 
 
-def test_names_whose_buckets_are_full_again_are_forgotten() -> None:
+def test_full_buckets_are_dropped() -> None:
     clock = Clock()
     limit = RateLimit(10, clock, byte_rate=1000)
     for number in range(1000):
@@ -103,14 +103,14 @@ def test_without_a_limit_in_bytes_any_size_passes() -> None:
     assert [limit.take_bytes("a", 10**9) for _ in range(10)] == [0] * 10
 
 
-def test_the_memory_of_a_hundred_thousand_names_is_what_is_said() -> None:
+def test_a_hundred_thousand_names_take_the_documented_memory() -> None:
     limit = RateLimit(10, Clock(), byte_rate=1000)
     tracemalloc.start()
     try:
-        for number in range(limits.MOST_BUCKETS + 1000):
+        for number in range(limits.MAX_BUCKETS + 1000):
             name = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::/64"
             assert limit.take(name, 1) == limit.take_bytes(name, 100) == 0
-        assert len(limit._buckets) == limits.MOST_BUCKETS
+        assert len(limit._buckets) == limits.MAX_BUCKETS
         assert tracemalloc.get_traced_memory()[0] < 40_000_000
     finally:
         tracemalloc.stop()
@@ -134,7 +134,7 @@ def test_never_more_than_the_rate_the_bucket_and_one_batch(rate: float, requests
 
 
 @given(st.floats(0.05, 1000), st.integers(1, 1000))
-def test_who_comes_again_when_told_to_passes(rate: float, events: int) -> None:
+def test_a_request_after_the_returned_wait_passes(rate: float, events: int) -> None:
     clock = Clock()
     limit = RateLimit(rate, clock)
     while (after := limit.take("a", events)) == 0:

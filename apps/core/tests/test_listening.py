@@ -24,7 +24,7 @@ def port() -> int:
 
 
 def status(port: int, *hosts: str, address: str = "127.0.0.1", target: str = "/healthz") -> int:
-    """GET with these Host headers; 0 when nobody listens on the address."""
+    """GET with these Host headers; 0 when nothing listens on the address."""
     connection = http.client.HTTPConnection(address, port, timeout=10)
     try:
         connection.putrequest("GET", target, skip_host=True)
@@ -42,10 +42,10 @@ def status(port: int, *hosts: str, address: str = "127.0.0.1", target: str = "/h
     ("http_host", "elsewhere"),
     [("", 200), ("0.0.0.0", 200), ("::", 200), ("127.0.0.1", 0), ("localhost", 0), ("[::ffff:127.0.0.1]", 0)],
 )
-def test_an_app_listens_where_it_is_told_and_everywhere_by_default(port: int, http_host: str, elsewhere: int) -> None:
+def test_an_app_listens_on_the_given_address_and_on_all_by_default(port: int, http_host: str, elsewhere: int) -> None:
     with health_server(port, Health(), CollectorRegistry(), listen=read(HTTP_HOST=http_host)):
         assert status(port, "localhost") == 200
-        assert status(port, "localhost", address="127.0.0.2") == elsewhere, "an address that nobody chose"
+        assert status(port, "localhost", address="127.0.0.2") == elsewhere, "an address that was not chosen"
 
 
 def test_where_there_is_no_ipv6_all_addresses_are_those_of_ipv4(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,13 +72,13 @@ def test_an_address_of_another_machine_is_named(port: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["example.com", "127.0.0.1:80", "10.0.0.0/8", "127.1", "*", "fe80::1%lo", "[::1"])
-def test_what_is_no_address_is_refused(value: str) -> None:
+def test_an_invalid_address_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="HTTP_HOST=.*: expected an address of this machine"):
         read(HTTP_HOST=value)
 
 
 @pytest.mark.parametrize("value", ["http://a", "a:80", "a,,b", "*.a", "-a", "a b"])
-def test_what_is_no_host_name_is_refused(value: str) -> None:
+def test_an_invalid_host_name_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match="HTTP_ALLOWED_HOSTS=.*: expected host names"):
         read(HTTP_ALLOWED_HOSTS=value)
 
@@ -109,7 +109,7 @@ def test_a_foreign_sites_name_is_not_answered_for(host: str) -> None:
     assert read().answers_for(host), "without the setting any name will do"
 
 
-def test_a_request_for_a_foreign_host_is_refused_whatever_it_asks_for(port: int) -> None:
+def test_a_request_for_a_foreign_host_is_refused_on_every_path(port: int) -> None:
     listen = read(HTTP_ALLOWED_HOSTS="localhost")
     with health_server(port, Health(), CollectorRegistry(), listen=listen):
         for path in ("/", "/healthz", "/readyz", "/metrics"):

@@ -57,7 +57,7 @@ def ask(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 
 
 def exchange(port: int, request: bytes) -> str:
-    """What the server says to bytes that a client library would not send."""
+    """The server's answer to bytes that a client library would not send."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
         client.sendall(request)
         return b"".join(iter(lambda: client.recv(4096), b"")).decode()
@@ -77,13 +77,13 @@ def test_a_loop_that_beats_is_alive_and_one_that_stopped_is_not(health: Health, 
 def test_healthz_follows_the_beat(port: int, health: Health, clock: Clock) -> None:
     assert ask(port, "/healthz") == (200, "ok\n")
     clock.now += 45
-    assert ask(port, "/healthz") == (503, "the loop has not moved for 45 s\n")
+    assert ask(port, "/healthz") == (503, "the loop has been stuck for 45 s\n")
     health.beat()
     assert ask(port, "/healthz") == (200, "ok\n")
 
 
 @pytest.mark.usefixtures("server")
-def test_readyz_is_false_until_the_app_says_otherwise(port: int, health: Health) -> None:
+def test_readyz_is_503_until_the_app_is_ready(port: int, health: Health) -> None:
     assert ask(port, "/readyz") == (503, "starting\n")
     health.set_ready(True)
     assert ask(port, "/readyz") == (200, "ok\n")
@@ -110,12 +110,12 @@ def test_other_pages_and_methods_are_refused(port: int) -> None:
 @pytest.mark.parametrize(
     ("request_line", "status", "answer"),
     [
-        (b"GET http://[ HTTP/1.1", 400, "the address cannot be read\n"),
+        (b"GET http://[ HTTP/1.1", 400, "malformed request target\n"),
         (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", 414, "414 URI Too Long\n"),
         (b"<b>nonsense</b>", 400, "400 Bad request syntax"),
     ],
 )
-def test_what_is_no_request_is_refused_in_plain_text(port: int, request_line: bytes, status: int, answer: str) -> None:
+def test_a_malformed_request_is_refused_in_plain_text(port: int, request_line: bytes, status: int, answer: str) -> None:
     said = exchange(port, request_line + b"\r\n\r\n")
     assert answer in said
     assert f"{status} " in said
@@ -123,7 +123,7 @@ def test_what_is_no_request_is_refused_in_plain_text(port: int, request_line: by
 
 
 @pytest.mark.usefixtures("server")
-def test_no_answer_may_be_taken_for_another_type_than_it_says(port: int) -> None:
+def test_every_answer_has_nosniff(port: int) -> None:
     for line in (b"GET /healthz", b"GET /metrics", b"GET /no", b"POST /", b"PROPFIND /", b"GET http://["):
         said = exchange(port, line + b" HTTP/1.1\r\n\r\n")
         assert said.count("X-Content-Type-Options: nosniff\r\n") == 1, line
@@ -153,7 +153,7 @@ def test_head_answers_without_a_body(port: int) -> None:
 
 
 @pytest.mark.usefixtures("server")
-def test_clients_that_say_nothing_or_leave_do_not_disturb_others(port: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_silent_or_vanished_clients_do_not_disturb_others(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
     silent[0].sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
     silent[0].close()

@@ -1,16 +1,18 @@
-"""A page's files: read once at the start, sent with a hash in their address.
+"""A page's files: read once at the start, and served with a hash in their address.
 
-The files of all folders share one address, `/static/<hash of them all>/<name>`, and refer to each other relatively; so
-a browser may keep them for a year, and a new version of any of them has a new address. A file that is asked for under
-an older hash (by a page that came from another replica during a rollout) is sent too, but not kept. Text is compressed
-when it is first asked for, once.
+The address is `/static/<hash of all files>/<name>`, and files refer to each other relatively; so browsers may cache
+them for a year, and a new version of any file has a new address. A request with an older hash (from a page of another
+replica during a rollout) gets the file too, but not for the cache. Files are compressed once, at their first request.
 
-`SHARED` has the files for every page: Apache ECharts as its own minified build (`apps/web/fetch_echarts.sh` fetches
-it), and `base.css`, the common styles.
+`SHARED` has the files of all pages: Apache ECharts' own minified build (fetched by `apps/web/fetch_echarts.sh`), and
+the common styles in `base.css`.
 """
 
 import gzip
 import hashlib
+import html
+import re
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -32,11 +34,12 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-_A_YEAR = "public, max-age=31536000, immutable"
+_PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
+_CACHED_A_YEAR = "public, max-age=31536000, immutable"
 
 
 class Asset:
-    """One file, and how it is sent."""
+    """One file and its response."""
 
     def __init__(self, content: bytes, content_type: str) -> None:
         self.content = content
@@ -45,11 +48,11 @@ class Asset:
 
     @cached_property
     def compressed(self) -> bytes:
-        """The content, gzipped."""
+        """The gzipped content."""
         return gzip.compress(self.content, 9, mtime=0)
 
     def response(self, request: Request, cache_control: str, vary: str = "Accept-Encoding") -> Response:
-        """Return the file, or 304 when the browser has it already."""
+        """Return the file, or 304 when the browser has it."""
         headers = {"Cache-Control": cache_control, "ETag": self.etag, "Vary": vary}
         if self.etag in field(request, "If-None-Match"):
             return Response(status_code=304, media_type=self.content_type, headers=headers)
@@ -60,7 +63,7 @@ class Asset:
 
 
 class Assets:
-    """The files below some folders, by their name there."""
+    """The files below some folders, by name."""
 
     def __init__(self, *folders: Traversable) -> None:
         self._files = {
@@ -82,7 +85,16 @@ class Assets:
         file = self._files.get(name)
         if file is None:
             return PlainTextResponse("no such file\n", 404)
-        return file.response(request, _A_YEAR if version == self.version else "no-cache")
+        return file.response(request, _CACHED_A_YEAR if version == self.version else "no-cache")
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """Replace each {{name}} by its value, which is escaped unless its name ends in _html."""
+
+    def value(place: re.Match[str]) -> str:
+        return values[place[1]] if place[1].endswith("_html") else html.escape(values[place[1]])
+
+    return _PLACE.sub(value, template)
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:

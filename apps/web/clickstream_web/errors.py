@@ -1,4 +1,4 @@
-"""The error that ends a request."""
+"""The exception that ends a request."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 
 
 class Refused(HTTPException):
-    """A request that is answered with an error, as JSON that no cache keeps; `fields` stand beside the message."""
+    """Answers a request with an error, as JSON that is not cached; `fields` are added to the message."""
 
     def __init__(
         self, status: int, error: str, fields: Mapping[str, str] | None = None, retry_after_s: int | None = None

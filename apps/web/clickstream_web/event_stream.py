@@ -1,12 +1,12 @@
-"""Server-sent events: what pages are told while they are open, with a bound for each browser.
+"""Server-sent events for open pages, with a bound for each browser.
 
 Everything here runs in the thread of the server's event loop; `EventStream.post` brings a step there from any other. An
-event is encoded once and its bytes are shared. What a browser has not taken yet waits in a queue of its own, and when
-that exceeds `MAX_WAITING_BYTES`, its connection is closed: the browser reconnects by itself and names the last event it
-saw (`Last-Event-ID`). So neither a slow nor a dead browser costs memory, and publishing an event never waits.
+event is encoded once and its bytes are shared. Events that a browser has not read wait in its own queue. When that
+exceeds `MAX_WAITING_BYTES`, the connection is closed; the browser reconnects by itself and names the last event it saw
+(`Last-Event-ID`). So neither a slow nor a dead browser costs memory, and publishing an event never waits.
 
-At most `MAX_BROWSERS` are taken; how many of one visitor is for the caller of `join` to say. A browser to which nothing
-was sent for `heartbeat_s` gets a heartbeat, so that a page can tell silence from a lost connection.
+At most `MAX_BROWSERS` are accepted; the caller of `join` limits those of one visitor. A browser that has been sent
+nothing for `heartbeat_s` gets a heartbeat, so that its page can distinguish silence from a lost connection.
 
 The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -28,19 +28,19 @@ MAX_WAITING_BYTES = 256 << 10
 HEARTBEAT_S = 15.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-_SENT_AT_ONCE_BYTES = 4 << 10
+_MAX_CHUNK_BYTES = 4 << 10
 
 _log = logging.getLogger(__name__)
 
 
 def event(name: str, data: bytes, id: str = "") -> bytes:
-    """Return one event as it is sent; `data` must hold no line break, as JSON does not."""
+    """Encode one event; `data` must not contain a line break, which JSON never does."""
     head = f"id: {id}\n" if id else ""
     return b"%sevent: %s\ndata: %s\n\n" % (head.encode(), name.encode(), data)
 
 
 class Browser(Response):
-    """The answer to one open page of a visitor: events as they come, until the page or the stream is closed."""
+    """The response to one open page of a visitor: events as they happen, until the page or the stream is closed."""
 
     media_type = "text/event-stream"
 
@@ -67,7 +67,7 @@ class Browser(Response):
             self._stream.forget(self)
 
     def queue(self, data: bytes) -> None:
-        """Send `data` once everything before it was; too much of that closes the connection."""
+        """Send `data` after everything that is queued; too long a queue closes the connection."""
         self.waiting.append(data)
         self.waiting_bytes += len(data)
         if self.waiting_bytes > MAX_WAITING_BYTES:
@@ -98,19 +98,19 @@ class Browser(Response):
         await send({"type": "http.response.body", "body": b""})
 
     def _next(self) -> bytes:
-        """Take what is sent at once: one event, or several small ones."""
+        """Take what is sent next: one event, or several small ones."""
         events = [self.waiting.popleft()]
         size = len(events[0])
-        while self.waiting and (size := size + len(self.waiting[0])) <= _SENT_AT_ONCE_BYTES:
+        while self.waiting and (size := size + len(self.waiting[0])) <= _MAX_CHUNK_BYTES:
             events.append(self.waiting.popleft())
         return b"".join(events)
 
 
 class EventStream:
-    """The browsers that listen.
+    """The connected browsers.
 
-    `heartbeat` returns an event that says no more than that the connection is alive; `dropped` is called for each
-    browser whose connection is closed because it is too slow.
+    `heartbeat` returns the event that keeps a connection alive; `dropped` is called for each browser whose connection
+    is closed because it reads too slowly.
     """
 
     def __init__(
@@ -131,27 +131,27 @@ class EventStream:
 
     @property
     def full(self) -> bool:
-        """Whether no further browser can be taken."""
+        """Whether there is no room for another browser."""
         return len(self._browsers) >= MAX_BROWSERS
 
     def open_of(self, visitor: str) -> int:
-        """Return how many browsers of a visitor listen."""
+        """Return how many browsers of a visitor are connected."""
         return sum(browser.visitor == visitor for browser in self._browsers)
 
     def join(self, visitor: str) -> Browser:
-        """Return the response for one more browser of the visitor; the caller has asked whether there is room."""
+        """Return the response for one more browser of the visitor; the caller has checked that there is room."""
         self._loop = asyncio.get_running_loop()
         browser = Browser(self, visitor)
         self._browsers.add(browser)
-        # Not all at once when the server comes back.
+        # So that they don't all reconnect at once after a restart.
         browser.queue(b"retry: %d\n\n" % random.randint(1_000, 4_000))
         browser.queue(self.heartbeat())
         return browser
 
     def drop(self, browser: Browser) -> None:
-        """Close the connection of a browser that is too slow."""
+        """Close the connection of a browser that reads too slowly."""
         if browser in self._browsers:
-            _log.info("A browser takes its events too slowly; its connection is closed, and it will reconnect")
+            _log.info("Closed the connection of a browser that reads its events too slowly; it will reconnect")
             self._dropped()
             self.forget(browser)
 
@@ -161,7 +161,7 @@ class EventStream:
         browser.abort()
 
     def send(self, data: bytes, to: Callable[[Browser], bool] = lambda browser: True) -> None:
-        """Queue `data` for the browsers that `to` chooses; callable from any thread."""
+        """Queue `data` for the browsers that `to` selects; callable from any thread."""
 
         def queue() -> None:
             for browser in filter(to, list(self._browsers)):
@@ -170,16 +170,16 @@ class EventStream:
         self.post(queue)
 
     def post(self, step: Callable[[], None]) -> None:
-        """Run `step` in the loop's thread, after those before it; callable from any thread.
+        """Run `step` in the loop's thread, after earlier ones; callable from any thread.
 
-        Before the first browser has joined, no step could reach one; after the server's end there is no loop.
+        Nothing runs before the first browser has joined or after the server has ended.
         """
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(step)
 
     def close(self) -> None:
-        """End all streams after what is queued; callable from any thread."""
+        """End all streams when their queues are empty; callable from any thread."""
         self.closed = True
         self.send(b"")
 

@@ -1,4 +1,4 @@
-"""What a request asks for: header fields, languages and parameters."""
+"""Header fields, languages and parameters of a request."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ _MAX_LANGUAGES = 20
 
 
 def field(request: Request, name: str) -> str:
-    """Return a header field, empty when it was not sent; lines of one name are one list (RFC 9110, 5.3)."""
+    """Return a header field, empty when it is absent; repeated lines are one list (RFC 9110, 5.3)."""
     return ", ".join(filter(None, request.headers.getlist(name)))
 
 
 def accepts_gzip(request: Request) -> bool:
-    """Return whether the client takes a gzipped answer."""
+    """Return whether the client accepts a gzipped answer."""
     return any(
         offer.split(";")[0].strip().lower() == "gzip" and not offer.replace(" ", "").endswith(";q=0")
         for offer in field(request, "Accept-Encoding").split(",")
@@ -30,7 +30,7 @@ def accepts_gzip(request: Request) -> bool:
 
 
 def language(request: Request, languages: Sequence[str], default: str) -> str:
-    """Return the language of an answer: that of the address (`?lang=ko`), else the one that the browser prefers."""
+    """Return the language of an answer: that of the address (`?lang=ko`), otherwise the browser's preference."""
     asked = request.query_params.get("lang", "")
     if asked in languages:
         return asked
@@ -38,7 +38,7 @@ def language(request: Request, languages: Sequence[str], default: str) -> str:
 
 
 def preferred_language(accepted: str, languages: Sequence[str]) -> str | None:
-    """Return the one of `languages` that an Accept-Language header (RFC 9110, 12.5.4) prefers, None for none."""
+    """Return which of `languages` an Accept-Language header (RFC 9110, 12.5.4) prefers; None if it has none."""
     best, best_weight = None, 0.0
     for offer in accepted.split(",")[:_MAX_LANGUAGES]:
         tag, _, weight = offer.replace(" ", "").partition(";q=")
@@ -50,7 +50,7 @@ def preferred_language(accepted: str, languages: Sequence[str]) -> str | None:
 
 
 class Query:
-    """The query's parameters: each at most once, and only those that are `allowed`. Raises Refused."""
+    """The query's parameters: only `allowed` ones, each at most once. Raises Refused."""
 
     def __init__(self, request: Request, *allowed: str) -> None:
         self._values: dict[str, str] = {}
@@ -61,13 +61,13 @@ class Query:
             raise _refused("query", text[:100], f"expected at most {_MAX_PARAMETERS} parameters") from error
         for name, value in pairs:
             if name not in allowed:
-                raise _refused(name, value, f"not a parameter; expected {', '.join(allowed)}")
+                raise _refused(name, value, f"unknown parameter; expected {', '.join(allowed)}")
             if name in self._values:
                 raise _refused(name, value, "given twice")
             self._values[name] = value
 
     def value(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
-        """Return the parsed parameter, `default` where it is not given. Raises Refused with what is allowed."""
+        """Return the parsed parameter, or `default` without it. Raises Refused with what is allowed."""
         given = self._values.get(name)
         if given is None:
             return default

@@ -1,4 +1,4 @@
-"""Answers that are sent in parts, so that a slow client never makes the server hold a large one twice."""
+"""Answers sent in parts, so that a slow client never makes the server hold a large one twice."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -9,7 +9,7 @@ _PART_BYTES = 64 << 10
 
 
 class PartedResponse(Response):
-    """An answer of `length` bytes whose `parts` are asked for one by one, each once the one before has left."""
+    """An answer of `length` bytes whose `parts` are taken one by one, each when the previous one has been sent."""
 
     def __init__(
         self, parts: Iterable[bytes | memoryview], length: int, media_type: str, headers: Mapping[str, str]
@@ -21,7 +21,7 @@ class PartedResponse(Response):
         self.init_headers({**headers, "Content-Length": str(length)})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer; only its head for HEAD."""
+        """Send the answer, without its body for HEAD."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for part in self._parts if scope["method"] != "HEAD" else ():
             await send({"type": "http.response.body", "body": bytes(part), "more_body": True})

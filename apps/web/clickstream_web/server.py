@@ -1,11 +1,11 @@
-"""Serves an ASGI application in a thread of its own, on uvicorn.
+"""Serves an ASGI application on uvicorn, in a thread of its own.
 
-The thread has the only event loop of the process, so a main thread that blocks in a Kafka client stops no answer, and
-a page that takes long stops no Kafka client. A busy or slow client costs little: answers are sent in parts, each when
-the one before has left, and what the kernel does not take yet is at most one part.
+The thread has the process's only event loop. So a main thread that blocks in a Kafka client delays no answer, and a
+slow page delays no Kafka client. A slow client costs little: answers are sent in parts, each when the previous one has
+left, so at most one part is buffered here.
 
-Connections end by themselves: one that is silent for 10 s without a request, and one whose client takes nothing of its
-answer for a minute. A client that vanished is noticed by TCP (`TCP_USER_TIMEOUT`, where there is one).
+A connection is closed after 10 s without a request, or when its client has read nothing of an answer for a minute. TCP
+detects vanished clients (`TCP_USER_TIMEOUT`, where the platform has it).
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _SILENT_CONNECTION_S = 10
 _STUCK_CLIENT_S = 60
 _SEND_BUFFER_BYTES = 64 << 10
 _MAX_HEAD_BYTES = 64 << 10
-_LAST_ANSWERS_S = 2
+_GRACE_S = 2
 _STOP_S = 4.0
 
 _log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ def web_server(
 ) -> Iterator[None]:
     """Serve `app` on `port` while the `with` block runs.
 
-    `before_stop` is called before the server waits for the answers that are being sent, to end those that would last.
-    Raises SettingsError when the port or the address can't be used; `setting` is the port's name there.
+    `before_stop` is called before the server waits for answers in progress, to end those that would last. Raises
+    SettingsError, with the port's name `setting`, when the port or the address can't be used.
     """
     listener = listening_socket(listen.http_host, port, setting)
     # Accepted connections inherit both.
@@ -56,13 +56,13 @@ def web_server(
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="critical",  # the application logs its errors itself; what is left are clients' mistakes
+        log_level="critical",  # the application logs its own errors; the others are clients' mistakes
         access_log=False,
         proxy_headers=False,
         server_header=False,
         headers=[("server", "clickstream")],
         timeout_keep_alive=_SILENT_CONNECTION_S,
-        timeout_graceful_shutdown=_LAST_ANSWERS_S,
+        timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
     )
     server = uvicorn.Server(config)
@@ -88,7 +88,7 @@ def _run(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 class _Connection(H11Protocol):
-    """uvicorn's connection, with an end to waiting for a request and for a client that takes no answer."""
+    """uvicorn's connection, with timeouts for the first request and for a client that reads no answer."""
 
     _stuck: asyncio.TimerHandle | None = None
 
@@ -106,24 +106,24 @@ class _Connection(H11Protocol):
         self._stuck = self.loop.call_later(_STUCK_CLIENT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        self._forget_stuck()
+        self._cancel_stuck()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_stuck()
+        self._cancel_stuck()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def _await_request(self) -> None:
-        """Start uvicorn's keep-alive timer, which it starts itself after a response only."""
-        # There is no cycle before the first request, which its type does not say.
+        """Start uvicorn's keep-alive timer, which uvicorn starts only after a response."""
+        # Before the first request there is no cycle, which its type omits.
         if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
-    def _forget_stuck(self) -> None:
+    def _cancel_stuck(self) -> None:
         if self._stuck is not None:
             self._stuck.cancel()
             self._stuck = None

@@ -1,14 +1,14 @@
-"""The frame of every web application: hosts, security headers, errors, and the addresses for Kubernetes and Prometheus.
+"""The frame of every web application: hosts, security headers, errors, and routes for Kubernetes and Prometheus.
 
-A request for a host that is not served (`clickstream_core.listening`) gets 421, whatever it asks for. Every answer
-carries nosniff; those of the application's own routes also the headers that keep a browser from doing anything else
-with them: scripts, styles and images from this server only, no frames, no referrer. A route may set stricter ones.
+A request for a host that is not served (`clickstream_core.listening`) gets 421. Every answer has nosniff. Those of the
+application's own routes also have headers that restrict the browser: scripts, styles and images from this server only,
+no frames, no referrer. A route may set stricter ones.
 
-An application that is given a `Health` answers /healthz, /readyz and /metrics itself, on the port of its pages. They
-are answered by the loop that serves the pages, which is another thread than the app's: an app's loop that is stuck is
-reported with 503, and if the loop of the pages is stuck, the kubelet's probe times out, and the pod is restarted too.
+With a `Health`, the application also serves /healthz, /readyz and /metrics on the port of its pages. The pages' loop
+answers them, in another thread than the app's: if the app's loop is stuck, the answer is 503; if the pages' loop is
+stuck, the kubelet's probe times out. Both restart the pod.
 
-What an endpoint raises becomes an answer: Refused as JSON, any other HTTPException as plain text, anything else as a
+An exception in an endpoint becomes an answer: Refused as JSON, any other HTTPException as plain text, all others as a
 500 without details, which are in the log.
 """
 
@@ -51,49 +51,46 @@ def application(
     registry: prometheus_client.CollectorRegistry = prometheus_client.REGISTRY,
     not_found: str = "not found",
 ) -> ASGIApp:
-    """Return an ASGI application of these routes; `headers` go with each of their answers.
-
-    `not_found` is the answer for any other path.
-    """
-    own = [] if health is None else _own_routes(health, registry)
-    own_paths = [route.path for route in own]
+    """Return an ASGI application of these routes, whose answers get `headers`; `not_found` is the text of a 404."""
+    service = [] if health is None else _service_routes(health, registry)
+    service_paths = [route.path for route in service]
     app = Starlette(
-        routes=[*own, *routes],
+        routes=[*service, *routes],
         exception_handlers={HTTPException: partial(_refused, not_found), Exception: _failed},
     )
     app.router.redirect_slashes = False
 
     async def shell(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                found = MutableHeaders(scope=message)
-                found["X-Content-Type-Options"] = "nosniff"
-                for name, value in headers.items() if scope["path"] not in own_paths else ():
-                    found.setdefault(name, value)
+                sent = MutableHeaders(scope=message)
+                sent["X-Content-Type-Options"] = "nosniff"
+                for name, value in headers.items() if scope["path"] not in service_paths else ():
+                    sent.setdefault(name, value)
             await send(message)
 
         try:
-            await (_misdirected(scope, listen) or app)(scope, receive, sending)
-        except Exception:  # which has been answered, unless the answer had begun: then the server closes the connection
+            await (_misdirected(scope, listen) or app)(scope, receive, send_with_headers)
+        except Exception:  # answered already, unless the answer had begun: then the server closes the connection
             _log.exception("%s %r failed", scope["method"], scope["path"])
 
     return shell
 
 
 def _misdirected(scope: Scope, listen: ListenSettings) -> Response | None:
-    """Return the answer to a request that is not for this server; reduce the target of any other to its path."""
+    """Return the answer to a request that is not for this server; reduce any other request's target to its path."""
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    if not scope["path"].startswith("/") and scope["path"] != "*":  # as proxies are asked: RFC 9112, 3.2.2
+    if not scope["path"].startswith("/") and scope["path"] != "*":  # the absolute form: RFC 9112, 3.2.2
         try:
             target = urlsplit(scope["path"])
         except ValueError:
-            return PlainTextResponse("the address cannot be read\n", 400)
+            return PlainTextResponse("malformed request target\n", 400)
         hosts.append(target.netloc)
         scope["path"] = target.path or "/"
     return None if all(map(listen.answers_for, hosts)) else PlainTextResponse(f"{MISDIRECTED}\n", 421)
 
 
-def _own_routes(health: Health, registry: prometheus_client.CollectorRegistry) -> list[Route]:
+def _service_routes(health: Health, registry: prometheus_client.CollectorRegistry) -> list[Route]:
     async def probe(request: Request) -> Response:
         status, text = health.answer(request.scope["path"])
         return PlainTextResponse(f"{text}\n", status)

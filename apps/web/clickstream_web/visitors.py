@@ -1,9 +1,8 @@
-"""Who asks for a page's data, and how much each visitor may have.
+"""Visitors of a page and the limits of each.
 
-A visitor is an address, or an IPv6 line's /64 (`clickstream_core.addresses`). Each may make a number of requests per
-second, ten seconds' worth at once; a request that costs more counts as several. And each may have `MAX_STREAMS` event
-streams open, so that none takes all that a server can hold. Behind a proxy that is not trusted, all visitors have one
-address, the proxy's.
+A visitor is an IPv4 address or an IPv6 /64 (`clickstream_core.addresses`). Each may make a number of requests per
+second, ten seconds' worth at once; an expensive request counts as several. Each may have `MAX_STREAMS` event streams
+open, so that one visitor can't use up the server's. Behind an untrusted proxy, all visitors share the proxy's address.
 """
 
 import math
@@ -19,7 +18,7 @@ from clickstream_web.errors import Refused
 from clickstream_web.requests import field
 
 MAX_STREAMS = 20
-"""Open at once for one visitor; browsers have six at most to one server."""
+"""Open at once for one visitor; a browser opens six to one server at most."""
 
 _RETRY_STREAM_S = 10
 
@@ -27,8 +26,8 @@ _RETRY_STREAM_S = 10
 class Visitors:
     """The limits; safe to use from several threads.
 
-    `limit` is in requests per second; infinity means no limit, of streams neither. `refused` is called with "requests"
-    or "streams" for each request that is refused; `clock` gives monotonic seconds.
+    `limit` is in requests per second; infinity removes both limits. `refused` is called with "requests" or "streams"
+    for each refused request; `clock` gives monotonic seconds.
     """
 
     def __init__(
@@ -45,12 +44,12 @@ class Visitors:
         self.max_streams = math.inf if math.isinf(limit) else MAX_STREAMS
 
     def visitor(self, request: Request) -> str:
-        """Return whose request it is."""
+        """Return the request's visitor."""
         peer = request.client.host if request.client else ""
         return limited_network(self._proxies.visitor_address(peer, field(request, "X-Forwarded-For")))
 
     def admit(self, visitor: str, requests: int) -> None:
-        """Count so many requests of the visitor. Raises Refused when that is above the limit."""
+        """Count this many requests of the visitor. Raises Refused above the limit."""
         with self._lock:
             seconds = self._limit.take(visitor, requests)
         if seconds:
@@ -59,7 +58,7 @@ class Visitors:
             raise Refused(429, message, retry_after_s=seconds)
 
     def admit_stream(self, open_streams: int) -> None:
-        """Raise Refused when a visitor with so many open event streams may have no further one."""
+        """Raise Refused if a visitor with this many open event streams may not open another."""
         if open_streams >= self.max_streams:
             self._refused("streams")
             message = f"this address has {open_streams} pages open; close some (API_LIMIT)"

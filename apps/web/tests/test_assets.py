@@ -54,7 +54,7 @@ def test_a_further_folder_changes_the_address() -> None:
     assert isinstance(more.route, Route)
 
 
-def test_the_charts_come_with_their_licence() -> None:
+def test_the_charts_library_has_its_licence() -> None:
     vendor = SHARED / "vendor"
     assert "Apache License" in (vendor / "echarts.LICENSE.txt").read_text(encoding="utf-8")
     assert "Apache Software Foundation" in (vendor / "echarts.NOTICE.txt").read_text(encoding="utf-8")

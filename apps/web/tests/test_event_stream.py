@@ -44,7 +44,7 @@ def site() -> Iterator[Site]:
     stream = EventStream(lambda: HEARTBEAT, heartbeat_s=0.3, dropped=lambda: dropped.append("one"))
 
     async def events(request: Request) -> Response:
-        return stream.join("somebody")
+        return stream.join("visitor")
 
     port = free_port()
     app = application([Route("/events", events)])
@@ -57,7 +57,7 @@ def test_an_event_has_a_name_data_and_where_it_is_given_an_id() -> None:
     assert event("news", b"{}", "0:1") == b"id: 0:1\nevent: news\ndata: {}\n\n"
 
 
-def test_a_browser_gets_what_is_published_and_between_that_heartbeats(site: Site) -> None:
+def test_a_browser_gets_published_events_and_heartbeats_in_between(site: Site) -> None:
     listener = site.listen()
     assert listener.head.startswith("http/1.1 200 ")
     assert "content-type: text/event-stream; charset=utf-8\r\n" in listener.head
@@ -100,7 +100,7 @@ def test_only_a_browser_that_is_too_slow_counts_as_dropped(site: Site) -> None:
     slow.close()
 
 
-def test_what_waits_for_a_slow_browser_is_bounded(site: Site) -> None:
+def test_the_queue_of_a_slow_browser_is_bounded(site: Site) -> None:
     slow = site.listen(receive_buffer=4096)
     (browser,) = site.stream._browsers
     most = 0
@@ -113,7 +113,7 @@ def test_what_waits_for_a_slow_browser_is_bounded(site: Site) -> None:
     slow.close()
 
 
-def test_what_waits_for_many_browsers_is_in_memory_once(site: Site) -> None:
+def test_an_event_for_many_browsers_is_in_memory_once(site: Site) -> None:
     slow = [site.listen(receive_buffer=4096) for _ in range(100)]
     browsers = list(site.stream._browsers)
     tracemalloc.start()
@@ -131,14 +131,14 @@ def test_what_waits_for_many_browsers_is_in_memory_once(site: Site) -> None:
 
 def test_browsers_that_leave_are_forgotten(site: Site) -> None:
     listeners = [site.listen() for _ in range(20)]
-    assert (len(site.stream), site.stream.open_of("somebody")) == (20, 20)
+    assert (len(site.stream), site.stream.open_of("visitor")) == (20, 20)
     for listener in listeners:
         listener.close()
     eventually(lambda: len(site.stream) == 0, 5)
-    assert site.stream.open_of("somebody") == 0
+    assert site.stream.open_of("visitor") == 0
 
 
-def test_200_browsers_are_told_everything_by_one_thread(site: Site) -> None:
+def test_one_thread_sends_everything_to_200_browsers(site: Site) -> None:
     threads = threading.active_count()
     listeners = [site.listen() for _ in range(200)]
     eventually(lambda: threading.active_count() == threads, 10)
@@ -149,11 +149,11 @@ def test_200_browsers_are_told_everything_by_one_thread(site: Site) -> None:
         listener.close()
 
 
-def test_the_server_ends_in_time_with_200_browsers_and_one_of_them_takes_nothing() -> None:
+def test_the_server_ends_in_time_with_200_browsers_one_of_which_reads_nothing() -> None:
     stream = EventStream(lambda: HEARTBEAT)
 
     async def events(request: Request) -> Response:
-        return stream.join("somebody")
+        return stream.join("visitor")
 
     port = free_port()
     with web_server(application([Route("/events", events)]), port, before_stop=stream.close):

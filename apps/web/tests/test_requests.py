@@ -32,7 +32,7 @@ def test_header_lines_of_one_name_are_one_list() -> None:
         ("", False),
     ],
 )
-def test_an_answer_is_gzipped_for_who_takes_that(accepted: str, packed: bool) -> None:
+def test_an_answer_is_gzipped_for_clients_that_accept_it(accepted: str, packed: bool) -> None:
     assert accepts_gzip(request("", ("Accept-Encoding", accepted))) is packed
 
 
@@ -70,7 +70,7 @@ def test_parameters_are_parsed_and_have_defaults() -> None:
     [
         ("limit=x", "limit=x: invalid literal"),
         ("limit=1&limit=2", "limit=2: given twice"),
-        ("since=1", "since=1: not a parameter; expected limit"),
+        ("since=1", "since=1: unknown parameter; expected limit"),
         ("&".join(f"a{n}=1" for n in range(21)), "expected at most 20 parameters"),
     ],
 )

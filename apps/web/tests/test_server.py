@@ -68,7 +68,7 @@ def seconds_until_closed(client: socket.socket) -> float:
 
 
 @pytest.mark.parametrize(("address", "elsewhere"), [("::", 200), ("0.0.0.0", 200), ("127.0.0.1", 0)])
-def test_it_listens_where_it_is_told(serve: Serve, address: str, elsewhere: int) -> None:
+def test_it_listens_on_the_given_address(serve: Serve, address: str, elsewhere: int) -> None:
     port = serve(ListenSettings(address))
     assert ask(port) == (200, b"here\n")
     assert ask(port, address="127.0.0.2")[0] == elsewhere
@@ -92,7 +92,7 @@ def test_the_port_is_free_again_afterwards() -> None:
     assert ask(port)[0] == 0
 
 
-def test_one_connection_takes_several_requests(serve: Serve) -> None:
+def test_a_connection_serves_several_requests(serve: Serve) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", serve(), timeout=10)
     for _ in range(3):
         connection.request("GET", "/")
@@ -113,7 +113,7 @@ def test_a_connection_that_is_silent_without_a_request_is_closed(
         assert seconds_until_closed(client) < 5
 
 
-def test_a_client_that_takes_nothing_of_its_answer_is_closed_and_a_slow_one_is_not(
+def test_a_client_that_reads_nothing_is_disconnected_and_a_slow_one_is_not(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_SILENT_CONNECTION_S", 0.2)
@@ -139,7 +139,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_closed_and_a_slow_one_is_n
         client.close()
 
 
-def test_what_is_no_request_is_refused_in_plain_text(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_request_is_refused_in_plain_text(serve: Serve, capfd: pytest.CaptureFixture[str]) -> None:
     port = serve()
     for request in (b"<b>nonsense</b>\r\n\r\n", b"GET /" + b"a" * 70_000, b"\x16\x03\x01 not HTTP\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:

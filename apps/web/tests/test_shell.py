@@ -77,7 +77,7 @@ async def test_an_application_without_health_has_no_probes() -> None:
         assert (await ask(app, path)).status == 404
 
 
-async def test_a_foreign_host_is_refused_whatever_is_asked_for(app: ASGIApp) -> None:
+async def test_a_foreign_host_is_refused_on_every_path(app: ASGIApp) -> None:
     for target in ("/", "/healthz", "/metrics", "/none"):
         answer = await ask(app, target, host="evil.example")
         assert answer.status == 421
@@ -118,7 +118,7 @@ async def test_errors_of_the_request_are_json(app: ASGIApp) -> None:
     assert (teapot.status, teapot.body) == (418, b"I am one\n")
 
 
-async def test_a_page_that_fails_is_a_500_and_says_why_in_the_log(
+async def test_a_page_that_fails_is_a_500_with_the_reason_in_the_log(
     app: ASGIApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await ask(app, "/fails/mistake")

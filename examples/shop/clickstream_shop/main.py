@@ -1,8 +1,8 @@
 """`clickstream-shop`: a small demo shop with the snippet, to click in; `./setup.sh --local --collector` starts it.
 
-It is a site like any other: on an origin of its own, under a strict content security policy, and it knows the collector
-only by the address in its pages. Where the collector is to be found at the host by which a visitor asked for the shop
-(http://*:8090), there are pages for each such host.
+It is a site like any other: it has its own origin and a strict content security policy, and the collector's address is
+only in its pages. If the collector has the host by which a visitor reached the shop (http://*:8090), there is a set of
+pages for each such host.
 """
 
 import re
@@ -36,9 +36,9 @@ _MAX_HOSTS = 8
 
 @dataclass(frozen=True)
 class ShopSettings(ListenSettings):
-    """Where the shop is served, and where its clicks go."""
+    """The shop's address, and the collector's."""
 
-    http_host: str = setting("HTTP_HOST", parse=listen_address, default=LOOPBACK, help="address that it listens on")
+    http_host: str = setting("HTTP_HOST", parse=listen_address, default=LOOPBACK, help="address to listen on")
     port: int = setting(
         "SHOP_PORT", parse=integer(minimum=1, maximum=65535), default="8092", help="the shop's port", flag="--port"
     )
@@ -46,18 +46,18 @@ class ShopSettings(ListenSettings):
         "COLLECTOR_URL",
         parse=matching(r"https?://(\*(:[0-9]{1,5})?|[A-Za-z0-9.:\[\]-]+)", "an origin such as http://localhost:8090"),
         default="http://localhost:8090",
-        help="origin of the collector; in http://*:8090 the host is the one by which the shop was asked for",
+        help="origin of the collector; * in http://*:8090 stands for the host by which the shop was reached",
         flag="--collector",
     )
 
 
 class Shop:
-    """The routes of the shop. Its pages are made once for each origin of the collector."""
+    """The shop's routes. Its pages are made once for each origin of the collector."""
 
     def __init__(self, collector: str) -> None:
         self._collector = collector
         self._files = {path: read(path[1:]) for path in _FILES}
-        self._made_for = lru_cache(maxsize=_MAX_HOSTS)(_Front)
+        self._front_for = lru_cache(maxsize=_MAX_HOSTS)(_Front)
         self.routes = [*(Route(path, self._file) for path in _FILES), Route("/{path:path}", self._page)]
 
     async def _file(self, request: Request) -> Response:
@@ -74,11 +74,11 @@ class Shop:
 
     def _front(self, request: Request) -> "_Front":
         named = _HOST.fullmatch(request.headers.get("Host", ""))
-        return self._made_for(self._collector.replace("*", named[1].lower() if named else LOCALHOST))
+        return self._front_for(self._collector.replace("*", named[1].lower() if named else LOCALHOST))
 
 
 class _Front:
-    """Pages and headers that name one origin of the collector."""
+    """The pages and headers for one origin of the collector."""
 
     def __init__(self, collector: str) -> None:
         self.pages = {language: Pages(language, collector).all() for language in LANGUAGES}
@@ -95,7 +95,7 @@ class _Front:
 
 
 def shop_server(settings: ShopSettings) -> AbstractContextManager[None]:
-    """Return the server of the shop; its `with` block serves it."""
+    """Serve the shop while the `with` block runs."""
     app = application(Shop(settings.collector).routes, settings, headers={})
     return web_server(app, settings.port, settings, setting="SHOP_PORT")
 

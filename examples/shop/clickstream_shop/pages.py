@@ -1,19 +1,19 @@
 """The demo shop's pages, made once for a collector's address from the files in `site/`.
 
-Paths are those of the shop that the producer's users visit, so both are found under the same names in the dashboard.
-The language is in the query (`?lang=ko`), which is no part of an event's page.
+The paths are those that the producer's simulated users visit, so both have the same names in the dashboard. The
+language is in the query (`?lang=ko`), which is not part of an event's page.
 """
 
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from clickstream_web.assets import filled
+
 LANGUAGES = ("en", "ko")
 _FOLDER = files("clickstream_shop") / "site"
-_PLACE = re.compile(r"\{\{([a-z_]+)\}\}")
 _CURRENCIES = {"en": "USD", "ko": "KRW"}
 _POPULAR = 8
 _RELATED = 4
@@ -65,8 +65,8 @@ class Pages:
 
     def _page(self, path: str, title: str, category: str, template: str, values: Mapping[str, str]) -> bytes:
         shared = {**self._words, "path": path, "title": title, "page_category": category}
-        layout = {"main_html": _filled(read(template), {**shared, **values}), "navigation_html": self._navigation(path)}
-        return _filled(read("layout.html"), {**shared, **layout}).encode()
+        layout = {"main_html": filled(read(template), {**shared, **values}), "navigation_html": self._navigation(path)}
+        return filled(read("layout.html"), {**shared, **layout}).encode()
 
     def _navigation(self, path: str) -> str:
         links = {"/deals": self._words["deals"]}
@@ -80,7 +80,7 @@ class Pages:
     def _home(self) -> dict[str, str]:
         tile = read("tile.html")
         tiles = [
-            _filled(tile, {**self._words, "category": slug, "name": name, "slug": self._in_category(slug)[0]["slug"]})
+            filled(tile, {**self._words, "category": slug, "name": name, "slug": self._in_category(slug)[0]["slug"]})
             for slug, name in self._categories.items()
         ]
         return {"tiles_html": "".join(tiles), **self._cards(self._products[:_POPULAR])}
@@ -102,11 +102,11 @@ class Pages:
 
     def _cards(self, products: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         card = read("card.html")
-        return {"cards_html": "".join(_filled(card, {**self._words, **self._of(each)}) for each in products)}
+        return {"cards_html": "".join(filled(card, {**self._words, **self._of(each)}) for each in products)}
 
     def _rows(self) -> str:
         row = read("row.html")
-        return "".join(_filled(row, {**self._words, **self._of(each)}) for each in self._products)
+        return "".join(filled(row, {**self._words, **self._of(each)}) for each in self._products)
 
     def _of(self, product: Mapping[str, Any]) -> dict[str, str]:
         name: str = product[self._language][0]
@@ -124,10 +124,3 @@ class Pages:
 
     def _in_category(self, slug: str) -> list[dict[str, Any]]:
         return [each for each in self._products if each["category"] == slug]
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """Fill in {{names}}; what is HTML already has a name that ends in _html."""
-    return _PLACE.sub(
-        lambda place: values[place[1]] if place[1].endswith("_html") else html.escape(values[place[1]]), template
-    )

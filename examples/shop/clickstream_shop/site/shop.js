@@ -1,5 +1,5 @@
 // The shop's own script: the cart, the search, and single-page navigation between categories and after an order.
-// It knows nothing of clickstream.js, as a site's script does not.
+// Like any site's script, it does not know clickstream.js.
 
 const CART = "shop-cart";
 const byId = (id) => document.getElementById(id);
@@ -61,7 +61,7 @@ function showFound() {
   found.textContent = text.replace("{count}", count).replace("{query}", query);
 }
 
-// Shows another page in the place of this one's content; as a full load where that fails.
+// Replaces this page's content by another page's, or loads that page if this fails.
 async function show(address, method) {
   const mine = ++navigations;
   try {
