@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _PATH = re.compile(r"`((?:apps|local|tests|charts|docs|deploy|monitoring|strimzi|bench|examples)/[\w./*-]+)`")
+_MODULE = re.compile(r"`((?:\w+/)*\w+\.py)`")
+_FOLDERS = ("apps", "bench", "deploy", "examples", "local", "tests")
+_SOURCES = {file.as_posix() for folder in _FOLDERS for file in (ROOT / folder).rglob("*.py")}
 
 
 def text(document: Path) -> str:
@@ -65,3 +68,10 @@ def test_the_options_that_are_given_to_a_script_exist(script: str) -> None:
     }
     assert given
     assert {each for each in given if each[1] not in known} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[each.name for each in DOCUMENTS])
+def test_the_modules_that_are_named_exist(document: Path) -> None:
+    if document.name != "CHANGELOG.md":
+        named = _MODULE.findall(text(document))
+        assert [name for name in named if not any(source.endswith(f"/{name}") for source in _SOURCES)] == []
