@@ -1,4 +1,4 @@
-// What one window's record holds beside its totals: the funnel and the counts by name, as charts and tables.
+// The rest of one window's record: the funnel and the counts by name, as charts and tables.
 
 import { bars } from "./charts.js";
 import * as format from "./format.js";
@@ -6,9 +6,9 @@ import { fill } from "./tables.js";
 import { word } from "./words.js";
 
 const STEPS = ["page_view", "add_to_cart", "purchase"];
-const MOST = 12;
-const ROWS = 500;
-const READ_ALOUD = 60;
+const MAX_BARS = 12;
+const MAX_ROWS = 500;
+const MAX_SPOKEN_CHARACTERS = 60;
 const byId = (id) => document.getElementById(id);
 
 const largestFirst = (counts, named) => Object.entries(counts)
@@ -26,7 +26,7 @@ function funnel(record) {
   fill(byId("funnel-table"), rows.map((row) => [row.name, format.count(row.value), row.rate || "–"]));
 }
 
-// The largest rows; where there are more than `most`, the last one is the sum of all that are not shown.
+// The largest rows; if there are more than `most`, the last one is the sum of the others.
 function summedUp(rows, most) {
   if (rows.length <= most) return rows;
   const rest = rows.slice(most - 1);
@@ -37,17 +37,17 @@ function summedUp(rows, most) {
 
 function counts(kind, record, named = format.printable) {
   const rows = largestFirst(record[kind], named);
-  const shown = summedUp(rows, MOST).map((row) => ({
+  const shown = summedUp(rows, MAX_BARS).map((row) => ({
     ...row, label: `${format.count(row.value)} (${format.share(row.value, record.total_events)})`,
   }));
   bars(byId(`${kind}-chart`), shown, rows.length ? chartOf(shown) : word("nothing"));
-  fill(byId(`${kind}-table`), summedUp(rows, ROWS).map((row) => [
+  fill(byId(`${kind}-table`), summedUp(rows, MAX_ROWS).map((row) => [
     row.name, format.count(row.value), format.share(row.value, record.total_events),
   ]));
 }
 
 const chartOf = (rows) => word("chart_of", {
-  summary: rows.map((row) => `${format.cut(row.name, READ_ALOUD)} ${row.label}`).join(", "),
+  summary: rows.map((row) => `${format.cut(row.name, MAX_SPOKEN_CHARACTERS)} ${row.label}`).join(", "),
 });
 
 export function show(record) {

@@ -1,5 +1,5 @@
-// The charts, drawn by Apache ECharts on canvas (its tooltips would need styles that the page's policy forbids, so they
-// are drawn on the canvas too). Colours and font are those of the style sheet, and follow the reader's light or dark.
+// The charts, drawn on canvas by Apache ECharts; tooltips too, because as HTML they would need styles that the page's
+// policy forbids. Colours and font come from the style sheet and follow the reader's light or dark scheme.
 
 import * as format from "./format.js";
 
@@ -7,9 +7,9 @@ const { echarts } = globalThis;
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const drawn = new Map();
-const ROW = 46;
+const ROW_PX = 46;
 const DAY_MS = 24 * 3600000;
-const TOOLTIP_LINE = 22; // as ECharts has it
+const TOOLTIP_LINE_PX = 22; // ECharts' own
 const pen = document.createElement("canvas").getContext("2d");
 
 const resized = new ResizeObserver((entries) => {
@@ -61,11 +61,11 @@ function redraw(element) {
 
 dark.addEventListener("change", () => { for (const element of drawn.keys()) redraw(element); });
 
-// A name for a tooltip, which can't leave its canvas: on as many lines as fit there below the number; and for ECharts,
-// which takes "{a|b}" for a style, with something invisible behind its braces.
+// A name for a tooltip, which can't leave its canvas: wrapped into as many lines as fit below the number. ECharts takes
+// "{a|b}" for a style, so an invisible character follows each brace.
 function wrapped(name, width, height) {
   const characters = Math.max(16, Math.floor((width - 40) / 8));
-  const lines = Math.min(3, Math.floor((height - 6) / TOOLTIP_LINE) - 1);
+  const lines = Math.min(3, Math.floor((height - 6) / TOOLTIP_LINE_PX) - 1);
   const parts = format.cut(name, lines * characters).match(new RegExp(`.{1,${characters}}`, "gu")) ?? [];
   return parts.join("\n").replaceAll("{", "{\u2060");
 }
@@ -85,7 +85,7 @@ export function bars(element, rows, summary) {
     element.style.height = "";
     return;
   }
-  element.style.height = `${rows.length * ROW + 4}px`;
+  element.style.height = `${rows.length * ROW_PX + 4}px`;
   const most = Math.max(1, ...rows.map((row) => row.value));
   draw(element, (look, width) => {
     const side = (position, data, colour, room) => ({
@@ -121,8 +121,8 @@ export function bars(element, rows, summary) {
   });
 }
 
-// One figure over time, with a mark at the chosen window. Where windows are missing there were no events: the line
-// breaks. points: [{start, end, value}], oldest first; onChoose gets the index of a point.
+// One figure over time, with a mark at the chosen window. The line breaks where windows are missing, because there were
+// no events. points: [{start, end, value}], oldest first; onChoose gets the index of a point.
 export function line(element, points, { chosen, figure, onChoose, summary }) {
   element.setAttribute("aria-label", summary);
   const data = [];
@@ -133,7 +133,7 @@ export function line(element, points, { chosen, figure, onChoose, summary }) {
   });
   const span = points.length ? points.at(-1).start - points[0].start : 0;
   const label = span > 2 * DAY_MS ? format.day : span > DAY_MS ? format.moment : format.minute;
-  const single = points.length === 1 ? points[0] : undefined; // has no axis by itself
+  const single = points.length === 1 ? points[0] : undefined; // ECharts draws no axis for one point
   const chart = draw(element, (look, width) => ({
     grid: { left: 4, right: 12, top: 16, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     xAxis: {

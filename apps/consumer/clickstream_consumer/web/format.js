@@ -18,7 +18,7 @@ const zones = new Intl.DateTimeFormat(language, { timeZoneName: "long" });
 const offsets = new Intl.DateTimeFormat(language, { timeZoneName: "short" });
 const list = new Intl.ListFormat(language);
 const DAY_MS = 24 * 3600000;
-const SIX_HOURS_MS = 6 * 3600000; // further than a clock is ever turned
+const SIX_HOURS_MS = 6 * 3600000; // more than any change of clocks
 
 export const count = (value) => numbers.format(value);
 export const short = (value) => compact.format(value);
@@ -29,8 +29,8 @@ export const day = (milliseconds) => days.format(milliseconds);
 const nameIn = (format, milliseconds) => format.formatToParts(milliseconds).find(({ type }) => type === "timeZoneName").value;
 const minutesWest = (milliseconds) => new Date(milliseconds).getTimezoneOffset();
 
-// Whether the clocks show this time twice, because they are turned back: then there is another moment, as far away as
-// they are turned, at which they are already, or still, those of the other side.
+// Whether clocks show this time twice because they are turned back: then the other offset from UTC is in force at another
+// moment, as far away as they are turned.
 function isTwice(milliseconds) {
   return [-1, 1].some((side) => {
     const west = minutesWest(milliseconds + side * SIX_HOURS_MS);
@@ -51,8 +51,8 @@ export function moment(milliseconds) {
   return withOffset(`${days.format(milliseconds)} ${format.format(milliseconds)}`, milliseconds);
 }
 
-// Both bounds with seconds when one of them has some, so that they read alike; with their offset from UTC where they
-// would be mistaken without.
+// Both bounds with seconds if one of them has seconds, so that they look alike; with the offset from UTC where they
+// would be ambiguous without it.
 export function period(start, end) {
   const format = start % 60000 || end % 60000 ? seconds : minutes;
   const bounds = [start, end].map((each) => format.format(each));
@@ -65,12 +65,12 @@ export function period(start, end) {
   return `${days.format(start)} ${bounds.join(" – ")}`;
 }
 
-// The zone of these times, or of the moment formatted last; around a change of the clocks it has two names.
+// The zone of these times, or of the last formatted moment; it has two names around a change of clocks.
 export function zoneName(...times) {
   return list.format(new Set((times.length ? times : [shown]).map((each) => nameIn(zones, each))));
 }
 
-// Names come from the internet: what cannot be printed, text direction overrides above all, is shown as its code.
+// Names come from the internet: unprintable characters such as text direction overrides are shown as their code.
 export const printable = (name) => name.replace(
   /[\p{C}\p{Zl}\p{Zp}]/gu,
   (character) => `\\u{${character.codePointAt(0).toString(16)}}`,

@@ -14,11 +14,11 @@ const byId = (id) => document.getElementById(id);
 const windows = new Windows();
 const timeline = new Timeline(windows, (window) => choose(window));
 let shown; // the record on the page
-let following = true; // whether the latest window is shown as it comes
-let wanted; // the window that the reader is at, shown or on its way
+let following = true; // whether each new window is shown as it arrives
+let wanted; // the window that the reader has chosen, shown or still loading
 let stream;
-let complete = false; // whether the consumer has read what the topic holds: only then can it say that there is nothing
-let drawing; // the frame in which what has changed is drawn
+let complete = false; // whether the consumer has read the whole topic: before, it can't know that there are no windows
+let drawing; // the frame in which changes are drawn
 
 async function load() {
   stream?.close();
@@ -26,9 +26,9 @@ async function load() {
     const { position, windows: records } = await server.allTotals();
     windows.replaceAll(records);
     if (windows.all.length) await showRecord(following || !shown ? windows.newest : totalsOf(shown));
-    showEmptiness();
+    showPlaceholder();
     stream = server.listen(position, {
-      window: arrived, status: heard, reload: load, lost: () => notices.condition("lost"),
+      window: arrived, status: conditionChanged, reload: load, lost: () => notices.condition("lost"),
     });
   } catch (error) {
     console.warn("The windows could not be loaded:", error.message);
@@ -37,16 +37,16 @@ async function load() {
   }
 }
 
-// Says that there are no windows, or that it is not known yet, as long as there is none to show.
-function showEmptiness() {
+// While there is no window to show: "no windows yet", or "loading" while that is not known.
+function showPlaceholder() {
   const some = windows.all.length > 0;
   byId("loading").hidden = some || complete;
   byId("empty").hidden = some || !complete;
 }
 
-function heard(condition) {
+function conditionChanged(condition) {
   complete ||= condition === "ready" || condition === "no_topic";
-  showEmptiness();
+  showPlaceholder();
   notices.condition(condition);
 }
 
@@ -58,7 +58,7 @@ function arrived(record) {
   const isShown = shown && totalsOf(shown).start === totals.start && totalsOf(shown).end === totals.end;
   if (following && isNewest) wanted = totals;
   if ((following && isNewest) || isShown) shown = record;
-  drawing ??= requestAnimationFrame(draw); // once for all that come together; in a hidden tab when it is seen again
+  drawing ??= requestAnimationFrame(draw); // once for all that arrive together; in a hidden tab when it is visible again
   notices.news(word(what === "new" ? "new_window" : "revised_window", {
     period: format.period(totals.start, totals.end),
     events: format.count(record.total_events), users: format.count(record.unique_users),
@@ -78,7 +78,7 @@ function draw() {
   cancelAnimationFrame(drawing);
   drawing = undefined;
   if (!shown) return;
-  showEmptiness();
+  showPlaceholder();
   byId("figures").hidden = false;
   const totals = totalsOf(shown);
   const at = windows.indexOf(totals);
@@ -90,7 +90,7 @@ function draw() {
 
 function steps() {
   const at = shown ? windows.indexOf(totalsOf(shown)) : -1;
-  // Not "disabled": that would take the focus away from whoever has just pressed it.
+  // Not "disabled": the button that was just pressed would lose the focus.
   const idle = { earlier: at <= 0, later: at < 0 || at >= windows.all.length - 1, latest: following };
   for (const [id, value] of Object.entries(idle)) byId(id).setAttribute("aria-disabled", String(value));
 }

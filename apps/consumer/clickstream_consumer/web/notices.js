@@ -1,19 +1,19 @@
-// What the page says about itself: a banner while something is wrong, whether it is live, and, for screen readers, news.
+// The page's own state: a banner while something is wrong, whether it is live, and news for screen readers.
 
 import { word } from "./words.js";
 
 const PAUSE_MS = 15000;
 const byId = (id) => document.getElementById(id);
-let trouble; // nothing was heard yet
-let latest; // the last news, said or not
-let saidAt = -Infinity;
-let saying;
+let shown; // the condition in the banner
+let latest; // the last news, announced or not
+let announcedAt = -Infinity;
+let announcing;
 
 // `condition` is the consumer's (ready, connecting, joining, away, refused, no_topic), or lost or failed: the page's own.
 export function condition(condition) {
-  if (condition === trouble) return;
-  const wasBroken = ![undefined, "ready", "connecting", "joining"].includes(trouble);
-  trouble = condition;
+  if (condition === shown) return;
+  const wasBroken = ![undefined, "ready", "connecting", "joining"].includes(shown);
+  shown = condition;
   const live = condition === "ready";
   byId("banner").textContent = live ? "" : word(`banner_${condition}`);
   byId("state").dataset.live = String(live);
@@ -25,12 +25,12 @@ export function say(text) {
   byId("news").textContent = text;
 }
 
-// What happened without the reader's doing: so seldom that it does not drown what else is read, and then the latest only.
+// Changes that the reader did not cause: at most one in PAUSE_MS, the latest, so that they don't drown other text.
 export function news(text) {
   latest = text;
-  saying ??= setTimeout(() => {
-    saying = undefined;
-    saidAt = performance.now();
+  announcing ??= setTimeout(() => {
+    announcing = undefined;
+    announcedAt = performance.now();
     say(latest);
-  }, saidAt + PAUSE_MS - performance.now());
+  }, announcedAt + PAUSE_MS - performance.now());
 }

@@ -1,10 +1,10 @@
-// The head of the page: which window is shown, its four totals, and how they differ from the window before.
+// The head of the page: the window on display, its four totals, and their change since the previous window.
 
 import * as format from "./format.js";
 import { FIGURES } from "./windows.js";
 import { word } from "./words.js";
 
-const LONG = 9; // characters of a number that must be smaller to stay on one line on a phone
+const LONG_CHARACTERS = 9; // a number this long needs smaller type to stay on one line on a phone
 const byId = (id) => document.getElementById(id);
 
 export function show(record, window, earlier, isLatest) {
@@ -20,7 +20,7 @@ export function show(record, window, earlier, isLatest) {
   for (const figure of FIGURES) {
     const unit = figure === "avg_duration_ms" ? ` ${word("milliseconds")}` : "";
     byId(figure).textContent = format.count(record[figure]) + unit;
-    byId(figure).toggleAttribute("data-long", byId(figure).textContent.length >= LONG);
+    byId(figure).toggleAttribute("data-long", byId(figure).textContent.length >= LONG_CHARACTERS);
     byId(`${figure}-change`).textContent = changed(record[figure], earlier?.[figure]);
   }
 }

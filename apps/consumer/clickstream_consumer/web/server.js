@@ -1,6 +1,6 @@
-// What the page asks of the consumer: windows once, then a stream of events.
+// Requests to the consumer: all windows once, then a stream of events.
 
-const SILENCE_MS = 40000; // the server says something every 15 s
+const SILENCE_MS = 40000; // the server sends something every 15 s
 
 async function fetched(query) {
   const answer = await fetch(`api/windows?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } });
@@ -17,31 +17,31 @@ export async function record(window) {
   return windows.find((each) => Date.parse(each.window_end) === window.end);
 }
 
-// Listens from `position` on. A connection that ends is made anew by the browser, which names the last event it saw;
-// one that was refused or fell silent is made anew here. `on` has: window(record), status(condition), reload(), lost().
+// Listens from `position` on. The browser reconnects by itself after a lost connection and names the last event it saw;
+// a refused or silent connection is opened again here. `on` has: window(record), status(condition), reload(), lost().
 export function listen(position, on) {
   let source;
   let watchdog;
   let last = position;
-  const again = () => {
+  const reconnect = () => {
     source.close();
     clearTimeout(watchdog);
     on.lost();
     watchdog = setTimeout(open, 2000 + 3000 * Math.random());
   };
-  const heard = (event) => {
+  const received = (event) => {
     if (event.lastEventId) last = event.lastEventId;
     clearTimeout(watchdog);
-    watchdog = setTimeout(again, SILENCE_MS);
+    watchdog = setTimeout(reconnect, SILENCE_MS);
   };
   function open() {
     source = new EventSource(`api/stream?${new URLSearchParams({ after: last })}`);
-    watchdog = setTimeout(again, SILENCE_MS);
-    source.addEventListener("window", (event) => { heard(event); on.window(JSON.parse(event.data)); });
-    source.addEventListener("status", (event) => { heard(event); on.status(JSON.parse(event.data).condition); });
-    source.addEventListener("reload", (event) => { heard(event); on.reload(); });
+    watchdog = setTimeout(reconnect, SILENCE_MS);
+    source.addEventListener("window", (event) => { received(event); on.window(JSON.parse(event.data)); });
+    source.addEventListener("status", (event) => { received(event); on.status(JSON.parse(event.data).condition); });
+    source.addEventListener("reload", (event) => { received(event); on.reload(); });
     source.addEventListener("error", () => {
-      if (source.readyState === EventSource.CLOSED) again(); else on.lost();
+      if (source.readyState === EventSource.CLOSED) reconnect(); else on.lost();
     });
   }
   open();

@@ -1,4 +1,4 @@
-// The tables below the charts: the same numbers for those who do not see the chart, or want to copy them.
+// The tables below the charts: the same numbers to read without seeing the chart, or to copy.
 
 export function fill(table, rows) {
   table.tBodies[0].replaceChildren(...rows.map((cells) => {

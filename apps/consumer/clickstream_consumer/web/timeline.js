@@ -1,4 +1,4 @@
-// The history: one figure of all windows in a range, as a line and as a table.
+// The history: one figure of all windows in a range, as a line chart and a table.
 
 import { line } from "./charts.js";
 import * as format from "./format.js";

@@ -1,5 +1,5 @@
-// The totals of all windows that the server keeps, oldest first, one per window; and the full record of one of them.
-// Only totals are kept for all (a few numbers a window), so the page's memory has an upper bound however long it is open.
+// The totals of all windows that the server keeps, oldest first. Only a few numbers are kept for each window, so the
+// page's memory is bounded however long it is open.
 
 const MAX_WINDOWS = 20160;
 const KEPT_MS = 7 * 24 * 3600 * 1000;
