@@ -75,3 +75,10 @@ def test_the_modules_that_are_named_exist(document: Path) -> None:
     if document.name != "CHANGELOG.md":
         named = _MODULE.findall(text(document))
         assert [name for name in named if not any(source.endswith(f"/{name}") for source in _SOURCES)] == []
+
+
+def test_a_packages_paragraph_names_modules_of_that_package() -> None:
+    paragraphs = re.findall(r"^\*\*`([\w/]+)`\*\*(.*?)(?=\n\n|\Z)", text(ROOT / "docs/architecture.md"), re.M | re.S)
+    named = [(folder, name) for folder, paragraph in paragraphs for name in _MODULE.findall(paragraph)]
+    assert named
+    assert [each for each in named if not any((ROOT / each[0]).rglob(each[1]))] == []

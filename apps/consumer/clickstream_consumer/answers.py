@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 MAX_BYTES = 16 << 20
 _OVERHEAD_BYTES = 1 << 10
-"""What a kept answer costs beside its own bytes, rounded up."""
+"""Of a kept answer in addition to its bytes, rounded up."""
 
 _PART_BYTES = 64 << 10
 _PACKED_PART_BYTES = 4 << 10

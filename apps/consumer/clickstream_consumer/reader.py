@@ -30,7 +30,7 @@ from clickstream_core.window_metrics import decode_window_metrics
 from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
 _log = logging.getLogger(__name__)
-_POLL_MS = 500
+_POLL_S = 0.5
 _RETRY_S = 1.0
 _AT_ONCE_S = 0.05
 _SHORT_PAUSE_S = 0.1
@@ -86,7 +86,7 @@ class MetricsReader:
         """Return the results that arrived, within half a second while connected; update `status`."""
         asked = self._clock()
         try:
-            records = self._connected().poll(_POLL_MS)
+            records = self._connected().poll(int(_POLL_S * 1000))
         except KafkaUnavailable as error:
             self._set_status(Status(Condition.AWAY, self._no_answer(str(error))))
         except KafkaRefused as error:

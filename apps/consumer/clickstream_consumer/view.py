@@ -1,15 +1,18 @@
-"""What the loop in `main` needs of a view, and which view suits standard output."""
+"""What the loop in `main` needs of a view, the plain view, and which view suits standard output."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol, TextIO
 
+import msgspec
+
+from clickstream_consumer import dashboard
 from clickstream_consumer.labels import Labels
 from clickstream_consumer.live import LiveView, terminal
-from clickstream_consumer.plain import PlainView
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.status import Status
+from clickstream_core.logs import announce
 
 
 class View(Protocol):
@@ -20,6 +23,34 @@ class View(Protocol):
 
     def refresh(self, status: Status) -> None:
         """Bring the screen up to date; called in each turn of the loop, at least twice a second."""
+
+
+class PlainView:
+    """Prints blocks one after another: for `kubectl logs`, and in a terminal with `--plain`.
+
+    Each result is one announcement: in JSON format one object a line, with the block as its message and the numbers as
+    fields for log collectors.
+    """
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._announced_waiting = False
+
+    def show(self, result: WindowResult) -> None:
+        """Print the block and its position in the topic."""
+        announce(
+            f"{dashboard.block(result.metrics, self._labels)}\n{dashboard.position(result)}",
+            window=result.metrics.window_start,
+            partition=result.partition,
+            offset=result.offset,
+            metrics=msgspec.to_builtins(result.metrics),
+        )
+
+    def refresh(self, status: Status) -> None:
+        """Announce, once, that the consumer is ready and waiting."""
+        if status.ready and not self._announced_waiting:
+            self._announced_waiting = True
+            announce(f"⏱️ {self._labels.waiting}")
 
 
 def view_for(settings: ConsumerSettings, labels: Labels, output: TextIO) -> AbstractContextManager[View]:

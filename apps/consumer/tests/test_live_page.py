@@ -28,7 +28,7 @@ Publish = Callable[..., None]
 
 @pytest.fixture
 def publish(reference: WindowMetrics) -> Publish:
-    """Writes the results of so many half minutes to the metrics topic, the newest ending `newest` of them from now."""
+    """Writes results of half minutes to the metrics topic, the newest ending `newest` half minutes from now."""
     now = int(time.time()) * 1000 // _HALF_MINUTE * _HALF_MINUTE
 
     def publish(topics: PipelineTopics, windows: int = 1, newest: int = 0, **fields: Any) -> None:

@@ -264,7 +264,7 @@ def test_a_point_of_the_history_can_be_chosen(site: Site, open_page: OpenPage) -
 
 
 def add_from(site: Site, start: str, windows: int, seconds: int) -> None:
-    """Add so many windows of so many seconds, the first one beginning at `start`, as 2026-10-25T00:00:00Z."""
+    """Add windows of this many seconds, the first one beginning at `start`, as 2026-10-25T00:00:00Z."""
     first = parse_timestamp(start)
     for number in range(windows):
         begin = first + number * seconds * 1000

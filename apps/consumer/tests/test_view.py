@@ -4,9 +4,8 @@ import pytest
 
 from clickstream_consumer.labels import LABELS
 from clickstream_consumer.live import LiveView
-from clickstream_consumer.plain import PlainView
 from clickstream_consumer.settings import ConsumerSettings
-from clickstream_consumer.view import view_for
+from clickstream_consumer.view import PlainView, view_for
 from clickstream_core.settings import read_settings
 
 

@@ -163,7 +163,6 @@ def _text(status: HTTPStatus, text: str, *headers: tuple[str, str]) -> tuple[str
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
-    block_on_close = False
 
     def __init__(self, listener: socket.socket) -> None:
         super().__init__(listener.getsockname()[:2], _Handler, bind_and_activate=False)

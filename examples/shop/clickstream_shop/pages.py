@@ -48,7 +48,9 @@ class Pages:
             "/": self._page("/", words["home"], "home", "home.html", self._home()),
             "/deals": self._listing("/deals", words["deals"], "deals", deals),
             "/search": self._page("/search", words["search"], "search", "search.html", self._cards(self._products)),
-            "/cart": self._page("/cart", words["cart"], "cart", "cart.html", {"rows_html": self._rows()}),
+            "/cart": self._page(
+                "/cart", words["cart"], "cart", "cart.html", {"rows_html": self._each("row.html", self._products)}
+            ),
             "/checkout": self._page("/checkout", words["checkout"], "checkout", "checkout.html", {}),
             "/checkout/done": self._page("/checkout/done", words["done"], "checkout", "done.html", {}),
             "": self._page("/", words["not_found"], "", "not_found.html", {}),
@@ -101,12 +103,11 @@ class Pages:
         }
 
     def _cards(self, products: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        card = read("card.html")
-        return {"cards_html": "".join(filled(card, {**self._words, **self._of(each)}) for each in products)}
+        return {"cards_html": self._each("card.html", products)}
 
-    def _rows(self) -> str:
-        row = read("row.html")
-        return "".join(filled(row, {**self._words, **self._of(each)}) for each in self._products)
+    def _each(self, template: str, products: Sequence[Mapping[str, Any]]) -> str:
+        part = read(template)
+        return "".join(filled(part, {**self._words, **self._of(each)}) for each in products)
 
     def _of(self, product: Mapping[str, Any]) -> dict[str, str]:
         name: str = product[self._language][0]

@@ -5,9 +5,9 @@ import pytest
 
 from clickstream_consumer.dashboard import block, position
 from clickstream_consumer.labels import LABELS
-from clickstream_consumer.plain import PlainView
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.status import Condition, Status
+from clickstream_consumer.view import PlainView
 from clickstream_core.logs import configure_logs
 
 MakeResult = Callable[..., WindowResult]
