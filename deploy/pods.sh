@@ -16,7 +16,7 @@ LONGEST_WEBHOOK=60
 REFUSING='Kafka refuses the |Kafka at .* refuses: |[Nn]ot authorized to |does not let this user|[Aa]uthorization ?[Ff]ailed|certificate verify failed'
 REFUSING=$REFUSING'|CERTIFICATE_VERIFY_FAILED|TLS handshake with|no address is known for'
 REFUSING=$REFUSING'|[Tt]opic .*(does|do) not exist'
-ACCEPTING='Connected to Kafka|Kafka acknowledges again|Reading .* now, after'
+ACCEPTING='Connected to Kafka|Kafka acknowledges again|Reading .*; it was unavailable for'
 
 WATCHED_KIND=app WATCHED_NAMESPACE='' WATCHED=''
 

@@ -164,7 +164,7 @@ def test_the_page_finds_a_consumer_that_was_restarted(browser: Browser, referenc
         first.ready()
         page.goto(first.url)
         expect(page.locator("#state-text")).to_have_text("Live")
-    expect(page.locator(BANNER)).to_have_text("The connection to the consumer is lost. Trying again …")
+    expect(page.locator(BANNER)).to_have_text("The connection to the consumer was lost. Trying again …")
     with served_page(reference, first.port) as second:
         second.fill(3)
         second.add(1, total_events=77)
