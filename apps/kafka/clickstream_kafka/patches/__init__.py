@@ -6,9 +6,22 @@ own code that a patch replaces or relies on has changed. Each entry point calls 
 `apply_to_kafka_python`, whichever client it uses, before it creates the first client.
 """
 
-from types import ModuleType
+from collections.abc import Iterable
+from importlib import import_module
 
 from clickstream_kafka.unreadable import CountUnreadable, Unreadable, uncounted
+
+_AIOKAFKA = [
+    "close",
+    "closed_transports",
+    "describe_groups",
+    "fetch_errors",
+    "lz4_level",
+    "password",
+    "rebootstrap",
+    "unreadable",
+]
+_KAFKA_PYTHON = ["busy_loops", "joins", "password", "rebootstrap", "refusals", "unreadable"]
 
 _applied: set[str] = set()
 
@@ -20,57 +33,18 @@ def apply_to_aiokafka(count_unreadable: CountUnreadable = uncounted, *, give_up_
     `give_up_silent_brokers` is for apps that work on all partitions of a topic: it trades some new connections for
     shorter waits (`aiokafka_silent_brokers`).
     """
-    from clickstream_kafka.patches import (
-        aiokafka_close,
-        aiokafka_closed_transports,
-        aiokafka_describe_groups,
-        aiokafka_fetch_errors,
-        aiokafka_lz4_level,
-        aiokafka_password,
-        aiokafka_rebootstrap,
-        aiokafka_silent_brokers,
-        aiokafka_unreadable,
-    )
-
-    aiokafka_unreadable.ReadableRecords.unreadable = Unreadable(count_unreadable)
-    _apply_once(
-        aiokafka_close,
-        aiokafka_closed_transports,
-        aiokafka_describe_groups,
-        aiokafka_fetch_errors,
-        aiokafka_lz4_level,
-        aiokafka_password,
-        aiokafka_rebootstrap,
-        aiokafka_unreadable,
-    )
-    if give_up_silent_brokers:
-        _apply_once(aiokafka_silent_brokers)
+    _apply("aiokafka", [*_AIOKAFKA, "silent_brokers"] if give_up_silent_brokers else _AIOKAFKA, count_unreadable)
 
 
 def apply_to_kafka_python(count_unreadable: CountUnreadable = uncounted) -> None:
     """As `apply_to_aiokafka`, for kafka-python."""
-    from clickstream_kafka.patches import (
-        kafka_python_busy_loops,
-        kafka_python_joins,
-        kafka_python_password,
-        kafka_python_rebootstrap,
-        kafka_python_refusals,
-        kafka_python_unreadable,
-    )
-
-    kafka_python_unreadable.ReadableRecords.unreadable = Unreadable(count_unreadable)
-    _apply_once(
-        kafka_python_busy_loops,
-        kafka_python_joins,
-        kafka_python_password,
-        kafka_python_rebootstrap,
-        kafka_python_refusals,
-        kafka_python_unreadable,
-    )
+    _apply("kafka_python", _KAFKA_PYTHON, count_unreadable)
 
 
-def _apply_once(*patches: ModuleType) -> None:
-    for patch in patches:
+def _apply(library: str, names: Iterable[str], count_unreadable: CountUnreadable) -> None:
+    patches = {name: import_module(f"{__name__}.{library}_{name}") for name in names}  # an app has one of the libraries
+    patches["unreadable"].ReadableRecords.unreadable = Unreadable(count_unreadable)
+    for patch in patches.values():
         if patch.__name__ not in _applied:
             patch.apply()
             _applied.add(patch.__name__)
