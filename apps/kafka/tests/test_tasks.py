@@ -61,7 +61,7 @@ class Consumer:
 
 
 def instruments() -> KafkaInstruments:
-    return KafkaInstruments.registered("test", CollectorRegistry())
+    return KafkaInstruments("test", CollectorRegistry())
 
 
 def replica(clock: BrokersClock, **times: int) -> Replica:

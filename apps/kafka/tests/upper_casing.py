@@ -84,7 +84,7 @@ async def upper_case(task: UpperCasingTask, batches: Batches) -> None:
 
 async def process(health: Health, stopping: asyncio.Event) -> int:
     kafka: dict[str, Any] = {"bootstrap_servers": os.environ["KAFKA_BOOTSTRAP_SERVERS"].split(",")}
-    instruments = KafkaInstruments.registered("upper_casing")
+    instruments = KafkaInstruments("upper_casing")
     apply_to_aiokafka(instruments.count_unreadable, give_up_silent_brokers=True)
     clock = BrokersClock(max_clock_skew=60_000)
     engine = create_engine("upper-casing", kafka)

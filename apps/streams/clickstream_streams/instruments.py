@@ -7,7 +7,7 @@ from clickstream_kafka.instruments import KafkaInstruments
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _WINDOW_LATENCIES = (1, 2, 5, 6, 7, 8, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 86_400)
 
-KAFKA = KafkaInstruments.registered("streams")
+KAFKA = KafkaInstruments("streams")
 WINDOW_SIZE_SECONDS = Gauge("clickstream_streams_window_size_seconds", "WINDOW_SIZE.")
 EVENTS = Counter("clickstream_streams_events_total", "Events counted in a window.", ["partition"])
 DEAD_LETTERS = Counter("clickstream_streams_dead_letters_total", "Records refused, by reason.", ["reason"])
