@@ -19,28 +19,20 @@ A stream has the shape that kstreams documents: a topic and an async function. T
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kstreams
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 from kstreams.backends.kafka import Kafka
 
 from clickstream_core.service import Health
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.errors import FatalError
-from clickstream_kafka.partition_stream import MakeTask, PartitionStream, Task
-from clickstream_kafka.records import Batches
+from clickstream_kafka.partition_stream import PartitionStream
 from clickstream_kafka.running import retrieve_exception
-from clickstream_kafka.tasks import Replica
 
 MAX_TURN_MS = 60_000
 """The process no longer counts as alive when some partition's loop has not made a turn for so long."""
-
-_NO_POLL_LIMIT_MS = 2**31 - 1
-"""aiokafka leaves the group when nothing is fetched for this time. A replica without a partition fetches nothing, and
-must stay to take one over; MAX_TURN_MS detects a loop that hangs."""
 
 _WATCH_INTERVAL_S = 0.5
 
@@ -75,44 +67,6 @@ def create_engine(title: str, kafka: dict[str, Any]) -> kstreams.StreamEngine:
         producer_class=_NoProducer,  # type: ignore[arg-type]
         monitor=_NoMonitor(),
     )
-
-
-def create_stream(
-    topic: str,
-    group_id: str,
-    func: Callable[[Task, Batches], Awaitable[None]],
-    make_task: MakeTask[Task],
-    replica: Replica,
-    *,
-    stage: str,
-) -> PartitionStream[Task]:
-    """Return a stream to be added to an engine; `stage` is its name in metrics."""
-    config = {
-        "group_id": group_id,
-        "enable_auto_commit": False,
-        "auto_offset_reset": "none",
-        "isolation_level": "read_committed",
-        "partition_assignment_strategy": (_assignor(),),
-        "metadata_max_age_ms": 5_000,
-        "session_timeout_ms": 10_000,
-        "heartbeat_interval_ms": 3_000,
-        "max_poll_interval_ms": _NO_POLL_LIMIT_MS,
-        "key_deserializer": _unchanged,
-    }
-    return PartitionStream(topic, func, make_task, replica, stage=stage, config=config)
-
-
-def _assignor() -> type[StickyPartitionAssignor]:
-    """Return a class of its own for each group: aiokafka keeps an assignor's memory in its class."""
-
-    class GroupAssignor(StickyPartitionAssignor):  # type: ignore[misc]
-        pass
-
-    return GroupAssignor
-
-
-def _unchanged(key: bytes | None) -> bytes | None:
-    return key
 
 
 async def watch(engine: kstreams.StreamEngine, health: Health, clock: BrokersClock, stopping: asyncio.Event) -> None:

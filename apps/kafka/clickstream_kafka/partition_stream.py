@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aiokafka import TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from kstreams import RebalanceListener, Stream
 
@@ -22,43 +23,54 @@ from clickstream_kafka.errors import FatalError
 from clickstream_kafka.records import Batches
 from clickstream_kafka.tasks import PartitionTask, Replica, describe
 
+_NO_POLL_LIMIT_MS = 2**31 - 1
+"""aiokafka leaves the group when nothing is fetched for this time. A replica without a partition fetches nothing, and
+must stay to take one over; `engine.MAX_TURN_MS` detects a loop that hangs."""
+
 _LAST_COMMIT_TIMEOUT_S = 3.0
 _CANCEL_TIMEOUT_S = 1.0
 _LEAVE_TIMEOUT_S = 1.0
 
 _log = logging.getLogger(__name__)
 Task = TypeVar("Task", bound=PartitionTask)
-_MadeTask = TypeVar("_MadeTask", bound=PartitionTask, covariant=True)
-
-
-class MakeTask(Protocol[_MadeTask]):
-    """Makes the task of a partition: a PartitionTask's class, with its further arguments bound."""
-
-    def __call__(self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica) -> _MadeTask: ...
 
 
 class PartitionStream(Stream, Generic[Task]):
     """A stream whose function is called with the batches of one partition and the task that owns it.
 
-    Its `start` returns when the stream was stopped, and raises what a task raised that no retry can help.
+    `make_task` makes the task of a partition; `stage` is the stream's name in metrics. `start` returns when the stream
+    was stopped, and raises what a task raised that no retry can help.
     """
 
     def __init__(
         self,
         topic: str,
+        group_id: str,
         func: Callable[[Task, Batches], Awaitable[None]],
-        make_task: MakeTask[Task],
+        make_task: Callable[[TopicPartition, BatchConsumer, Replica], Task],
         replica: Replica,
         *,
         stage: str,
-        config: dict[str, object],
         join_pause_s: float = 1.0,
     ) -> None:
+        config = {
+            "group_id": group_id,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+            "partition_assignment_strategy": (_assignor(),),
+            "metadata_max_age_ms": 5_000,
+            "session_timeout_ms": 10_000,
+            "heartbeat_interval_ms": 3_000,
+            "max_poll_interval_ms": _NO_POLL_LIMIT_MS,
+            "key_deserializer": _unchanged,
+            "instruments": replica.instruments,
+        }
         super().__init__(
             topic,
             func=func,
             name=topic,
-            config={**config, "instruments": replica.instruments},
+            config=config,
             consumer_class=BatchConsumer,
             rebalance_listener=_Assignment(self.release, self.take),
         )
@@ -133,7 +145,7 @@ class PartitionStream(Stream, Generic[Task]):
         for partition in self.tasks.keys() - kept.keys():
             self.tasks[partition].clear_metrics()
         consumer, replica = self.consumer, self._replica
-        self.tasks = {p: kept.get(p) or self._make_task(p, consumer, replica=replica) for p in sorted(partitions)}
+        self.tasks = {p: kept.get(p) or self._make_task(p, consumer, replica) for p in sorted(partitions)}
         for partition, task in self.tasks.items():
             running = self._running[partition] = task.start(partial(self._process, task))
             running.add_done_callback(self._task_ended)
@@ -164,6 +176,19 @@ class PartitionStream(Stream, Generic[Task]):
         if not isinstance(error, FatalError):
             _log.critical("%s ended with an unexpected error", running.get_name(), exc_info=error)
         self._ended.set_exception(error)
+
+
+def _assignor() -> type[StickyPartitionAssignor]:
+    """Return a class of its own for each group: aiokafka keeps an assignor's memory in its class."""
+
+    class GroupAssignor(StickyPartitionAssignor):  # type: ignore[misc]
+        pass
+
+    return GroupAssignor
+
+
+def _unchanged(key: bytes | None) -> bytes | None:
+    return key
 
 
 async def _leave(leaving: Coroutine[Any, Any, None]) -> None:

@@ -73,7 +73,7 @@ def stream(monkeypatch: pytest.MonkeyPatch, consumers: Consumers) -> "PartitionS
     monkeypatch.setattr(partition_stream, "BatchConsumer", consumers)
     clock = BrokersClock(max_clock_skew=0)
     no_task = cast(Any, pytest.fail)
-    made = PartitionStream("events", nothing, no_task, replica(clock), stage="events", config={}, join_pause_s=0)
+    made = PartitionStream("events", "group", nothing, no_task, replica(clock), stage="events", join_pause_s=0)
     made.backend = Kafka()
     return made
 

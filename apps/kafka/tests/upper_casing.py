@@ -18,9 +18,10 @@ from clickstream_core.service import Health, health_server
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.connection import connect, wait_for_topics
-from clickstream_kafka.engine import create_engine, create_stream, watch
+from clickstream_kafka.engine import create_engine, watch
 from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.offsets import committed_offset, log_bounds
+from clickstream_kafka.partition_stream import PartitionStream
 from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.records import Batches, OutgoingRecord
 from clickstream_kafka.running import serve, unless
@@ -37,7 +38,7 @@ NEVER_COMMITTED = b"never committed"
 class UpperCasingTask(PartitionTask):
     """What a partition's next transaction writes; there is no other memory."""
 
-    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, *, replica: Replica) -> None:
+    def __init__(self, partition: TopicPartition, consumer: BatchConsumer, replica: Replica) -> None:
         super().__init__(partition, consumer, replica)
         self.group_id = f"{GROUP_ID}-{partition.topic}"
         self.output: list[OutgoingRecord] = []
@@ -97,7 +98,7 @@ async def process(health: Health, stopping: asyncio.Event) -> int:
         replica = Replica(kafka, admin, clock, instruments, TaskSettings(commit_interval=100))
         for source in SOURCES:
             group_id = f"{GROUP_ID}-{source}"
-            engine.add_stream(create_stream(source, group_id, upper_case, UpperCasingTask, replica, stage=source))
+            engine.add_stream(PartitionStream(source, group_id, upper_case, UpperCasingTask, replica, stage=source))
 
     try:
         await unless(stopping, engine.start())

@@ -44,8 +44,8 @@ class EventsTask(PartitionTask):
         self,
         partition: TopicPartition,
         consumer: BatchConsumer,
-        *,
         replica: Replica,
+        *,
         settings: StreamsSettings,
         join_pause_ms: int = 200,
     ) -> None:

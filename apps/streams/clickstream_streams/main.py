@@ -18,9 +18,10 @@ from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.connection import connect, wait_for_topics
-from clickstream_kafka.engine import create_engine, create_stream, watch
+from clickstream_kafka.engine import create_engine, watch
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.memory import collect_garbage_rarely, keep_freed_memory
+from clickstream_kafka.partition_stream import PartitionStream
 from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.records import Batches
 from clickstream_kafka.running import serve, unless
@@ -107,8 +108,8 @@ async def _process(settings: StreamsSettings, health: Health, stopping: asyncio.
         _warn_of_memory(settings, partitions[topics.events_topic])
         replica = Replica(kafka, admin, clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
         counters, mergers = partial(EventsTask, settings=settings), partial(MergeTask, settings=settings)
-        events = create_stream(topics.events_topic, settings.group_id, count, counters, replica, stage="events")
-        merged = create_stream(topics.partials_topic, settings.merge_group_id, merge, mergers, replica, stage="merge")
+        events = PartitionStream(topics.events_topic, settings.group_id, count, counters, replica, stage="events")
+        merged = PartitionStream(topics.partials_topic, settings.merge_group_id, merge, mergers, replica, stage="merge")
         engine.add_stream(events)
         engine.add_stream(merged)
 

@@ -61,8 +61,8 @@ class MergeTask(PartitionTask):
         self,
         partition: TopicPartition,
         consumer: BatchConsumer,
-        *,
         replica: Replica,
+        *,
         settings: StreamsSettings,
         commit_visible_after_ms: int = 500,
     ) -> None:
