@@ -15,16 +15,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import (
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Int64,
-    Schema,
-    TaggedFields,
-)
+from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_kafka.errors import FatalError
@@ -33,31 +24,25 @@ _UNSTABLE_OFFSET_COMMIT = 88
 _Topics = list[tuple[str, list[int], dict[int, bytes]]]
 
 
+_TAGS = ("tags", TaggedFields)
+_COMMITS = CompactArray(
+    ("partition", Int32),
+    ("offset", Int64),
+    ("leader_epoch", Int32),
+    ("metadata", CompactString()),
+    ("error_code", Int16),
+    _TAGS,
+)
+
+
 class _OffsetFetchResponse(Response):  # type: ignore[misc]
     API_KEY = 9
     API_VERSION = 7
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("topic", CompactString()),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition", Int32),
-                        ("offset", Int64),
-                        ("leader_epoch", Int32),
-                        ("metadata", CompactString()),
-                        ("error_code", Int16),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
+        ("topics", CompactArray(("topic", CompactString()), ("partitions", _COMMITS), _TAGS)),
         ("error_code", Int16),
-        ("tags", TaggedFields),
+        _TAGS,
     )
 
 
@@ -68,12 +53,9 @@ class _OffsetFetchRequestStruct(RequestStruct):  # type: ignore[misc]
     RESPONSE_TYPE = _OffsetFetchResponse
     SCHEMA = Schema(
         ("group", CompactString()),
-        (
-            "topics",
-            CompactArray(("topic", CompactString()), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)),
-        ),
+        ("topics", CompactArray(("topic", CompactString()), ("partitions", CompactArray(Int32)), _TAGS)),
         ("require_stable", Boolean),
-        ("tags", TaggedFields),
+        _TAGS,
     )
 
 
