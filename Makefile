@@ -82,8 +82,9 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -o requirements-local.lock local/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/lambda/requirements.lock deploy/lambda/requirements.in
+	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/requirements.lock deploy/requirements.in
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
-		-c deploy/lambda/requirements.lock -o requirements-dev.lock --group dev
+		-c deploy/lambda/requirements.lock -c deploy/requirements.lock -o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
 

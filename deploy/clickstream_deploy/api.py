@@ -1,0 +1,165 @@
+"""The Kubernetes API by the `kubernetes` client: the kubeconfig's current context, its credentials, and requests."""
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from clickstream_deploy.errors import ApiError, EndedError
+from clickstream_deploy.resources import at
+
+_REQUEST_TIMEOUT_S = 60
+
+
+class Api(Protocol):
+    """What answers requests."""
+
+    @property
+    def context(self) -> str:
+        """The kubeconfig's current context at the start; "" within a pod. helm gets it too."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """The cluster's address."""
+        ...
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content: str = "application/json",
+        timeout_s: float = _REQUEST_TIMEOUT_S,
+    ) -> Any:
+        """Return the answer, from JSON where it is JSON. Raises ApiError."""
+        ...
+
+
+@dataclass(frozen=True)
+class KubernetesApi:
+    """A real one; `client` is a kubernetes.dynamic.DynamicClient."""
+
+    context: str
+    server: str
+    client: Any
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content: str = "application/json",
+        timeout_s: float = _REQUEST_TIMEOUT_S,
+    ) -> Any:
+        """See Api."""
+        import json
+
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.config.config_exception import ConfigException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = self.client.request(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                body=body,
+                content_type=content,
+                serialize=False,
+                _request_timeout=timeout_s,
+            )
+            text = answer.data.decode("utf-8", "replace")
+        except ApiException as error:
+            raise ApiError(error.status, _message(error.body) or str(error.reason)) from error
+        except (HTTPError, ConfigException, OSError) as error:
+            raise ApiError(0, str(error)) from error
+        try:
+            return text if path.endswith("/log") else json.loads(text)
+        except ValueError:
+            return text
+
+
+def connect() -> Api:
+    """Read the kubeconfig. The context is kept: another terminal may switch to another one.
+
+    Raises EndedError when there is no cluster to talk to.
+    """
+    from kubernetes import client, config, dynamic
+    from kubernetes.config.config_exception import ConfigException
+
+    kube: Any = config
+    dynamic_client: Any = dynamic.DynamicClient
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would report each connection that it tries again
+    settings = client.Configuration()
+    context = ""
+    try:
+        _, active = kube.list_kube_config_contexts()
+        context = active["name"]
+        kube.load_kube_config(context=context, client_configuration=settings)
+    except (ConfigException, OSError, TypeError) as error:
+        if context:
+            raise _silent(context, str(error)) from error
+        if "KUBERNETES_SERVICE_HOST" not in os.environ:
+            raise no_context(_names()) from error
+        kube.load_incluster_config(client_configuration=settings)
+    http = client.ApiClient(settings)
+    # Without its discovery of all that the cluster serves: paths are known, or asked for where they are not.
+    return KubernetesApi(context, settings.host, dynamic_client(http, discoverer=lambda *_: None))
+
+
+def no_context(names: list[str]) -> EndedError:
+    """Return the error for a kubeconfig without a current context."""
+    if names:
+        return EndedError(
+            f"kubectl has no current context: choose one of {' '.join(names)} with kubectl config use-context"
+        )
+    return EndedError(
+        "kubectl knows no cluster: set KUBECONFIG, or on EKS run aws eks update-kubeconfig --name CLUSTER"
+    )
+
+
+def check_answers(api: Api) -> str:
+    """Return the version of Kubernetes; raises EndedError when the cluster does not answer."""
+    try:
+        return str(at(api.request("GET", "/version", timeout_s=10), "gitVersion") or "")
+    except ApiError as error:
+        raise _silent(api.context, str(error)) from error
+
+
+def _silent(context: str, why: str) -> EndedError:
+    reason = (why.strip().splitlines() or ["no reason given"])[-1]
+    of_context = f" of context {context}" if context else ""
+    return EndedError(
+        f"the cluster{of_context} does not answer ({reason}): check VPN and credentials, or choose another with"
+        " kubectl config use-context"
+    )
+
+
+def _names() -> list[str]:
+    """The contexts of a kubeconfig that names none as current, which the client refuses to read."""
+    import yaml
+
+    names = []
+    for path in os.environ.get("KUBECONFIG", os.path.expanduser("~/.kube/config")).split(os.pathsep):  # noqa: PTH111
+        try:
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123
+                names += [str(each["name"]) for each in at(yaml.safe_load(file), "contexts") or []]
+        except (OSError, yaml.YAMLError):
+            continue
+    return names
+
+
+def _message(body: Any) -> str:
+    """What the API says in words."""
+    import json
+
+    try:
+        return str(at(json.loads(body), "message") or "")
+    except (TypeError, ValueError):
+        return str(body or "").strip()

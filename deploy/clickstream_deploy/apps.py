@@ -1,0 +1,53 @@
+"""The apps' releases and topics, found in charts/ and strimzi/.
+
+Annotations in an app's Chart.yaml describe its release:
+  clickstream/order    when it is installed; cleanup.sh removes in the opposite order. The dashboard is first: it
+                       listens before the processor emits, and the processor runs before events come.
+  clickstream/release  the release's name, if it is not the chart's
+  clickstream/option   the option of setup.sh without which it is not installed, for example collector for --collector
+
+Options are checked before there are any packages, so this module reads the files without a YAML parser.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PROCESSOR = "clickstream-streams-processor"
+PRODUCER = "clickstream-producer"
+COLLECTOR = "clickstream-collector"
+MONITORING = "clickstream-monitoring"
+
+_ANNOTATION = re.compile(r'^  clickstream/(\w+): "?([^"\n]*)"?$', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class App:
+    """An app's Helm release: its name, its chart's folder, and the option that installs it ("" for always)."""
+
+    release: str
+    chart: Path
+    option: str
+
+
+def _apps() -> tuple[App, ...]:
+    found = {}
+    for file in ROOT.glob("charts/*/Chart.yaml"):
+        notes = dict(_ANNOTATION.findall(file.read_text(encoding="utf-8")))
+        if "order" in notes:
+            app = App(notes.get("release", file.parent.name), file.parent, notes.get("option", ""))
+            found[int(notes["order"])] = app
+    return tuple(found[order] for order in sorted(found))
+
+
+APPS = _apps()
+"""In the order of installation."""
+
+TOPICS = tuple(sorted(each.stem for each in ROOT.glob("strimzi/base/topics/*.yaml") if each.stem != "kustomization"))
+"""The names of the KafkaTopics."""
+
+RELEASES = tuple(each.release for each in APPS)
+
+MONITORING_APP = App(MONITORING, ROOT / "monitoring", "monitoring")
+"""Dashboard and alert rules. It comes last: the upgrade of an older processor removes the dashboard that was in it."""

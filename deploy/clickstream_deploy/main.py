@@ -1,0 +1,48 @@
+"""The command line of setup.sh and cleanup.sh: `python -m clickstream_deploy.main setup.sh OPTION...`.
+
+Options are parsed, and --help is answered, with nothing but Python's standard library.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from clickstream_deploy import environment, usage
+from clickstream_deploy.errors import EndedError
+from clickstream_deploy.options import Options, parse_cleanup, parse_setup
+
+Parser = Callable[[Sequence[str]], Options]
+
+
+def parse(name: str, arguments: Sequence[str]) -> Options | None:
+    """Return the options, None for --help. Raises EndedError for a wrong one before --help."""
+    parser: Parser = parse_setup if name == "setup.sh" else parse_cleanup
+    before_help = next((at for at, each in enumerate(arguments) if each in ("-h", "--help")), None)
+    options = parser(arguments[:before_help])
+    return options if before_help is None else None
+
+
+def main() -> int:
+    """Return the exit status."""
+    name, *arguments = sys.argv[1:]
+    try:
+        options = parse(name, arguments)
+        if options is None:
+            print(usage.SETUP if name == "setup.sh" else usage.CLEANUP, end="")
+            return 0
+        if not environment.is_current():
+            environment.enter("clickstream_deploy.main", sys.argv[1:])
+    except EndedError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+
+    from clickstream_deploy.cleanup import CLEANUP
+    from clickstream_deploy.program import World, run
+    from clickstream_deploy.setup import SETUP
+
+    return run(SETUP if name == "setup.sh" else CLEANUP, options, World())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

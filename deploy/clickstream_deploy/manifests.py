@@ -1,0 +1,32 @@
+"""The manifests in strimzi/, for the cluster that the user named."""
+
+from typing import Any
+
+import yaml
+
+from clickstream_deploy.apps import ROOT
+from clickstream_deploy.errors import EndedError
+from clickstream_deploy.options import DEFAULT_CLUSTER_NAME
+from clickstream_deploy.resources import Manifest
+from clickstream_deploy.session import Session
+
+
+def manifests(session: Session, folder: str) -> list[Manifest]:
+    """What kustomize makes of strimzi/FOLDER; data-on-eks is nothing but the cluster's name there."""
+    made = session.programs.run("kubectl", "kustomize", str(ROOT / "strimzi" / folder))
+    if made.status != 0:
+        raise EndedError(f"kubectl kustomize strimzi/{folder} failed: {made.error.strip()}")
+    found: list[Manifest] = [
+        _named(each, session.kafka) for each in yaml.safe_load_all(made.output) if each is not None
+    ]
+    return found
+
+
+def _named(value: Any, cluster_name: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(DEFAULT_CLUSTER_NAME, cluster_name)
+    if isinstance(value, list):
+        return [_named(each, cluster_name) for each in value]
+    if isinstance(value, dict):
+        return {_named(name, cluster_name): _named(each, cluster_name) for name, each in value.items()}
+    return value

@@ -1,0 +1,100 @@
+"""What setup.sh and cleanup.sh have in common: how they begin, and how they end."""
+
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from clickstream_deploy.api import Api, check_answers, connect
+from clickstream_deploy.cluster import Cluster
+from clickstream_deploy.component import Component
+from clickstream_deploy.errors import ApiError, EndedError
+from clickstream_deploy.kafka import KafkaCluster
+from clickstream_deploy.namespaces import Namespace
+from clickstream_deploy.options import Options
+from clickstream_deploy.programs import Helm, Programs, check_programs
+from clickstream_deploy.progress import Clock, Progress
+from clickstream_deploy.releases import Releases
+from clickstream_deploy.session import Session
+from clickstream_deploy.strimzi import Strimzi
+from clickstream_deploy.topics import Topics
+from clickstream_deploy.users import Users
+
+
+@dataclass(frozen=True)
+class World:
+    """What the programs touch, and tests replace."""
+
+    connect: Callable[[], Api] = connect
+    programs: Programs = field(default_factory=Programs)
+    clock: Clock = field(default_factory=Clock)
+    out: TextIO = sys.stdout
+    err: TextIO = sys.stderr
+
+
+@dataclass(frozen=True)
+class Program:
+    """One of the two: its name, what is said first, its steps, and what is said when it ends early."""
+
+    name: str
+    first: str
+    steps: Callable[[Session], None]
+    interrupted: str
+    failed: str
+
+
+def components(session: Session) -> list[Component]:
+    """In the order in which they are installed; cleanup.sh removes in the opposite order, which Strimzi's finalizers
+    need: topics and users before Kafka, and Kafka before Strimzi's operator."""
+    strimzi = Strimzi(session)
+    kafka = KafkaCluster(session, strimzi)
+    releases = Releases(session, kafka)
+    topics = Topics(session, strimzi, kafka, releases)
+    return [Namespace(session), strimzi, kafka, topics, Users(session, strimzi, kafka), releases]
+
+
+def run(program: Program, options: Options, world: World) -> int:
+    """Run it and return its exit status."""
+    progress = Progress(world.clock, world.out)
+
+    def ended(text: str, explanation: str = "") -> None:
+        progress.clear()
+        if explanation:
+            print(f"\n{explanation}\n", file=world.err)
+        print(f"{program.name}: {text}", file=world.err, flush=True)
+
+    _heed(signal.SIGTERM)
+    try:
+        with tempfile.TemporaryDirectory() as work:
+            progress.say(program.first)
+            check_programs(world.programs)
+            api = world.connect()
+            version = check_answers(api)
+            of_context = f"context {api.context}, " if api.context else ""
+            progress.say(f"Cluster: {of_context}{api.server}")
+            cluster, helm = Cluster(api, options.namespace), Helm(world.programs, api.context)
+            session = Session(options, cluster, world.programs, helm, progress, world.clock, Path(work), version)
+            program.steps(session)
+        return 0
+    except EndedError as error:
+        ended(str(error), error.explanation)
+        return error.status
+    except ApiError as error:
+        ended(f"a request failed after {world.clock.elapsed():.0f}s: {error}. {program.failed}")
+        return 1
+    except KeyboardInterrupt:
+        print(file=world.err)
+        ended(f"interrupted after {world.clock.elapsed():.0f}s{program.interrupted}")
+        return 130
+
+
+def _heed(number: int) -> None:
+    """End as after Ctrl+C."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(number, interrupt)

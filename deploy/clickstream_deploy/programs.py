@@ -1,0 +1,122 @@
+"""helm and kubectl kustomize."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from clickstream_deploy.errors import EndedError
+
+_HELM_AT_LEAST = (3, 13)
+_NEWER_HELM = "install helm 3.13 or newer"
+_HELM_PAGE = "(https://helm.sh/docs/intro/install/)"
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a program ended, and what it printed."""
+
+    status: int
+    output: str
+    error: str = ""
+
+
+class Running(Protocol):
+    """A program that runs."""
+
+    def done(self) -> Done | None:
+        """How it ended, None as long as it runs; output and errors are both in `output`."""
+        ...
+
+    def stop(self) -> None:
+        """End it; helm marks the release as failed then, and the next setup.sh goes on from there."""
+        ...
+
+
+class Programs:
+    """The real ones."""
+
+    def has(self, program: str) -> bool:
+        """Whether it is on the PATH."""
+        return shutil.which(program) is not None
+
+    def run(self, *command: str) -> Done:
+        """Run it to its end."""
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *command: str) -> Running:
+        """Run it in the background, and out of reach of Ctrl+C."""
+        return _Process(command)
+
+
+class _Process:
+    def __init__(self, command: Sequence[str]) -> None:
+        self._log: Any = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+    def done(self) -> Done | None:
+        status = self._process.poll()
+        if status is None:
+            return None
+        self._log.seek(0)
+        return Done(status, self._log.read())
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+
+class Helm:
+    """helm, on the context of the start."""
+
+    def __init__(self, programs: Programs, context: str) -> None:
+        self._programs = programs
+        self._context = ["--kube-context", context] if context else []
+
+    def run(self, namespace: str, *arguments: str) -> Done:
+        """Run it to its end, in the namespace."""
+        return self._programs.run("helm", *arguments, "--namespace", namespace, *self._context)
+
+    def start(self, namespace: str, *arguments: str) -> Running:
+        """Run it in the background."""
+        return self._programs.start("helm", *arguments, "--namespace", namespace, *self._context)
+
+    def complete(self, chart: Path) -> Done:
+        """Fetch the chart's dependencies, which are beside it."""
+        return self._programs.run("helm", "dependency", "build", "--skip-refresh", str(chart))
+
+    def revision(self, namespace: str, release: str) -> str:
+        """The newest revision that was deployed, "" when there is none."""
+        history = self.run(namespace, "history", release)
+        found = re.findall(r"^(\d+)\s.*\sdeployed\s", history.output, re.MULTILINE) if history.status == 0 else []
+        return str(found[-1]) if found else ""
+
+    def status(self, namespace: str, release: str) -> str:
+        """A release's status, "" when there is none."""
+        status = self.run(namespace, "status", release)
+        found = re.search(r"^STATUS: (.*)$", status.output, re.MULTILINE) if status.status == 0 else None
+        return found[1] if found else ""
+
+
+def check_programs(programs: Programs) -> None:
+    """Raises EndedError when one is missing or too old."""
+    if not programs.has("kubectl"):
+        raise EndedError("there is no kubectl on the PATH: install it (https://kubernetes.io/docs/tasks/tools/)")
+    if not programs.has("helm"):
+        raise EndedError(f"there is no helm on the PATH: {_NEWER_HELM} {_HELM_PAGE}")
+    version = programs.run("helm", "version", "--short").output.strip()
+    numbers = re.search(r"v(\d+)\.(\d+)", version)
+    if numbers is None:
+        raise EndedError(f"helm version says '{version}': {_NEWER_HELM}")
+    if (int(numbers[1]), int(numbers[2])) < _HELM_AT_LEAST:
+        raise EndedError(f"helm is {version}: {_NEWER_HELM} {_HELM_PAGE}")

@@ -1,0 +1,31 @@
+"""setup.sh: from the options to a Clickstream that is Ready."""
+
+from clickstream_deploy.program import Program, components
+from clickstream_deploy.session import Session
+
+
+def set_up(session: Session) -> None:
+    """Check everything first, then make what is missing."""
+    parts = components(session)
+    for part in parts:
+        part.check()
+    for part in parts:
+        part.install()
+    if session.options.dry_run:
+        session.progress.say("Nothing was changed (--dry-run)")
+        return
+    session.progress.say("All is Ready")
+    steps = "".join(part.next_steps() for part in parts)
+    remove = f"  # Remove it (--help says what stays)\n  ./cleanup.sh{session.options.place()}"
+    session.progress.print(f"\n{steps}\n{remove}")
+
+
+SETUP = Program(
+    name="setup.sh",
+    first="Checking the tools, the cluster, the charts and your rights",
+    steps=set_up,
+    interrupted=(
+        ". What was made so far stays: setup.sh with the same options goes on from there, cleanup.sh removes it."
+    ),
+    failed="What was made so far stays: setup.sh with the same options goes on from there.",
+)

@@ -1,0 +1,55 @@
+"""What --help says."""
+
+SETUP = """\
+Usage: ./setup.sh [option ...]            on the Kubernetes cluster of the current kubectl context
+       ./setup.sh --local [option ...]    on this machine, without Kubernetes
+
+On a cluster: creates the topics and the apps' users in Strimzi's Kafka, installs a Helm release of each app, and
+waits until all are Ready. Run again, it changes only what is different. It needs Python 3.11 or newer with venv,
+kubectl, helm, and the apps' images where the cluster's nodes can pull them (make images). The first time it fetches
+Python's Kubernetes client (into .venv-deploy).
+
+  --namespace NAME          Kafka's namespace, where the apps live too (kafka)
+  --cluster-name NAME       name of the Kafka resource (data-on-eks)
+  --with-kafka dev|eks      create that Kafka: dev has one node, eks three controllers and three brokers
+  --install-operator        install Strimzi's operator first, into namespace strimzi
+  --collector               install the collector too, which takes clicks from browsers
+  --monitoring              install the Grafana dashboard, and the alert rules where the Prometheus operator is; without
+                            this option both come where that operator is
+  --image-registry NAME     where the images are (localhost)
+  --image-tag TAG           their tag (the charts' version)
+  --platform NAME           where nodes are mixed, the architecture that the apps run on: amd64, arm64 or any (amd64)
+  --window-size DURATION    length of the windows, 1s to 1d (5m); topics keep their records as long as it needs
+  --rate NUMBER             events per second of the producer (10)
+  --values [RELEASE=]FILE   Helm values for all apps' releases, or for one release; may be given several times; the
+                            options above win over these
+  --timeout DURATION        how long each step may take (10m)
+  --dry-run                 check everything, say what would be done, and change nothing in the cluster
+  --help                    this text
+
+Options are not remembered: what is left out is back at its default at the next run; only the number of replicas
+stays as kubectl scale set it, and a collector that is there is left alone without --collector (likewise what
+--monitoring installs). STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
+
+With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal;
+--collector adds the collector and a demo shop to click on. Ctrl+C stops it and leaves nothing running. It needs
+Python 3.11 or newer with venv, and make; the rest it fetches at the first start (into .venv and .local).
+./setup.sh --local --help lists its options.
+"""
+
+CLEANUP = """\
+Usage: ./cleanup.sh [option ...]
+
+Removes the Helm releases and the apps' users. The topics stay, with their data, and so does Kafka.
+
+  --namespace NAME       Kafka's namespace (kafka)
+  --cluster-name NAME    name of the Kafka resource (data-on-eks)
+  --delete-topics        also remove the topics, their data, and what the groups have committed
+  --delete-kafka         also remove the Kafka cluster, if setup.sh made it: with its topics and its volumes
+  --all                  also remove Strimzi's operator and the namespace, if setup.sh made them
+  --timeout DURATION     how long each step may take (10m)
+  --dry-run              say what would be removed, and change nothing
+  --help                 this text
+
+What setup.sh did not make, such as a Kafka cluster that was there before, is never removed.
+"""
