@@ -17,7 +17,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 # What the apps need, what building their packages needs, and what the embedded broker needs.
 LOCKS := requirements.lock requirements-build.lock requirements-local.lock
-PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml examples/*/pyproject.toml local/pyproject.toml))
+PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml examples/*/pyproject.toml local/pyproject.toml deploy/pyproject.toml))
 PACKAGES := $(notdir $(wildcard $(PROJECTS:%=%/clickstream_*)))
 # mypy looks at each folder by itself: files of different folders may have the same name.
 TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py examples/*/tests/*.py local/tests/*.py)))
@@ -75,14 +75,14 @@ chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every 
 # Compiled for all platforms and Python versions, with hashes and without download addresses. Versions stay as they
 # are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
 COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-	--no-header --no-annotate $(patsubst %,--no-emit-package clickstream-%,$(notdir $(wildcard apps/* examples/*)))
+	--no-header --no-annotate $(patsubst %,--no-emit-package clickstream-%,$(notdir $(wildcard apps/* examples/* deploy)))
 lock: ## write the lock files from the pyproject.toml files, and which wheels there are
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -o requirements-local.lock local/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/lambda/requirements.lock deploy/lambda/requirements.in
-	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/requirements.lock deploy/requirements.in
+	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/requirements.lock deploy/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
 		-c deploy/lambda/requirements.lock -c deploy/requirements.lock -o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in

@@ -43,12 +43,14 @@ def judge_listener(kind: str, tls: bool, authentication: str, nameless: str) -> 
     if authentication == SCRAM:
         return Verdict(1, "TLS with SCRAM-SHA-512") if tls else Verdict(3, "SCRAM-SHA-512 without TLS")
     if tls and authentication == "tls":
-        return Verdict(2, "TLS client certificates")
+        return Verdict(6 if nameless == FREE else 2, "TLS client certificates")
     if authentication != NONE:
         return Verdict(None, f"authentication {authentication}, which the apps don't know")
     if nameless == REFUSED:
         return Verdict(None, "without authentication, which authorization refuses")
-    return Verdict(4, "TLS without authentication") if tls else Verdict(5, "neither TLS nor authentication")
+    if tls:
+        return Verdict(2 if nameless == FREE else 4, "TLS without authentication")
+    return Verdict(5, "neither TLS nor authentication")
 
 
 def choose_listener(kafka: Manifest, namespace: str, progress: Progress) -> Connection:

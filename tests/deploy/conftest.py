@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.fake_cluster import FakeCluster, healthy_cluster
+from kit.fake_kubernetes import FakeCluster, healthy_cluster
 from kit.helm import Charts, HelmMissing, find_helm
 from kit.skipping import skip
 
@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> FakeCluster:
+def cluster() -> FakeCluster:
     """A cluster in which nothing is missing."""
-    return healthy_cluster(tmp_path / "fake")
+    return healthy_cluster()
 
 
 @pytest.fixture(scope="session")

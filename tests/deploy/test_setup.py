@@ -1,10 +1,17 @@
-"""What setup.sh takes, checks and leaves alone, with a kubectl and a helm that answer as each test says."""
+"""What setup.sh takes, checks and leaves alone, on a Kubernetes API that holds what each test says."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from kit.fake_cluster import COLLECTOR, RELEASES, TOPICS, FakeCluster, changes, values_of
+from clickstream_deploy.api import no_context
+from clickstream_deploy.errors import ApiError
+from clickstream_deploy.options import parse_setup
+from kit.fake_kubernetes import COLLECTOR, RELEASES, STRIMZI, TOPICS, FakeCluster, ready_kafka
 from kit.inventory import ROOT
 
 # Options
@@ -41,6 +48,7 @@ from kit.inventory import ROOT
         (["--values", "clickstream-collector=/dev/null"], "clickstream-collector is installed with --collector"),
         (["--dry-run=client"], "unexpected argument client"),
         (["--verbose"], "unknown option --verbose"),
+        (["--platform", "riscv64"], "--platform=riscv64: expected amd64, arm64 or any"),
         (["-n", "kafka"], "unknown option -n"),
         (["dev"], "unexpected argument dev"),
         (["--dry-run", "--local"], "--local must come first"),
@@ -54,31 +62,49 @@ def test_a_wrong_option_is_refused_in_one_line_before_anything_is_asked(
     assert message in finished.error
     assert finished.error.startswith("setup.sh: ")
     assert finished.error.count("\n") == 1
-    assert finished.calls == ()
+    assert (cluster.happened, cluster.api.asked, cluster.programs.calls) == ([], [], [])
 
 
-def test_help_is_there_without_a_cluster(cluster: FakeCluster) -> None:
-    cluster.remove("kubectl")
-    finished = cluster.run("setup.sh", "--help")
-    assert finished.status == 0
-    for option in ("--with-kafka dev|eks", "--install-operator", "--values [RELEASE=]FILE", "--local", "--dry-run"):
-        assert option in finished.output
-    assert "--collector  " in finished.output
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        (
+            "setup.sh",
+            ["--with-kafka dev|eks", "--install-operator", "--values [RELEASE=]FILE", "--local", "--collector  "],
+        ),
+        ("cleanup.sh", ["--delete-topics", "--delete-kafka", "--all", "The topics stay, with their data"]),
+    ],
+)
+def test_help_needs_nothing_but_a_python(script: str, options: list[str], tmp_path: Path) -> None:
+    for tool in ("bash", "dirname", "env"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    environ = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    command = [str(ROOT / script), "--help"]
+    helped = subprocess.run(
+        command, env=environ | {"PYTHON": sys.executable}, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert all(option in helped.stdout for option in (*options, "--dry-run"))
+    without = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert (without.returncode, without.stderr) == (
+        1,
+        f"{script}: there is no Python 3.11 or newer on the PATH: install it, or name it:"
+        f" PYTHON=/path/to/python3 ./{script}\n",
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("1s", 1), ("2000ms", 2), ("90s", 90), ("10m", 600), ("08m", 480), ("1h", 3600), ("1d", 86400)],
 )
-def test_a_duration_is_a_number_and_a_unit(cluster: FakeCluster, text: str, seconds: int) -> None:
-    assert cluster.source(f"seconds_of {text}").output == f"{seconds}\n"
+def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int) -> None:
+    assert parse_setup(["--timeout", text]).timeout_s == seconds
 
 
 @pytest.mark.parametrize("rate", ["0.001", "10", "0.5", "100000"])
 def test_a_rate_may_have_a_fraction(cluster: FakeCluster, rate: str) -> None:
     finished = cluster.run("setup.sh", "--rate", rate)
     assert finished.status == 0, finished.error
-    assert f"rate: {rate}" in values_of(finished, "clickstream-producer")
+    assert cluster.values("clickstream-producer")["rate"] == float(rate)
 
 
 # Before anything is touched
@@ -88,94 +114,98 @@ def test_a_rate_may_have_a_fraction(cluster: FakeCluster, rate: str) -> None:
     ("script", "said"), [("setup.sh", "s  Checking the tools"), ("cleanup.sh", "s  Looking at what")]
 )
 def test_it_speaks_before_it_asks_the_cluster(cluster: FakeCluster, script: str, said: str) -> None:
-    cluster.answer("get --raw=/version", takes=60)
-    finished = cluster.run(script, interrupt_at=said)
+    def interrupted() -> NoReturn:
+        raise KeyboardInterrupt
+
+    cluster.connect = interrupted
+    finished = cluster.run(script)
     assert finished.status == 130
-    assert [each for each in finished.calls if " auth can-i " in each.call] == []
+    assert said in finished.output
 
 
-def test_rights_are_asked_for_side_by_side(cluster: FakeCluster) -> None:
-    cluster.answer("auth can-i", takes=1)
-    rights = " ".join(f"get thing{number}" for number in range(8))
-    finished = cluster.source("QUESTIONS_AT_ONCE=8", f'check_rights "see" {rights}', 'echo "$SECONDS"')
-    assert int(finished.output) < 6, "eight of them, a second each"
-
-
-def test_without_kubectl_it_says_so(cluster: FakeCluster) -> None:
-    cluster.remove("kubectl")
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("kubectl", "there is no kubectl on the PATH: install it"),
+        ("helm", "there is no helm on the PATH: install helm 3.13 or newer"),
+    ],
+)
+def test_a_missing_program_is_named(cluster: FakeCluster, program: str, message: str) -> None:
+    cluster.programs.missing.add(program)
     finished = cluster.run("setup.sh")
-    assert (finished.status, finished.calls) == (1, ())
-    assert "there is no kubectl on the PATH: install it" in finished.error
-
-
-def test_without_helm_it_says_so(cluster: FakeCluster) -> None:
-    cluster.remove("helm")
-    finished = cluster.run("setup.sh")
-    assert finished.status == 1
-    assert "there is no helm on the PATH: install helm 3.13 or newer" in finished.error
+    assert (finished.status, cluster.api.asked) == (1, [])
+    assert message in finished.error
 
 
 @pytest.mark.parametrize(
     ("version", "fits"), [("v3.12.3+g1", False), ("v2.17.0", False), ("v3.13.0", True), ("v4.0.1", True)]
 )
 def test_helm_must_know_oci_charts(cluster: FakeCluster, version: str, fits: bool) -> None:
-    cluster.answer("helm version", f"{version}\n")
+    cluster.programs.helm = version
     finished = cluster.run("setup.sh")
     assert (finished.status == 0) == fits
     assert fits or f"helm is {version}: install helm 3.13 or newer" in finished.error
 
 
 def test_a_cluster_that_does_not_answer_is_named_with_the_reason(cluster: FakeCluster) -> None:
-    cluster.answer("get --raw=/version", error="noise\nUnable to connect to the server: i/o timeout\n", status=1)
+    cluster.api.errors["GET /version"] = ApiError(0, "noise\ni/o timeout")
     finished = cluster.run("setup.sh")
     assert finished.status == 1
-    assert (
-        "the cluster of context fake does not answer (Unable to connect to the server: i/o timeout)" in finished.error
+    assert "the cluster of context fake does not answer (i/o timeout): check VPN and credentials" in finished.error
+
+
+def test_without_a_context_it_names_those_that_there_are() -> None:
+    assert "no current context: choose one of kind-a kind-b with kubectl config use-context" in str(
+        no_context(["kind-a", "kind-b"])
     )
+    assert "kubectl knows no cluster: set KUBECONFIG, or on EKS run aws eks update-kubeconfig" in str(no_context([]))
 
 
-def test_without_a_context_it_names_those_that_there_are(cluster: FakeCluster) -> None:
-    cluster.answer("config current-context", status=1)
-    cluster.answer("config get-contexts", "kind-a\nkind-b\n")
-    cluster.answer("get --raw=/version", status=1)
-    finished = cluster.run("setup.sh")
-    assert "no current context: choose one of kind-a kind-b with kubectl config use-context" in finished.error
-
-
-def test_without_any_context_it_says_where_one_comes_from(cluster: FakeCluster) -> None:
-    cluster.answer("config current-context", status=1)
-    cluster.answer("get --raw=/version", status=1)
-    finished = cluster.run("setup.sh")
-    assert "kubectl knows no cluster: set KUBECONFIG, or on EKS run aws eks update-kubeconfig" in finished.error
-
-
-def test_it_stays_on_the_context_of_its_start(cluster: FakeCluster) -> None:
-    finished = cluster.run("setup.sh")
-    assert finished.status == 0
-    elsewhere = r"^kubectl (?!--context=fake|config current-context|kustomize|(patch|label) --local)"
-    assert finished.called(elsewhere) == []
-    assert finished.called("^helm (?!version|dependency|.*--kube-context[ =]fake)") == []
+def test_helm_stays_on_the_context_of_the_start(cluster: FakeCluster) -> None:
+    assert cluster.run("setup.sh").status == 0
+    elsewhere = ("helm version", "helm dependency", "kubectl kustomize")
+    calls = [each for each in cluster.programs.calls if not each.startswith(elsewhere)]
+    assert calls
+    assert all("--kube-context fake" in each and "--namespace kafka" in each for each in calls)
 
 
 def test_without_strimzi_it_says_how_to_get_it(cluster: FakeCluster) -> None:
-    cluster.answer(" api-versions", "v1\napps/v1\n")
-    cluster.answer("get --raw=/apis/kafka", status=1)
+    del cluster.api.kinds[STRIMZI]
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "./setup.sh --install-operator installs 1.2.0" in finished.error
     assert "oci://quay.io/strimzi-helm/strimzi-kafka-operator --version 1.2.0" in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
-@pytest.mark.parametrize("options", [[], ["--install-operator"]])
-def test_a_strimzi_without_v1_must_be_upgraded(cluster: FakeCluster, options: list[str]) -> None:
-    cluster.answer(" api-versions", "v1\nkafka.strimzi.io/v1beta2\n")
-    cluster.answer("get --raw=/apis/kafka", status=1)
+def test_a_strimzi_without_all_kinds_must_be_upgraded(cluster: FakeCluster) -> None:
+    cluster.api.serve(STRIMZI, "v1", "Kafka", "KafkaTopic")
+    finished = cluster.run("setup.sh")
+    assert finished.status == 1
+    assert "serves kafka.strimzi.io/v1 without v1 of KafkaNodePool KafkaUser: upgrade Strimzi" in finished.error
+
+
+@pytest.mark.parametrize("options", [["--install-operator"], ["--with-kafka", "dev"]])
+def test_a_strimzi_without_v1_must_be_upgraded_for_what_needs_it(cluster: FakeCluster, options: list[str]) -> None:
+    cluster.api.serve(STRIMZI, "v1beta2", "Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser")
     finished = cluster.run("setup.sh", *options)
     assert finished.status == 1
     assert "kafka.strimzi.io/v1beta2" in finished.error
     assert "1.2.0 or newer" in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
+
+
+def test_topics_and_users_are_in_the_newest_version_that_the_cluster_serves(cluster: FakeCluster) -> None:
+    cluster.api.serve(STRIMZI, "v1beta2", "Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser")
+    finished = cluster.run("setup.sh")
+    assert finished.status == 0, finished.error
+    assert "Strimzi: kafka.strimzi.io/v1beta2\n" in finished.output
+    made = [*cluster.api.of("KafkaTopic").values(), *cluster.api.of("KafkaUser").values()]
+    assert len(made) == len(TOPICS) + len(RELEASES)
+    assert {each["apiVersion"] for each in made} == {"kafka.strimzi.io/v1beta2"}
+    removed = cluster.run("cleanup.sh", "--delete-topics")
+    assert removed.status == 0, removed.error
+    assert (cluster.api.of("KafkaTopic"), cluster.api.of("KafkaUser")) == ({}, {})
 
 
 def test_a_missing_kafka_is_answered_with_those_of_the_namespace(cluster: FakeCluster) -> None:
@@ -188,8 +218,7 @@ def test_a_missing_kafka_is_answered_with_those_of_the_namespace(cluster: FakeCl
 
 
 def test_a_namespace_without_kafka_is_answered_with_those_that_have_one(cluster: FakeCluster) -> None:
-    cluster.answer("--namespace=elsewhere get kafkas.*range .items")
-    cluster.answer("get kafkas.* --all-namespaces", "kafka/data-on-eks\nteam/events\n")
+    cluster.api.add(ready_kafka("events"), namespace="team")
     finished = cluster.run("setup.sh", "--namespace", "elsewhere")
     assert finished.status == 1
     assert "there is no Kafka in namespace elsewhere, but there are (namespace/name) kafka/data-on-eks team/events" in (
@@ -198,7 +227,7 @@ def test_a_namespace_without_kafka_is_answered_with_those_that_have_one(cluster:
 
 
 def test_no_kafka_at_all_is_answered_with_how_to_make_one(cluster: FakeCluster) -> None:
-    cluster.answer("get kafkas.*range .items")
+    cluster.api.objects.pop((STRIMZI, "kafkas", "kafka", "data-on-eks"))
     finished = cluster.run("setup.sh")
     assert (
         "./setup.sh --with-kafka dev (one node) or --with-kafka eks (three brokers) makes data-on-eks" in finished.error
@@ -206,32 +235,34 @@ def test_no_kafka_at_all_is_answered_with_how_to_make_one(cluster: FakeCluster) 
 
 
 def test_missing_rights_are_named_before_anything_is_made(cluster: FakeCluster) -> None:
-    cluster.answer("auth can-i (create kafkatopics|patch deployment)", status=1)
+    cluster.api.denied |= {"create kafkatopics.kafka.strimzi.io", "patch deployments.apps", "get pods/log"}
     finished = cluster.run("setup.sh")
     assert finished.status == 1
-    assert "create kafkatopics.kafka.strimzi.io, create deployment" not in finished.error
-    assert "in namespace kafka: create kafkatopics.kafka.strimzi.io, patch deployment" in finished.error
-    assert changes(finished) == []
+    missing = "create kafkatopics.kafka.strimzi.io, get pods/log, patch deployments.apps"
+    assert f"rights that you do not have in namespace kafka: {missing};" in finished.error
+    assert cluster.happened == []
 
 
 def test_a_cluster_that_is_too_old_for_the_charts_is_named_before_anything_is_made(cluster: FakeCluster) -> None:
-    cluster.answer("get --raw=/version", '{\n  "gitVersion": "v1.29.3-eks-1",\n  "minor": "29"\n}\n')
+    cluster.api.version = "v1.29.3-eks-1"
     refusal = "Error: chart requires kubeVersion: >=1.30.0-0 which is incompatible with Kubernetes v1.29.3-eks-1"
-    cluster.answer("helm template .* --kube-version v1.29.3-eks-1", error=f"{refusal}\n", status=1)
+    cluster.programs.failing["helm template .* --kube-version v1.29.3-eks-1"] = f"{refusal}\n"
     finished = cluster.run("setup.sh")
-
     assert finished.status == 1
     assert f"this cluster's Kubernetes is too old for clickstream-consumer ({refusal})" in finished.error
-    assert finished.called("apply|create|helm upgrade") == []
+    assert cluster.happened == []
 
 
 def test_values_that_a_chart_refuses_are_shown_before_anything_is_made(cluster: FakeCluster) -> None:
-    cluster.answer("helm template clickstream-producer", error="Error: at '/rate': got string, want number\n", status=1)
+    cluster.programs.failing["helm template clickstream-producer"] = "Error: at '/rate': got string, want number\n"
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "at '/rate': got string, want number" in finished.error
-    assert "the values for clickstream-producer are refused: see above" in finished.error
-    assert changes(finished) == []
+    assert (
+        "the values for clickstream-producer are refused: see above (charts/clickstream-producer/values.yaml explains"
+        in finished.error
+    )
+    assert cluster.happened == []
 
 
 @pytest.mark.parametrize(
@@ -242,12 +273,12 @@ def test_values_that_a_chart_refuses_are_shown_before_anything_is_made(cluster: 
     ],
 )
 def test_a_release_that_helm_left_half_done_is_explained(cluster: FakeCluster, status: str, remedy: str) -> None:
-    cluster.answer("helm .*status clickstream-consumer", f"NAME: clickstream-consumer\nSTATUS: {status}\n")
+    cluster.programs.releases["clickstream-consumer"] = status
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert f"release clickstream-consumer is {status}" in finished.error
     assert remedy in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
 # --dry-run
@@ -256,43 +287,44 @@ def test_a_release_that_helm_left_half_done_is_explained(cluster: FakeCluster, s
 @pytest.mark.parametrize("options", [[], ["--with-kafka", "dev"]])
 def test_a_dry_run_changes_nothing(cluster: FakeCluster, options: list[str]) -> None:
     if options:
-        cluster.answer("get kafkas.*range .items")
-        cluster.answer("get namespace kafka ")
+        cluster.api.objects.clear()
     finished = cluster.run("setup.sh", "--dry-run", *options)
     assert finished.status == 0, finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
     for release in RELEASES:
         assert f"Would install {release}" in finished.output
-    assert "Would create the topics" in finished.output
-    assert "Would create" in finished.output
+    assert f"Would create the topics {' '.join(TOPICS)}" in finished.output
     assert "Nothing was changed (--dry-run)" in finished.output
     assert options == [] or "Would create Kafka data-on-eks as in strimzi/overlays/dev/kafka" in finished.output
+    assert options == [] or "Would create namespace kafka" in finished.output
 
 
 def test_a_dry_run_with_the_collector_speaks_of_it(cluster: FakeCluster) -> None:
     finished = cluster.run("setup.sh", "--dry-run", "--collector")
     assert finished.status == 0, finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
     assert "Would create or update the users " + " ".join((*RELEASES, COLLECTOR)) in finished.output
     assert f"Would install {COLLECTOR}" in finished.output
 
 
 def test_a_dry_run_asks_the_server_where_it_can(cluster: FakeCluster) -> None:
-    cluster.answer("helm .*status clickstream-consumer", "STATUS: deployed\n")
+    cluster.programs.releases["clickstream-consumer"] = "deployed"
     finished = cluster.run("setup.sh", "--dry-run")
-    assert len(finished.called("helm upgrade --install --dry-run=server")) == len(RELEASES)
-    assert len(finished.called("create --dry-run=server")) == len(TOPICS)
-    assert finished.called("apply --dry-run=server")
+    assert len([each for each in cluster.programs.calls if "upgrade --install --dry-run=server" in each]) == len(
+        RELEASES
+    )
+    kinds = [each["kind"] for each in cluster.api.dry]
+    assert (kinds.count("KafkaTopic"), kinds.count("KafkaUser")) == (len(TOPICS), len(RELEASES))
     assert "Would upgrade clickstream-consumer" in finished.output
 
 
 def test_a_dry_run_does_not_wait(cluster: FakeCluster) -> None:
-    cluster.answer("wait --for=condition=Ready", status=1)
-    cluster.answer("get kafkas.*observedGeneration", "1|1|NotReady=True Creating: waiting for pods|")
+    creating = {"type": "NotReady", "status": "True", "reason": "Creating", "message": "waiting for pods"}
+    cluster.kafka()["status"] = {"observedGeneration": 1, "conditions": [creating]}
     finished = cluster.run("setup.sh", "--dry-run")
     assert finished.status == 0, finished.error
     assert "Would wait until Kafka data-on-eks is Ready: Creating: waiting for pods" in finished.output
-    assert finished.called(" wait ") == []
+    assert cluster.clock.now == 0
 
 
 def test_the_scripts_can_be_run() -> None:

@@ -1,157 +1,198 @@
-"""Which Kafka and which listener setup.sh uses, and what it makes, with a kubectl and a helm that answer as told."""
+"""Which Kafka and which listener setup.sh uses, and what it makes, on a Kubernetes API that holds what each test says."""
+
+from typing import Any
 
 import pytest
 
-from kit.fake_cluster import CHANGING, LISTENER, MUTUAL, RELEASES, TOPICS, FakeCluster, changes, values_of
+from clickstream_deploy.conditions import BEFORE_CHANGE, is_final, state_of
+from clickstream_deploy.listeners import judge_listener
+from kit.fake_kubernetes import (
+    MADE_BY_SETUP,
+    MUTUAL,
+    OF_KAFKA,
+    RELEASES,
+    SCRAM,
+    STRIMZI,
+    TOPICS,
+    FakeCluster,
+    Manifest,
+    event,
+    listener,
+    manifest,
+    pod,
+    replica_set,
+    strimzi,
+)
 
-BEFORE_CHANGE = " (said before the last change, which its operator is not done with yet)"
+CREATING = {"type": "NotReady", "status": "True", "reason": "Creating", "message": "Kafka cluster is being deployed"}
+BEING_DEPLOYED = {"observedGeneration": 0, "conditions": [CREATING]}
+CLUSTER_PODS = {"strimzi.io/cluster": "data-on-eks"}
+
+
+def without_kafka(cluster: FakeCluster) -> None:
+    for kind, name in (("kafkas", "data-on-eks"), ("kafkanodepools", "dual-role")):
+        del cluster.api.objects[STRIMZI, kind, "kafka", name]
+
 
 # Kafka
 
 
 def test_a_kafka_of_its_own_is_marked_as_made_by_setup(cluster: FakeCluster) -> None:
-    cluster.answer("get namespace kafka ")
-    cluster.answer("get kafkas.*range .items")
+    without_kafka(cluster)
+    del cluster.api.objects["", "namespaces", "kafka", "kafka"]
     finished = cluster.run("setup.sh", "--with-kafka", "dev")
     assert finished.status == 0, finished.error
-    namespace, *topics = finished.called("label --local .*managed-by=setup.sh$")
-    assert all("kind: KafkaTopic" in each.stdin for each in topics)
-    (kafka,) = finished.called("label --local .*managed-by=setup.sh app.kubernetes.io/instance=data-on-eks")
-    assert "kind: KafkaNodePool" in kafka.stdin
-    assert finished.calls.index(namespace) < finished.calls.index(kafka)
-    assert finished.called("kubectl .* apply -f -")[0].stdin == kafka.stdin
+    assert cluster.happened[:3] == [
+        "create Namespace/kafka",
+        "apply Kafka/data-on-eks",
+        "apply KafkaNodePool/dual-role",
+    ]
+    made = [*cluster.api.of("Namespace").values(), *cluster.api.of("KafkaTopic").values(), cluster.kafka()]
+    assert len(made) == 2 + len(TOPICS)
+    assert all(each["metadata"]["labels"].items() >= MADE_BY_SETUP.items() for each in made)
+    pool = cluster.api.of("KafkaNodePool")["dual-role"]["metadata"]["labels"]
+    assert pool.items() >= {**MADE_BY_SETUP, "app.kubernetes.io/instance": "data-on-eks", **OF_KAFKA}.items()
+    assert "kafka.kafka.strimzi.io/data-on-eks created" in finished.output
 
 
 def test_a_kafka_that_somebody_else_made_is_used_as_it_is(cluster: FakeCluster) -> None:
+    cluster.programs.manifests["overlays/eks/kafka"] = []
     finished = cluster.run("setup.sh", "--with-kafka", "eks")
     assert finished.status == 0, finished.error
     assert "setup.sh did not make it: used as it is" in finished.output
-    assert not [each for each in finished.called("apply -f -") if "kind: Kafka\n" in each.stdin]
+    assert cluster.matching("Kafka/") == []
 
 
 def test_a_kafka_made_as_dev_does_not_become_eks(cluster: FakeCluster) -> None:
-    cluster.answer("get kafkas.* data-on-eks --ignore-not-found.*managed-by", "setup.sh")
-    cluster.answer("get kafkanodepools.*metadata.name", "broker\ncontroller\n")
+    cluster.kafka()["metadata"]["labels"] |= MADE_BY_SETUP
+    cluster.api.add(strimzi("KafkaNodePool", "broker", spec={"replicas": 3, "roles": ["broker"]}))
     finished = cluster.run("setup.sh", "--with-kafka", "dev")
     assert finished.status == 1
     assert "Kafka data-on-eks was made another way, with node pool broker" in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
 def test_volumes_of_an_earlier_kafka_are_refused_because_a_new_one_would_not_start(cluster: FakeCluster) -> None:
-    cluster.answer("get kafkas.*range .items")
-    cluster.answer("get persistentvolumeclaims", "persistentvolumeclaim/data-0-data-on-eks-dual-role-0\n")
+    without_kafka(cluster)
+    cluster.api.add(manifest("PersistentVolumeClaim", "data-0", labels=OF_KAFKA))
     finished = cluster.run("setup.sh", "--with-kafka", "dev")
     assert finished.status == 1
     assert "kubectl delete pvc -n kafka -l strimzi.io/cluster=data-on-eks" in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
 def test_a_missing_storage_class_is_named(cluster: FakeCluster) -> None:
-    cluster.answer("get kafkas.*range .items")
-    cluster.answer("kustomize .*/overlays/eks/kafka", "kind: Kafka\nspec:\n      class: gp3\n")
-    cluster.answer("get storageclasses", "gp2 standard ")
+    without_kafka(cluster)
+    storage = {"volumes": [{"class": "gp3"}]}
+    cluster.programs.manifests["overlays/eks/kafka"] = [strimzi("KafkaNodePool", "broker", spec={"storage": storage})]
+    cluster.api.add(*(manifest("StorageClass", name, "storage.k8s.io/v1") for name in ("gp2", "standard")))
     finished = cluster.run("setup.sh", "--with-kafka", "eks")
     assert finished.status == 1
     assert "needs the storage class gp3, and this cluster has gp2 standard" in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
 def test_a_kafka_that_does_not_become_ready_is_explained_when_the_time_is_over(cluster: FakeCluster) -> None:
-    cluster.answer("wait --for=condition=Ready .*kafkas", status=1)
-    cluster.answer("get kafkas.*observedGeneration", "1|1|NotReady=True Creating: waiting for pods|")
-    cluster.answer(r"get kafkas.*condition .\.type", "condition NotReady=True Creating waiting for pods\n")
-    cluster.answer("get pods .*strimzi.io/cluster=data-on-eks.*Ready", "data-on-eks-dual-role-0|False\n")
-    cluster.answer("get events .*name=data-on-eks-dual-role-0", "event Warning FailedScheduling: no node has 768Mi\n")
+    cluster.kafka()["status"] = BEING_DEPLOYED
+    cluster.api.add(pod("broker-0", labels=CLUSTER_PODS), event("broker-0", "Slow", "it takes a while"))
     finished = cluster.run("setup.sh", "--timeout", "1s")
     assert finished.status == 1
-    assert "Kafka data-on-eks in namespace kafka: Creating: waiting for pods" in finished.error
-    assert "event Warning FailedScheduling: no node has 768Mi" in finished.error
+    assert "Kafka data-on-eks in namespace kafka: Creating: Kafka cluster is being deployed" in finished.error
+    assert "condition NotReady=True Creating Kafka cluster is being deployed" in finished.error
+    assert "event Warning Slow: it takes a while" in finished.error
     assert "Kafka data-on-eks is not Ready after 1s" in finished.error
-    assert finished.called(CHANGING) == []
+    assert cluster.happened == []
 
 
 def test_an_operator_that_says_nothing_is_not_waited_for_to_the_end(cluster: FakeCluster) -> None:
-    cluster.answer("wait --for=condition=Ready", status=1)
-    cluster.answer("get kafkas.*observedGeneration", "1||")
-    finished = cluster.source("LONGEST_SILENCE=0", 'wait_until_ready "$KAFKAS" data-on-eks')
+    cluster.kafka()["status"] = {}
+    finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "no Deployment of Strimzi's operator is to be seen in this cluster" in finished.error
-    assert "no operator is reconciling Kafka data-on-eks" in finished.error
+    assert "no operator takes notice of Kafka data-on-eks" in finished.error
+    assert 90 <= cluster.clock.now < 100
+
+
+def condition(kind: str, status: str = "True", reason: str = "", message: str = "") -> Manifest:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+BAD = condition("NotReady", reason="InvalidResourceException", message="no such listener")
+SHRUNK = condition("Ready", "False", "NotSupported", "Decreasing partitions not supported")
 
 
 @pytest.mark.parametrize(
-    ("answer", "state"),
+    ("generation", "observed", "conditions", "state"),
     [
-        ("2|2|Ready=True : |", "Ready"),
-        ("2|1|Ready=True : |", "Changed: its operator is not done with the last change yet"),
-        ("1||", "silence"),
-        ("1||NotReady=True Creating: Kafka cluster is being deployed|", "Creating: Kafka cluster is being deployed"),
-        ("1|1|", "Unknown: it has no condition yet"),
-        ("1|1|Warning=True Old: x|Ready=True : |", "Ready"),
-        ("1|1|NotReady=True Creating: two\nlines|", "Creating: two lines"),
-        (
-            "1|1|Ready=False NotSupported: Decreasing partitions not supported|",
-            "NotSupported: Decreasing partitions not supported",
-        ),
-        ("1|1|Unmanaged=True : |", "Unmanaged"),
+        (2, 2, [condition("Ready")], "Ready"),
+        (2, 1, [condition("Ready")], "Changed: its operator is not done with the last change yet"),
+        (1, None, [], "silence"),
+        (1, None, [CREATING], "Creating: Kafka cluster is being deployed"),
+        (1, 1, [], "Unknown: it has no condition yet"),
+        (1, 1, [condition("Warning", reason="Old"), condition("Ready")], "Ready"),
+        (1, 1, [condition("NotReady", reason="Creating", message="two\nlines")], "Creating: two lines"),
+        (1, 1, [SHRUNK], "NotSupported: Decreasing partitions not supported"),
+        (1, 1, [condition("Unmanaged")], "Unmanaged"),
         # As Strimzi 1.2 says while it makes a Kafka.
-        ("1|0|NotReady=True Creating: Kafka cluster is being deployed|", "Creating: Kafka cluster is being deployed"),
-        (
-            "3|2|NotReady=True InvalidResourceException: no such listener|",
-            f"InvalidResourceException: no such listener{BEFORE_CHANGE}",
-        ),
-        ("1|0|Warning=True Old: x|Creating=True : being deployed|", "Creating: being deployed"),
-        ("1|0|Deploying=True Pods: 1 of 3|", "Pods: 1 of 3"),
-        ("1|0|", "Unknown: it has no condition yet"),
+        (1, 0, [CREATING], "Creating: Kafka cluster is being deployed"),
+        (3, 2, [BAD], f"InvalidResourceException: no such listener{BEFORE_CHANGE}"),
+        (1, 0, [condition("Warning"), condition("Creating", message="being deployed")], "Creating: being deployed"),
+        (1, 0, [condition("Deploying", reason="Pods", message="1 of 3")], "Pods: 1 of 3"),
+        (1, 0, [], "Unknown: it has no condition yet"),
     ],
 )
-def test_the_state_of_an_object_is_read_from_its_conditions(cluster: FakeCluster, answer: str, state: str) -> None:
-    cluster.answer("get kafkatopics", answer)
-    assert cluster.source('state_of "$TOPICS" clickstream-events').output == f"{state}\n"
+def test_the_state_of_an_object_is_read_from_its_conditions(
+    generation: int, observed: int | None, conditions: list[Manifest], state: str
+) -> None:
+    status: dict[str, Any] = {"conditions": conditions}
+    if observed is not None:
+        status["observedGeneration"] = observed
+    assert state_of({"metadata": {"generation": generation}, "status": status}) == state
 
 
 @pytest.mark.parametrize(
-    ("answer", "final"),
-    [
-        ("1|1|NotReady=True InvalidResourceException: bad|", True),
-        ("1|0|NotReady=True InvalidResourceException: bad|", True),
-        ("2|1|NotReady=True InvalidResourceException: bad|", False),
-        ("1|0|NotReady=True Creating: Kafka cluster is being deployed|", False),
-    ],
+    ("generation", "observed", "found", "final"),
+    [(1, 1, BAD, True), (1, 0, BAD, True), (2, 1, BAD, False), (1, 0, CREATING, False)],
 )
 def test_an_error_is_final_unless_a_later_change_may_have_mended_it(
-    cluster: FakeCluster, answer: str, final: bool
+    generation: int, observed: int, found: Manifest, final: bool
 ) -> None:
-    cluster.answer("get kafkas.*observedGeneration", answer)
-    finished = cluster.source('is_final "$(state_of "$KAFKAS" data-on-eks)" && echo final || echo passing')
-    assert finished.output == ("final\n" if final else "passing\n")
+    status = {"observedGeneration": observed, "conditions": [found]}
+    assert is_final(state_of({"metadata": {"generation": generation}, "status": status})) == final
 
 
-HURRY = "sleep() { SECONDS=$((SECONDS + 16)); }"
-"""Lets a second of waiting be a quarter of a minute."""
+@pytest.mark.parametrize("kind", ["Kafka", "KafkaTopic", "KafkaUser"])
+def test_progress_is_told_in_the_operators_words(cluster: FakeCluster, kind: str) -> None:
+    cluster.api.status[kind] = BEING_DEPLOYED
+    if kind == "Kafka":
+        cluster.kafka()["status"] = BEING_DEPLOYED
+    labels = CLUSTER_PODS if kind == "Kafka" else {"strimzi.io/name": "data-on-eks-entity-operator"}
+    cluster.api.add(pod("broker-0", reason="ContainerCreating", labels=labels))
 
+    def become_ready() -> None:
+        for each in cluster.api.of(kind).values():
+            each["status"] = {"conditions": [condition("Ready")]}
 
-@pytest.mark.parametrize(("resource", "kind"), [("KAFKAS", "Kafka"), ("TOPICS", "KafkaTopic"), ("USERS", "KafkaUser")])
-def test_progress_is_told_in_the_operators_words(cluster: FakeCluster, resource: str, kind: str) -> None:
-    cluster.answer("wait --for=condition=Ready", status=1)
-    creating = "1|0|NotReady=True Creating: it is being deployed|"
-    cluster.answer("get kafka.* x .*observedGeneration", *[creating] * 4, "1|1|Ready=True : |")
-    cluster.answer("get pods -l strimzi.io/", "broker-0|False|0|ContainerCreating| |\n")
-    finished = cluster.source(HURRY, f'wait_until_ready "${resource}" x')
+    cluster.clock.due.append((20, become_ready))
+    finished = cluster.run("setup.sh")
     assert finished.status == 0, finished.error
-    assert f"Waiting for {kind} x: Creating: it is being deployed (broker-0: ContainerCreating)\n" in finished.output
+    waiting = [line for line in finished.output.splitlines() if f"Waiting for {kind} " in line]
+    assert len(waiting) == 1, "every quarter of a minute, in a log"
+    assert waiting[0].endswith(": Creating: Kafka cluster is being deployed (broker-0: ContainerCreating)")
 
 
 def test_kafka_whose_pods_cannot_start_is_not_waited_for_to_the_end(cluster: FakeCluster) -> None:
-    cluster.answer("wait --for=condition=Ready .*kafkas", status=1)
-    cluster.answer("get kafkas.*observedGeneration", "1|0|NotReady=True Creating: Kafka cluster is being deployed|")
-    cluster.answer("get pods -l strimzi.io/cluster=data-on-eks ", "broker-0|False||| |0/3 nodes are available\n")
-    cluster.answer("get events .*name=broker-0", "event Warning FailedScheduling: 3 Insufficient cpu\n")
-    cluster.answer("get pod broker-0 .*claimName", "data-0-broker-0")
-    cluster.answer("get persistentvolumeclaim data-0-broker-0", "Pending")
-    cluster.answer("get events .*name=data-0-broker-0", "event Warning ProvisioningFailed: no such class\n")
-    finished = cluster.source(HURRY, 'wait_until_ready "$KAFKAS" data-on-eks')
+    cluster.kafka()["status"] = BEING_DEPLOYED
+    broker = pod("broker-0", unscheduled="0/3 nodes are available", labels=CLUSTER_PODS)
+    broker["spec"]["volumes"] = [{"persistentVolumeClaim": {"claimName": "data-0-broker-0"}}]
+    claim = manifest("PersistentVolumeClaim", "data-0-broker-0", status={"phase": "Pending"})
+    cluster.api.add(
+        broker,
+        claim,
+        event("broker-0", "FailedScheduling", "3 Insufficient cpu"),
+        event("data-0-broker-0", "ProvisioningFailed", "no such class", "PersistentVolumeClaim"),
+    )
+    finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "Pod broker-0 fits on no node:\n       event Warning FailedScheduling: 3 Insufficient cpu" in finished.error
     assert (
@@ -160,176 +201,205 @@ def test_kafka_whose_pods_cannot_start_is_not_waited_for_to_the_end(cluster: Fak
     assert (
         "Kafka data-on-eks can't become Ready (Creating: Kafka cluster is being deployed): see above" in finished.error
     )
+    assert cluster.clock.now < 60
 
 
 def test_kafka_without_a_topic_operator_is_refused(cluster: FakeCluster) -> None:
-    cluster.answer("get kafkas.*entityOperator", "|{}\n")
+    del cluster.kafka()["spec"]["entityOperator"]["topicOperator"]
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "add spec.entityOperator.topicOperator: {}" in finished.error
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
 # Listeners
 
 
 @pytest.mark.parametrize(
-    ("kind", "tls", "authentication", "nameless", "verdict"),
+    ("kind", "tls", "authentication", "nameless", "rank", "words"),
     [
-        ("internal", "true", "scram-sha-512", "refused", "1|TLS with SCRAM-SHA-512"),
-        ("cluster-ip", "true", "scram-sha-512", "free", "1|TLS with SCRAM-SHA-512"),
-        ("internal", "true", "none", "free", "2|TLS without authentication"),
-        ("internal", "true", "none", "refused", "-|without authentication, which authorization refuses"),
-        ("internal", "false", "none", "super", "5|neither TLS nor authentication"),
-        ("internal", "true", "tls", "refused", "2|TLS client certificates"),
-        ("internal", "true", "custom", "free", "-|authentication custom, which the apps don't know"),
-        ("loadbalancer", "true", "scram-sha-512", "free", "-|type loadbalancer, for clients outside of the cluster"),
+        ("internal", True, "scram-sha-512", "refused", 1, "TLS with SCRAM-SHA-512"),
+        ("cluster-ip", True, "scram-sha-512", "free", 1, "TLS with SCRAM-SHA-512"),
+        ("internal", True, "none", "free", 2, "TLS without authentication"),
+        ("internal", True, "none", "refused", None, "without authentication, which authorization refuses"),
+        ("internal", False, "none", "super", 5, "neither TLS nor authentication"),
+        ("internal", True, "tls", "refused", 2, "TLS client certificates"),
+        ("internal", True, "custom", "free", None, "authentication custom, which the apps don't know"),
+        ("loadbalancer", True, "scram-sha-512", "free", None, "type loadbalancer, for clients outside of the cluster"),
     ],
 )
 def test_a_listener_is_judged(
-    cluster: FakeCluster, kind: str, tls: str, authentication: str, nameless: str, verdict: str
+    kind: str, tls: bool, authentication: str, nameless: str, rank: int | None, words: str
 ) -> None:
-    assert cluster.source(f"judge_listener {kind} {tls} {authentication} {nameless}").output == f"{verdict}\n"
+    verdict = judge_listener(kind, tls, authentication, nameless)
+    assert (verdict.rank, verdict.words) == (rank, words)
 
 
-PLAIN = "plain|9092|internal|false||\n"
-TLS = "tls|9093|internal|true||\n"
-SCRAM = "scram|9094|internal|true|scram-sha-512|\n"
-PLAIN_SCRAM = "password|9096|internal|false|scram-sha-512|\n"
-OUTSIDE = "outside|9097|loadbalancer|true|scram-sha-512|\n"
+PLAIN = listener("plain", 9092, False)
+TLS = listener("tls", 9093, True)
+PLAIN_SCRAM = listener("password", 9096, False, "scram-sha-512")
+OUTSIDE = listener("outside", 9097, True, "scram-sha-512", "loadbalancer")
 
 
 @pytest.mark.parametrize(
     ("listeners", "authorization", "chosen"),
     [
-        (PLAIN + TLS, "", "tls"),
-        (PLAIN, "", "plain"),
-        (PLAIN + MUTUAL, "", "plain"),
-        (MUTUAL + OUTSIDE, "", "mutual"),
-        (PLAIN + TLS + SCRAM + MUTUAL, "", "scram"),
-        (PLAIN + TLS + SCRAM + MUTUAL + PLAIN_SCRAM, "simple", "scram"),
-        (PLAIN + TLS + PLAIN_SCRAM + MUTUAL, "simple", "mutual"),
-        (PLAIN + TLS + PLAIN_SCRAM, "simple", "password"),
+        ([PLAIN, TLS], "", "tls"),
+        ([PLAIN], "", "plain"),
+        ([PLAIN, MUTUAL], "", "plain"),
+        ([MUTUAL, OUTSIDE], "", "mutual"),
+        ([PLAIN, SCRAM, MUTUAL], "", "tls"),
+        ([PLAIN, SCRAM, MUTUAL, PLAIN_SCRAM], "simple", "tls"),
+        ([PLAIN, TLS, PLAIN_SCRAM, MUTUAL], "simple", "mutual"),
+        ([PLAIN, TLS, PLAIN_SCRAM], "simple", "password"),
     ],
 )
-def test_the_best_listener_is_chosen(cluster: FakeCluster, listeners: str, authorization: str, chosen: str) -> None:
-    cluster.answer(LISTENER, listeners)
-    cluster.answer("get kafkas.*superUsers", f"{authorization}|\n")
-    finished = cluster.source("choose_listener", 'echo "chosen: $LISTENER"')
-    assert f"chosen: {chosen}\n" in finished.output
-    for line in listeners.splitlines():
-        assert line.split("|")[0] in finished.output, "each listener is spoken of"
+def test_the_best_listener_is_chosen(
+    cluster: FakeCluster, listeners: list[Manifest], authorization: str, chosen: str
+) -> None:
+    cluster.kafka()["spec"]["kafka"] = {"listeners": listeners, "authorization": {"type": authorization}}
+    finished = cluster.run("setup.sh")
+    assert finished.status == 0, finished.error
+    assert f"Listener {chosen} (" in finished.output
+    for each in listeners:
+        assert f"{each['name']} ({each['port']}): " in finished.output, "each listener is spoken of"
 
 
 def test_a_cluster_of_data_on_eks_gets_no_users_and_tls(cluster: FakeCluster) -> None:
-    cluster.answer(LISTENER, PLAIN + TLS)
-    cluster.answer("get kafkas.*superUsers", "|\n")
-    cluster.answer("get kafkanodepools.*spec.replicas", '3|["controller"]\n3|["broker"]\n')
+    cluster.kafka()["spec"]["kafka"] = {"listeners": [PLAIN, TLS]}
+    cluster.api.add(strimzi("KafkaNodePool", "controller", spec={"replicas": 3, "roles": ["controller"]}))
+    cluster.api.add(strimzi("KafkaNodePool", "dual-role", spec={"replicas": 3, "roles": ["broker"]}))
     finished = cluster.run("setup.sh")
     assert finished.status == 0, finished.error
     assert "Listener tls (9093): TLS without authentication" in finished.output
     assert "not used: plain (9092): neither TLS nor authentication" in finished.output
     assert "with 3 brokers" in finished.output
-    assert finished.called("base/users|apply -f -") == []
-    created = [each.stdin for each in finished.called("create --save-config -f -")]
-    assert len(created) == len(TOPICS)
-    assert all("replicas: 3" in each for each in created)
+    assert "No users: listener tls asks for none" in finished.output
+    assert cluster.api.of("KafkaUser") == {}
+    assert {each["spec"]["replicas"] for each in cluster.api.of("KafkaTopic").values()} == {3}
     for release in RELEASES:
-        values = values_of(finished, release)
-        assert 'bootstrapServers: "data-on-eks-kafka-bootstrap:9093"' in values
-        assert 'tls: {enabled: true, caSecret: "data-on-eks-cluster-ca-cert"}' in values
-        assert 'authentication: {type: "none"}' in values
+        assert cluster.values(release)["kafka"] == {
+            "bootstrapServers": "data-on-eks-kafka-bootstrap:9093",
+            "tls": {"enabled": True, "caSecret": "data-on-eks-cluster-ca-cert"},
+            "authentication": {"type": "none"},
+        }
 
 
 def test_a_cluster_without_a_usable_listener_is_refused_with_the_reasons(cluster: FakeCluster) -> None:
-    cluster.answer(LISTENER, PLAIN + OUTSIDE)
+    cluster.kafka()["spec"]["kafka"]["listeners"] = [PLAIN, OUTSIDE]
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "plain (9092): without authentication, which authorization refuses; outside (9097): type loadbalancer" in (
         finished.error
     )
-    assert changes(finished) == []
+    assert cluster.happened == []
 
 
-def test_the_address_of_the_kafka_resource_is_used_where_it_is_another(cluster: FakeCluster) -> None:
-    cluster.answer("get kafkas.*status.listeners", "data-on-eks-kafka-bootstrap.kafka.svc.corp.example:9093")
-    finished = cluster.run("setup.sh")
-    assert 'bootstrapServers: "data-on-eks-kafka-bootstrap.kafka.svc.corp.example:9093"' in (
-        values_of(finished, "clickstream-producer")
-    )
+@pytest.mark.parametrize(
+    ("stated", "used"),
+    [
+        (
+            "data-on-eks-kafka-bootstrap.kafka.svc.corp.example:9093",
+            "data-on-eks-kafka-bootstrap.kafka.svc.corp.example",
+        ),
+        ("data-on-eks-kafka-bootstrap.kafka.svc:9093", "data-on-eks-kafka-bootstrap"),
+    ],
+)
+def test_the_address_of_the_kafka_resource_is_used_where_it_is_another(
+    cluster: FakeCluster, stated: str, used: str
+) -> None:
+    cluster.kafka()["status"]["listeners"] = [{"name": "tls", "bootstrapServers": stated}]
+    assert cluster.run("setup.sh").status == 0
+    assert cluster.values("clickstream-producer")["kafka"]["bootstrapServers"] == f"{used}:9093"
 
 
 # The operator
 
-
-INSTALLING = ("INSTALL_OPERATOR=yes WORK=$HOME HELM=",)
-
-
-def operatorless(cluster: FakeCluster) -> None:
-    cluster.answer(" api-versions", "v1\n", "v1\nkafka.strimzi.io/v1\n")
-    kinds = '"kind":"Kafka" "kind":"KafkaNodePool" "kind":"KafkaTopic" "kind":"KafkaUser"'
-    # Asked twice before the operator is installed.
-    cluster.answer("get --raw=/apis/kafka", "", "", kinds)
+OPERATOR = "strimzi-cluster-operator"
+OPERATOR_LABELS = {"name": OPERATOR, "pod-template-hash": "abc"}
 
 
-def test_the_operator_is_installed_and_marked(cluster: FakeCluster) -> None:
-    operatorless(cluster)
-    finished = cluster.run("setup.sh", "--install-operator", "--with-kafka", "dev")
+def operator_deployment() -> Manifest:
+    template = {"metadata": {"labels": {"strimzi.io/kind": "cluster-operator"}}}
+    return manifest("Deployment", OPERATOR, "apps/v1", spec={"template": template})
+
+
+@pytest.fixture
+def operatorless(cluster: FakeCluster) -> FakeCluster:
+    """Without Strimzi, until its chart is installed."""
+    without_kafka(cluster)
+    served = cluster.api.kinds.pop(STRIMZI)
+    start = cluster.programs.start
+
+    def install(*command: str) -> Any:
+        if OPERATOR in command:
+            cluster.api.kinds[STRIMZI] = served
+            definition = manifest("CustomResourceDefinition", "kafkas", "apiextensions.k8s.io/v1")
+            definition["metadata"]["labels"] = {"app": "strimzi"}
+            cluster.api.add(definition)
+        return start(*command)
+
+    cluster.programs.start = install  # type: ignore[method-assign]
+    return cluster
+
+
+def test_the_operator_is_installed_and_marked(operatorless: FakeCluster) -> None:
+    finished = operatorless.run("setup.sh", "--install-operator", "--with-kafka", "dev")
     assert finished.status == 0, finished.error
-    (install,) = finished.called("helm .*upgrade --install strimzi-cluster-operator")
-    assert "oci://quay.io/strimzi-helm/strimzi-kafka-operator --version 1.2.0" in install.call
-    assert "--namespace=strimzi" in install.call
-    assert "watchAnyNamespace=true" in install.call
-    assert r"labels.app\.kubernetes\.io/managed-by=setup.sh" in install.call
-    assert finished.called("label customresourcedefinitions -l app=strimzi .*managed-by=setup.sh")
+    (install,) = [each for each in operatorless.programs.calls if f"upgrade --install {OPERATOR}" in each]
+    assert "oci://quay.io/strimzi-helm/strimzi-kafka-operator --version 1.2.0" in install
+    assert "--namespace strimzi" in install
+    assert "watchAnyNamespace=true" in install
+    assert r"labels.app\.kubernetes\.io/managed-by=setup.sh" in install
+    definition = operatorless.api.of("CustomResourceDefinition")["kafkas"]
+    assert definition["metadata"]["labels"].items() >= MADE_BY_SETUP.items()
+    assert operatorless.happened.index(f"install {OPERATOR}") < operatorless.happened.index("apply Kafka/data-on-eks")
 
 
-def test_the_operators_installation_tells_of_its_progress(cluster: FakeCluster) -> None:
-    cluster.answer("helm .*upgrade --install strimzi-cluster-operator", takes=1.5)
-    cluster.answer("--namespace=strimzi get replicasets.* -l name=strimzi-cluster-operator", "1|abc|\n")
-    pods = "--namespace=strimzi get pods -l name=strimzi-cluster-operator,pod-template-hash=abc"
-    cluster.answer(pods, "operator-1|False|0|ContainerCreating| |\n")
-    finished = cluster.source(
-        *INSTALLING, "sleep() { command sleep 0.5; SECONDS=$((SECONDS + 16)); }", "install_operator"
-    )
-    assert finished.status == 0, finished.error
+def test_the_operators_installation_tells_of_its_progress(operatorless: FakeCluster) -> None:
+    operatorless.programs.hanging.add(OPERATOR)
+    waiting = pod("operator-1", reason="ContainerCreating", labels=OPERATOR_LABELS)
+    operatorless.api.add(replica_set(1, "abc", **OPERATOR_LABELS), waiting, namespace="strimzi")
+    operatorless.press_ctrl_c(20)
+    finished = operatorless.run("setup.sh", "--install-operator", "--with-kafka", "dev")
     assert "Installing Strimzi 1.2.0 in namespace strimzi" in finished.output
     assert "Waiting for strimzi-cluster-operator: operator-1: ContainerCreating\n" in finished.output
-    assert "Strimzi's operator runs" in finished.output
+    assert operatorless.programs.stopped == [OPERATOR]
 
 
 @pytest.mark.parametrize(
-    ("pod", "message"),
+    ("found", "message"),
     [
-        ("operator-1|False|2|CrashLoopBackOff| 1|\n", "Pod operator-1 ends again and again"),
-        (
-            "operator-1|False|0|ImagePullBackOff| |\n",
-            "Pod operator-1 can't get its image quay.io/strimzi/operator:1.2.0",
-        ),
-        ("operator-1|False||| |0/1 nodes are available\n", "Pod operator-1 fits on no node"),
+        ({"reason": "CrashLoopBackOff", "restarts": 2, "exited": 1}, "Pod operator-1 ends again and again"),
+        ({"reason": "ImagePullBackOff"}, "Pod operator-1 can't get its image localhost/app:nope"),
+        ({"unscheduled": "0/1 nodes are available"}, "Pod operator-1 fits on no node"),
     ],
 )
-def test_an_operator_that_cannot_come_up_is_explained_at_once(cluster: FakeCluster, pod: str, message: str) -> None:
-    cluster.answer("helm .*upgrade --install strimzi-cluster-operator", takes=60)
-    cluster.answer("--namespace=strimzi get replicasets", "1|abc|\n")
-    cluster.answer("--namespace=strimzi get pods -l name=strimzi-cluster-operator,pod-template-hash=abc", pod)
-    cluster.answer("--namespace=strimzi get pod operator-1 .*image", "quay.io/strimzi/operator:1.2.0")
-    cluster.answer("get events --namespace=strimzi .*name=operator-1", "event Warning BackOff: what is wrong\n")
-    cluster.answer(
-        "--namespace=strimzi logs operator-1 .*--previous", "java.lang.IllegalStateException: what it said\n"
+def test_an_operator_that_cannot_come_up_is_explained_at_once(
+    operatorless: FakeCluster, found: dict[str, Any], message: str
+) -> None:
+    operatorless.programs.hanging.add(OPERATOR)
+    operatorless.api.add(
+        replica_set(1, "abc", **OPERATOR_LABELS),
+        pod("operator-1", labels=OPERATOR_LABELS, **found),
+        event("operator-1", "BackOff", "what is wrong"),
+        namespace="strimzi",
     )
-    finished = cluster.source(*INSTALLING, HURRY, "install_operator")
+    operatorless.api.logs["previous operator-1"] = ["java.lang.IllegalStateException: what it said\n"]
+    finished = operatorless.run("setup.sh", "--install-operator", "--with-kafka", "dev")
     assert finished.status == 1
     assert message in finished.error
     assert "event Warning BackOff: what is wrong" in finished.error
-    assert ("java.lang.IllegalStateException: what it said" in finished.error) == ("CrashLoop" in pod)
+    assert ("java.lang.IllegalStateException: what it said" in finished.error) == (
+        "reason" in found and "exited" in found
+    )
     assert "--image-registry" not in finished.error
     assert "Strimzi's operator does not come up: see above" in finished.error
 
 
 def test_an_operator_that_runs_elsewhere_is_left_alone(cluster: FakeCluster) -> None:
-    cluster.answer("get deployments.apps --all-namespaces", "operators/strimzi-cluster-operator\n")
+    cluster.api.add(operator_deployment(), namespace="operators")
     finished = cluster.run("setup.sh", "--install-operator")
     assert finished.status == 0, finished.error
     assert "Strimzi's operator is there already (operators/strimzi-cluster-operator)" in finished.output
-    assert finished.called("strimzi-kafka-operator") == []
+    assert OPERATOR not in cluster.installed()

@@ -36,7 +36,9 @@ OF_KAFKA = {"strimzi.io/cluster": "data-on-eks"}
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
 
 
-def manifest(kind: str, name: str, api: str = "v1", *, labels: Mapping[str, str] | None = None, **rest: Any) -> Manifest:
+def manifest(
+    kind: str, name: str, api: str = "v1", *, labels: Mapping[str, str] | None = None, **rest: Any
+) -> Manifest:
     """An object; api is group/version."""
     return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "labels": dict(labels or {})}, **rest}
 
@@ -73,9 +75,7 @@ def replica_set(revision: int, pod_hash: str, why: str = "", **labels: str) -> M
 def event(of: str, reason: str, message: str, kind: str = "Pod") -> Manifest:
     """What happened to an object."""
     involved = {"kind": kind, "name": of}
-    return manifest(
-        "Event", f"{of}.{reason}", involvedObject=involved, type="Warning", reason=reason, message=message
-    )
+    return manifest("Event", f"{of}.{reason}", involvedObject=involved, type="Warning", reason=reason, message=message)
 
 
 class FakeClock(Clock):
