@@ -1,13 +1,11 @@
-"""What setup.sh does not wait for to the end, with a kubectl and a helm that answer as each test says."""
+"""What setup.sh does not wait for to the end: pods in trouble, and what Kafka refuses."""
+
+from typing import Any
 
 import pytest
 
-from kit.fake_cluster import FakeCluster
-
-HURRY = "sleep() { SECONDS=$((SECONDS + 16)); }"
-"""Lets a pause of the watch be a quarter of a minute."""
-
-RELEASING = ("WORK=$HOME HELM= VALUES=() BOOTSTRAP_SERVERS=kafka:9093",)
+from clickstream_deploy.pods import LONGEST_UNSCHEDULED_S, last_word
+from kit.fake_kubernetes import FakeCluster, Finished, event, manifest, pod, replica_set
 
 REFUSALS = (
     "WARNING clickstream_core.patience: Kafka refuses the credentials (invalid): check its password",
@@ -21,19 +19,36 @@ REFUSALS = (
     "no address is known for kafka:9093 (Name or service not known): check KAFKA_BOOTSTRAP_SERVERS",
     "WARNING clickstream_core.patience: topic clickstream-event does not exist; waiting for it to be created",
 )
+CRASHING = {"reason": "CrashLoopBackOff"}
+UNSCHEDULED = {"unscheduled": "0/3 nodes: 3 Insufficient cpu."}
+
+
+@pytest.fixture
+def hanging(cluster: FakeCluster) -> FakeCluster:
+    """With a clickstream-consumer that does not become Ready; its newest ReplicaSet is abc."""
+    cluster.programs.hanging.add("clickstream-consumer")
+    cluster.api.add(replica_set(1, "old"), replica_set(3, "abc"), replica_set(2, "older"))
+    return cluster
+
+
+def ended(cluster: FakeCluster, *changes: tuple[float, Any], after_s: float = 120) -> Finished:
+    """How setup.sh ends, by itself or by Ctrl+C after so many seconds; `changes` are called after theirs."""
+    cluster.clock.due.extend(changes)
+    cluster.press_ctrl_c(after_s)
+    return cluster.run("setup.sh")
 
 
 @pytest.mark.parametrize("line", REFUSALS)
-def test_what_kafka_refuses_is_not_waited_for_to_the_end(cluster: FakeCluster, line: str) -> None:
-    cluster.answer("helm upgrade --install clickstream-consumer", takes=60)
-    cluster.answer("get replicasets", "1|abc|\n")
-    cluster.answer("get pods .*pod-template-hash=abc", "app-1|False|0|| |\n")
-    cluster.answer("logs app-1 .*--since", f"Starting\n{line}\nWARNING aiokafka: something else\n")
-    finished = cluster.source(HURRY, *RELEASING, "install_release clickstream-consumer", "echo not reached")
-    assert (finished.status, "not reached" in finished.output) == (1, False)
+def test_what_kafka_refuses_is_not_waited_for_to_the_end(hanging: FakeCluster, line: str) -> None:
+    hanging.api.add(pod("app-1"))
+    hanging.api.logs["app-1"] = [f"Starting\n{line}\nWARNING aiokafka: something else\n"]
+    finished = ended(hanging)
+    assert finished.status == 1
     assert "Pod app-1 runs, but it can't do its work, and waiting does not change that:" in finished.error
     assert line in finished.error
     assert "clickstream-consumer does not come up: see above, then run setup.sh again" in finished.error
+    assert 25 <= hanging.clock.now < 35
+    assert "no address" not in line or "kafka.bootstrapServers is data-on-eks-kafka-bootstrap:9093" in finished.error
 
 
 @pytest.mark.parametrize(
@@ -47,35 +62,29 @@ def test_what_kafka_refuses_is_not_waited_for_to_the_end(cluster: FakeCluster, l
         "can't check whether the retention of clickstream-events is long enough: TopicAuthorizationFailedError\n",
     ],
 )
-def test_what_may_pass_by_itself_is_waited_for(cluster: FakeCluster, log: str) -> None:
-    cluster.answer("get replicasets", "1|abc|\n")
-    cluster.answer("get pods .*pod-template-hash=abc", "app-1|False|0|| |\n")
-    cluster.answer("logs app-1 ", log)
-    finished = cluster.source(
-        "begin_watch app", "look_at_pods", "SECONDS=$((SECONDS + 500))", "look_at_pods", 'echo "$TROUBLE."'
-    )
-    assert finished.output == ".\n"
+def test_what_may_pass_by_itself_is_waited_for(hanging: FakeCluster, log: str) -> None:
+    hanging.api.add(pod("app-1"))
+    hanging.api.logs["app-1"] = [log]
+    assert ended(hanging, after_s=500).status == 130
+    assert not last_word(log)[1]
 
 
-def test_a_refusal_is_remembered_while_the_container_begins_again(cluster: FakeCluster) -> None:
-    cluster.answer("get replicasets", "1|abc|\n")
-    pods = ["app-1|False|0|| |\n", "app-1|False|1|| 1|\n", "app-1|False|1|CrashLoopBackOff| 1|\n"]
-    cluster.answer("get pods .*pod-template-hash=abc", *pods)
-    cluster.answer("logs app-1 ", "✗ Kafka refuses the events: no\n", "", "✗ Kafka refuses the events: no\n")
-    looks = ["look_at_pods", "SECONDS=$((SECONDS + 13))"] * 3
-    finished = cluster.source("begin_watch app", *looks, 'echo "$TROUBLE $REFUSAL"')
-    assert finished.output == "Refused ✗ Kafka refuses the events: no\n"
+def test_a_refusal_is_remembered_while_the_container_begins_again(hanging: FakeCluster) -> None:
+    hanging.api.add(pod("app-1"))
+    hanging.api.logs["app-1"] = ["✗ Kafka refuses the events: no\n", ""]
+    finished = ended(hanging, (10, lambda: hanging.api.add(pod("app-1", reason="CrashLoopBackOff", exited=1))))
+    assert finished.status == 1
+    assert "✗ Kafka refuses the events: no" in finished.error
 
 
-def test_a_wrong_setting_is_not_tried_again(cluster: FakeCluster) -> None:
-    cluster.answer("helm upgrade --install clickstream-consumer", takes=60)
-    cluster.answer("get replicasets", "1|abc|\n")
-    cluster.answer("get pods .*pod-template-hash=abc", "app-1|False|1|CrashLoopBackOff| 2|\n")
-    cluster.answer("logs app-1 .*--previous", "clickstream-consumer: HTTP_PORT=banana: expected a number\n")
-    finished = cluster.source(*RELEASING, "install_release clickstream-consumer")
+def test_a_wrong_setting_is_not_tried_again(hanging: FakeCluster) -> None:
+    hanging.api.add(pod("app-1", reason="CrashLoopBackOff", restarts=1, exited=2))
+    hanging.api.logs["previous app-1"] = ["clickstream-consumer: HTTP_PORT=banana: expected a number\n"]
+    finished = ended(hanging)
     assert finished.status == 1
     assert "Pod app-1 ends with status 2: one of its settings is wrong. What it said:" in finished.error
     assert "clickstream-consumer: HTTP_PORT=banana: expected a number" in finished.error
+    assert hanging.clock.now < 5
 
 
 @pytest.mark.parametrize(
@@ -87,41 +96,80 @@ def test_a_wrong_setting_is_not_tried_again(cluster: FakeCluster) -> None:
         'admission webhook "policy.example.com" denied the request: no images from localhost',
     ],
 )
-def test_pods_that_kubernetes_does_not_allow_are_not_waited_for(cluster: FakeCluster, why: str) -> None:
-    cluster.answer("helm upgrade --install clickstream-consumer", takes=60)
-    cluster.answer("get replicasets", f"1|old|\n2|abc|{why}\n2||{why}\n")
-    finished = cluster.source(HURRY, *RELEASING, "install_release clickstream-consumer")
+def test_pods_that_kubernetes_does_not_allow_are_not_waited_for(hanging: FakeCluster, why: str) -> None:
+    hanging.api.add(replica_set(4, "new", why))
+    finished = ended(hanging)
     assert finished.status == 1
     assert f"Kubernetes makes no pod: {why}" in finished.error
 
 
-def test_replica_sets_that_kubernetes_does_not_allow_are_named_too(cluster: FakeCluster) -> None:
-    cluster.answer("get replicasets", '1||replicasets.apps "app" is forbidden: exceeded quota: tight\n')
-    finished = cluster.source(
-        "begin_watch app", "look_at_pods", "SECONDS=$((SECONDS + 60))", "look_at_pods", 'echo "$TROUBLE $NOT_CREATED"'
-    )
-    assert finished.output == 'NotCreated replicasets.apps "app" is forbidden: exceeded quota: tight\n'
+@pytest.mark.parametrize(("why", "seconds"), [("exceeded quota: tight", 15), ("failed calling webhook x: refused", 60)])
+def test_replica_sets_that_kubernetes_does_not_allow_are_named_too(
+    hanging: FakeCluster, why: str, seconds: float
+) -> None:
+    hanging.api.objects = {key: each for key, each in hanging.api.objects.items() if each["kind"] != "ReplicaSet"}
+    refused = {"type": "Progressing", "status": "False", "reason": "ReplicaSetCreateError", "message": why}
+    labels = {"app.kubernetes.io/instance": "clickstream-consumer"}
+    deployment = manifest("Deployment", "clickstream-consumer", "apps/v1", labels=labels)
+    hanging.api.add({**deployment, "status": {"conditions": [refused]}})
+    finished = ended(hanging)
+    assert finished.status == 1
+    assert f"Kubernetes makes no pod: {why}" in finished.error
+    assert seconds <= hanging.clock.now < seconds + 10
 
 
 @pytest.mark.parametrize(
-    ("pod", "event", "troubled"),
+    ("found", "happened", "said"),
     [
-        ("app-1|False||| |0/3 nodes: 3 Insufficient cpu.\n", "FailedScheduling: no", "Unschedulable"),
-        ("app-1|False||| |0/3 nodes: 3 Insufficient cpu.\n", "NotTriggerScaleUp: no", "Unschedulable"),
-        ("app-1|False||| |0/3 nodes: 3 Insufficient cpu.\n", "TriggeredScaleUp: 3->4", ""),
-        ("app-1|False||| |0/3 nodes: 3 Insufficient cpu.\n", "Nominated: nodeclaim/x", ""),
-        ('app-1|False||| |0/1 nodes: claim "country" not found.\n', "FailedScheduling: no", "Unschedulable"),
-        ("app-1|False||| |Scheduling is blocked due to non-empty scheduling gates\n", "x: y", ""),
-        ("app-1|False|0|ContainerCreating| |\n", 'FailedMount: secret "mine" not found', "FailedMount"),
-        ("app-1|False|0|ContainerCreating| |\n", "FailedMount: timed out waiting for the condition", ""),
+        (UNSCHEDULED, ("FailedScheduling", "no"), "fits on no node"),
+        (UNSCHEDULED, ("NotTriggerScaleUp", "no"), "fits on no node"),
+        (UNSCHEDULED, ("TriggeredScaleUp", "3->4"), ""),
+        (UNSCHEDULED, ("Nominated", "nodeclaim/x"), ""),
+        ({"unscheduled": '0/1 nodes: claim "country" not found.'}, ("FailedScheduling", "no"), "fits on no node"),
+        ({"unscheduled": "Scheduling is blocked due to non-empty scheduling gates"}, ("x", "y"), ""),
+        ({"reason": "ContainerCreating"}, ("FailedMount", 'secret "mine" not found'), "a volume can't be mounted"),
+        ({"reason": "ContainerCreating"}, ("FailedMount", "timed out waiting for the condition"), ""),
     ],
-)  # fmt: skip
-def test_a_pod_that_no_node_takes_is_not_waited_for(cluster: FakeCluster, pod: str, event: str, troubled: str) -> None:
-    cluster.answer("get replicasets", "1|abc|\n")
-    cluster.answer("get pods .*pod-template-hash=abc", pod)
-    cluster.answer("get events .*name=app-1", f"{event}\n")
-    finished = cluster.source(
-        "begin_watch app", "look_at_pods", 'echo "at once: $TROUBLE"', "SECONDS=$((SECONDS + LONGEST_UNSCHEDULED))",
-        "look_at_pods", 'echo "later: $TROUBLE"',
-    )  # fmt: skip
-    assert finished.output == f"at once: \nlater: {troubled}\n"
+)
+def test_a_pod_that_no_node_takes_is_not_waited_for(
+    hanging: FakeCluster, found: dict[str, Any], happened: tuple[str, str], said: str
+) -> None:
+    hanging.api.add(pod("app-1", **found), event("app-1", *happened))
+    finished = ended(hanging)
+    assert finished.status == (1 if said else 130)
+    assert said in finished.error
+    assert not said or 25 <= hanging.clock.now < LONGEST_UNSCHEDULED_S + 10
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"reason": "ErrImagePull"}, "can't get its image localhost/app:nope (ErrImagePull)"),
+        ({"reason": "ImagePullBackOff"}, "can't get its image localhost/app:nope (ImagePullBackOff)"),
+        ({"reason": "CreateContainerConfigError"}, "can't start (CreateContainerConfigError)"),
+        ({**CRASHING, "restarts": 3}, "ends again and again"),
+        ({**CRASHING, "restarts": 1}, ""),
+        ({"reason": "ContainerCreating"}, ""),
+        ({"reason": "PodInitializing", "unscheduled": "0/3 nodes are available"}, ""),
+        ({"ready": True, "restarts": 5}, ""),
+    ],
+)
+def test_trouble_that_lasts_is_not_waited_out(hanging: FakeCluster, found: dict[str, Any], said: str) -> None:
+    hanging.api.add(pod("app-1", **found))
+    finished = ended(hanging)
+    assert finished.status == (1 if said else 130)
+    assert said in finished.error
+    assert not said or 15 <= hanging.clock.now < 25
+
+
+def test_trouble_that_passes_is_forgotten(hanging: FakeCluster) -> None:
+    failing, fine = (pod("app-1", reason=each) for each in ("ErrImagePull", "ContainerCreating"))
+    changes = [(at, lambda each=each: hanging.api.add(each)) for at, each in ((10, fine), (20, failing), (30, fine))]
+    hanging.api.add(failing)
+    assert ended(hanging, *changes).status == 130
+
+
+def test_a_pod_of_an_earlier_revision_is_nobodys_trouble(hanging: FakeCluster) -> None:
+    labels = {"app.kubernetes.io/instance": "clickstream-consumer", "pod-template-hash": "old"}
+    hanging.api.add(pod("app-1", reason="ErrImagePull", labels=labels))
+    assert ended(hanging).status == 130
