@@ -18,13 +18,12 @@ from clickstream_local.parts import PARTS
 from kit import inventory
 from kit.inventory import ROOT
 
-LISTING = ("apps", "releases", "removal")
 NOT_STARTED_BY_LOCAL: set[str] = set()
 """Apps that are no part of ./setup.sh --local."""
 
 BY_HAND = {
     "pyproject.toml",  # the layers of the import contracts
-    "setup.sh",  # what --help says, and what to look at next
+    "deploy/clickstream_deploy/releases.py",  # what to look at next
     "local/clickstream_local/parts.py",
     "strimzi/base/users/kustomization.yaml",
 }
@@ -35,7 +34,7 @@ IN_PROSE = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what lists are made from, with an app `zebra` that is installed by --zebra."""
-    files = ["Makefile", "deploy/images.sh", "deploy/apps.sh", "deploy/releases.sh", "deploy/removal.sh"]
+    files = ["Makefile", "deploy/images.sh", "deploy/clickstream_deploy/*.py"]
     for pattern in (
         *files,
         "apps/*/pyproject.toml",
@@ -66,10 +65,12 @@ def shell(folder: Path, script: str) -> list[str]:
     return ran.stdout.split()
 
 
-def sourced(folder: Path, script: str) -> list[str]:
-    """The words that a script prints after the files of deploy/ that list apps."""
-    parts = "; ".join(f". deploy/{name}.sh" for name in LISTING)
-    return shell(folder, f"ROOT=.; PARTS=; VALUES=(); {parts}; {script}")
+def listed(folder: Path, expression: str) -> list[str]:
+    """The words of an expression of clickstream_deploy's apps and options."""
+    program = f"from clickstream_deploy.apps import *; from clickstream_deploy.options import *; print(*{expression})"
+    command = [sys.executable, "-c", program]
+    environ = os.environ | {"PYTHONPATH": str(folder / "deploy")}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
 
 
 def test_a_new_app_is_installed_built_and_locked(checkout: Path) -> None:
@@ -80,19 +81,17 @@ def test_a_new_app_is_installed_built_and_locked(checkout: Path) -> None:
 
 
 def test_a_new_chart_is_installed_last_when_its_option_is_given_and_removed_first(checkout: Path) -> None:
-    always = [each.name for each in inventory.releases() if not each.option]
-    choose = 'choose_releases; echo "${RELEASES[*]}"'
-    assert sourced(checkout, choose) == always
-    assert sourced(checkout, f"PARTS=' zebra'; {choose}") == [*always, "clickstream-zebra-herd"]
-    assert sourced(checkout, "chart_of clickstream-zebra-herd") == ["charts/clickstream-zebra"]
-    assert sourced(checkout, 'echo "${REMOVAL_ORDER[*]}"')[0] == "clickstream-zebra-herd"
+    assert listed(checkout, "RELEASES") == [*(each.name for each in inventory.releases()), "clickstream-zebra-herd"]
+    assert listed(checkout, "[APPS[-1].chart]") == [str(checkout / "charts/clickstream-zebra")]
+    assert listed(checkout, "parse_setup(['--zebra']).parts") == ["zebra"]
+    assert listed(checkout, "parse_setup([]).parts") == []
 
 
 def test_the_scripts_have_the_releases_and_topics_that_the_kit_has(checkout: Path) -> None:
     assert inventory.apps(checkout) == (*inventory.apps(), "zebra")
     assert inventory.releases(checkout)[-1] == inventory.Release("clickstream-zebra-herd", "clickstream-zebra", "zebra")
-    assert sourced(ROOT, 'echo "${ALL_RELEASES[*]}"') == [each.name for each in inventory.releases()]
-    assert sourced(ROOT, 'echo "${ALL_TOPICS[*]}"') == list(inventory.topics())
+    assert listed(ROOT, "RELEASES") == [each.name for each in inventory.releases()]
+    assert listed(ROOT, "TOPICS") == list(inventory.topics())
 
 
 def test_every_app_has_a_chart_and_a_command_that_is_called_like_it() -> None:

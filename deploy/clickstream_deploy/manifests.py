@@ -16,10 +16,12 @@ def manifests(session: Session, folder: str) -> list[Manifest]:
     made = session.programs.run("kubectl", "kustomize", str(ROOT / "strimzi" / folder))
     if made.status != 0:
         raise EndedError(f"kubectl kustomize strimzi/{folder} failed: {made.error.strip()}")
-    found: list[Manifest] = [
-        _named(each, session.kafka) for each in yaml.safe_load_all(made.output) if each is not None
-    ]
-    return found
+    return renamed(made.output, session.kafka)
+
+
+def renamed(text: str, cluster_name: str) -> list[Manifest]:
+    """The manifests in YAML, for the cluster of this name."""
+    return [_named(each, cluster_name) for each in yaml.safe_load_all(text) if each is not None]
 
 
 def _named(value: Any, cluster_name: str) -> Any:

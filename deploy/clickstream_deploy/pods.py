@@ -25,7 +25,7 @@ _REFUSING = re.compile(
     r"|certificate verify failed|CERTIFICATE_VERIFY_FAILED|TLS handshake with|no address is known for"
     r"|[Tt]opic .*(does|do) not exist"
 )
-_ACCEPTING = re.compile(r"Connected to Kafka|Kafka acknowledges again|Reading .* now, after")
+_ACCEPTING = re.compile(r"Connected to Kafka|Kafka acknowledges again|Reading .*; it was unavailable for")
 
 APP, OPERATOR, KAFKA_PODS = "app", "operator", "kafka"
 

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from clickstream_deploy.errors import EndedError
 
-_HELM_AT_LEAST = (3, 13)
-_NEWER_HELM = "install helm 3.13 or newer"
+HELM_AT_LEAST = (3, 13)
+_NEWER_HELM = f"install helm {HELM_AT_LEAST[0]}.{HELM_AT_LEAST[1]} or newer"
 _HELM_PAGE = "(https://helm.sh/docs/intro/install/)"
 
 
@@ -118,5 +118,5 @@ def check_programs(programs: Programs) -> None:
     numbers = re.search(r"v(\d+)\.(\d+)", version)
     if numbers is None:
         raise EndedError(f"helm version says '{version}': {_NEWER_HELM}")
-    if (int(numbers[1]), int(numbers[2])) < _HELM_AT_LEAST:
+    if (int(numbers[1]), int(numbers[2])) < HELM_AT_LEAST:
         raise EndedError(f"helm is {version}: {_NEWER_HELM} {_HELM_PAGE}")

@@ -1,6 +1,5 @@
 """The samples in docs/: what they name exists, and the charts take their values."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import yaml
 
 from clickstream_core import __version__
+from clickstream_deploy.programs import HELM_AT_LEAST
 from kit.helm import Charts
 from kit.strimzi import STRIMZI_VERSION
 from kit.structural_schema import load_documents
@@ -91,7 +91,7 @@ def test_both_install_this_strimzi_and_the_manifests_of_production() -> None:
 
 
 def test_the_docs_ask_for_the_helm_that_setup_asks_for() -> None:
-    (least,) = re.findall(r"^HELM_AT_LEAST=(.+)$", (ROOT / "deploy/cluster.sh").read_text(), re.MULTILINE)
+    least = ".".join(map(str, HELM_AT_LEAST))
     assert f"`helm` ({least} or newer)" in (DOCS / "deploy.md").read_text(encoding="utf-8")
 
 

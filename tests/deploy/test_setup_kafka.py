@@ -1,4 +1,4 @@
-"""Which Kafka and which listener setup.sh uses, and what it makes, on a Kubernetes API that holds what each test says."""
+"""Which Kafka and which listener setup.sh uses, and what it makes, on an API that holds what each test says."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""How long topics keep their records for the processor's settings, on a Kubernetes API that holds what each test says."""
+"""How long topics keep their records for the processor's settings, on an API that holds what each test says."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
 
@@ -11,6 +11,7 @@ DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 # Twice 24 h 1 min 5 s, up to the next hour.
 FOR_A_DAY_MS = 49 * HOUR_MS
+NO_ANNOTATIONS: Mapping[str, str] = {}
 KEPT = ("clickstream-events", "clickstream-window-partials")
 PROCESSOR = "clickstream-streams-processor"
 
@@ -19,7 +20,14 @@ def windows_of(cluster: FakeCluster, size: str, *more: tuple[str, str], **settin
     cluster.programs.rendered[PROCESSOR] = processor_deployment(*more, WINDOW_SIZE=size, **settings)
 
 
-def existing(cluster: FakeCluster, name: str, retention: str, *, ours: bool = True, **annotations: Any) -> None:
+def existing(
+    cluster: FakeCluster,
+    name: str,
+    retention: str,
+    *,
+    ours: bool = True,
+    annotations: Mapping[str, str] = NO_ANNOTATIONS,
+) -> None:
     labels = MADE_BY_SETUP if ours else {}
     cluster.api.add(topic(name, retention=retention, labels=labels, **annotations))
 
@@ -126,7 +134,7 @@ def test_a_topic_of_somebody_else_is_refused_with_the_command_that_mends_it(
 
 def test_a_topic_that_strimzi_does_not_manage_is_changed_in_kafka(cluster: FakeCluster) -> None:
     windows_of(cluster, "1d")
-    existing(cluster, "clickstream-events", str(DAY_MS), **{"strimzi.io/managed": "false"})
+    existing(cluster, "clickstream-events", str(DAY_MS), annotations={"strimzi.io/managed": "false"})
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "kafka-configs.sh --bootstrap-server data-on-eks-kafka-bootstrap:9093 --alter" in finished.error

@@ -1,8 +1,6 @@
 """Strimzi's manifests: valid under Strimzi's own v1 schemas, and what docs/records.md says they are."""
 
-import os
 import re
-import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from clickstream_deploy.manifests import renamed
 from kit import integrations
 from kit.kustomize import Kustomize, KustomizeMissing, build, find_kustomize
 from kit.secured_kafka import Right, rights_of
@@ -387,18 +386,13 @@ def test_the_overlays_are_kafka_topics_and_users_together(kustomize: Kustomize) 
 
 @pytest.mark.parametrize("name", ["on", "123", "1e3", "null", "own"])
 def test_a_cluster_of_any_name_stays_text(kustomize: Kustomize, name: str) -> None:
-    kubectl = f'kubectl() {{ {shlex.join(map(str, kustomize))} "${{@:2}}"; }}'
-    script = (
-        f". {shlex.quote(str(ROOT / 'deploy/manifests.sh'))}; {kubectl}; manifest overlays/dev; manifest base/users"
-    )
-    variables = {"ROOT": str(ROOT), "CLUSTER_NAME": name, "PATH": os.environ["PATH"]}
-    made = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, text=True, check=True).stdout
-    documents = load_documents(made.replace("\napiVersion:", "\n---\napiVersion:"))
+    made = build(kustomize, STRIMZI / "overlays/dev") + "\n---\n" + build(kustomize, STRIMZI / "base/users")
+    documents = list(renamed(made, name))
 
     clusters = {each["metadata"].get("labels", {}).get("strimzi.io/cluster", name) for each in documents}
     assert clusters == {name}
     assert [each["metadata"]["name"] for each in documents if each["kind"] == "Kafka"] == [name]
-    assert CLUSTER not in made
+    assert CLUSTER not in str(documents)
 
 
 def test_the_command_lines_password_may_have_any_sign(tmp_path: Path) -> None:

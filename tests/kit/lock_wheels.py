@@ -12,7 +12,9 @@ import tomllib
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
-LOCKS = sorted([*_ROOT.glob("requirements*.lock"), _ROOT / "deploy/requirements.lock", *_ROOT.glob("deploy/*/requirements.lock")])
+LOCKS = sorted(
+    [*_ROOT.glob("requirements*.lock"), _ROOT / "deploy/requirements.lock", *_ROOT.glob("deploy/*/requirements.lock")]
+)
 WHEELS = _ROOT / "requirements-wheels.json"
 
 _SUPPORTED = re.compile(
