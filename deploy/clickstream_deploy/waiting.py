@@ -38,7 +38,7 @@ def wait_until_ready(session: Session, resource: Resource, names: Sequence[str])
                 raise EndedError(f"{what} can't become Ready: see above", explanation=explanation)
             if state == SILENCE and waited >= LONGEST_SILENCE_S:
                 explanation = silence_explanation(session, resource, name)
-                raise EndedError(f"no operator takes notice of {what}: see above", explanation=explanation)
+                raise EndedError(f"no operator is reconciling {what}: see above", explanation=explanation)
             if watch.trouble:
                 message = f"{what} can't become Ready ({in_words(state)}): see above"
                 raise EndedError(message, explanation=watch.explanation())

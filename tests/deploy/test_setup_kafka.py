@@ -109,7 +109,7 @@ def test_an_operator_that_says_nothing_is_not_waited_for_to_the_end(cluster: Fak
     finished = cluster.run("setup.sh")
     assert finished.status == 1
     assert "no Deployment of Strimzi's operator is to be seen in this cluster" in finished.error
-    assert "no operator takes notice of Kafka data-on-eks" in finished.error
+    assert "no operator is reconciling Kafka data-on-eks" in finished.error
     assert 90 <= cluster.clock.now < 100
 
 
