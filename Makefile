@@ -92,7 +92,7 @@ lock-jars: $(INSTALLED) ## write the hashes of the embedded broker's jars, after
 	@$(BIN)/python -m clickstream_local.jars --lock
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
-	rm -rf $(VENV) $(VENV_BENCH) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV_BENCH) .venv-deploy .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(INSTALLED): $(LOCKS) $(PROJECTS:%=%/pyproject.toml)
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or newer," \

@@ -21,7 +21,7 @@ LOCK = _ROOT / "deploy" / "requirements.lock"
 def is_current() -> bool:
     """Whether this Python runs in the environment, and the environment is as the lock file says."""
     marker = FOLDER / ".installed"
-    return Path(sys.prefix) == FOLDER and marker.is_file() and marker.read_text() == _state()
+    return FOLDER.is_dir() and FOLDER.samefile(sys.prefix) and marker.is_file() and marker.read_text() == _state()
 
 
 def enter(module: str, arguments: Sequence[str]) -> NoReturn:

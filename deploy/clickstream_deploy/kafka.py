@@ -134,6 +134,7 @@ class KafkaCluster(Component):
                         " --with-kafka out, or remove it and its data first with ./cleanup.sh --delete-kafka"
                     )
             return
+        self._strimzi.check_new_kafka()
         kinds = (KAFKA, POOL, CONFIG_MAP)
         self.cluster.check_rights("create Kafka", [("create", each) for each in kinds])
         if self.cluster.seen_objects(CLAIM, self._of_cluster):

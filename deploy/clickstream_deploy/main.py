@@ -3,8 +3,10 @@
 Options are parsed, and --help is answered, with nothing but Python's standard library.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from clickstream_deploy import environment, usage
 from clickstream_deploy.errors import EndedError
@@ -19,6 +21,18 @@ def parse(name: str, arguments: Sequence[str]) -> Options | None:
     before_help = next((at for at, each in enumerate(arguments) if each in ("-h", "--help")), None)
     options = parser(arguments[:before_help])
     return options if before_help is None else None
+
+
+def heed_interrupts() -> None:
+    """End after the first Ctrl+C or SIGTERM, and don't let a second one disturb that."""
+
+    def interrupt(*_: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
 
 
 def main() -> int:
@@ -41,6 +55,7 @@ def main() -> int:
     from clickstream_deploy.program import World, run
     from clickstream_deploy.setup import SETUP
 
+    heed_interrupts()
     return run(SETUP if name == "setup.sh" else CLEANUP, options, World())
 
 

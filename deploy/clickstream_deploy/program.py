@@ -1,12 +1,11 @@
 """What setup.sh and cleanup.sh have in common: how they begin, and how they end."""
 
-import signal
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from clickstream_deploy.api import Api, check_answers, connect
 from clickstream_deploy.cluster import Cluster
@@ -66,7 +65,6 @@ def run(program: Program, options: Options, world: World) -> int:
             print(f"\n{explanation}\n", file=world.err)
         print(f"{program.name}: {text}", file=world.err, flush=True)
 
-    _heed(signal.SIGTERM)
     try:
         with tempfile.TemporaryDirectory() as work:
             progress.say(program.first)
@@ -89,12 +87,3 @@ def run(program: Program, options: Options, world: World) -> int:
         print(file=world.err)
         ended(f"interrupted after {world.clock.elapsed():.0f}s{program.interrupted}")
         return 130
-
-
-def _heed(number: int) -> None:
-    """End as after Ctrl+C."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(number, interrupt)

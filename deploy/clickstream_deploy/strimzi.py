@@ -51,7 +51,7 @@ class Strimzi(Component):
         self._find_version()
         if self.served:
             version = self.cluster.versions[STRIMZI_API]
-            if version != "v1" and (self.options.install_operator or self.options.with_kafka):
+            if version != "v1" and self.options.install_operator:
                 self._refuse_older()
             self.progress.say(f"Strimzi: {STRIMZI_API}/{version}")
         elif not self.options.install_operator:
@@ -63,6 +63,11 @@ class Strimzi(Component):
             made = (NAMESPACE, DEFINITION, ROLE, BINDING)
             rights = [*(("create", each) for each in made), ("list", DEPLOYMENT)]
             self.cluster.check_rights("install Strimzi's operator", rights)
+
+    def check_new_kafka(self) -> None:
+        """Raises EndedError when the manifests of a new Kafka, which are in v1, don't fit."""
+        if self.served and self.cluster.versions[STRIMZI_API] != "v1":
+            self._refuse_older()
 
     def install(self) -> None:
         """Unless one is there already."""

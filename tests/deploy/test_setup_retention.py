@@ -29,7 +29,9 @@ def existing(
     annotations: Mapping[str, str] = NO_ANNOTATIONS,
 ) -> None:
     labels = MADE_BY_SETUP if ours else {}
-    cluster.api.add(topic(name, retention=retention, labels=labels, **annotations))
+    found = topic(name, retention=retention, labels=labels)
+    found["metadata"]["annotations"] = dict(annotations)
+    cluster.api.add(found)
 
 
 def retention_of(cluster: FakeCluster, *names: str) -> dict[str, int]:

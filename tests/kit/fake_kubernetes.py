@@ -429,12 +429,10 @@ def user(name: str) -> Manifest:
 
 
 def topic(name: str, *, partitions: int = 6, replicas: int = 1, retention: str = "", **rest: Any) -> Manifest:
-    """A Ready KafkaTopic; labels and annotations beside those of its Kafka."""
+    """A Ready KafkaTopic; `labels` beside that of its Kafka, and `spec` beside the rest."""
     config = {"retention.ms": int(retention)} if retention else {}
     spec = {"partitions": partitions, "replicas": replicas, "config": config, **rest.pop("spec", {})}
-    found = strimzi("KafkaTopic", name, spec=spec, status=READY, labels={**OF_KAFKA, **rest.pop("labels", {})})
-    found["metadata"]["annotations"] = rest
-    return found
+    return strimzi("KafkaTopic", name, spec=spec, status=READY, labels={**OF_KAFKA, **rest.pop("labels", {})})
 
 
 def listener(name: str, port: int, tls: bool, authentication: str = "", kind: str = "internal") -> Manifest:
