@@ -78,7 +78,9 @@ class KubernetesApi:
         except ApiException as error:
             raise ApiError(error.status, _message(error.body) or str(error.reason)) from error
         except (HTTPError, ConfigException, OSError) as error:
-            raise ApiError(0, str(error)) from error
+            # Of a connection that was tried several times, the reason of the last.
+            reason = str(getattr(error, "reason", None) or error)
+            raise ApiError(0, reason.partition("): ")[2] or reason) from error
         try:
             return text if path.endswith("/log") else json.loads(text)
         except ValueError:
