@@ -19,10 +19,10 @@ _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
-FIRST = -62_135_596_800_000
+FIRST_MS = -62_135_596_800_000
 """0001-01-01T00:00:00Z, the first time that can be written, in milliseconds."""
 
-LAST = 253_402_300_800_000
+LAST_MS = 253_402_300_800_000
 """The end of the year 9999, after which no time can be written, in milliseconds."""
 
 _SECONDS_MS = {f"{second:02}": second * 1000 for second in range(60)}
@@ -66,7 +66,7 @@ def _parse_any(text: str) -> int:
     milliseconds = start + int(second) * 1000
     if fraction:
         milliseconds += int(fraction[:3].ljust(3, "0"))
-    if milliseconds < FIRST:
+    if milliseconds < FIRST_MS:
         raise ValueError("is before year 1 in UTC")
     return milliseconds
 

@@ -34,7 +34,7 @@ from clickstream_kafka.running import retrieve_exception
 MAX_TURN_MS = 60_000
 """The process no longer counts as alive when some partition's loop has not made a turn for so long."""
 
-_WATCH_INTERVAL_S = 0.5
+_WATCH_INTERVAL_MS = 500
 
 
 class _NoMonitor(kstreams.PrometheusMonitor):
@@ -86,7 +86,7 @@ async def watch(engine: kstreams.StreamEngine, health: Health, clock: BrokersClo
             why = "; ".join(filter(None, (stream.waits_for() for stream in streams)))
             health.set_ready(not why, why)
             done, _ = await asyncio.wait(
-                (stopped, *streams.values()), timeout=_WATCH_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
+                (stopped, *streams.values()), timeout=_WATCH_INTERVAL_MS / 1000, return_when=asyncio.FIRST_COMPLETED
             )
             for ended in done - {stopped}:
                 try:

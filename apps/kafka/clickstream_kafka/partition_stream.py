@@ -27,9 +27,9 @@ _NO_POLL_LIMIT_MS = 2**31 - 1
 """aiokafka leaves the group when nothing is fetched for this time. A replica without a partition fetches nothing, and
 must stay to take one over; `engine.MAX_TURN_MS` detects a loop that hangs."""
 
-_LAST_COMMIT_TIMEOUT_S = 3.0
-_CANCEL_TIMEOUT_S = 1.0
-_LEAVE_TIMEOUT_S = 1.0
+_LAST_COMMIT_TIMEOUT_MS = 3_000
+_CANCEL_TIMEOUT_MS = 1_000
+_LEAVE_TIMEOUT_MS = 1_000
 
 _log = logging.getLogger(__name__)
 Task = TypeVar("Task", bound=PartitionTask)
@@ -160,11 +160,11 @@ class PartitionStream(Stream, Generic[Task]):
         running, self._running = list(self._running.values()), {}
         if not running:
             return
-        _, late = await asyncio.wait(running, timeout=_LAST_COMMIT_TIMEOUT_S)
+        _, late = await asyncio.wait(running, timeout=_LAST_COMMIT_TIMEOUT_MS / 1000)
         for future in late:
             future.cancel()
         if late:
-            await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_S)
+            await asyncio.wait(late, timeout=_CANCEL_TIMEOUT_MS / 1000)
             for task in self.tasks.values():
                 task.clear_metrics()
             self.tasks = {}
@@ -194,7 +194,7 @@ def _unchanged(key: bytes | None) -> bytes | None:
 async def _leave(leaving: Coroutine[Any, Any, None]) -> None:
     """Wait a moment until aiokafka has left the group; Kafka may be away, and aiokafka cancels tasks of its own."""
     left = asyncio.create_task(leaving)
-    await asyncio.wait((left,), timeout=_LEAVE_TIMEOUT_S)
+    await asyncio.wait((left,), timeout=_LEAVE_TIMEOUT_MS / 1000)
     if left.done() and not left.cancelled() and left.exception() is not None:
         _log.debug("could not leave the group: %r", left.exception())
 

@@ -41,7 +41,7 @@ from clickstream_producer.ids import RandomIds
 INACTIVITY_MS = 30 * 60 * 1000
 """Without an event, after which a session has ended."""
 
-_STEP_INTERVAL_S = 6.0
+_STEP_INTERVAL_MS = 6_000
 _OPENING_SHARE = 0.2
 _ACTIVITY_SKEW = 1.2
 
@@ -152,7 +152,7 @@ class Crowd:
         self._ids = ids or RandomIds()
         self._first, self._stride = share % users, shares
         self._members = len(range(self._first, users, shares))
-        self._capacity = min(math.ceil(rate * _STEP_INTERVAL_S), math.ceil(self._members / 2))
+        self._capacity = min(math.ceil(rate * (_STEP_INTERVAL_MS / 1000)), math.ceil(self._members / 2))
         self._formatted = (-1, "")
         self._present: set[int] = set()
         self._sessions = [self._arrive(0) for _ in range(math.ceil(self._capacity * _OPENING_SHARE))]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from clickstream_core.timestamps import FIRST, LAST
+from clickstream_core.timestamps import FIRST_MS, LAST_MS
 from clickstream_streams.counts import PartialCounts
 from clickstream_streams.windows import NEVER, CountingRules
 
@@ -133,11 +133,11 @@ def _check_numbers(record: InternalRecord) -> None:
     if isinstance(record, WatermarkRecord):
         times = {"watermark": record.watermark, "final_before": record.final_before, "began": record.began}
         for name, time in times.items():
-            if not NEVER <= time <= LAST:
+            if not NEVER <= time <= LAST_MS:
                 raise InvalidRecord(f"{name} is {time}")
         return
     rules = record.rules
-    if rules.window_size <= 0 or record.window % rules.window_size or not FIRST <= record.window < LAST:
+    if rules.window_size <= 0 or record.window % rules.window_size or not FIRST_MS <= record.window < LAST_MS:
         raise InvalidRecord(f"no window of {rules.window_size} ms begins at {record.window}")
     if not 0 <= record.part < record.parts <= MOST_PARTS:
         raise InvalidRecord(f"part {record.part} of {record.parts}")

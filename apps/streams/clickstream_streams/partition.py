@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import CountedEvent, decode_event
-from clickstream_core.timestamps import FIRST, LAST, format_milliseconds, format_seconds, parse_timestamp
+from clickstream_core.timestamps import FIRST_MS, LAST_MS, format_milliseconds, format_seconds, parse_timestamp
 from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_kafka.records import OversizedRecord, Record
 from clickstream_streams.columns import Columns, columns_of
@@ -143,7 +143,7 @@ class Partition:
     def _takes_all(self, columns: Columns, over: int) -> bool:
         """Whether every window of the batch is still counted in, and can be written as a timestamp."""
         first, last = self._rules.window_of(columns.earliest), self._rules.window_of(columns.latest)
-        return self._rules.end_of(first) > over and first >= FIRST and self._rules.end_of(last) < LAST
+        return self._rules.end_of(first) > over and first >= FIRST_MS and self._rules.end_of(last) < LAST_MS
 
     def _take_each(
         self, records: Sequence[Record], highest: int, over: int, behind: int, refuse: Refuse, believed_to: int
@@ -167,7 +167,7 @@ class Partition:
             seen = min(time, arrived)
             if seen > believed_to:
                 ahead = True
-            elif rules.end_of(rules.window_of(seen)) < LAST:
+            elif rules.end_of(rules.window_of(seen)) < LAST_MS:
                 highest = max(highest, seen)
             over = max(over, highest - behind)
             window = rules.window_of(time)
@@ -176,7 +176,7 @@ class Partition:
                 refuse(record, rejected.reason, str(rejected))
             elif time - arrived > rules.max_clock_skew:
                 refuse(record, "future", _ahead(time, arrived, rules.max_clock_skew))
-            elif window < FIRST or end >= LAST:
+            elif window < FIRST_MS or end >= LAST_MS:
                 refuse(record, "bad_timestamp", "its window is not within the years 1 to 9999")
             elif end > over:
                 taken.setdefault(window, []).append(event)
@@ -303,11 +303,11 @@ def _ignore(record: Record, reason: str, error: str) -> None:
 def _ahead(time: int, arrived: int, skew: int) -> str:
     # A producer may set any record timestamp, including times before the year 1.
     if arrived >= _FIRST_KAFKA_MS:
-        record_time = format_milliseconds(arrived) if arrived < LAST else f"timestamp of {arrived} ms"
+        record_time = format_milliseconds(arrived) if arrived < LAST_MS else f"timestamp of {arrived} ms"
         return f"the event's time is {time - arrived} ms after its record's {record_time}, allowed are {skew}"
     if arrived == -1:
         meaning = "-1, so none was set"
-    elif arrived < FIRST:
+    elif arrived < FIRST_MS:
         meaning = f"{arrived} ms, before the year 1"
     else:
         meaning = f"{arrived} ms, which is {format_milliseconds(arrived)}, before there was Kafka"

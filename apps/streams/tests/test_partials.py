@@ -3,7 +3,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clickstream_core.timestamps import FIRST, LAST
+from clickstream_core.timestamps import FIRST_MS, LAST_MS
 from clickstream_streams.counts import PartialCounts
 from clickstream_streams.partials import (
     LARGEST_PART_BYTES,
@@ -41,8 +41,8 @@ partials = st.builds(
 )
 rules = st.builds(CountingRules, st.just(1000), st.sampled_from(["event", "arrival"]), numbers)
 partitions = st.integers(0, MOST_PARTITIONS - 1)
-windows = st.integers(FIRST // 1000, LAST // 1000 - 1).map(lambda second: second * 1000)
-times = st.integers(NEVER, LAST)
+windows = st.integers(FIRST_MS // 1000, LAST_MS // 1000 - 1).map(lambda second: second * 1000)
+times = st.integers(NEVER, LAST_MS)
 records = st.one_of(
     st.builds(
         PartialPart, rules, partitions, windows, st.integers(0, 9), st.just(10), st.booleans(), st.binary(max_size=50)
@@ -124,7 +124,7 @@ def encoded(record: InternalRecord, **changes: object) -> bytes:
         {"partition": -1},
         {"partition": 10**9},
         {"window": 300_001},
-        {"window": LAST},
+        {"window": LAST_MS},
         {"window": -(10**17)},
         {"part": 1},
         {"part": -1},
@@ -143,7 +143,7 @@ def test_a_partial_with_a_number_that_cannot_be_is_none(changes: dict[str, objec
 
 
 @pytest.mark.parametrize(
-    "changes", [{"partition": 10**9}, {"watermark": 10**17}, {"final_before": -(10**16)}, {"began": LAST + 1}]
+    "changes", [{"partition": 10**9}, {"watermark": 10**17}, {"final_before": -(10**16)}, {"began": LAST_MS + 1}]
 )
 def test_a_watermark_record_with_a_number_that_cannot_be_is_none(changes: dict[str, object]) -> None:
     record = WatermarkRecord(RULES, 0, 0, 0)

@@ -28,7 +28,7 @@ from clickstream_core.log_throttle import LogThrottle
 AFTER_S = 12.0
 """Without an answer from any known broker."""
 
-_ANSWER_TIMEOUT_MS = 5_000
+_ANSWER_TIMEOUT_S = 5
 """For connecting to a bootstrap server, and again for its answer."""
 
 _log = logging.getLogger(__name__)
@@ -129,11 +129,12 @@ class _Watch:
         manager._backoff.pop(node, None)
         manager._auth_failures.pop(node, None)
         try:
-            connection = manager.get_connection(node, timeout_ms=_ANSWER_TIMEOUT_MS, refresh_metadata_on_err=False)
+            timeout_ms = _ANSWER_TIMEOUT_S * 1000
+            connection = manager.get_connection(node, timeout_ms=timeout_ms, refresh_metadata_on_err=False)
             try:
                 await connection
                 question = manager.cluster.metadata_request()
-                metadata = await connection.send_request(question, request_timeout_ms=_ANSWER_TIMEOUT_MS)
+                metadata = await connection.send_request(question, request_timeout_ms=timeout_ms)
             finally:
                 connection.close()
         except Exception as error:
