@@ -13,7 +13,7 @@ _REQUEST_TIMEOUT_S = 60
 
 
 class Api(Protocol):
-    """What answers requests."""
+    """A connection to the Kubernetes API."""
 
     @property
     def context(self) -> str:
@@ -144,7 +144,7 @@ def _silent(context: str, why: str) -> EndedError:
 
 
 def _names() -> list[str]:
-    """The contexts of a kubeconfig that names none as current, which the client refuses to read."""
+    """Return the contexts of a kubeconfig without a current one, which the client refuses to read."""
     import yaml
 
     names = []
@@ -158,7 +158,7 @@ def _names() -> list[str]:
 
 
 def _message(body: Any) -> str:
-    """What the API says in words."""
+    """Return the API's message."""
     import json
 
     try:

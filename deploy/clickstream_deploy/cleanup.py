@@ -5,7 +5,7 @@ from clickstream_deploy.session import Session
 
 
 def clean_up(session: Session) -> None:
-    """Look at everything first, then remove it in the order opposite to the installation."""
+    """Check everything first, then remove it in the reverse order of the installation."""
     parts = components(session)
     for part in parts:
         part.look()

@@ -43,7 +43,7 @@ class Cluster:
         return found
 
     def seen(self, resource: Resource, name: str, namespace: str | None = None) -> Manifest | None:
-        """Return the object; None also when this user may not look."""
+        """Return the object; None also when this user may not read it."""
         try:
             return self.get(resource, name, namespace)
         except ApiError:
@@ -62,14 +62,14 @@ class Cluster:
     def seen_objects(
         self, resource: Resource, labels: str = "", *, fields: str = "", namespace: str | None = None
     ) -> list[Manifest]:
-        """The same; nothing where the kind is not known, or this user may not look."""
+        """Like `objects`; nothing where the kind is unknown, or this user may not read it."""
         try:
             return self.objects(resource, labels, fields=fields, namespace=namespace)
         except ApiError:
             return []
 
     def names(self, resources: Iterable[Resource], labels: str = "", namespace: str | None = None) -> list[str]:
-        """What is to be seen of several kinds, as kubectl names it."""
+        """Return the visible objects of several kinds, named as kubectl does."""
         kinds = list(resources)
         found = side_by_side(lambda kind: self.seen_objects(kind, labels, namespace=namespace), kinds)
         return [kind.named(name_of(each)) for kind, items in zip(kinds, found, strict=True) for each in items]
@@ -77,7 +77,7 @@ class Cluster:
     def log(
         self, pod: str, namespace: str | None = None, *, previous: bool = False, tail: int = 15, **query: str
     ) -> str:
-        """The end of the log of all of a pod's containers; "" when there is none."""
+        """Return the end of the logs of all containers of a pod; "" when there is none."""
         namespace = namespace or self.namespace
         found = self.seen(Resource("Pod"), pod, namespace)
         containers = [*(at(found, "spec", "initContainers") or []), *(at(found, "spec", "containers") or [])]
@@ -93,7 +93,7 @@ class Cluster:
         return text
 
     def serves(self, group: str, version: str) -> list[Resource]:
-        """The kinds of an API's version that can be listed and deleted; nothing when it is not served."""
+        """Return the kinds of an API version that can be listed and deleted; nothing when it is not served."""
         path = f"/apis/{group}/{version}" if group else f"/api/{version}"
         try:
             answer = self.api.request("GET", path)
@@ -106,19 +106,19 @@ class Cluster:
         ]
 
     def groups(self) -> list[Manifest]:
-        """The API groups, each with its versions."""
+        """Return the API groups, each with its versions."""
         found: list[Manifest] = self.api.request("GET", "/apis").get("groups") or []
         return found
 
     # -- changing
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> None:
-        """Make an object that is not there."""
+        """Create an object that does not exist."""
         path = self._path(resource_of(manifest), at(manifest, "metadata", "namespace"))
         self.api.request("POST", path, query=_query(dry_run), body=self._in_served_version(manifest))
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False) -> str:
-        """Make it, or change what is different; returns created, configured or unchanged."""
+        """Create the object, or change what differs; return created, configured or unchanged."""
         resource = resource_of(manifest)
         path = self._path(resource, None, name_of(manifest))
         before = self.get(resource, name_of(manifest))
@@ -134,7 +134,7 @@ class Cluster:
         self.api.request("PATCH", self._path(resource, namespace, name), query=_query(), body=change, content=_MERGE)
 
     def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
-        """Remove an object and what belongs to it; it may take a while to go."""
+        """Delete an object and its dependents; they may take a while to disappear."""
         try:
             body = {"propagationPolicy": "Background"}
             self.api.request("DELETE", self._path(resource, namespace, name), body=body)
@@ -160,13 +160,13 @@ class Cluster:
         return bool(at(self.api.request("POST", path, body=body), "status", "allowed"))
 
     def missing_rights(self, rights: Sequence[tuple[str, object]]) -> list[str]:
-        """Those that this user has not. Several are asked for at once: a cluster may be far away."""
+        """Return the rights that this user lacks. They are checked in parallel: a cluster may be far away."""
         wanted = list(dict.fromkeys((verb, str(resource)) for verb, resource in rights))
         answers = side_by_side(lambda right: self.allowed(*right), wanted)
         return [f"{verb} {resource}" for (verb, resource), may in zip(wanted, answers, strict=True) if not may]
 
     def check_rights(self, what: str, rights: Sequence[tuple[str, object]]) -> None:
-        """Raises EndedError when this user has not all of them."""
+        """Raises EndedError when this user lacks one of them."""
         missing = self.missing_rights(rights)
         if missing:
             raise EndedError(
@@ -189,7 +189,7 @@ class Cluster:
 
 
 def namespace_state(cluster: Cluster) -> str:
-    """Return there, missing or going; one that this user may not look at is there."""
+    """Return there, missing or going; a namespace that this user may not read counts as there."""
     try:
         found = cluster.get(NAMESPACE, cluster.namespace)
     except ApiError:

@@ -4,7 +4,7 @@ from clickstream_deploy.session import Session
 
 
 class Component:
-    """Nothing; each component does what it needs of this."""
+    """Does nothing; each component overrides the steps that it needs."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -19,18 +19,18 @@ class Component:
         """Make what is missing, change what is different, and wait until it is Ready; in a dry run say so."""
 
     def next_steps(self) -> str:
-        """What the user may do with it."""
+        """Return what the user can do next."""
         return ""
 
     def look(self) -> None:
-        """Find what is there to be removed, and whether that may be. Raises EndedError."""
+        """Find what there is to remove. Raises EndedError when it must not be removed."""
 
     def removal_rights(self) -> list[tuple[str, object]]:
-        """What this user needs for it, after `look`."""
+        """Return the rights that the removal needs; called after `look`."""
         return []
 
     def remove(self) -> None:
-        """Remove it, unless it is to stay."""
+        """Remove it, unless it stays."""
 
     def say_what_is_left(self) -> None:
-        """After everything has been removed."""
+        """Report what is left after everything has been removed."""

@@ -41,7 +41,7 @@ def state_of(manifest: Manifest) -> str:
 
 
 def in_words(state: str) -> str:
-    """The state, for people."""
+    """Return the state in words."""
     return "its operator has said nothing yet" if state == SILENCE else state
 
 

@@ -1,4 +1,4 @@
-"""What there is to see when something does not come up: conditions, events, logs; each function returns text."""
+"""Conditions, events and logs that explain why something does not come up; each function returns text."""
 
 from clickstream_deploy.cluster import ALL_NAMESPACES
 from clickstream_deploy.conditions import in_words
@@ -22,7 +22,7 @@ LONGEST_SILENCE_S = 90
 
 
 def object_explanation(session: Session, resource: Resource, name: str, state: str) -> str:
-    """Of one of Strimzi's objects that is not Ready."""
+    """Explain why one of Strimzi's objects is not Ready."""
     lines = [
         f"{resource.kind} {name} in namespace {session.namespace}: {in_words(state)}",
         conditions(session, resource, name),
@@ -36,13 +36,13 @@ def object_explanation(session: Session, resource: Resource, name: str, state: s
 
 
 def silence_explanation(session: Session, resource: Resource, name: str) -> str:
-    """Of an object at which no operator has looked."""
+    """Explain why no operator has reconciled an object."""
     what = f"{resource.kind} {name} in namespace {session.namespace}"
     lines = [f"{what} was created {LONGEST_SILENCE_S}s ago or more, and has no status for it:"]
     operators = running_operators(session)
     if not operators:
         lines += [
-            "  no Deployment of Strimzi's operator is to be seen in this cluster. Start it again, or install it",
+            "  this cluster has no Deployment of Strimzi's operator that you can see. Start it again, or install it",
             "  (./setup.sh --install-operator), then run setup.sh again.",
         ]
     elif resource == KAFKA:
@@ -58,7 +58,7 @@ def silence_explanation(session: Session, resource: Resource, name: str) -> str:
 
 
 def running_operators(session: Session) -> list[str]:
-    """namespace/name of the Deployments of Strimzi's operators."""
+    """Return the Deployments of Strimzi's operators as namespace/name."""
     found = session.cluster.seen_objects(DEPLOYMENT, namespace=ALL_NAMESPACES)
     return [
         f"{each['metadata']['namespace']}/{name_of(each)}"
@@ -94,7 +94,7 @@ def events(session: Session, namespace: str, kind: str, name: str) -> str:
 
 
 def entity_operator(session: Session) -> str:
-    """What serves topics and users: a pod of the Kafka cluster."""
+    """The entity operator, which manages topics and users: a pod of the Kafka cluster."""
     deployment = f"{session.kafka}-entity-operator"
     if session.cluster.seen(DEPLOYMENT, deployment):
         log = deployment_log(session, deployment, session.namespace)
@@ -106,7 +106,7 @@ def entity_operator(session: Session) -> str:
 
 
 def deployment_log(session: Session, name: str, namespace: str) -> str:
-    """The end of the log of one of its pods."""
+    """Return the end of the log of one of the Deployment's pods."""
     deployment = session.cluster.seen(DEPLOYMENT, name, namespace)
     labels = at(deployment, "spec", "selector", "matchLabels") or {}
     selector = ",".join(f"{label}={value}" for label, value in labels.items())
@@ -115,7 +115,7 @@ def deployment_log(session: Session, name: str, namespace: str) -> str:
 
 
 def pods(session: Session, namespace: str, selector: str) -> str:
-    """Those that are not Ready, with their events and logs."""
+    """Return the pods that are not Ready, with their events and logs."""
     lines = []
     for pod in session.cluster.seen_objects(POD, selector, namespace=namespace):
         if condition(pod, "Ready").get("status") == "True":
@@ -128,7 +128,7 @@ def pods(session: Session, namespace: str, selector: str) -> str:
 
 
 def claims(session: Session, pod: Manifest | None) -> str:
-    """The events of claims of a pod's volumes that are not bound."""
+    """Return the events of a pod's volume claims that are not bound."""
     lines = []
     for volume in at(pod, "spec", "volumes") or []:
         claim = at(volume, "persistentVolumeClaim", "claimName")
@@ -145,7 +145,7 @@ def claims(session: Session, pod: Manifest | None) -> str:
 
 
 def replica_set(session: Session, release: str) -> str:
-    """Pods that are refused (quota, pod security) leave a trace nowhere else."""
+    """Return a Deployment's unmet conditions: refused pods (quota, pod security) appear nowhere else."""
     found = at(session.cluster.seen(DEPLOYMENT, release), "status", "conditions") or []
     unmet = [f"{each['type']}: {each.get('message', '')}" for each in found if each.get("status") != "True"]
     failed = [str(each.get("message", "")) for each in found if each["type"] == "ReplicaFailure"]

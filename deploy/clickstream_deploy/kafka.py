@@ -84,7 +84,7 @@ class KafkaCluster(Component):
         return found
 
     def _find(self) -> None:
-        """Raises EndedError when there is none, and none is to be made."""
+        """Raises EndedError when there is no Kafka and none was asked for."""
         namespace, name = self.session.namespace, self._name
         self.found = False
         state = namespace_state(self.cluster)
@@ -145,7 +145,7 @@ class KafkaCluster(Component):
         self._check_storage_classes(option, wanted)
 
     def _check_storage_classes(self, option: str, wanted: list[Manifest]) -> None:
-        """Who may not look at them is not held up."""
+        """Skipped when this user may not read storage classes."""
         volumes = [volume for each in wanted for volume in at(each, "spec", "storage", "volumes") or []]
         needed = sorted({volume["class"] for volume in volumes if "class" in volume})
         try:
@@ -160,7 +160,7 @@ class KafkaCluster(Component):
                 )
 
     def _make(self) -> None:
-        """A Kafka that somebody else made is used as it is."""
+        """Create or change Kafka; one that setup.sh did not make is used as it is."""
         say, name = self.progress.say, self._name
         if self.found and not is_marked(self.kafka()):
             say(f"Kafka {name} is there already, and setup.sh did not make it: used as it is")
@@ -192,7 +192,7 @@ class KafkaCluster(Component):
         )
 
     def _check_entity_operator(self, kafka: Manifest, connection: Connection) -> None:
-        """Raises EndedError when nobody would serve KafkaTopics, or KafkaUsers where they are needed."""
+        """Raises EndedError when no operator manages KafkaTopics, or KafkaUsers where they are needed."""
         edit = f"(kubectl edit kafka {self._name} -n {self.session.namespace})"
         operators = at(kafka, "spec", "entityOperator") or {}
         if operators.get("topicOperator") is None:
@@ -238,7 +238,7 @@ class KafkaCluster(Component):
         return [("delete", KAFKA), ("delete", POOL), ("delete", CLAIM), ("patch", CLAIM)]
 
     def remove(self) -> None:
-        """With its volumes, without which a new one of the same name could start, and with which it could not."""
+        """Remove Kafka with its volumes: a new Kafka of the same name could not start with the old ones."""
         if not self.options.delete_kafka:
             self._keep()
         elif not self._removes:
@@ -247,12 +247,12 @@ class KafkaCluster(Component):
             self._remove()
 
     def say_what_is_left(self) -> None:
-        """Of the Kafka that was to be removed, or of an earlier one."""
+        """Report the remains of this Kafka, or of an earlier one."""
         if self._removes and not self.options.dry_run:
             say_what_is_left(self.session, has_rack=bool(self._rack))
 
     def _serves_others(self) -> list[str]:
-        """The cluster's topics and users that are not Clickstream's."""
+        """Return the cluster's topics and users that are not Clickstream's."""
         if not self._strimzi.served:
             return []
         found = [(kind, each) for kind in (TOPIC, USER) for each in self.cluster.seen_objects(kind, self._of_cluster)]

@@ -1,4 +1,4 @@
-"""What is left of a Kafka cluster that was removed: waited for as long as its operator may remove it, and named."""
+"""The remains of a Kafka cluster that was removed: its operator gets time to remove them; what stays is reported."""
 
 from clickstream_deploy.errors import ApiError
 from clickstream_deploy.explanations import running_operators
@@ -21,7 +21,7 @@ _LONGEST_RECONCILIATION_S = 150
 
 
 def role_bindings(session: Session) -> list[str] | None:
-    """Those that Strimzi's operator made for this Kafka; None when this user may not look at them.
+    """Return the ClusterRoleBindings that Strimzi made for this Kafka; None when this user may not read them.
 
     Another Kafka of the same name, in another namespace, has its own.
     """
@@ -37,8 +37,8 @@ def role_bindings(session: Session) -> list[str] | None:
 
 
 def wait_for_operator(session: Session, *, there: bool) -> None:
-    """What is not in the namespace does not go with Kafka; its operator removes it a little later, as long as there is
-    one. `there` says whether there was a Kafka."""
+    """Wait for the operator to remove what is outside the namespace, which it does a little later than Kafka, if an
+    operator runs. `there` says whether there was a Kafka."""
     if not (there or running_operators(session)):
         return
     began, limit = session.clock.elapsed(), min(_LONGEST_RECONCILIATION_S, session.options.timeout_s)
@@ -50,7 +50,7 @@ def wait_for_operator(session: Session, *, there: bool) -> None:
 
 
 def say_what_is_left(session: Session, *, has_rack: bool) -> None:
-    """With the commands that remove it. Only a Kafka with racks has a ClusterRoleBinding."""
+    """Report it with the commands that remove it. Only a Kafka with racks has a ClusterRoleBinding."""
     cluster, namespace = session.cluster, session.namespace
     of_cluster = f"strimzi.io/cluster={session.kafka}"
     bindings = role_bindings(session)

@@ -2,7 +2,7 @@
 
 Without authorization: TLS with a password (SCRAM) is best, then TLS, then no TLS, and client certificates when there is
 nothing else. With authorization a client needs a name, so listeners without authentication are of no use (unless the
-nameless are super users), and client certificates come before passwords without TLS.
+anonymous clients are super users), and client certificates come before passwords without TLS.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Verdict:
 
 
 def judge_listener(kind: str, tls: bool, authentication: str, nameless: str) -> Verdict:
-    """Return what the listener is worth."""
+    """Rank the listener."""
     if kind not in ("internal", "cluster-ip"):
         return Verdict(None, f"type {kind}, for clients outside of the cluster")
     if authentication == SCRAM:
@@ -101,7 +101,7 @@ def _nameless(kafka: Manifest) -> str:
 
 
 def _bootstrap_servers(kafka: Manifest, listener: Manifest, namespace: str) -> str:
-    """As the Kafka resource says; the short name of the service where that is the same."""
+    """Return the addresses from the Kafka resource, as the short name of the service where that is the same."""
     short, port = f"{name_of(kafka)}-kafka-bootstrap", listener["port"]
     stated = at(kafka, "status", "listeners") or []
     address = next((each.get("bootstrapServers") for each in stated if each.get("name") == listener["name"]), None)

@@ -12,7 +12,7 @@ from clickstream_deploy.session import Session
 
 
 def manifests(session: Session, folder: str) -> list[Manifest]:
-    """What kustomize makes of strimzi/FOLDER; data-on-eks is nothing but the cluster's name there."""
+    """Return what kustomize renders from strimzi/FOLDER, where data-on-eks stands only for the cluster's name."""
     made = session.programs.run("kubectl", "kustomize", str(ROOT / "strimzi" / folder))
     if made.status != 0:
         raise EndedError(f"kubectl kustomize strimzi/{folder} failed: {made.error.strip()}")

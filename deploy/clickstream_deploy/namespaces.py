@@ -1,4 +1,4 @@
-"""Namespaces: made when they are missing, and removed by cleanup.sh when setup.sh made them."""
+"""Namespaces: created when they are missing, and removed by cleanup.sh when setup.sh created them."""
 
 from clickstream_deploy.cluster import side_by_side
 from clickstream_deploy.component import Component
@@ -17,18 +17,18 @@ class Namespace(Component):
     """Kafka's namespace, in which the apps are too."""
 
     def install(self) -> None:
-        """With a Kafka of our own; another Kafka has one."""
+        """Create the namespace of a Kafka of our own; any other Kafka already has one."""
         if self.options.with_kafka:
             create_namespace(self.session, self.session.namespace)
 
     def remove(self) -> None:
-        """With --all."""
+        """Remove the namespace with --all."""
         if self.options.everything:
             remove_namespace(self.session, self.session.namespace)
 
 
 def create_namespace(session: Session, name: str) -> None:
-    """Unless it is there."""
+    """Create the namespace unless it exists."""
     try:
         there = session.cluster.get(NAMESPACE, name) is not None
     except ApiError:
@@ -43,7 +43,7 @@ def create_namespace(session: Session, name: str) -> None:
 
 
 def remove_namespace(session: Session, name: str) -> None:
-    """When setup.sh made it and nothing else is in it."""
+    """Remove the namespace if setup.sh made it and nothing else is in it."""
     if not namespace_made_by_setup(session.cluster, name):
         return
     if not session.options.dry_run:

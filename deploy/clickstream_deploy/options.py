@@ -203,7 +203,7 @@ def _rate(option: str, value: str) -> str:
 
 
 def _values(option: str, value: str) -> Values:
-    """The file is read at once, so it may be a pipe."""
+    """Return the text of the file; it is read only once, so it may be a pipe."""
     release, separator, file = value.partition("=")
     if not separator or release not in (*RELEASES, MONITORING):
         if separator and re.fullmatch(r"clickstream-[a-z-]+", release):

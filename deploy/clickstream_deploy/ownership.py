@@ -1,6 +1,6 @@
 """The label by which cleanup.sh knows what setup.sh made.
 
-Only objects that somebody else might have made as well carry it: the namespace, the Kafka cluster, Strimzi's operator,
+Only objects that may also have another origin carry it: the namespace, the Kafka cluster, Strimzi's operator,
 and the topics, whose settings setup.sh changes only where it made them. Strimzi does not pass it on to what it makes:
 it leaves out labels of app.kubernetes.io but part-of.
 """
@@ -14,7 +14,7 @@ MADE_BY = f"{LABEL}={MAKER}"
 
 
 def marked(manifest: Manifest, kafka: str = "") -> Manifest:
-    """The manifest with the label; also with the Kafka cluster that it is of."""
+    """Return the manifest with the label, and with that of its Kafka cluster."""
     labels = {**(manifest["metadata"].get("labels") or {}), LABEL: MAKER}
     if kafka:
         labels["app.kubernetes.io/instance"] = kafka

@@ -1,4 +1,4 @@
-"""The pods of something that comes up: what they wait for, and whether waiting is of use."""
+"""The pods of what is being started: what they wait for, and whether waiting can help."""
 
 import re
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ APP, OPERATOR, KAFKA_PODS = "app", "operator", "kafka"
 
 @dataclass(frozen=True)
 class Trouble:
-    """What something suffers from; `kind` is what it counts as when it changes, `limit_s` how long it may last."""
+    """Why pods do not come up. Troubles of one `kind` count as the same, whatever their text; it may last `limit_s`."""
 
     what: str
     kind: str
@@ -49,7 +49,7 @@ def last_word(log: str) -> tuple[str, bool]:
 
 
 class Watch:
-    """Looks at the pods that a selector chooses, again and again.
+    """Watches the pods that a selector chooses.
 
     `kind` is APP (exit status 2 is a wrong setting, and the log says what Kafka refuses), OPERATOR, or KAFKA_PODS (no
     ReplicaSets, and pods may crash a few times until the others are there). `kafka` is the address that the apps get.
@@ -69,7 +69,7 @@ class Watch:
         self._refusal = ""
 
     def look(self) -> None:
-        """Set `progress` to what the pods wait for, and `trouble` once that can't end well."""
+        """Set `progress` to what the pods wait for, and `trouble` once waiting can't help."""
         self.progress = ""
         found: Trouble | None = None
         pods = self._newest_pods()
@@ -117,7 +117,7 @@ class Watch:
         return Trouble(reason, "crash", LONGEST_TROUBLE_S, name) if restarts >= most_crashes else None
 
     def _judge_unscheduled(self, name: str, message: str) -> Trouble | None:
-        """No node takes the pod; one may be on its way."""
+        """Judge a pod that fits on no node; a new node may be on its way."""
         if "scheduling gates" in message:
             return None
         if self._events(name, "TriggeredScaleUp", "Nominated"):
@@ -126,7 +126,7 @@ class Watch:
         return Trouble("Unschedulable", "schedule", LONGEST_UNSCHEDULED_S, name)
 
     def _judge_log(self, name: str) -> Trouble | None:
-        """An app that Kafka refuses goes on trying, because a password may be corrected."""
+        """Judge by the log: an app that Kafka refuses keeps trying, because a password may be corrected."""
         if self._kind != APP:
             return None
         line, refuses = last_word(self._session.cluster.log(name, self.namespace, tail=300, sinceSeconds="900"))
@@ -143,8 +143,8 @@ class Watch:
         return [f"{each.get('reason')}: {each.get('message')}" for each in found if each.get("reason") in reasons]
 
     def _newest_pods(self) -> list[Manifest]:
-        """The pods of the newest revision alone; and why Kubernetes makes no pods of it (a quota, a limit range, pod
-        security, a webhook), which is to be seen nowhere else."""
+        """Return the pods of the newest revision, and note why Kubernetes creates none (a quota, a limit range, pod
+        security, a webhook), which appears nowhere else."""
         cluster = self._session.cluster
         if self._kind == KAFKA_PODS:
             return cluster.seen_objects(POD, self._selector, namespace=self.namespace)
@@ -159,7 +159,7 @@ class Watch:
         return cluster.seen_objects(POD, selector, namespace=self.namespace)
 
     def explanation(self) -> str:
-        """Of the trouble, with what there is to see and where to look."""
+        """Explain the trouble, with events, logs and where to look."""
         trouble = self.trouble
         assert trouble is not None
         pod = self._session.cluster.seen(POD, trouble.pod, self.namespace) if trouble.pod else None
@@ -191,11 +191,11 @@ class Watch:
         return joined([f"{name} can't start ({trouble.what}): {message}", happened])
 
     def not_created(self) -> str:
-        """Why no pod is allowed, "" when that is not so."""
+        """Why no pod is allowed; "" when pods are."""
         return self._not_created
 
     def _last_words(self, pod: str) -> str:
-        """Of the run before, or of this one when there was none or it is not kept."""
+        """Return the end of the log of the previous run, or of this one when there is no other."""
         cluster = self._session.cluster
         return cluster.log(pod, self.namespace, previous=True) or cluster.log(pod, self.namespace)
 
@@ -208,7 +208,7 @@ class Watch:
         )
 
     def _where_to_look(self) -> str:
-        """By what the app said."""
+        """Return where to look, by what the app logged."""
         said = self._refusal
         if re.search("certificate|CERTIFICATE|TLS", said):
             return "  The CA in the pod is not that of Kafka's certificate: kafka.tls.caSecret names its Secret (--values)."  # noqa: E501
@@ -232,7 +232,7 @@ _HOW_TO_BUILD = """\
 
 
 def _waiting(pod: Manifest, what: str) -> str:
-    """The reason or the message of all containers that wait."""
+    """Return the reason or the message of all waiting containers."""
     statuses = at(pod, "status", "containerStatuses") or []
     return " ".join(filter(None, (at(each, "state", "waiting", what) for each in statuses)))
 
@@ -248,7 +248,7 @@ def _revision(replica_set: Manifest) -> int:
 
 
 def _not_created(manifest: Manifest) -> str:
-    """Why a ReplicaSet or a Deployment could not make what it is to make."""
+    """Return why a ReplicaSet or a Deployment could not create its objects."""
     for each in at(manifest, "status", "conditions") or []:
         if each.get("type") == "ReplicaFailure" or each.get("reason") == "ReplicaSetCreateError":
             return str(each.get("message") or "")

@@ -1,4 +1,4 @@
-"""What setup.sh and cleanup.sh have in common: how they begin, and how they end."""
+"""What setup.sh and cleanup.sh share: their start and their end."""
 
 import sys
 import tempfile
@@ -46,7 +46,7 @@ class Program:
 
 
 def components(session: Session) -> list[Component]:
-    """In the order in which they are installed; cleanup.sh removes in the opposite order, which Strimzi's finalizers
+    """Return the components in the order of installation; cleanup.sh removes in reverse, which Strimzi's finalizers
     need: topics and users before Kafka, and Kafka before Strimzi's operator."""
     strimzi = Strimzi(session)
     kafka = KafkaCluster(session, strimzi)

@@ -29,7 +29,7 @@ class Running(Protocol):
     """A program that runs."""
 
     def done(self) -> Done | None:
-        """How it ended, None as long as it runs; output and errors are both in `output`."""
+        """Return how it ended, None while it runs; output and errors are both in `output`."""
         ...
 
     def stop(self) -> None:
@@ -38,7 +38,7 @@ class Running(Protocol):
 
 
 class Programs:
-    """The real ones."""
+    """Starts the real programs."""
 
     def has(self, program: str) -> bool:
         """Whether it is on the PATH."""
@@ -77,7 +77,7 @@ class _Process:
 
 
 class Helm:
-    """helm, on the context of the start."""
+    """helm, in the context that was current at the start."""
 
     def __init__(self, programs: Programs, context: str) -> None:
         self._programs = programs
@@ -92,7 +92,7 @@ class Helm:
         return self._programs.start("helm", *arguments, "--namespace", namespace, *self._context)
 
     def complete(self, chart: Path) -> Done:
-        """Fetch the chart's dependencies, which are beside it."""
+        """Build the chart's dependencies, which lie beside it."""
         return self._programs.run("helm", "dependency", "build", "--skip-refresh", str(chart))
 
     def revision(self, namespace: str, release: str) -> str:

@@ -1,4 +1,4 @@
-"""What the user reads: steps with the elapsed time, and what is waited for."""
+"""Progress for the user: steps with the elapsed time, and the current wait."""
 
 import shutil
 import sys
@@ -24,7 +24,7 @@ class Clock:
 
 
 class Progress:
-    """One line a step. What is waited for is a live line in a terminal, and in a log a line every 15 seconds."""
+    """One line for each step. A wait is a live line in a terminal, and a line every 15 seconds in a log."""
 
     def __init__(self, clock: Clock, out: TextIO | None = None) -> None:
         self._clock = clock
@@ -34,24 +34,24 @@ class Progress:
         self._shown = False
 
     def say(self, text: str) -> None:
-        """A step, and when it happened."""
+        """Print a step with the elapsed time."""
         self.print(f"{self._clock.elapsed():4.0f}s  {text}")
 
     def detail(self, text: str) -> None:
-        """What belongs to the line above."""
+        """Print a detail of the line above."""
         self.print(f"       {text}")
 
     def print(self, text: str) -> None:
-        """Any text, after the live line is cleared."""
+        """Print any text, after clearing the live line."""
         self.clear()
         print(text, file=self._out, flush=True)
 
     def begin_wait(self) -> None:
-        """A wait begins: it is not spoken of in a log for the first 15 seconds."""
+        """Begin a wait; a log does not mention it for the first 15 seconds."""
         self._said = self._clock.elapsed()
 
     def waiting(self, text: str) -> None:
-        """What is waited for now; may be called as often as one looks."""
+        """Show the current wait; may be called at every look."""
         if self._live:
             width = shutil.get_terminal_size().columns
             line = f"{self._clock.elapsed():4.0f}s  {text}"[: width - 1]

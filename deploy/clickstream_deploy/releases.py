@@ -54,7 +54,7 @@ _DECISIVE = ("WINDOW_SIZE", "WINDOW_TIME", "MAX_CLOCK_SKEW")
 
 
 class Releases(Component):
-    """Those of the apps that were asked for, and of the monitoring."""
+    """The releases of the chosen apps and of the monitoring."""
 
     def __init__(self, session: Session, kafka: KafkaCluster) -> None:
         super().__init__(session)
@@ -82,7 +82,7 @@ class Releases(Component):
         self._check_pending()
 
     def processor_environment(self) -> Mapping[str, str]:
-        """Of its container, as the chart makes it of all values; the last of a name wins."""
+        """Return its container's environment, as the chart renders it from all values; the last of a name wins."""
         for each in self._rendered.get(PROCESSOR, ()):
             if each["kind"] == "Deployment":
                 return _environment(each)
@@ -124,7 +124,7 @@ class Releases(Component):
             )
 
     def _choose_nodes(self) -> None:
-        """Who may not look at the nodes says --platform where they are mixed."""
+        """A user who may not read nodes gives --platform where they are mixed."""
         labels = [at(each, "metadata", "labels", "kubernetes.io/arch") for each in self.cluster.seen_objects(NODE)]
         architectures = sorted({str(each) for each in labels if each})
         chosen = node_values(architectures, self.options.platform)
@@ -135,7 +135,7 @@ class Releases(Component):
             )
 
     def _render(self, app: App) -> list[Manifest]:
-        """The chart is complete and takes the values; raises EndedError otherwise."""
+        """Render the chart. Raises EndedError when it is incomplete or refuses the values."""
         completed = self._helm.complete(app.chart)
         if completed.status != 0:
             reason = _last_line(completed.error or completed.output)
@@ -154,7 +154,7 @@ class Releases(Component):
         )
 
     def _check_pending(self) -> None:
-        """Raises EndedError when helm was killed in the middle of a release, or is at it somewhere else."""
+        """Raises EndedError when helm was killed during a release, or is running elsewhere."""
         namespace = self.session.namespace
         names = [app.release for app in self._apps]
         for release, status in zip(
@@ -172,8 +172,8 @@ class Releases(Component):
                 )
 
     def _choose_strategy(self) -> None:
-        """The processor's pods are replaced one by one where the settings that decide what is counted where are those
-        of the pods that run; else the old ones end first, which is the chart's default."""
+        """Replace the processor's pods one by one if the settings that decide what is counted where stay the same;
+        otherwise the old ones end first, which is the chart's default."""
         running = _environment(self.cluster.seen(DEPLOYMENT, PROCESSOR))
         wanted = self.processor_environment()
         if all(wanted.get(each, "") == running.get(each, "") for each in _DECISIVE):
@@ -197,7 +197,7 @@ class Releases(Component):
         self.progress.say(f"Secret {name} created")
 
     def _install(self, app: App) -> None:
-        """Helm waits, and its pods are watched, because some troubles do not pass by waiting."""
+        """Helm waits while we watch its pods, because some troubles do not pass."""
         namespace, release = self.session.namespace, app.release
         began = self.session.clock.elapsed()
         helm = self._helm.start(
@@ -236,14 +236,14 @@ class Releases(Component):
         self.progress.say(f"Would {'upgrade' if there else 'install'} {app.release}")
 
     def _way_back(self, release: str) -> str:
-        """For the message of a failed upgrade."""
+        """Return how to roll back a failed upgrade, for its message."""
         revision = self._helm.revision(self.session.namespace, release)
         if not revision:
             return ""
         return f"; what ran before comes back with helm rollback {release} {revision} -n {self.session.namespace}"
 
     def _keep_others(self) -> None:
-        """What is there and whose option is missing is neither removed nor changed."""
+        """Keep releases whose option was not given: they are neither removed nor changed."""
         for app in (*APPS, MONITORING_APP):
             if app not in self._apps and self._helm.status(self.session.namespace, app.release):
                 self.progress.say(f"{app.release} is there and stays as it is (with --{app.option} it is updated too)")
@@ -281,7 +281,7 @@ Clickstream runs in namespace {namespace}. What to look at next:
         return [("list", SECRET), ("delete", SECRET), ("delete", DEPLOYMENT)]
 
     def remove(self) -> None:
-        """And wait until their pods are gone; those that send first, so that the others finish what they sent."""
+        """Remove the releases and wait for their pods to go: senders first, so that the others finish their work."""
         namespace, timeout = self.session.namespace, f"{self.options.timeout_s}s"
         listed = self._helm.run(namespace, "list", *_ALL_STATES, "--short")
         if listed.status != 0:
@@ -301,7 +301,7 @@ Clickstream runs in namespace {namespace}. What to look at next:
                 self._remove_rest(release)
 
     def _remove_rest(self, release: str) -> None:
-        """What helm does not know any more, and what it leaves behind: the pods of helm test, and the secret of the
+        """Remove what helm no longer knows or leaves behind: the pods of helm test, and the secret of the
         collector's visitors."""
         selector = f"{_INSTANCE}={release},{_PART}=clickstream"
         found = [(kind, name_of(each)) for kind in _KINDS for each in self.cluster.seen_objects(kind, selector)]
@@ -317,7 +317,7 @@ Clickstream runs in namespace {namespace}. What to look at next:
 
 
 def _environment(deployment: Manifest | None) -> dict[str, str]:
-    """Of its first container; the last of a name wins."""
+    """Return the environment of its first container; the last of a name wins."""
     found = at(deployment, "spec", "template", "spec", "containers", 0, "env") or []
     return {each["name"]: str(each["value"]) for each in found if "value" in each}
 

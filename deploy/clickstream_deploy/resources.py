@@ -23,7 +23,7 @@ class Resource:
 
     @property
     def plural(self) -> str:
-        """As in addresses: kafkas, ingresses, networkpolicies."""
+        """Return the plural of URLs: kafkas, ingresses, networkpolicies."""
         if self.served_as:
             return self.served_as
         name = self.kind.lower()
@@ -32,11 +32,11 @@ class Resource:
         return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
 
     def __str__(self) -> str:
-        """With its group, as rights are named: kafkas.kafka.strimzi.io."""
+        """Return the name with its group, as in rights: kafkas.kafka.strimzi.io."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def named(self, name: str) -> str:
-        """An object as kubectl names it: deployment.apps/clickstream-producer."""
+        """Return an object's name as in kubectl: deployment.apps/clickstream-producer."""
         kind = self.kind.lower()
         return f"{kind}.{self.group}/{name}" if self.group else f"{kind}/{name}"
 
@@ -70,7 +70,7 @@ def resource_of(manifest: Mapping[str, Any]) -> Resource:
 
 
 def at(manifest: Any, *path: str | int) -> Any:
-    """What is at the path in an object, as in at(pod, "spec", "containers", 0, "image"); None for nothing."""
+    """Return the value at a path in an object, as in at(pod, "spec", "containers", 0, "image"); None for nothing."""
     for step in path:
         if isinstance(step, int):
             manifest = manifest[step] if isinstance(manifest, list) and len(manifest) > step else None
@@ -85,7 +85,7 @@ def name_of(manifest: Manifest) -> str:
 
 
 def label(manifest: Manifest, name: str) -> str:
-    """One of its labels, "" when it has it not."""
+    """Return one of its labels, "" when it is missing."""
     return str((at(manifest, "metadata", "labels") or {}).get(name, ""))
 
 

@@ -31,7 +31,7 @@ class Retention:
 
 
 def retention_for(environment: Mapping[str, str]) -> Retention:
-    """By the settings in the environment of the processor's container."""
+    """Compute it from the settings in the environment of the processor's container."""
     # Whatever the processor would refuse, it refuses itself, in better words.
     times = ProcessorTimes(
         **{each.name: _milliseconds(environment.get(each.name.upper(), "")) for each in fields(ProcessorTimes)}
@@ -42,12 +42,12 @@ def retention_for(environment: Mapping[str, str]) -> Retention:
 
 
 def is_shorter(retention_ms: int, than_ms: int) -> bool:
-    """Whether records are kept for a shorter time; -1 keeps them for ever."""
+    """Whether records are kept for a shorter time; -1 keeps them forever."""
     return 0 <= retention_ms < than_ms
 
 
 def default_retention_ms(kafka: Manifest) -> int:
-    """Of topics that say nothing, as far as the Kafka resource tells."""
+    """Return the retention of topics without their own, from the Kafka resource."""
     config = at(kafka, "spec", "kafka", "config") or {}
     for name, unit_ms in (
         ("log.retention.ms", 1),
@@ -60,7 +60,7 @@ def default_retention_ms(kafka: Manifest) -> int:
 
 
 def in_words(milliseconds: int) -> str:
-    """For people, as 49 h or 24 h 1 min 5 s."""
+    """Return a duration in words, as 49 h or 24 h 1 min 5 s."""
     seconds, rest = divmod(milliseconds, 1000)
     parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"), (rest, "ms"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 ms"

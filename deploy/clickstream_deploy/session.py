@@ -1,4 +1,4 @@
-"""What every step works with."""
+"""The context that every step gets."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,7 +35,7 @@ class Session:
 
     @property
     def namespace(self) -> str:
-        """Kafka's and the apps'."""
+        """The namespace of Kafka and the apps."""
         return self.options.namespace
 
     @property

@@ -70,7 +70,7 @@ class Strimzi(Component):
             self._refuse_older()
 
     def install(self) -> None:
-        """Unless one is there already."""
+        """Install the operator unless one exists."""
         if not self.options.install_operator:
             return
         operators = running_operators(self.session)
@@ -101,7 +101,7 @@ class Strimzi(Component):
             self.cluster.check_rights("see Kafka, its topics and users", rights)
 
     def remove(self) -> None:
-        """With --all, when setup.sh installed it and no Kafka is left that needs it."""
+        """Remove it with --all, when setup.sh installed it and no Kafka needs it any more."""
         if not self.options.everything:
             return
         if self._is_ours():

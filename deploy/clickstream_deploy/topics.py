@@ -105,7 +105,7 @@ class Topics(Component):
             )
 
     def _compare(self, name: str, manifest: Manifest, existing: Manifest) -> None:
-        """Say what is not as in the manifest."""
+        """Report differences from the manifest."""
         for setting in ("partitions", "replicas"):
             wanted, found = at(manifest, "spec", setting), at(existing, "spec", setting)
             if found not in (None, wanted):
@@ -114,8 +114,8 @@ class Topics(Component):
                 )
 
     def _too_short(self, name: str, existing: Manifest, retention: Retention) -> dict[str, int]:
-        """Return the topic and its retention when it is to be raised. Raises EndedError when the topic forgets too
-        early and is not ours to change."""
+        """Return the topic and the retention to which it must be raised. Raises EndedError when a topic with a
+        short retention is not ours to change."""
         found = at(existing, "spec", "config", "retention.ms")
         found_ms = default_retention_ms(self._kafka.kafka()) if found is None else int(found)
         managed = (at(existing, "metadata", "annotations") or {}).get("strimzi.io/managed") != "false"
@@ -141,7 +141,7 @@ class Topics(Component):
         )
 
     def _raise_retention(self, short: dict[str, int], retention: Retention) -> None:
-        """Of topics that are ours; a longer one is never shortened."""
+        """Raise the retention of our topics; it is never shortened."""
         if not short:
             return
         self.cluster.check_rights("let topics keep their records for longer", [("patch", TOPIC)])
@@ -177,7 +177,7 @@ class Topics(Component):
         return [("delete", TOPIC)] if self._strimzi.served and self.options.delete_topics else []
 
     def remove(self) -> None:
-        """After those who use them, and before Kafka."""
+        """Remove the topics after the apps and before Kafka."""
         names = " ".join(self._there)
         if not self._there:
             return
@@ -201,7 +201,7 @@ class Topics(Component):
         return [name for name in TOPICS if name in found]
 
     def _drop_finalizers(self, name: str) -> None:
-        """Their Kafka is gone, and with it the topics and the operator that would take the finalizer away."""
+        """Remove the finalizers when Kafka is gone, and with it the topics and the operator that would remove them."""
         try:
             self.cluster.patch(TOPIC, name, {"metadata": {"finalizers": []}})
         except ApiError as error:
@@ -209,7 +209,7 @@ class Topics(Component):
                 raise EndedError(f"the finalizer of KafkaTopic {name} could not be removed: {error}") from error
 
     def _wait_until_gone(self) -> None:
-        """An operator that runs needs seconds."""
+        """Wait for the operator, which needs seconds if it runs."""
         clock, limit = self.session.clock, min(LONGEST_SILENCE_S, self.options.timeout_s)
         began = clock.elapsed()
         self.progress.begin_wait()
@@ -237,5 +237,5 @@ class Topics(Component):
 
 
 def _kafka_name(manifest: Manifest) -> str:
-    """What Kafka calls the topic of a KafkaTopic."""
+    """Return the name in Kafka of a KafkaTopic's topic."""
     return str(at(manifest, "spec", "topicName") or name_of(manifest))

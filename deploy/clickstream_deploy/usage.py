@@ -1,4 +1,4 @@
-"""What --help says."""
+"""The texts of --help."""
 
 SETUP = """\
 Usage: ./setup.sh [option ...]            on the Kubernetes cluster of the current kubectl context

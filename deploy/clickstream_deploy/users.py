@@ -25,7 +25,7 @@ class Users(Component):
         self._kafka = kafka
 
     def install(self) -> None:
-        """And wait until they and so their Secrets are there."""
+        """Create the users and wait until they are Ready, and so have their Secrets."""
         connection = self._kafka.connection
         if self._kafka.found and connection is not None and connection.authentication == NONE:
             self.progress.say(f"No users: listener {connection.listener} asks for none")
@@ -60,7 +60,7 @@ class Users(Component):
         return [("delete", USER)] if self._strimzi.served else []
 
     def remove(self) -> None:
-        """Strimzi removes their Secrets, passwords and ACLs."""
+        """Remove the users; Strimzi removes their Secrets, passwords and ACLs."""
         found = self._find() if self._strimzi.served else []
         if not found:
             return
@@ -76,7 +76,7 @@ class Users(Component):
 
 
 def _for_listener(manifest: Manifest, connection: Connection) -> Manifest:
-    """With the listener's kind of authentication; without authorization there is nobody to keep ACLs."""
+    """Set the listener's kind of authentication; drop the ACLs where Kafka has no authorization."""
     spec: dict[str, Any] = {**manifest["spec"], "authentication": {"type": connection.authentication}}
     if not connection.authorizes:
         spec.pop("authorization", None)

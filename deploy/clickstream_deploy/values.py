@@ -14,7 +14,7 @@ Values = dict[str, Any]
 
 
 class ReleaseValues:
-    """As files for helm."""
+    """Values as files for helm."""
 
     def __init__(self, session: Session) -> None:
         self.found: dict[str, Values] = {}
@@ -24,7 +24,7 @@ class ReleaseValues:
         self._session = session
 
     def arguments(self, app: App) -> list[str]:
-        """Of helm, for this release; a later file of values wins."""
+        """Return helm's arguments for this release; a later file of values wins."""
         options, release = self._session.options, app.release
         is_app = release != MONITORING  # whose values are not those that the apps share
         shared = [self.for_apps] if is_app else []
@@ -41,7 +41,7 @@ class ReleaseValues:
 
 
 def connection_values(connection: Connection, cluster_name: str) -> Values:
-    """How to reach Kafka."""
+    """Return the values that tell an app how to reach Kafka."""
     return {
         "kafka": {
             "bootstrapServers": connection.bootstrap_servers,
@@ -59,7 +59,7 @@ def node_values(architectures: Sequence[str], platform: str) -> Values:
 
 
 def _chosen(options: Options, release: str) -> Values:
-    """What the user's options say."""
+    """Return the values that the user's options set."""
     image = {"registry": options.image_registry, "tag": options.image_tag}
     values: Values = {"image": {name: value for name, value in image.items() if value}} if any(image.values()) else {}
     if release == PROCESSOR and options.window_size:

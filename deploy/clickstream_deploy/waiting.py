@@ -1,4 +1,4 @@
-"""Waiting, with progress and an end: for Strimzi's objects, for helm, and for things to go."""
+"""Waiting with progress and a time limit: for Strimzi's objects, for helm, and for things to go."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,12 +11,12 @@ from clickstream_deploy.resources import KAFKA, Resource
 from clickstream_deploy.session import Session
 
 _LOOK_EVERY_S = 2
-_LONGEST_FAREWELL_S = 30
+_DISAPPEARANCE_TIMEOUT_S = 30
 """What belonged to something that was removed is removed by Kubernetes, a little later."""
 
 
 def wait_until_ready(session: Session, resource: Resource, names: Sequence[str]) -> None:
-    """Until all are; raises EndedError with an explanation when one can't be or the time is over."""
+    """Wait until all are Ready. Raises EndedError with an explanation when one can't be, or the time is over."""
     clock, progress = session.clock, session.progress
     selector = f"strimzi.io/cluster={names[0]}"
     if resource != KAFKA:
@@ -69,7 +69,7 @@ def _state(session: Session, resource: Resource, name: str) -> str:
 def wait_for_helm(session: Session, helm: Running, watch: Watch, what: str, seen: str) -> Done | None:
     """Return how helm ended; None when it was ended because its pods are in trouble (watch.trouble).
 
-    `seen` is what is waited for until pods are to be seen.
+    `seen` is the wait that is shown until there are pods.
     """
     looked = session.clock.elapsed()
     session.progress.begin_wait()
@@ -90,7 +90,7 @@ def wait_for_helm(session: Session, helm: Running, watch: Watch, what: str, seen
 
 
 def wait_until_gone(session: Session, left: Callable[[], list[str]]) -> None:
-    """Until nothing is left; raises EndedError when the time is over."""
+    """Wait until nothing is left. Raises EndedError when the time is over."""
     began = session.clock.elapsed()
     session.progress.begin_wait()
     while found := left():
@@ -105,8 +105,8 @@ def wait_until_gone(session: Session, left: Callable[[], list[str]]) -> None:
 
 
 def lasting(session: Session, left: Callable[[], list[str]]) -> list[str]:
-    """What is still left when all is gone that goes by itself in a while, as what belonged to Kafka does."""
+    """Return what is left after a while; what belonged to Kafka disappears by itself."""
     began = session.clock.elapsed()
-    while (found := left()) and session.clock.elapsed() - began < _LONGEST_FAREWELL_S:
+    while (found := left()) and session.clock.elapsed() - began < _DISAPPEARANCE_TIMEOUT_S:
         session.clock.sleep(2)
     return found

@@ -55,7 +55,7 @@ def test_a_kafka_of_its_own_is_marked_as_made_by_setup(cluster: FakeCluster) -> 
     assert "kafka.kafka.strimzi.io/data-on-eks created" in finished.output
 
 
-def test_a_kafka_that_somebody_else_made_is_used_as_it_is(cluster: FakeCluster) -> None:
+def test_a_foreign_kafka_is_used_as_it_is(cluster: FakeCluster) -> None:
     cluster.programs.manifests["overlays/eks/kafka"] = []
     finished = cluster.run("setup.sh", "--with-kafka", "eks")
     assert finished.status == 0, finished.error
@@ -108,7 +108,7 @@ def test_an_operator_that_says_nothing_is_not_waited_for_to_the_end(cluster: Fak
     cluster.kafka()["status"] = {}
     finished = cluster.run("setup.sh")
     assert finished.status == 1
-    assert "no Deployment of Strimzi's operator is to be seen in this cluster" in finished.error
+    assert "this cluster has no Deployment of Strimzi's operator" in finished.error
     assert "no operator is reconciling Kafka data-on-eks" in finished.error
     assert 90 <= cluster.clock.now < 100
 
@@ -154,7 +154,7 @@ def test_the_state_of_an_object_is_read_from_its_conditions(
     ("generation", "observed", "found", "final"),
     [(1, 1, BAD, True), (1, 0, BAD, True), (2, 1, BAD, False), (1, 0, CREATING, False)],
 )
-def test_an_error_is_final_unless_a_later_change_may_have_mended_it(
+def test_an_error_is_final_unless_a_later_change_may_have_fixed_it(
     generation: int, observed: int, found: Manifest, final: bool
 ) -> None:
     status = {"observedGeneration": observed, "conditions": [found]}
@@ -356,7 +356,7 @@ def test_the_operator_is_installed_and_marked(operatorless: FakeCluster) -> None
     assert operatorless.happened.index(f"install {OPERATOR}") < operatorless.happened.index("apply Kafka/data-on-eks")
 
 
-def test_the_operators_installation_tells_of_its_progress(operatorless: FakeCluster) -> None:
+def test_the_operators_installation_reports_its_progress(operatorless: FakeCluster) -> None:
     operatorless.programs.hanging.add(OPERATOR)
     waiting = pod("operator-1", reason="ContainerCreating", labels=OPERATOR_LABELS)
     operatorless.api.add(replica_set(1, "abc", **OPERATOR_LABELS), waiting, namespace="strimzi")
