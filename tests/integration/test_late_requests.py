@@ -48,7 +48,7 @@ class LateRequest:
     ("kind", "before", "dies"),
     [(EndTxnRequest, AddOffsetsToTxnRequest, True), (TxnOffsetCommitRequest, EndTxnRequest, False)],
 )
-def test_a_late_request_changes_no_later_transaction(
+async def test_a_late_request_changes_no_later_transaction(
     topics: PipelineTopics, monkeypatch: pytest.MonkeyPatch, kind: type, before: type, dies: bool
 ) -> None:
     source = TopicPartition(topics.events, 0)
@@ -60,28 +60,25 @@ def test_a_late_request_changes_no_later_transaction(
     async def opened() -> Transactions:
         return await Transactions.open({"bootstrap_servers": topics.bootstrap_servers}, topics.group_id)
 
-    async def scenario() -> None:
-        transactions = await opened()
-        await write(transactions, 1)
-        late = LateRequest(monkeypatch, kind, before)
-        late.lost = True
-        try:
-            await write(transactions, 2)
-        except KafkaError:
-            await transactions.close()
-            transactions = await opened()
-            await write(transactions, 2)
-        late.lost = False
-        third = asyncio.create_task(write(transactions, 3))
-        async with asyncio.timeout(20):
-            await late.arrived.wait()
-            if dies:
-                third.cancel()
-            await asyncio.wait((third,))
+    transactions = await opened()
+    await write(transactions, 1)
+    late = LateRequest(monkeypatch, kind, before)
+    late.lost = True
+    try:
+        await write(transactions, 2)
+    except KafkaError:
         await transactions.close()
-        await (await opened()).close()
-
-    asyncio.run(scenario())
+        transactions = await opened()
+        await write(transactions, 2)
+    late.lost = False
+    third = asyncio.create_task(write(transactions, 3))
+    async with asyncio.timeout(20):
+        await late.arrived.wait()
+        if dies:
+            third.cancel()
+        await asyncio.wait((third,))
+    await transactions.close()
+    await (await opened()).close()
 
     known = committed(topics.bootstrap_servers, topics.group_id, topics.events)[0]
     written = [each.value for each in read_all(topics.bootstrap_servers, topics.dead_letters)]

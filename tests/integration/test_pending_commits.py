@@ -34,26 +34,20 @@ async def committing(topics: PipelineTopics) -> AsyncIterator[tuple[AIOKafkaAdmi
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_commit_that_is_on_its_way_is_waited_for(topics: PipelineTopics, committed: bool) -> None:
-    async def scenario() -> None:
-        async with committing(topics) as (admin, producer), asyncio.timeout(20):
-            asking = asyncio.create_task(committed_offsets(admin, topics.group_id, partitions))
-            done, _ = await asyncio.wait((asking,), timeout=1)
-            assert not done
-            await (producer.commit_transaction() if committed else producer.abort_transaction())
-            assert await asking == {partitions[0]: NEW if committed else OLD, partitions[1]: NONE}
-
+async def test_a_commit_that_is_on_its_way_is_waited_for(topics: PipelineTopics, committed: bool) -> None:
     partitions = [TopicPartition(topics.events, number) for number in (0, 1)]
-    asyncio.run(scenario())
+    async with committing(topics) as (admin, producer), asyncio.timeout(20):
+        asking = asyncio.create_task(committed_offsets(admin, topics.group_id, partitions))
+        done, _ = await asyncio.wait((asking,), timeout=1)
+        assert not done
+        await (producer.commit_transaction() if committed else producer.abort_transaction())
+        assert await asking == {partitions[0]: NEW if committed else OLD, partitions[1]: NONE}
 
 
-def test_who_takes_over_reads_what_was_committed_before(topics: PipelineTopics) -> None:
-    async def scenario() -> None:
-        async with committing(topics) as (admin, producer), asyncio.timeout(20):
-            await producer.commit_transaction()
-            successor = await Transactions.open({"bootstrap_servers": topics.bootstrap_servers}, topics.group_id)
-            assert await committed_offsets(admin, topics.group_id, [source]) == {source: NEW}
-            await successor.close()
-
+async def test_a_successor_reads_what_was_committed_before(topics: PipelineTopics) -> None:
     source = TopicPartition(topics.events, 0)
-    asyncio.run(scenario())
+    async with committing(topics) as (admin, producer), asyncio.timeout(20):
+        await producer.commit_transaction()
+        successor = await Transactions.open({"bootstrap_servers": topics.bootstrap_servers}, topics.group_id)
+        assert await committed_offsets(admin, topics.group_id, [source]) == {source: NEW}
+        await successor.close()
