@@ -48,7 +48,7 @@ def test_a_link_leads_somewhere(document: Path, target: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=[each.name for each in DOCUMENTS])
 def test_the_files_that_are_named_exist(document: Path) -> None:
-    if document.name != "CHANGELOG.md":  # it tells of what was
+    if document.name != "CHANGELOG.md":  # it describes what was
         assert [path for path in _PATH.findall(text(document)) if not any(ROOT.glob(path.rstrip("/")))] == []
 
 

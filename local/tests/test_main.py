@@ -56,7 +56,7 @@ def test_with_the_collector_there_are_a_shop_and_their_ports() -> None:
     assert public_ports(settings()) == {}
 
 
-def test_nobody_else_reaches_them_unless_listen_says_so() -> None:
+def test_only_this_machine_reaches_them_without_listen() -> None:
     def environs(*options: str) -> list[tuple[str, str]]:
         commands = app_commands(settings("--collector", *options), {"HTTP_HOST": "::", "HTTP_ALLOWED_HOSTS": "any"})
         return [(each.environ["HTTP_HOST"], each.environ["HTTP_ALLOWED_HOSTS"]) for each in commands]
@@ -80,7 +80,7 @@ def test_an_address_of_another_machine_ends_it_with_status_2_and_one_line(
     assert error.count("\n") == 1
 
 
-def test_at_rate_0_nobody_is_simulated() -> None:
+def test_at_rate_0_no_users_are_simulated() -> None:
     chosen = settings("--rate", "0")
 
     assert [each.name for each in app_commands(chosen, {})] == ["streams", "consumer"]

@@ -44,7 +44,7 @@ def test_the_holder_of_a_port_is_this_process(taken: int) -> None:
     assert holder_of(taken) == describe_holder(taken)
 
 
-def test_nobody_holds_a_free_port() -> None:
+def test_a_free_port_has_no_holder() -> None:
     assert holder_of(free_port()) is None
 
 

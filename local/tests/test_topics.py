@@ -1,4 +1,4 @@
-"""How long topics keep their records: those that the launcher makes, those that it made, and somebody else's."""
+"""How long topics keep their records: those that the launcher makes, those that it made before, and foreign ones."""
 
 import uuid
 
@@ -89,7 +89,7 @@ def test_an_own_topic_is_not_limited_in_bytes_either(broker: Broker) -> None:
     assert kept(broker, topics[:1], "retention.bytes") == [-1]
 
 
-def test_somebody_elses_topic_is_left_as_it_is_and_refused_with_the_command_that_mends_it(broker: Broker) -> None:
+def test_a_foreign_topic_is_left_as_it_is_and_refused_with_the_command_that_fixes_it(broker: Broker) -> None:
     topics = names()
     wanted = clickstream_topics(*topics, times=DAILY)[:4]
     create_missing(config(broker), [Topic(topics[0], 6, {"retention.ms": "3600000"}), Topic(topics[3], 1)])

@@ -166,7 +166,7 @@ class Faults:
         return f"the broker ended by itself with {ended}" if ended is not None else "the broker had to be killed"
 
     def _reset_merge(self) -> str:
-        """What kafka-consumer-groups.sh does with --reset-offsets and --delete: nobody may be in the group."""
+        """What kafka-consumer-groups.sh does with --reset-offsets and --delete: the group must have no members."""
         count = len(self._replicas.running)
         self._replicas.scale(0)
         group, partition = f"{self._topics.group_id}-merge", TopicPartition(self._topics.partials, 0)

@@ -189,7 +189,7 @@ def test_without_their_kafka_topics_lose_their_finalizer(cluster: FakeCluster) -
     assert len(cluster.matching('patch KafkaTopic/.* {"metadata": {"finalizers": \\[\\]}}')) == len(TOPICS)
 
 
-def test_topics_that_nobody_deletes_are_explained_instead_of_waited_for(cluster: FakeCluster) -> None:
+def test_topics_that_no_operator_deletes_are_explained_instead_of_waited_for(cluster: FakeCluster) -> None:
     cluster.api.stuck.add("KafkaTopic")
     finished = cluster.run("cleanup.sh", "--delete-topics")
     assert finished.status == 1
@@ -235,7 +235,7 @@ def test_all_removes_the_namespace_that_setup_made(own_kafka: FakeCluster) -> No
     assert own_kafka.happened[-1] == "delete Namespace/kafka"
 
 
-def test_all_keeps_a_namespace_in_which_somebody_else_lives(own_kafka: FakeCluster) -> None:
+def test_all_keeps_a_namespace_that_holds_foreign_objects(own_kafka: FakeCluster) -> None:
     mark_namespace(own_kafka)
     own_kafka.api.add(manifest("Pod", "kafka-cli"))
     finished = own_kafka.run("cleanup.sh", "--all")
@@ -393,7 +393,7 @@ def test_who_may_not_look_at_bindings_is_told_where_there_may_be_one(
     assert "forbidden" not in finished.error
 
 
-def test_definitions_stay_when_nobody_can_say_what_would_go_with_them(own_operator: FakeCluster) -> None:
+def test_definitions_stay_when_what_they_would_take_along_is_unknown(own_operator: FakeCluster) -> None:
     own_operator.api.errors["GET /apis/kafka.strimzi.io/v1/kafkatopics$"] = ApiError(403, "forbidden")
     finished = own_operator.run("cleanup.sh", "--all")
     assert finished.status == 1

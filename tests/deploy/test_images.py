@@ -62,7 +62,7 @@ class Machine:
         (self.path / builder).chmod(0o755)
 
     def git(self, *arguments: str) -> str:
-        """Run git in the checkout, without the settings of whoever runs the tests."""
+        """Run git in the checkout, without the settings of the user who runs the tests."""
         people = {f"GIT_{role}_{what}": "someone" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         return subprocess.run(
@@ -216,7 +216,7 @@ def test_registry_tag_base_image_and_options_reach_the_builder(machine: Machine)
     (call,) = (call for call in done.builds if "<APP=streams>" in call)
     assert f"<--tag> <{name}> <--no-cache> <.>" in call
     assert "<--build-arg> <PYTHON_IMAGE=mirror.example/python:3.13-slim>" in call
-    assert f"<VERSION={__version__}>" in call, "the label tells the software's version, whatever the tag"
+    assert f"<VERSION={__version__}>" in call, "the label is the software's version, whatever the tag"
     assert f"  podman push {name}\n" in done.output
 
 
@@ -281,7 +281,7 @@ def test_a_wrong_value_is_refused_before_anything_is_built(machine: Machine, var
     assert done.builds == []
 
 
-def test_the_revision_tells_of_uncommitted_changes(machine: Machine) -> None:
+def test_the_revision_marks_uncommitted_changes(machine: Machine) -> None:
     machine.install("docker")
     revision = machine.commit()
     assert f"<REVISION={revision}>" in machine.images().builds[0]

@@ -169,7 +169,7 @@ def test_trouble_that_passes_is_forgotten(hanging: FakeCluster) -> None:
     assert ended(hanging, *changes).status == 130
 
 
-def test_a_pod_of_an_earlier_revision_is_nobodys_trouble(hanging: FakeCluster) -> None:
+def test_a_pod_of_an_earlier_revision_is_no_trouble(hanging: FakeCluster) -> None:
     labels = {"app.kubernetes.io/instance": "clickstream-consumer", "pod-template-hash": "old"}
     hanging.api.add(pod("app-1", reason="ErrImagePull", labels=labels))
     assert ended(hanging).status == 130

@@ -113,7 +113,7 @@ def test_a_topic_that_keeps_enough_is_never_shortened(cluster: FakeCluster, rete
         ("", {"log.retention.hours": 24}, False),
     ],
 )
-def test_a_topic_of_somebody_else_is_refused_with_the_command_that_mends_it(
+def test_a_foreign_topic_is_refused_with_the_command_that_fixes_it(
     cluster: FakeCluster, retention: str, brokers: dict[str, int], fits: bool
 ) -> None:
     windows_of(cluster, "1d")

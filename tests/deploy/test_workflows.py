@@ -19,7 +19,7 @@ from kit.skipping import skip
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 DIGEST = "sha256:" + "5f" * 32
-# Whatever pushes or signs is written down; docker tells a digest, and helm does the rest itself.
+# Whatever pushes or signs is written down; docker reports a digest, and helm does the rest itself.
 STAND_IN = """#!/bin/sh
 case "${0##*/} $1" in
     "docker buildx") echo "$DIGEST"; exit ;;

@@ -1,4 +1,4 @@
-"""What fails again and again in the apps does so with pauses, and a request to stop is heard meanwhile.
+"""The apps retry with pauses, and obey a request to stop between retries.
 
 One broker goes from bad to worse; each time all four apps are measured by the CPU time that they take.
 """
@@ -76,7 +76,7 @@ def test_nothing_that_fails_again_and_again_takes_a_core_or_outlives_a_request_t
     assert_all_are_calm(running, "the broker is dead")
 
     with Stranger(own_broker.port, b"\0\0\0\x10HTTP/1.1 400 Bad"):
-        assert_all_are_calm(running, "somebody else is at the broker's address")
+        assert_all_are_calm(running, "another program has the broker's address")
         asked = time.monotonic()
         for app in running.values():
             app.child.send(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""CA, certificate and key files that are not whole for a while, because somebody writes them in place."""
+"""CA, certificate and key files that are not whole for a while, because they are written in place."""
 
 import json
 from collections.abc import Iterator

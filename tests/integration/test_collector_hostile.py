@@ -168,7 +168,7 @@ def test_who_says_no_more_is_cut_off(collector: Collector, begun: bytes) -> None
     assert time.monotonic() - started < CUT_OFF_AFTER + 5
 
 
-def test_a_thousand_who_drip_are_cut_off_and_keep_nobody_waiting(collector: Collector) -> None:
+def test_a_thousand_who_drip_are_cut_off_and_delay_no_other_client(collector: Collector) -> None:
     goes_on(collector)
     before = resident(collector)
     connections = [connect(collector) for _ in range(1000)]

@@ -213,7 +213,7 @@ def test_a_producer_that_has_done_its_work_may_end(launch: Callable[..., Launch]
         run.terminal.wait_for_exit(1)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux notifies a child of its parent's death")
 def test_kill_9_of_the_launcher_leaves_nothing_for_long(launch: Callable[..., Launch]) -> None:
     run = launch()
     run.wait_until_up()

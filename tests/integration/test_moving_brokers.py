@@ -1,7 +1,7 @@
 """All brokers that the apps know are gone, and the bootstrap address leads to others: each app finds them within 60 s.
 
-The broker starts again on the same data with another address, as when a node pool is replaced. What has taken its old
-address meanwhile, if anything has, must make no difference.
+The broker starts again on the same data with another address, as when a node pool is replaced. Whether
+another program has taken its old address must make no difference.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Whoever takes over a partition's transactional id shuts its former owner out, at the broker and for good."""
+"""The new owner of a partition's transactional id fences the former one, at the broker and for good."""
 
 import asyncio
 import gc

@@ -134,7 +134,7 @@ def test_a_partition_is_shown_by_the_replica_that_owns_it(topics: PipelineTopics
                 of_first, of_second = shown_partitions(first, gauge), shown_partitions(second, gauge)
                 assert of_second, f"{gauge}: the second replica owns nothing yet"
                 assert of_first | of_second == everything, gauge
-                assert not of_first & of_second, f"{gauge}: both tell of {sorted(of_first & of_second)}"
+                assert not of_first & of_second, f"{gauge}: both report {sorted(of_first & of_second)}"
             return True
 
         eventually(shared, 30)

@@ -55,7 +55,7 @@ def test_a_topic_that_is_deleted_while_it_runs_is_named(make_topics: Callable[..
 
 
 @pytest.mark.parametrize("limit", [{"retention.ms": "27999"}, {"retention.ms": "-1", "retention.bytes": "1048576"}])
-def test_a_topic_that_may_forget_what_a_restart_needs_is_refused_with_the_command_that_mends_it(
+def test_a_topic_that_may_forget_what_a_restart_needs_is_refused_with_the_command_that_fixes_it(
     make_topics: Callable[..., PipelineTopics], apps: Apps, java: Path, jars: tuple[Path, ...], limit: dict[str, str]
 ) -> None:
     topics = make_topics()
@@ -197,7 +197,7 @@ def test_a_partition_added_while_it_runs_is_counted(make_topics: Callable[..., P
     assert {place[0] for place in read_dead_letters(topics)} == {0, 1, 2, 3}
 
 
-def test_another_window_size_begins_anew_behind_what_was_counted(topics: PipelineTopics, apps: Apps) -> None:
+def test_another_window_size_starts_again_behind_what_was_counted(topics: PipelineTopics, apps: Apps) -> None:
     start = minutes_ago(6)
     send(topics.bootstrap_servers, topics.events, regular_stream(start))
     # Idle partitions follow the clock: without this, everything sent later would be late by then.

@@ -56,7 +56,7 @@ def test_a_full_disk_ends_no_app(app: str, start: Start, log: Path) -> None:
 
 
 @pytest.mark.parametrize("app", STATUS)
-def test_an_output_that_nobody_reads_any_more_ends_the_app_in_order(app: str, start: Start, log: Path) -> None:
+def test_an_output_that_is_no_longer_read_ends_the_app_in_order(app: str, start: Start, log: Path) -> None:
     reader, writer = os.pipe()
     process = start(app, writer)
     os.close(writer)

@@ -1,7 +1,7 @@
 """Alerts fire when the real pipeline is in trouble, and are silent before and after.
 
 A real broker, the real apps and a real Prometheus, under the names of production; only the rules' times are shortened.
-The lag is the broker's own, told as the Kafka exporter tells it.
+The lag is the broker's own, in the form of the Kafka exporter.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The numbers that the dashboard shows are right where several pods, exporters or namespaces tell something.
+"""The numbers that the dashboard shows are right where several pods, exporters or namespaces report.
 
 promtool evaluates the panels' queries, as Grafana would send them with "All" namespaces, over series that are made up.
 """
@@ -43,7 +43,7 @@ def _assert_numbers(directory: Path, queries: dict[str, str], series: dict[str, 
 
 
 def _consumer(namespace: str, pod: str, *, end: int, size: int, **figures: int) -> dict[str, str]:
-    """What a consumer's pod tells all the time of the window that it knows."""
+    """What a consumer's pod reports all the time about the window that it knows."""
     labels = f'namespace="{namespace}", pod="{pod}", instance="{pod}:8080"'
     found = {
         f"{_WINDOW}_end_timestamp_seconds{{{labels}}}": end,

@@ -1,6 +1,6 @@
 """Every number that the dashboard shows exists: the real apps, a real Prometheus, and each panel's query.
 
-What Kafka's exporters, Kubernetes and Strimzi would tell comes from samples (samples/README.md).
+What Kafka's exporters, Kubernetes and Strimzi would report comes from samples (samples/README.md).
 """
 
 import contextlib

@@ -49,7 +49,7 @@ class Delivery:
 
     `clock` returns monotonic seconds, `wall_clock` milliseconds since the epoch. The supervisor sets the producer while
     there is a connection (`connect`). `failed` is called when Kafka has refused a batch for good: an idempotent
-    producer can't continue then and must be replaced. `refused_for_size` tells whether that was because of its size, so
+    producer can't continue then and must be replaced. `refused_for_size` is true if that was because of its size, so
     that the next producer gets a smaller batch or none. `patience` is how many seconds a request may wait for Kafka to
     be `available`: 0 if other requests wait behind it.
     """

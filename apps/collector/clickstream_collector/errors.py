@@ -1,4 +1,4 @@
-"""Why a request or an event is refused. Each message tells the client what was wrong, and with which value."""
+"""Why a request or an event is refused. Each message names what was wrong, and the value, for the client."""
 
 from collections.abc import Mapping
 

@@ -78,7 +78,7 @@ class Pipeline:
         self.origins = Origins(settings.allowed_origins)
 
     def request_info(self, headers: Headers, peer: str, query: bytes) -> RequestInfo:
-        """Return what the request tells about itself. Raises Refused for an invalid origin, site key or sent_at."""
+        """Return what the request says about its visitor. Raises Refused for an invalid origin, site key or sent_at."""
         origin = single(headers, b"origin")
         if not self.origins.allow(origin.encode("latin-1")):
             raise Refused(403, f"pages of {origin[:200]} may not send here (ALLOWED_ORIGINS)")

@@ -1,4 +1,4 @@
-"""What a request tells about its visitor beside the events: address, browser, origin, consent.
+"""What a request contains about its visitor beside the events: address, browser, origin, consent.
 
 The address (see `addresses`) and the user agent are kept only during the request: they are counted by the rate limits,
 hashed into an id for visitors without one, used to look up the country, and never logged or stored.

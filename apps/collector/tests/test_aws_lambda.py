@@ -299,7 +299,7 @@ def test_the_visitor_is_who_the_gateway_saw(function: Invocations, kafka: Kafka)
     assert first == same != other
 
 
-def test_the_root_is_there_for_whoever_asks_whether_the_collector_is(function: Invocations) -> None:
+def test_the_root_answers_health_checks(function: Invocations) -> None:
     for path in ("/", ""):
         event = gateway_event("get-missing", rawPath=path)
         event["requestContext"]["http"]["path"] = path
@@ -340,7 +340,7 @@ def test_many_requests_share_one_connection(function: Invocations, kafka: Kafka)
     assert (kafka.started, kafka.stopped) == (1, 0)
 
 
-def test_after_a_long_silence_the_connection_is_made_anew(make_function: MakeFunction, kafka: Kafka) -> None:
+def test_after_a_long_silence_the_connection_is_made_again(make_function: MakeFunction, kafka: Kafka) -> None:
     clock = Clock()
     function = make_function(clock)
     function(anonymous(), None)

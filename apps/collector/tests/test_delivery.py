@@ -316,7 +316,7 @@ async def test_what_a_producer_that_ended_did_not_acknowledge_is_refused(d: Deli
     await d.accept(record(fingerprint=7))
 
 
-async def test_a_refusal_reaches_all_whose_events_were_in_the_batch_and_nobody_else(d: Delivering) -> None:
+async def test_a_refusal_reaches_all_whose_events_were_in_the_batch_and_no_others(d: Delivering) -> None:
     keys = [b"user_%d" % number for number in range(20)]
 
     d.producer.answers = False

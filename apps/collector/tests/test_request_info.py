@@ -43,7 +43,7 @@ def test_any_text_is_a_page_or_none(url: str) -> None:
     assert bool(host) == bool(path)
 
 
-def test_a_visit_has_what_the_request_tells() -> None:
+def test_a_visit_has_what_the_request_contains() -> None:
     headers = {
         b"referer": b"https://www.shop.example.com/products?q=1",
         b"x-forwarded-for": b"198.51.100.1",

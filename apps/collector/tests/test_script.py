@@ -28,7 +28,7 @@ def test_any_page_may_use_it_with_its_integrity_checked(site: InProcess) -> None
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_it_comes_compressed_to_whoever_takes_that(site: InProcess) -> None:
+def test_it_is_compressed_for_clients_that_accept_it(site: InProcess) -> None:
     reply = site.ask("GET", "/clickstream.js", accept_encoding="br, gzip")
     assert reply.headers["content-encoding"] == "gzip"
     assert gzip.decompress(reply.body) == SNIPPET.read_bytes()

@@ -1,4 +1,4 @@
-"""What clickstream.js records: page views, clicks, time on page, and what the page itself tells it."""
+"""What clickstream.js records: page views, clicks, time on page, and what the page itself passes to it."""
 
 import gzip
 import json
@@ -119,7 +119,7 @@ def test_after_half_an_hour_of_inactivity_a_new_session_begins(
         ('<a href="https://x.example/" data-track="partner">a</a>', "a", ("click", "partner", "x.example")),
     ],
 )
-def test_a_click_tells_what_was_clicked(
+def test_a_click_records_what_was_clicked(
     site: WebSite, collector: FakeCollector, open_page: OpenPage, markup: str, selector: str, expected: tuple[str, ...]
 ) -> None:
     # What the page does with its clicks must not matter.
@@ -193,7 +193,7 @@ def test_single_page_navigation_is_a_page_view_with_the_time_before(
     assert [each["page_url"] for each in leaves] == ["/first", "/second", "/third"]
 
 
-def test_a_page_that_nobody_saw_is_no_page_view_and_leaves_its_referrer(
+def test_a_page_that_was_never_seen_is_no_page_view_and_leaves_its_referrer(
     site: WebSite, collector: FakeCollector, open_page: OpenPage
 ) -> None:
     site.body = """<script>addEventListener("DOMContentLoaded", () => {
@@ -330,7 +330,7 @@ _CHROME_OS = (
         (_CHROME_OS, (10, "Linux aarch64", True), (1366, 768), None, "desktop"),
     ],
 )
-def test_the_browser_tells_which_device_its_user_agent_hides(
+def test_the_browser_reports_which_device_its_user_agent_hides(
     browser: Browser,
     site: WebSite,
     collector: FakeCollector,

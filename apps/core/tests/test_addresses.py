@@ -68,7 +68,7 @@ def test_the_visitor_is_whom_the_outermost_trusted_proxy_saw(peer: str, forwarde
     assert PRIVATE.visitor_address(peer, forwarded_for) == expected
 
 
-def test_nobody_is_believed_without_trusted_proxies() -> None:
+def test_no_forwarded_address_is_believed_without_trusted_proxies() -> None:
     assert Proxies(()).visitor_address("10.0.0.1", "198.51.100.1") == "10.0.0.1"
 
 

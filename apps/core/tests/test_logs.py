@@ -223,7 +223,7 @@ class FullAtFirst(io.TextIOWrapper):
         super().flush()
 
 
-def test_an_output_that_nobody_reads_any_more_is_a_request_to_stop(
+def test_an_output_that_is_no_longer_read_is_a_request_to_stop(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_logs("INFO", "text", "consumer")

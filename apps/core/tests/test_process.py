@@ -45,7 +45,7 @@ def test_in_json_format_the_line_about_a_wrong_setting_is_json(
     }
 
 
-def test_an_error_that_nobody_expected_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unhandled_error_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     def main() -> int:
         raise LookupError("odd")
 

@@ -62,7 +62,7 @@ def test_the_record_has_the_documented_fields() -> None:
         ),
     ],
 )
-def test_what_nobody_can_have_counted_is_malformed(value: bytes | None) -> None:
+def test_impossible_counts_are_malformed(value: bytes | None) -> None:
     with pytest.raises(MalformedMetrics):
         decode_window_metrics(value)
 

@@ -29,7 +29,7 @@ _MIN_LIST_RECORDS = 250
 """A list ends with the first record batch that brings it to this length."""
 
 _MAX_TURN_S = 0.1
-"""How long one partition may keep the loop. Meanwhile the state of its windows stays in the CPU's cache.
+"""How long one partition may keep the loop. The state of its windows stays in the CPU's cache that long.
 
 That is some 60,000 events, but far fewer records that are refused.
 """

@@ -102,7 +102,7 @@ class Unreadable:
 def end_of_corrupt(header: bytes, following: bytes, asked_for: int) -> int:
     """Return the offset at which to go on after a batch whose checksum is wrong; its own fields can't be trusted.
 
-    `header` is its beginning, `following` what was fetched after it, `asked_for` the offset that was to be read. The
+    `header` is its beginning, `following` what was fetched after it, `asked_for` the requested offset. The
     offset of the next batch is reliable, and need not have been fetched as a whole. Without one the batch's own last
     offset is taken if its number of records agrees with it, else only the requested offset is skipped.
 

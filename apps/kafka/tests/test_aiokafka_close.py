@@ -33,7 +33,7 @@ def patched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def broker_that_reads_nothing(tls: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """The port of a server that lets everybody in and takes no further byte; closing does not interest it either."""
+    """The port of a server that accepts connections and reads no byte; it ignores their end too."""
     over = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

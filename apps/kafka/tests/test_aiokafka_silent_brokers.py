@@ -19,7 +19,7 @@ SHORT, LONG = 0.1, 60.0
 
 
 class Handshake:
-    """What follows the connecting: a broker that hangs does not let anybody in."""
+    """The step after connecting: a broker that hangs does not complete it."""
 
     def __init__(self) -> None:
         self.hangs = False
@@ -113,7 +113,7 @@ async def test_a_connection_that_breaks_is_nothing_else() -> None:
             await answer
 
 
-async def test_a_broker_that_did_not_answer_has_less_time_until_it_lets_somebody_in(
+async def test_a_broker_that_did_not_answer_has_less_time_until_it_accepts_a_connection(
     handshake: Handshake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with silent_broker() as port:

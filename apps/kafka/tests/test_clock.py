@@ -130,7 +130,7 @@ def test_brokers_that_tell_of_a_step_ahead_for_a_minute_are_believed() -> None:
     assert world.error == 0
 
 
-def test_the_minute_begins_anew_when_an_answer_tells_of_no_step() -> None:
+def test_the_minute_starts_again_when_an_answer_shows_no_step() -> None:
     world = World()
     world.write()
     for _ in range(3):

@@ -1,7 +1,7 @@
 """The code of the client libraries that patches replace or rely on is still the one that they were written for.
 
 The hashes are of the source of a function or class, as it stands in the installed package. A release that changes one
-of them fails here even if every other test passes, because a patch of code that nobody has read again is a guess.
+of them fails here even if every other test passes, because a patch of code that has not been read again is a guess.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""Clients whose brokers have moved: what they know of the cluster is made to name somebody else's address."""
+"""Clients whose brokers have moved: the addresses that they know now belong to other programs."""
 
 import asyncio
 import inspect

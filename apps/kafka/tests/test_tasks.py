@@ -98,7 +98,7 @@ async def test_a_kafka_that_goes_away_during_the_start_is_asked_again(
     assert unnamed.endswith("Kafka names no brokers yet (no brokers)")
 
 
-async def test_what_no_second_try_mends_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_that_no_retry_fixes_ends_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     consumers = Consumers(GroupAuthorizationFailedError("group"))
     with pytest.raises(GroupAuthorizationFailedError):
         await stream(monkeypatch, consumers).start()

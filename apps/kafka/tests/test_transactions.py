@@ -132,7 +132,7 @@ async def test_a_transaction_that_fails_leaves_no_acknowledgement_for_asyncio_to
     assert complaints == []
 
 
-async def test_a_producer_whose_connections_do_not_end_is_let_go_of_and_cancels_nobody() -> None:
+async def test_a_producer_whose_connections_do_not_end_is_abandoned_and_cancels_no_task() -> None:
     class Client:
         """A client whose connections have not ended when it is first closed, and are cancelled with that."""
 

@@ -1,7 +1,7 @@
 """The processor: two kstreams streams, of which the first counts events in windows and the second merges the counts.
 
 From top to bottom: settings, the engine with its two streams and their functions, and running until a signal.
-`clickstream_kafka.engine` says what of this is kstreams' and what is not.
+`clickstream_kafka.engine` says which parts are kstreams' and which are not.
 """
 
 import asyncio

@@ -210,7 +210,7 @@ class Merge:
         )
 
     def due(self, now: int) -> list[int]:
-        """Return the closed windows whose result is to be made at `now`, oldest first."""
+        """Return the closed windows whose result is due at `now`, oldest first."""
         watermark, over = self.watermark(), self._over()
         return [
             window

@@ -3,9 +3,9 @@
 The stages' own tasks and functions restore, process and commit here; only what talks to brokers is
 replaced, by objects that follow Kafka's rules where the processor relies on them: a transaction's records and its
 commit become true together, a reader of committed records stops at the first open transaction, aborted records and
-transaction markers leave gaps in the offsets, and whoever takes a transactional id fences its predecessor and aborts
-what that left open. Time stands still unless the test moves it; `now` is the brokers' clock, which stamps what is
-appended, and each worker's own may differ from it.
+transaction markers leave gaps in the offsets, and a producer that takes a transactional id fences its predecessor and
+aborts what that left open. Time stands still unless the test moves it; `now` is the brokers' clock, which stamps what
+is appended, and each worker's own may differ from it.
 """
 
 import asyncio

@@ -42,7 +42,7 @@ async def joined(kafka: Kafka, settings: StreamsSettings = SETTINGS) -> Worker:
     return events
 
 
-async def test_a_partition_has_not_joined_by_a_record_of_which_nobody_knows_where_it_lies() -> None:
+async def test_a_partition_has_not_joined_by_a_record_whose_offset_is_unknown() -> None:
     kafka = Kafka(SETTINGS, 1)
     merge = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.partials_topic, 0))
     await merge.take()

@@ -185,7 +185,7 @@ async def test_a_partition_that_still_writes_is_there_whatever_the_brokers_say(m
     assert not kafka.metrics
 
 
-async def test_an_answer_that_does_not_come_begins_the_half_minute_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_does_not_come_restarts_the_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_answer(admin: object, topic: str) -> int:
         raise KafkaConnectionError
 

@@ -421,7 +421,7 @@ def test_a_merge_says_which_partition_a_window_waits_for(merge: Merge, write: Wr
     assert merge.waiting() == []
 
 
-def test_a_window_waits_for_a_partition_that_nobody_has_heard_from(merge: Merge, write: Write) -> None:
+def test_a_window_waits_for_a_partition_that_never_reported(merge: Merge, write: Write) -> None:
     write(*partial(0, 0, 3), reached(0, 25_000))
     assert (merge.waiting(), merge.slowest()) == ([0], (1, NEVER))
 

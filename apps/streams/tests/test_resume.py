@@ -93,7 +93,7 @@ def test_windows_that_were_expired_stay_so() -> None:
     assert resume_events(committed(400, expired), LogBounds(300, 500), FIVE_MINUTES, []).commit.expired_to == 2_000_000
 
 
-def test_changed_rules_begin_anew_behind_all_windows_that_were_seen() -> None:
+def test_changed_rules_start_again_behind_all_windows_that_were_seen() -> None:
     peer = msgspec.structs.replace(COMMIT, seen_to=HOUR + 1)
     start = resume_events(committed(400, COMMIT), LOG, AN_HOUR, [COMMIT, peer])
     assert start.offset == start.commit.replay_from == 400
@@ -114,7 +114,7 @@ def test_a_partition_added_after_a_change_begins_where_the_others_did() -> None:
     assert start.commit.began == start.commit.expired_to == 2 * HOUR
 
 
-def test_rules_that_nobody_changed_have_no_beginning() -> None:
+def test_rules_that_never_changed_have_no_beginning() -> None:
     assert beginning_of(FIVE_MINUTES, [COMMIT, COMMIT]) == NEVER
     assert beginning_of(FIVE_MINUTES, []) == NEVER
 

@@ -1,4 +1,4 @@
-"""What the processor says to topics that somebody else may have made."""
+"""How the processor treats topics that may have been made without it."""
 
 from types import SimpleNamespace
 from typing import Any, cast
@@ -51,7 +51,7 @@ async def test_topics_as_the_product_makes_them_are_fine(caplog: pytest.LogCaptu
 
 
 @pytest.mark.parametrize("topic", [PARTIALS, METRICS])
-async def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_the_command_that_mends_it(
+async def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_the_command_that_fixes_it(
     topic: str,
 ) -> None:
     await check(Admin({topic: {"max.message.bytes": "1000000"}}))
@@ -73,7 +73,7 @@ async def test_a_topic_that_takes_less_at_once_than_is_written_is_refused_with_t
         ({"WINDOW_SIZE": "12h", "OUT_OF_ORDERNESS": "12h", "ALLOWED_LATENESS": "1s"}, "86401s", 2),
     ],
 )
-async def test_a_topic_that_forgets_what_a_restart_must_replay_is_refused_with_the_command_that_mends_it(
+async def test_a_topic_that_forgets_what_a_restart_must_replay_is_refused_with_the_command_that_fixes_it(
     topic: str, environ: dict[str, str], needed: str, kept: int
 ) -> None:
     enough = {"retention.ms": "1000000000"}
@@ -89,7 +89,7 @@ async def test_a_topic_that_forgets_what_a_restart_must_replay_is_refused_with_t
     assert "\n" not in error
 
 
-async def test_a_limit_of_bytes_is_refused_because_nobody_knows_how_long_they_last() -> None:
+async def test_a_limit_of_bytes_is_refused_because_it_says_nothing_about_time() -> None:
     with pytest.raises(FatalError, match=r"1073741824 bytes of a partition.*--add-config retention.bytes=-1$"):
         await check(Admin({EVENTS: {"retention.bytes": "1073741824"}}))
 
@@ -114,26 +114,26 @@ async def test_settings_that_may_not_be_looked_at_are_said(caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize(
-    ("changes", "allowed", "mended"),
+    ("changes", "allowed", "remedy"),
     [
         ({"message.timestamp.after.max.ms": "3600000"}, "up to 1h", "message.timestamp.after.max.ms=60000"),
         ({"message.timestamp.after.max.ms": UNLIMITED}, "any time", "message.timestamp.after.max.ms=60000"),
         ({"message.timestamp.after.max.ms": "60001"}, "up to 60001ms", "message.timestamp.after.max.ms=60000"),
     ],
 )
-async def test_an_events_topic_that_lets_in_clocks_that_run_ahead_is_named(
-    caplog: pytest.LogCaptureFixture, changes: dict[str, str], allowed: str, mended: str
+async def test_an_events_topic_that_accepts_clocks_that_run_ahead_is_named(
+    caplog: pytest.LogCaptureFixture, changes: dict[str, str], allowed: str, remedy: str
 ) -> None:
     await check(Admin({EVENTS: changes}))
     (record,) = caplog.records
     assert f"whose timestamps are {allowed} ahead of the clock, MAX_CLOCK_SKEW is 1m" in record.getMessage()
-    assert record.getMessage().endswith(f"--entity-name {EVENTS} --add-config {mended}")
+    assert record.getMessage().endswith(f"--entity-name {EVENTS} --add-config {remedy}")
 
 
 @pytest.mark.parametrize(
     "changes", [{"message.timestamp.after.max.ms": "3600000", "message.timestamp.type": "LogAppendTime"}, {}]
 )
-async def test_a_topic_that_lets_in_none_is_not_named(
+async def test_a_topic_that_accepts_none_is_not_named(
     caplog: pytest.LogCaptureFixture, changes: dict[str, str]
 ) -> None:
     await check(Admin({EVENTS: changes, METRICS: {"message.timestamp.after.max.ms": UNLIMITED}}))
@@ -147,7 +147,7 @@ async def test_a_topic_that_lets_in_none_is_not_named(
         (METRICS, "not the brokers'. To have that: kafka-configs"),
     ],
 )
-async def test_a_topic_of_ours_without_the_brokers_time_is_named_with_the_command_that_mends_it(
+async def test_a_topic_of_ours_without_the_brokers_time_is_named_with_the_command_that_fixes_it(
     caplog: pytest.LogCaptureFixture, topic: str, said: str
 ) -> None:
     await check(Admin({topic: {"message.timestamp.type": "CreateTime"}}))
@@ -160,7 +160,7 @@ AFTER, DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.differe
 
 
 @pytest.mark.parametrize(
-    ("config", "allowed", "mended"),
+    ("config", "allowed", "remedy"),
     [
         ({DIFFERENCE: UNLIMITED}, 2**63 - 1, {DIFFERENCE: "60000"}),  # before Kafka 3.6
         ({DIFFERENCE: "60000"}, 60_000, {}),
@@ -171,10 +171,10 @@ AFTER, DIFFERENCE = "message.timestamp.after.max.ms", "message.timestamp.differe
     ],
 )
 def test_older_brokers_have_one_limit_for_both_directions(
-    config: dict[str, str], allowed: int, mended: dict[str, str]
+    config: dict[str, str], allowed: int, remedy: dict[str, str]
 ) -> None:
     assert allowed_ahead(config) == allowed
-    assert how_to_refuse_clocks_ahead(config, 60_000) == mended
+    assert how_to_refuse_clocks_ahead(config, 60_000) == remedy
 
 
 def test_no_topic_is_asked_to_refuse_clocks_that_are_right() -> None:

@@ -49,7 +49,7 @@ def test_a_partition_that_never_had_a_record_follows_the_clock(watermark: Partit
     assert watermark.value == 1_005_000
 
 
-def test_a_record_that_raises_the_watermark_begins_the_silence_anew(watermark: PartitionWatermark) -> None:
+def test_a_record_that_raises_the_watermark_restarts_the_silence(watermark: PartitionWatermark) -> None:
     turn_until(watermark, 9_500)
     watermark.observe(100_000, ahead=False, monotonic=9_500)
     turn_until(watermark, 19_000, start=10_000)
@@ -72,7 +72,7 @@ def test_a_partition_that_lags_is_never_taken_for_idle(watermark: PartitionWater
     assert watermark.value == NEVER
 
 
-def test_one_turn_of_lag_begins_the_silence_anew(watermark: PartitionWatermark) -> None:
+def test_one_turn_of_lag_restarts_the_silence(watermark: PartitionWatermark) -> None:
     turn_until(watermark, 9_500)
     watermark.turn(caught_up=False, clock=1_009_600, monotonic=9_600)
     turn_until(watermark, 19_500, start=10_000)
@@ -82,7 +82,7 @@ def test_one_turn_of_lag_begins_the_silence_anew(watermark: PartitionWatermark) 
 
 
 @pytest.mark.parametrize(("gap", "idle"), [(MAX_GAP_MS, True), (MAX_GAP_MS + 1, False)])
-def test_a_stalled_loop_begins_the_silence_anew(watermark: PartitionWatermark, gap: int, idle: bool) -> None:
+def test_a_stalled_loop_restarts_the_silence(watermark: PartitionWatermark, gap: int, idle: bool) -> None:
     turn_until(watermark, 9_500)
     watermark.turn(caught_up=True, clock=2_000_000, monotonic=9_500 + gap)
     assert (watermark.value == 1_995_000) is idle
@@ -167,7 +167,7 @@ def test_a_partition_with_records_to_read_is_not_caught_up() -> None:
     assert caught_up.turn(position=8, end=8, fetched_at=3, monotonic=1_000)
 
 
-def test_a_partition_whose_log_nobody_has_seen_is_not_caught_up() -> None:
+def test_a_partition_whose_log_was_never_seen_is_not_caught_up() -> None:
     caught_up = CaughtUp()
     answers = [caught_up.turn(position=0, end=None, fetched_at=None, monotonic=turn * TURN) for turn in range(10)]
     assert not any(answers)
@@ -196,7 +196,7 @@ def test_the_topics_watermark_is_the_smallest_of_its_partitions() -> None:
 
 
 @pytest.mark.parametrize("heard_from", [{}, {0: 30}, {0: 30, 2: 20}])
-def test_a_partition_that_nobody_has_heard_from_holds_every_window_open(heard_from: dict[int, int]) -> None:
+def test_a_partition_that_never_reported_holds_every_window_open(heard_from: dict[int, int]) -> None:
     assert topic_watermark(heard_from, 3) == NEVER
 
 

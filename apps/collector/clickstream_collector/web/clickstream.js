@@ -201,7 +201,7 @@
   const moved = safe(() => {
     if (!running || path() === at) return;
     let referrer = "";
-    if (settling) ({ referrer } = page); // a page that nobody saw
+    if (settling) ({ referrer } = page); // a page that was never seen
     else rest();
     arrive(referrer);
   });

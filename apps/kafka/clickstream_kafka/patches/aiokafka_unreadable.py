@@ -72,7 +72,7 @@ class ReadableRecords(PartitionRecords):  # type: ignore[misc]
     next_fetch_offset: int
 
     def batches(self) -> Iterator[list[Any]]:
-        """Yield the records of one batch after the other, up to one that is to be fetched again.
+        """Yield the records of one batch after the other, up to one that must be fetched again.
 
         The records are those of aiokafka's log format, not a consumer's: offset, timestamp, key, value and headers.
         """

@@ -49,7 +49,7 @@ class _Batches:
         """The offset after the last batch that was taken."""
 
     def next_batch(self) -> Any:
-        """Return the next batch, an empty one if it can't be read; None also when it is to be fetched again."""
+        """Return the next batch, an empty one if it can't be read; None also when it must be fetched again."""
         try:
             batch = self._records.next_batch()
         except Exception as error:  # its size is impossible, so the start of the next batch is unknown
