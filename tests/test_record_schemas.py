@@ -31,6 +31,7 @@ from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
 from clickstream_streams.counts import merged_metrics
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
+from clickstream_streams.partials import InvalidRecord, decode_record
 from clickstream_streams.partition import Changes, Partition
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.watermarks import PartitionWatermark
@@ -199,10 +200,16 @@ def test_a_transaction_of_stage_1_is_as_documented(written: Written) -> None:
     check("events-commit", json.loads(written.metadata))
     *partials, last = written.values()
     examples = dict(EXAMPLES)
-    assert [shape(each) for each in partials] == [shape(examples["partial-2"])] * len(partials)
-    assert shape(last) == shape(examples["watermark-1"])
+    assert [shape(each) for each in partials] == [shape(examples["partial-2.json"])] * len(partials)
+    assert shape(last) == shape(examples["watermark-1.json"])
     payload = msgspec.msgpack.decode(partials[0]["payload"])
-    assert shape(payload) == shape(examples["the payload"])
+    assert shape(payload) == shape(examples["partial-payload.json"])
+    for name, record in [
+        *(("partial-2", each) for each in partials),
+        ("watermark-1", last),
+        ("partial-payload", payload),
+    ]:
+        check(name, msgspec.to_builtins(record))  # bytes as base64
     assert {record.headers for record in written.of("clickstream-window-partials")} == {(SETTINGS.group_header,)}
 
 
@@ -314,6 +321,24 @@ def is_read(result: dict[str, Any]) -> bool:
     try:
         decode_window_metrics(json.dumps(result).encode())
     except MalformedMetrics:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["partial-2", "watermark-1"])
+def test_schema_and_merge_are_of_one_mind_about_internal_records(name: str, written: Written) -> None:
+    record = next(each for each in written.values() if each["type"] == name)
+    for field in record:
+        values: tuple[Any, ...] = (None, -(10**16), 10**16, 1.5, [], "yesterday", 0)
+        changed = [{**record, field: value} for value in values if (field, value) != ("payload", "yesterday")]
+        for each in [*changed, {key: value for key, value in record.items() if key != field}]:
+            assert fits(name, msgspec.to_builtins(each)) == is_internal(each), each
+
+
+def is_internal(record: dict[str, Any]) -> bool:
+    try:
+        decode_record(msgspec.msgpack.encode(record))
+    except InvalidRecord:
         return False
     return True
 
