@@ -143,10 +143,10 @@ def test_the_topics_are_the_documented_ones() -> None:
 
 
 def test_a_kafka_that_is_not_there_is_named() -> None:
-    nobody = f"127.0.0.1:{free_port()}"
-    config = {"bootstrap_servers": [nobody], "bootstrap_timeout_ms": 500}
+    dead_address = f"127.0.0.1:{free_port()}"
+    config = {"bootstrap_servers": [dead_address], "bootstrap_timeout_ms": 500}
 
-    with pytest.raises(TopicsFailed, match=f"on {nobody}: .*Check that Kafka runs there"):
+    with pytest.raises(TopicsFailed, match=f"on {dead_address}: .*Check that Kafka runs there"):
         create_missing(config, clickstream_topics("e", "m", "p", "d"))
 
 

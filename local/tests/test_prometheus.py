@@ -50,7 +50,7 @@ def make(tmp_path: Path) -> Make:
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port that somebody listens on."""
+    """A port with a listener."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
         listener.listen()

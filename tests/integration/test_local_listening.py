@@ -29,8 +29,8 @@ def start_apps(tmp_path: Path) -> Iterator[Start]:
     def start_all(*options: str) -> LocalSettings:
         argv = ("--collector", "--http-port", str(free_port(13)), *options)
         settings = read_settings(LocalSettings, prog="test", description="", argv=argv, environ={})
-        nobody = {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}", "PATH": "/usr/bin:/bin"}
-        for app in app_commands(settings, nobody):
+        dead_address = {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}", "PATH": "/usr/bin:/bin"}
+        for app in app_commands(settings, dead_address):
             children.append(start(AppCommand(app.name, app.command, app.environ), tmp_path))  # noqa: PERF401
         return settings
 
@@ -51,7 +51,7 @@ def ports(settings: LocalSettings) -> dict[int, str]:
 
 
 def answer(port: int, path: str, address: str = "127.0.0.1", host: str = "localhost") -> tuple[int, str]:
-    """Status and body; status 0 while nobody listens on the address."""
+    """Status and body; status 0 while nothing listens on the address."""
     connection = http.client.HTTPConnection(address, port, timeout=10)
     try:
         connection.request("GET", path, headers={"Host": f"{host}:{port}"})

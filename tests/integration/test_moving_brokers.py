@@ -44,7 +44,7 @@ def clicked(collector: Collector) -> str:
 @pytest.mark.parametrize(
     "at_the_old_address",
     [
-        pytest.param(lambda port: nullcontext(), id="nobody"),
+        pytest.param(lambda port: nullcontext(), id="nothing"),
         pytest.param(Stranger, id="one-who-says-nothing"),
         pytest.param(lambda port: Stranger(port, b"\0\0\0\x10HTTP/1.1 400 Bad"), id="one-who-talks-nonsense"),
     ],

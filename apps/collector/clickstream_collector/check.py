@@ -31,7 +31,7 @@ def _post(url: str, content_type: str, body: bytes) -> tuple[int, str, str]:
     except urllib.error.HTTPError as error:
         with error:
             text, status, headers = error.read(), error.code, error.headers
-    readable = headers.get("Access-Control-Allow-Origin", "nobody")
+    readable = headers.get("Access-Control-Allow-Origin", "none")
     return status, text.decode().strip(), "allowed" if readable in ("*", origin) else readable
 
 
@@ -50,7 +50,7 @@ def _post_until_acknowledged(url: str, event: dict[str, str], deadline: float, p
     if json.loads(answer).get("status") != "ok":
         sys.exit(f"FAILED: {url} answers {answer}")
     if readable != "allowed":
-        sys.exit(f"FAILED: the page may not read the answer, only {readable}")
+        sys.exit(f"FAILED: the page may not read the answer (allowed origin: {readable})")
     print(f"Kafka has acknowledged {event['event_id']}: {answer}")
 
 

@@ -132,11 +132,11 @@ class Clock:
 def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     kafka = Kafka()
 
-    async def nobody_says_why(_kafka: object) -> None:
+    async def no_reason(_kafka: object) -> None:
         return None
 
     monkeypatch.setattr(supervisor, "AIOKafkaProducer", kafka.producer)
-    monkeypatch.setattr(supervisor, "why_refused", nobody_says_why)
+    monkeypatch.setattr(supervisor, "why_refused", no_reason)
     monkeypatch.setattr(invocations, "_CONNECT_TIMEOUT_S", 0.1)
     return kafka
 

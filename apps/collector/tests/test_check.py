@@ -91,7 +91,7 @@ def test_it_comes_from_an_allowed_site(collector: Collector, monkeypatch: pytest
     [
         ("acknowledges", "FAILED: .*/ingest: 503 "),
         ("refuses_xml", "FAILED: application/xml is answered with 200 {} instead of 415"),
-        ("readable", "FAILED: the page may not read the answer, only nobody"),
+        ("readable", "FAILED: the page may not read the answer .allowed origin: none."),
     ],
 )
 def test_it_fails_and_says_why(collector: Collector, fault: str, message: str) -> None:

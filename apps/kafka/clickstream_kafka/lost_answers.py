@@ -8,6 +8,8 @@ whose EndTxn or TxnOffsetCommit got no answer is given up; the next one that sta
 
 Records may be sent twice: their sequence numbers identify them. Partitions and groups may be added twice: a transaction
 that this begins and nothing ends is aborted, and its producer fenced.
+
+Upstream: none found. Delete when aiokafka has the transactions of KIP-890.
 """
 
 from functools import wraps

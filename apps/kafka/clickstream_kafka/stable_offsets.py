@@ -5,7 +5,7 @@ the classic group coordinator before Kafka 3.9.1 (KAFKA-17507) has only logged t
 it later, in a queue behind other work such as loading a partition of __consumer_offsets, and returns the old offset
 until then. An app that resumes from there would write its output twice. So commits are requested with `require_stable`
 (KIP-447, since Kafka 2.5): the answer for a partition with an undecided offset is UNSTABLE_OFFSET_COMMIT. aiokafka
-knows OffsetFetch only up to version 3; this is version 7.
+knows OffsetFetch only up to version 3; this is version 7. Delete when its admin client takes `require_stable`.
 """
 
 from collections.abc import Iterable

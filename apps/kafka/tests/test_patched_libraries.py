@@ -47,6 +47,7 @@ RELIED_ON = {
         "kstreams.engine.StreamEngine.stop_stream": "6fcf08f84f70",
     },
     "clickstream_kafka.lost_answers": {
+        "aiokafka.client.AIOKafkaClient.send": "2c3b774f424b",
         "aiokafka.producer.transaction_manager.TransactionManager.fatal_error": "710053242172",
     },
     "clickstream_kafka.partition_stream": {
@@ -127,6 +128,10 @@ RELIED_ON = {
     "clickstream_kafka.patches.kafka_python_unreadable": {
         "kafka.consumer.fetcher.Fetcher.PartitionRecords": "30ec67ba52e0",
         "kafka.record.memory_records.MemoryRecords": "77d97f75b416",
+    },
+    "clickstream_kafka.stable_offsets": {
+        "aiokafka.client.AIOKafkaClient.send": "2c3b774f424b",
+        "aiokafka.protocol.api.Request": "57a2e549df19",
     },
     "clickstream_kafka.transactions": {
         "aiokafka.producer.message_accumulator.MessageBatch": "b3e461b11226",

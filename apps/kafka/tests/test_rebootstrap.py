@@ -29,7 +29,7 @@ SOON = 15.0
 COUNT = 30
 
 OLD_ADDRESSES = [
-    pytest.param(lambda port: nullcontext(), id="nobody"),
+    pytest.param(lambda port: nullcontext(), id="nothing"),
     pytest.param(Stranger, id="one-who-says-nothing"),
     pytest.param(lambda port: Stranger(port, b"\0\0\0\x10HTTP/1.1 400 Bad"), id="one-who-talks-nonsense"),
     pytest.param(Void, id="a-firewall-that-drops-packets"),

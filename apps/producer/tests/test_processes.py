@@ -27,8 +27,8 @@ DEADLINE = 30.0
 
 
 @pytest.fixture
-def nobody() -> Iterator[str]:
-    """An address that nobody listens on, and nobody else can take."""
+def dead_address() -> Iterator[str]:
+    """An address without a listener, which no other program can take."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{taken.getsockname()[1]}"
@@ -62,14 +62,14 @@ def ready(port: int) -> str:
 
 @pytest.mark.parametrize("rate", ["10", "20000"])
 def test_without_kafka_the_command_says_so_and_waits_until_it_is_stopped(
-    nobody: str, rate: str, tmp_path: Path
+    dead_address: str, rate: str, tmp_path: Path
 ) -> None:
     port = free_port()
     output = tmp_path / "output.txt"
     with output.open("w") as file:
         command = subprocess.Popen(
             [sys.executable, "-m", "clickstream_producer.main", "--rate", rate, "--http-port", str(port)],
-            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": nobody, "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": dead_address, "PYTHONIOENCODING": "utf-8"},
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -104,9 +104,9 @@ def test_a_wrong_setting_ends_the_command_with_one_line_and_status_2() -> None:
     assert "RATE=0 (from --rate): expected a number" in command.stderr
 
 
-def test_a_process_that_dies_ends_the_run_and_is_named(nobody: str) -> None:
+def test_a_process_that_dies_ends_the_run_and_is_named(dead_address: str) -> None:
     settings = read_settings(
-        ProducerSettings, prog="test", description="", argv=[], environ={"KAFKA_BOOTSTRAP_SERVERS": nobody}
+        ProducerSettings, prog="test", description="", argv=[], environ={"KAFKA_BOOTSTRAP_SERVERS": dead_address}
     )
     stop = StopRequest()
     seen: list[Progress] = []
@@ -126,8 +126,10 @@ def test_a_process_that_dies_ends_the_run_and_is_named(nobody: str) -> None:
     assert multiprocessing_children() == []
 
 
-def test_a_process_that_fails_says_so_in_the_format_of_the_logs(nobody: str, capfd: pytest.CaptureFixture[str]) -> None:
-    environ = {"KAFKA_BOOTSTRAP_SERVERS": nobody, "LOG_FORMAT": "json"}
+def test_a_process_that_fails_says_so_in_the_format_of_the_logs(
+    dead_address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environ = {"KAFKA_BOOTSTRAP_SERVERS": dead_address, "LOG_FORMAT": "json"}
     settings = read_settings(ProducerSettings, prog="test", description="", argv=[], environ=environ)
     stop = StopRequest()
     seen: list[Progress] = []

@@ -95,7 +95,7 @@ async def test_no_partition_adds_to_windows_that_another_one_has_left_behind(not
     await again.go_on(20, 1000)
     await again.kill()
 
-    # The first window was never complete under either size, so nobody may present a part of it as its result.
+    # The first window was never complete under either size, so no part of it may be presented as its result.
     found = [(each.window_start, each.total_events) for each in kafka.metrics]
     assert found == [(format_milliseconds(began).replace(".000", ""), 6)]
     commits = [kafka.commits[TEN_SECONDS.group_id, TopicPartition(TEN_SECONDS.topics.events_topic, p)] for p in (0, 1)]

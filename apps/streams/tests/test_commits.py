@@ -45,7 +45,7 @@ def test_metadata_that_is_no_commit_is_none(metadata: str, kind: type[EventsComm
 
 
 @given(st.text())
-def test_metadata_that_anybody_wrote_is_none(metadata: str) -> None:
+def test_foreign_metadata_is_none(metadata: str) -> None:
     assert decode_commit(metadata, EventsCommit) is None
 
 

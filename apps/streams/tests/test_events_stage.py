@@ -114,7 +114,7 @@ async def test_a_turn_ends_when_refused_records_take_much_memory() -> None:
 
 
 async def restarted(kafka: Kafka) -> Worker:
-    """Another replica, which takes over; nobody has told it the brokers' time yet."""
+    """Another replica, which takes over; it does not know the brokers' time yet."""
     worker = Worker(kafka, SETTINGS, TopicPartition(SETTINGS.topics.events_topic, 0))
     await worker.take()
     return worker

@@ -2,7 +2,7 @@
 
 A schedule appends records (out of order, late, ahead of their time, malformed), lets replicas fetch, process and
 commit, holds transactions half-way, loses their answers, kills replicas, hands partitions over, leaves zombies, moves
-the brokers' clock and those of the replicas' machines, and adds partitions. At its end everybody is let finish, and the
+the brokers' clock and those of the replicas' machines, and adds partitions. At its end every worker may finish, and the
 promises of docs/processor.md are checked.
 """
 
@@ -114,7 +114,7 @@ class Processor(RuleBasedStateMachine):
         self.kafka = Kafka(self.settings, partitions)
         self.partitions = partitions
         if taken:
-            self.run(self.let_everybody_take_part())
+            self.run(self.let_all_take_part())
 
     def place(self, place: int) -> int:
         """Return a partition of the events topic, or -1 for the partials topic's."""
@@ -249,7 +249,7 @@ class Processor(RuleBasedStateMachine):
 
     @rule(offset=st.sampled_from([None, 0, -1]))
     def reset_the_merge(self, offset: int | None) -> None:
-        """Delete the merge's commit, or move it to the log's beginning or nowhere, without metadata; nobody merges."""
+        """Delete the merge's commit, or move it to the log's beginning or nowhere, while no replica merges."""
         for owner in (0, 1):
             self.run(self.killed(-1, owner))
         place = self.settings.merge_group_id, TopicPartition(self.settings.topics.partials_topic, 0)
@@ -259,7 +259,7 @@ class Processor(RuleBasedStateMachine):
 
     @rule(batch=batches, offset=st.sampled_from([None, 0, -1]))
     def lose_the_merge_for_long(self, batch: Batch, offset: int | None) -> None:
-        """After a batch nobody merges while the others go on until windows are over; then the commit is lost too."""
+        """After a batch no replica merges while the others go on until windows are over; then the commit is lost."""
         self.append(batch)
         self.run(self.gone_on(10, 2000))
         self.append(batch)
@@ -297,7 +297,7 @@ class Processor(RuleBasedStateMachine):
         for metrics in self.kafka.metrics[self.checked :]:
             for partition in range(self.partitions):
                 commit = self.committed(partition)
-                assert commit is not None, "a partition that nobody has heard from holds every window open"
+                assert commit is not None, "a partition that never reported holds every window open"
                 assert commit.watermark >= milliseconds_of(metrics.window_end)
         self.checked = len(self.kafka.metrics)
 
@@ -318,15 +318,15 @@ class Processor(RuleBasedStateMachine):
 
     async def finish_all(self) -> None:
         if self.only_records:
-            await self.let_everybody_take_part()
+            await self.let_all_take_part()
             await self.gone_on(10, 0)
             assert not self.unread(), "a record has not been processed"
             self.settings = replace(self.settings, idle_timeout=3000)
         self.kafka.now = max(self.kafka.now, self.latest)
-        await self.let_everybody_take_part()
+        await self.let_all_take_part()
         await self.gone_on(20 + self.settings.allowed_lateness // 2000, 2000)
 
-    async def let_everybody_take_part(self) -> None:
+    async def let_all_take_part(self) -> None:
         for place, owner in list(self.workers):
             await self.killed(place, owner)
         for place in (-1, *range(len(self.kafka.events))):

@@ -208,9 +208,9 @@ def test_a_merge_offset_beyond_the_log_is_not_the_log_that_was_committed() -> No
 
 def test_a_merge_forgets_everything_where_no_partition_has_counted() -> None:
     """The first start, and offsets that were lost or reset: the partitions count again what the topic holds."""
-    anew = MergeCommit(rules=FIVE_MINUTES, replay_from=500, forgotten_to=500, only_more=True)
+    fresh = MergeCommit(rules=FIVE_MINUTES, replay_from=500, forgotten_to=500, only_more=True)
     for found in (None, committed(300, None), committed(400, MERGE_COMMIT)):
-        assert resume_merge(found, LOG, FIVE_MINUTES, counted=False) == MergeStart(anew, 500)
+        assert resume_merge(found, LOG, FIVE_MINUTES, counted=False) == MergeStart(fresh, 500)
 
 
 def test_a_merge_that_was_told_from_when_on_windows_count_again_keeps_to_it() -> None:

@@ -156,7 +156,7 @@ def test_records_too_far_ahead_do_not_close_windows_of_a_partition_that_lags(wat
 
 def test_a_partition_is_caught_up_when_a_fetch_after_the_previous_turn_saw_no_more() -> None:
     caught_up = CaughtUp()
-    assert not caught_up.turn(position=7, end=7, fetched_at=1, monotonic=0), "nobody knows how old that fetch is"
+    assert not caught_up.turn(position=7, end=7, fetched_at=1, monotonic=0), "the age of that fetch is unknown"
     assert caught_up.turn(position=7, end=7, fetched_at=2, monotonic=500)
 
 
