@@ -14,9 +14,9 @@ from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.topics import PipelineTopics, committed
 
-_SESSION_TIMEOUT = 10.0
+_SESSION_TIMEOUT_S = 10.0
 _TRANSACTIONS_TRIED = 50
-_LONGEST_TRANSACTION = 40.0
+_LONGEST_TRANSACTION_S = 40.0
 """Seconds within which the broker has aborted what is over its time of 10 s: it looks every 10 s."""
 
 
@@ -118,7 +118,7 @@ class Faults:
         self._replicas.scale(max(2, len(self._replicas.running)))
         for app in self._replicas.running:
             app.wait_until_ready(120)
-        return self._pause(_SESSION_TIMEOUT + self._draw.uniform(1, 6))
+        return self._pause(_SESSION_TIMEOUT_S + self._draw.uniform(1, 6))
 
     def _pause(self, seconds: float) -> str:
         victim = self._victim()
@@ -199,7 +199,7 @@ class Faults:
             for _ in range(_TRANSACTIONS_TRIED):
                 eventually(self._frozen_in_a_transaction, deadline_seconds=60, every=0.05)
                 since = time.monotonic()
-                eventually(lambda: not self._open_transactions(), deadline_seconds=_LONGEST_TRANSACTION, every=0.2)
+                eventually(lambda: not self._open_transactions(), deadline_seconds=_LONGEST_TRANSACTION_S, every=0.2)
                 held = time.monotonic() - since
                 if held >= 2:  # else its commit was on its way already
                     return f"after {held:.1f} s"

@@ -13,7 +13,7 @@ from kafka.errors import KafkaError
 
 from kit.topics import PipelineTopics
 
-_TICK = 0.05
+_TICK_S = 0.05
 _STRAGGLING_MS = 8_000, 20_000
 """Behind by more than a window waits, and by less than it can change: what revisions are made of."""
 
@@ -64,8 +64,8 @@ class Load:
         )
         try:
             due = 0.0
-            while not self._stopping.wait(_TICK):
-                due = min(due + self._rate * _TICK, self._rate)
+            while not self._stopping.wait(_TICK_S):
+                due = min(due + self._rate * _TICK_S, self._rate)
                 while due >= 1 and self._waiting < _MOST_WAITING:
                     self._send(producer)
                     due -= 1
