@@ -9,7 +9,7 @@ they are parsed and wait for Kafka, have a separate limit, so slow clients take 
 import asyncio
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from starlette.types import Receive
@@ -21,6 +21,7 @@ MAX_BODY_BYTES = 1_000_000
 """As sent and as unpacked."""
 
 BODY_TIMEOUT_S = 10.0
+DISCARD_TIMEOUT_S = 2.0
 
 MAX_ARRIVING_BYTES = 64 * 1024 * 1024
 """Of bodies that have not arrived completely, of all requests together."""
@@ -88,6 +89,21 @@ async def read_body(headers: Headers, receive: Receive, arriving: Arriving, time
     except TimeoutError as error:
         raise Refused(408, f"the body did not arrive within {timeout_s:g} s", {"Connection": "close"}) from error
     return _unpacked(body) if encodings else body
+
+
+async def discard_body(receive: Receive, timeout_s: float = DISCARD_TIMEOUT_S) -> None:
+    """Read a body of a usual size that is not needed, and keep nothing of it.
+
+    A connection that is closed while its client is still sending is reset, and the client may never see the answer.
+    """
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            while size <= MAX_BODY_BYTES:
+                message = await receive()
+                if not message.get("more_body"):
+                    return
+                size += len(message.get("body", b""))
 
 
 async def _received(receive: Receive, arriving: Arriving) -> bytes:

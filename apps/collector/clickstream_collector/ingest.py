@@ -9,8 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from clickstream_collector.answers import Answer, answering, json_answer
 from clickstream_collector.batches import Record
-from clickstream_collector.bodies import Arriving, Held, check_type, read_body
-from clickstream_collector.errors import Excluded, NotAnEvent, NotJson, Refused
+from clickstream_collector.bodies import Arriving, Held, check_type, discard_body, read_body
+from clickstream_collector.errors import Excluded, NotAnEvent, NotJson, Refused, TryAgain
 from clickstream_collector.headers import Headers, fields, single
 from clickstream_collector.origins import preflight
 from clickstream_collector.payloads import MAX_EVENT_BYTES, decode_element, parse, text_of, too_large, with_whole_pairs
@@ -55,7 +55,11 @@ class Ingest:
     async def _post(self, scope: Scope, headers: Headers, receive: Receive) -> Answer:
         peer = scope["client"][0] if scope.get("client") else ""
         info = self._pipeline.request_info(headers, peer, scope["query_string"])
-        self._pipeline.admit(info, 0)  # do not read a body that would be refused
+        try:
+            self._pipeline.admit(info, 0)  # do not keep a body that would be refused
+        except TryAgain:
+            await discard_body(receive)
+            raise
         check_type(headers)
         body = await read_body(headers, receive, self._arriving)
         with self._held.holding(len(body)):

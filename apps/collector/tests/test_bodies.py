@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from clickstream_collector.bodies import MAX_ARRIVING_BYTES, MAX_BODY_BYTES, Arriving, check_type, read_body
+from clickstream_collector.bodies import (
+    MAX_ARRIVING_BYTES,
+    MAX_BODY_BYTES,
+    Arriving,
+    check_type,
+    discard_body,
+    read_body,
+)
 from clickstream_collector.errors import Refused
 
 GZIP = {b"content-encoding": b"gzip"}
@@ -203,3 +210,30 @@ async def test_what_has_arrived_whole_or_was_refused_is_counted_no_more() -> Non
             with pytest.raises(Refused):
                 await read_body({}, receive, arriving)
         assert arriving.size == 0
+
+
+async def test_a_body_that_is_discarded_is_read_to_its_end_so_that_its_client_sees_the_answer() -> None:
+    messages: list[Message] = [{"type": "http.request", "body": b"x" * 60_000, "more_body": True}] * 10
+    messages = [*messages, {"type": "http.request", "body": b"x"}, {"type": "http.request", "body": b"of the next one"}]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    await discard_body(receive)
+    assert messages == [{"type": "http.request", "body": b"of the next one"}]
+
+
+async def test_a_discarded_body_that_is_too_large_or_never_ends_is_left() -> None:
+    read = 0
+
+    async def endless() -> Message:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b"x" * 100_000, "more_body": True}
+
+    async def silent() -> Message:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    await discard_body(endless)
+    assert read == MAX_BODY_BYTES // 100_000 + 1
+    await discard_body(silent, timeout_s=0.01)
