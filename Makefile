@@ -27,7 +27,7 @@ TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.p
 .PHONY: help venv test test-fast test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
 
 venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files say
 
