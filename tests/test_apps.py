@@ -23,7 +23,7 @@ NOT_STARTED_BY_LOCAL: set[str] = set()
 
 BY_HAND = {
     "pyproject.toml",  # the layers of the import contracts
-    "deploy/clickstream_deploy/releases.py",  # what to look at next
+    "deploy/clickstream_deploy/setup.py",  # what to look at next
     "local/clickstream_local/parts.py",
     "strimzi/base/users/kustomization.yaml",
 }

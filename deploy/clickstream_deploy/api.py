@@ -1,47 +1,20 @@
 """The Kubernetes API by the `kubernetes` client: the kubeconfig's current context, its credentials, and requests."""
 
+import json
 import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from clickstream_deploy.errors import ApiError, EndedError
-from clickstream_deploy.resources import at
-
-_REQUEST_TIMEOUT_S = 60
-
-
-class Api(Protocol):
-    """A connection to the Kubernetes API."""
-
-    @property
-    def context(self) -> str:
-        """The kubeconfig's current context at the start; "" within a pod. helm gets it too."""
-        ...
-
-    @property
-    def server(self) -> str:
-        """The cluster's address."""
-        ...
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content: str = "application/json",
-        timeout_s: float = _REQUEST_TIMEOUT_S,
-    ) -> Any:
-        """Return the answer, from JSON where it is JSON. Raises ApiError."""
-        ...
+from clickstream_deploy.objects import at
+from clickstream_deploy.programs import Programs
 
 
 @dataclass(frozen=True)
-class KubernetesApi:
-    """A real one; `client` is a kubernetes.dynamic.DynamicClient."""
+class Api:
+    """A connection; `client` is a kubernetes.dynamic.DynamicClient, and helm gets the `context` too ("" in a pod)."""
 
     context: str
     server: str
@@ -52,14 +25,12 @@ class KubernetesApi:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str] | None = None,
         body: Any = None,
         content: str = "application/json",
-        timeout_s: float = _REQUEST_TIMEOUT_S,
+        timeout_s: float = 60,
+        query: Mapping[str, str] | None = None,
     ) -> Any:
-        """See Api."""
-        import json
-
+        """Return the answer, from JSON where it is JSON. Raises ApiError."""
         from kubernetes.client.exceptions import ApiException
         from kubernetes.config.config_exception import ConfigException
         from urllib3.exceptions import HTTPError
@@ -74,20 +45,17 @@ class KubernetesApi:
                 serialize=False,
                 _request_timeout=timeout_s,
             )
-            text = answer.data.decode("utf-8", "replace")
         except ApiException as error:
             raise ApiError(error.status, _message(error.body) or str(error.reason)) from error
         except (HTTPError, ConfigException, OSError) as error:
             # Of a connection that was tried several times, the reason of the last.
             reason = str(getattr(error, "reason", None) or error)
             raise ApiError(0, reason.partition("): ")[2] or reason) from error
-        try:
-            return text if path.endswith("/log") else json.loads(text)
-        except ValueError:
-            return text
+        text = answer.data.decode("utf-8", "replace")
+        return text if path.endswith("/log") else json.loads(text)
 
 
-def connect() -> Api:
+def connect(programs: Programs) -> Api:
     """Read the kubeconfig. The context is kept: another terminal may switch to another one.
 
     Raises EndedError when there is no cluster to talk to.
@@ -101,22 +69,21 @@ def connect() -> Api:
     settings = client.Configuration()
     context = ""
     try:
-        _, active = kube.list_kube_config_contexts()
-        context = active["name"]
+        context = kube.list_kube_config_contexts()[1]["name"]
         kube.load_kube_config(context=context, client_configuration=settings)
     except (ConfigException, OSError, TypeError) as error:
         if context:
             raise _silent(context, str(error)) from error
         if "KUBERNETES_SERVICE_HOST" not in os.environ:
-            raise no_context(_names()) from error
+            raise no_context(programs) from error
         kube.load_incluster_config(client_configuration=settings)
-    http = client.ApiClient(settings)
     # Without its discovery of all that the cluster serves: paths are known, or asked for where they are not.
-    return KubernetesApi(context, settings.host, dynamic_client(http, discoverer=lambda *_: None))
+    return Api(context, settings.host, dynamic_client(client.ApiClient(settings), discoverer=lambda *_: None))
 
 
-def no_context(names: list[str]) -> EndedError:
+def no_context(programs: Programs) -> EndedError:
     """Return the error for a kubeconfig without a current context."""
+    names = programs.run("kubectl", "config", "get-contexts", "--output=name").output.split()
     if names:
         return EndedError(
             f"kubectl has no current context: choose one of {' '.join(names)} with kubectl config use-context"
@@ -143,24 +110,8 @@ def _silent(context: str, why: str) -> EndedError:
     )
 
 
-def _names() -> list[str]:
-    """Return the contexts of a kubeconfig without a current one, which the client refuses to read."""
-    import yaml
-
-    names = []
-    for path in os.environ.get("KUBECONFIG", os.path.expanduser("~/.kube/config")).split(os.pathsep):  # noqa: PTH111
-        try:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123
-                names += [str(each["name"]) for each in at(yaml.safe_load(file), "contexts") or []]
-        except (OSError, yaml.YAMLError):
-            continue
-    return names
-
-
 def _message(body: Any) -> str:
     """Return the API's message."""
-    import json
-
     try:
         return str(at(json.loads(body), "message") or "")
     except (TypeError, ValueError):

@@ -50,4 +50,9 @@ TOPICS = tuple(sorted(each.stem for each in ROOT.glob("strimzi/base/topics/*.yam
 RELEASES = tuple(each.release for each in APPS)
 
 MONITORING_APP = App(MONITORING, ROOT / "monitoring", "monitoring")
-"""Dashboard and alert rules. It comes last: the upgrade of an older processor removes the dashboard that was in it."""
+"""Dashboard and alert rules."""
+
+
+def app_of(release: str) -> App:
+    """The app of a release."""
+    return next(app for app in APPS if app.release == release)

@@ -10,10 +10,16 @@ class Component:
         self.session = session
         self.cluster = session.cluster
         self.options = session.options
-        self.progress = session.progress
+        self.namespace = session.namespace
+        self.say = session.progress.say
+        self.detail = session.progress.detail
 
     def check(self) -> None:
-        """Everything that can be known before anything is touched, and this user's rights. Raises EndedError."""
+        """Everything that can be known before anything is touched. Raises EndedError."""
+
+    def rights(self) -> list[str]:
+        """Return the rights that `install` needs; called after `check`."""
+        return []
 
     def install(self) -> None:
         """Make what is missing, change what is different, and wait until it is Ready; in a dry run say so."""
@@ -25,7 +31,7 @@ class Component:
     def look(self) -> None:
         """Find what there is to remove. Raises EndedError when it must not be removed."""
 
-    def removal_rights(self) -> list[tuple[str, object]]:
+    def removal_rights(self) -> list[str]:
         """Return the rights that the removal needs; called after `look`."""
         return []
 

@@ -1,6 +1,6 @@
 """The state of one of Strimzi's objects, read from its conditions."""
 
-from clickstream_deploy.resources import Manifest, at, condition
+from clickstream_deploy.objects import Manifest, at, condition
 
 READY = "Ready"
 UNMANAGED = "Unmanaged"

@@ -2,42 +2,28 @@
 
 from clickstream_deploy.cluster import ALL_NAMESPACES
 from clickstream_deploy.conditions import in_words
-from clickstream_deploy.progress import indented
-from clickstream_deploy.resources import (
-    CLAIM,
-    DEPLOYMENT,
-    EVENT,
-    KAFKA,
-    POD,
-    Manifest,
-    Resource,
-    at,
-    condition,
-    name_of,
-)
+from clickstream_deploy.kinds import CLAIM, DEPLOYMENT, EVENT, KAFKA, POD, Kind
+from clickstream_deploy.objects import Manifest, at, is_ready, name_of
 from clickstream_deploy.session import Session
 
 LONGEST_SILENCE_S = 90
 """An operator that runs says something about a new object within seconds."""
 
 
-def object_explanation(session: Session, resource: Resource, name: str, state: str) -> str:
+def object_explanation(session: Session, kind: Kind, name: str, state: str) -> str:
     """Explain why one of Strimzi's objects is not Ready."""
-    lines = [
-        f"{resource.kind} {name} in namespace {session.namespace}: {in_words(state)}",
-        conditions(session, resource, name),
-        events(session, session.namespace, resource.kind, name),
-    ]
-    if resource == KAFKA:
-        lines += [pods(session, session.namespace, f"strimzi.io/cluster={name}")]
-    else:
-        lines += [entity_operator(session)]
-    return joined(lines)
+    of_kafka = f"strimzi.io/cluster={name}"
+    return joined([
+        f"{kind.name} {name} in namespace {session.namespace}: {in_words(state)}",
+        conditions(session, kind, name),
+        events(session, kind.name, name),
+        pods(session, session.namespace, of_kafka) if kind == KAFKA else entity_operator(session),
+    ])  # fmt: skip
 
 
-def silence_explanation(session: Session, resource: Resource, name: str) -> str:
+def silence_explanation(session: Session, kind: Kind, name: str) -> str:
     """Explain why no operator has reconciled an object."""
-    what = f"{resource.kind} {name} in namespace {session.namespace}"
+    what = f"{kind.name} {name} in namespace {session.namespace}"
     lines = [f"{what} was created {LONGEST_SILENCE_S}s ago or more, and has no status for it:"]
     operators = running_operators(session)
     if not operators:
@@ -45,7 +31,7 @@ def silence_explanation(session: Session, resource: Resource, name: str) -> str:
             "  this cluster has no Deployment of Strimzi's operator that you can see. Start it again, or install it",
             "  (./setup.sh --install-operator), then run setup.sh again.",
         ]
-    elif resource == KAFKA:
+    elif kind == KAFKA:
         namespace, _, operator = operators[-1].partition("/")
         lines += [
             f"  Strimzi's operator ({', '.join(operators)}) does not run, or does not watch this namespace",
@@ -59,38 +45,42 @@ def silence_explanation(session: Session, resource: Resource, name: str) -> str:
 
 def running_operators(session: Session) -> list[str]:
     """Return the Deployments of Strimzi's operators as namespace/name."""
-    found = session.cluster.seen_objects(DEPLOYMENT, namespace=ALL_NAMESPACES)
     return [
         f"{each['metadata']['namespace']}/{name_of(each)}"
-        for each in found
+        for each in session.cluster.seen_objects(DEPLOYMENT, namespace=ALL_NAMESPACES)
         if at(each, "spec", "template", "metadata", "labels", "strimzi.io/kind") == "cluster-operator"
     ]
 
 
-def conditions(session: Session, resource: Resource, name: str) -> str:
+def conditions(session: Session, kind: Kind, name: str) -> str:
     """All conditions of an object."""
-    found = at(session.cluster.seen(resource, name), "status", "conditions") or []
+    found = at(session.cluster.seen(kind, name), "status", "conditions") or []
     return indented(
-        "\n".join(
+        *(
             f"condition {each.get('type')}={each.get('status')} {each.get('reason', '')} {each.get('message', '')}"
             for each in found
         )
     )
 
 
-def event_list(session: Session, namespace: str, kind: str, name: str) -> list[Manifest]:
+def unmet_conditions(session: Session, namespace: str, deployment: str) -> str:
+    """Return a Deployment's unmet conditions: refused pods (quota, pod security) appear nowhere else."""
+    found = at(session.cluster.seen(DEPLOYMENT, deployment, namespace), "status", "conditions") or []
+    unmet = [f"{each['type']}: {each.get('message', '')}" for each in found if each.get("status") != "True"]
+    return indented(*unmet, *(each.get("message", "") for each in found if each["type"] == "ReplicaFailure"))
+
+
+def event_list(session: Session, kind: str, name: str, namespace: str = "") -> list[Manifest]:
     """The events of an object, the newest last."""
     fields = f"involvedObject.kind={kind},involvedObject.name={name}"
     found = session.cluster.seen_objects(EVENT, fields=fields, namespace=namespace)
     return sorted(found, key=lambda each: str(each.get("lastTimestamp") or each.get("eventTime") or ""))
 
 
-def events(session: Session, namespace: str, kind: str, name: str) -> str:
+def events(session: Session, kind: str, name: str, namespace: str = "") -> str:
     """The last events of an object."""
-    found = event_list(session, namespace, kind, name)[-6:]
-    return indented(
-        "\n".join(f"event {each.get('type')} {each.get('reason')}: {each.get('message')}" for each in found)
-    )
+    found = event_list(session, kind, name, namespace)[-6:]
+    return indented(*(f"event {each.get('type')} {each.get('reason')}: {each.get('message')}" for each in found))
 
 
 def entity_operator(session: Session) -> str:
@@ -111,45 +101,39 @@ def deployment_log(session: Session, name: str, namespace: str) -> str:
     labels = at(deployment, "spec", "selector", "matchLabels") or {}
     selector = ",".join(f"{label}={value}" for label, value in labels.items())
     found = session.cluster.seen_objects(POD, selector, namespace=namespace) if selector else []
-    return indented(session.cluster.log(name_of(found[0]), namespace, tail=5)) if found else indented("it has no pod")
+    return indented(session.cluster.log(name_of(found[0]), namespace, tail=5) if found else "it has no pod")
 
 
 def pods(session: Session, namespace: str, selector: str) -> str:
     """Return the pods that are not Ready, with their events and logs."""
     lines = []
     for pod in session.cluster.seen_objects(POD, selector, namespace=namespace):
-        if condition(pod, "Ready").get("status") == "True":
+        if is_ready(pod):
             continue
         name = name_of(pod)
-        lines += [f"  Pod {name} is not Ready:", events(session, namespace, "Pod", name), claims(session, pod)]
-        log = session.cluster.log(name, namespace) or session.cluster.log(name, namespace, previous=True)
-        lines += [indented(f"log of {name}:\n{log}")] if log else []
+        lines += [f"  Pod {name} is not Ready:", events(session, "Pod", name, namespace), claims(session, pod)]
+        log = session.cluster.log(name, namespace) or session.cluster.log(name, namespace, previous="true")
+        lines += [indented(f"log of {name}:", log)] if log else []
     return joined(lines)
 
 
-def claims(session: Session, pod: Manifest | None) -> str:
+def claims(session: Session, pod: Manifest) -> str:
     """Return the events of a pod's volume claims that are not bound."""
     lines = []
     for volume in at(pod, "spec", "volumes") or []:
-        claim = at(volume, "persistentVolumeClaim", "claimName")
-        if not claim:
-            continue
-        namespace = at(pod, "metadata", "namespace") or session.namespace
-        phase = at(session.cluster.seen(CLAIM, claim, namespace), "status", "phase") or "not there"
+        claim, namespace = at(volume, "persistentVolumeClaim", "claimName"), at(pod, "metadata", "namespace") or ""
+        phase = (
+            at(session.cluster.seen(CLAIM, claim, namespace), "status", "phase") or "not there" if claim else "Bound"
+        )
         if phase != "Bound":
-            lines += [
-                f"  PersistentVolumeClaim {claim} is {phase}:",
-                events(session, namespace, "PersistentVolumeClaim", claim),
-            ]
+            what = f"  PersistentVolumeClaim {claim} is {phase}:"
+            lines += [what, events(session, "PersistentVolumeClaim", claim, namespace)]
     return joined(lines)
 
 
-def replica_set(session: Session, release: str) -> str:
-    """Return a Deployment's unmet conditions: refused pods (quota, pod security) appear nowhere else."""
-    found = at(session.cluster.seen(DEPLOYMENT, release), "status", "conditions") or []
-    unmet = [f"{each['type']}: {each.get('message', '')}" for each in found if each.get("status") != "True"]
-    failed = [str(each.get("message", "")) for each in found if each["type"] == "ReplicaFailure"]
-    return indented("\n".join([*unmet, *failed]))
+def indented(*texts: str) -> str:
+    """The lines, as details."""
+    return "\n".join(f"       {line}" for text in texts for line in text.rstrip("\n").splitlines())
 
 
 def joined(lines: list[str]) -> str:

@@ -1,20 +1,13 @@
 """The remains of a Kafka cluster that was removed: its operator gets time to remove them; what stays is reported."""
 
+from collections.abc import Sequence
+
+from clickstream_deploy import kinds
 from clickstream_deploy.errors import ApiError
-from clickstream_deploy.explanations import running_operators
-from clickstream_deploy.resources import (
-    BINDING,
-    CLAIM,
-    CONFIG_MAP,
-    SECRET,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    STRIMZI_API,
-    at,
-    name_of,
-)
+from clickstream_deploy.kinds import Kind
+from clickstream_deploy.objects import OF_KAFKA, at, name_of
 from clickstream_deploy.session import Session
-from clickstream_deploy.waiting import lasting
+from clickstream_deploy.waiting import DISAPPEARANCE_TIMEOUT_S, left_after
 
 _LONGEST_RECONCILIATION_S = 150
 """Strimzi's operator looks at everything again every two minutes, and removes then what it has missed."""
@@ -26,7 +19,7 @@ def role_bindings(session: Session) -> list[str] | None:
     Another Kafka of the same name, in another namespace, has its own.
     """
     try:
-        found = session.cluster.objects(BINDING, f"strimzi.io/cluster={session.kafka}")
+        found = session.cluster.objects(kinds.BINDING, f"{OF_KAFKA}={session.kafka}")
     except ApiError:
         return None
     return [
@@ -36,46 +29,41 @@ def role_bindings(session: Session) -> list[str] | None:
     ]
 
 
-def wait_for_operator(session: Session, *, there: bool) -> None:
-    """Wait for the operator to remove what is outside the namespace, which it does a little later than Kafka, if an
-    operator runs. `there` says whether there was a Kafka."""
-    if not (there or running_operators(session)):
-        return
-    began, limit = session.clock.elapsed(), min(_LONGEST_RECONCILIATION_S, session.options.timeout_s)
-    session.progress.begin_wait()
-    while (found := role_bindings(session)) and session.clock.elapsed() - began < limit:
-        session.progress.waiting(f"Waiting until Strimzi's operator has removed {', '.join(found)}")
-        session.clock.sleep(1)
-    session.progress.clear()
+def wait_for_operator(session: Session) -> None:
+    """Wait for the operator to remove what is outside the namespace, which it does a little later than Kafka."""
+    left_after(
+        session,
+        lambda: role_bindings(session) or [],
+        _LONGEST_RECONCILIATION_S,
+        "Waiting until Strimzi's operator has removed",
+    )
 
 
 def say_what_is_left(session: Session, *, has_rack: bool) -> None:
     """Report it with the commands that remove it. Only a Kafka with racks has a ClusterRoleBinding."""
-    cluster, namespace = session.cluster, session.namespace
-    of_cluster = f"strimzi.io/cluster={session.kafka}"
+    cluster, namespace, name = session.cluster, session.namespace, session.kafka
+    of_kafka = f"{OF_KAFKA}={name}"
+
+    def lasting(found: Sequence[Kind]) -> list[str]:
+        return left_after(session, lambda: cluster.names(found, of_kafka), DISAPPEARANCE_TIMEOUT_S)
+
     bindings = role_bindings(session)
     if bindings is None and has_rack:
         session.left(
-            f"perhaps a ClusterRoleBinding of Kafka {session.kafka}, at which you may not look: kubectl get"
-            f" clusterrolebinding -l {of_cluster}"
+            f"perhaps a ClusterRoleBinding of Kafka {name}, at which you may not look: kubectl get clusterrolebinding"
+            f" -l {of_kafka}"
         )
     if bindings:
         session.left(
-            f"{', '.join(bindings)}, which Strimzi's operator made for Kafka {session.kafka} and has not removed:"
-            f" kubectl delete {' '.join(bindings)}"
+            f"{', '.join(bindings)}, which Strimzi's operator made for Kafka {name} and has not removed: kubectl delete"
+            f" {' '.join(bindings)}"
         )
-    if cluster.seen_objects(CLAIM, of_cluster):
-        session.left(
-            f"volumes of a Kafka {session.kafka}, with its data: kubectl delete pvc -n {namespace} -l {of_cluster}"
-        )
-    kinds = [SECRET, CONFIG_MAP, SERVICE, SERVICE_ACCOUNT]
-    left = lasting(session, lambda: cluster.names(kinds, of_cluster))
-    if left:
+    if cluster.seen_objects(kinds.CLAIM, of_kafka):
+        session.left(f"volumes of a Kafka {name}, with its data: kubectl delete pvc -n {namespace} -l {of_kafka}")
+    if left := lasting([kinds.SECRET, kinds.CONFIG_MAP, kinds.SERVICE, kinds.SERVICE_ACCOUNT]):
         session.left(f"{', '.join(left)}: kubectl delete -n {namespace} {' '.join(left)}")
-    version = cluster.versions.get(STRIMZI_API)
-    strimzi = cluster.serves(STRIMZI_API, version) if version else []
-    kept = lasting(session, lambda: cluster.names(strimzi, of_cluster))
-    if kept:
+    version = cluster.versions.get(kinds.STRIMZI)
+    if kept := lasting(cluster.serves(kinds.STRIMZI, version) if version else []):
         session.left(
             f"{', '.join(kept)}, which may wait for an operator to take a finalizer away: kubectl patch -n {namespace}"
             f' {" ".join(kept)} --type=merge -p \'{{"metadata":{{"finalizers":null}}}}\''

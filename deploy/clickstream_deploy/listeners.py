@@ -8,8 +8,8 @@ anonymous clients are super users), and client certificates come before password
 from dataclasses import dataclass
 
 from clickstream_deploy.errors import EndedError
+from clickstream_deploy.objects import Manifest, at, name_of
 from clickstream_deploy.progress import Progress
-from clickstream_deploy.resources import Manifest, at, name_of
 
 FREE, SUPER, REFUSED = "free", "super", "refused"
 """What becomes of clients without a name: there is no authorization, they are super users, or they are refused."""

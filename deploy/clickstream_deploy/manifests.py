@@ -6,8 +6,8 @@ import yaml
 
 from clickstream_deploy.apps import ROOT
 from clickstream_deploy.errors import EndedError
+from clickstream_deploy.objects import Manifest
 from clickstream_deploy.options import DEFAULT_CLUSTER_NAME
-from clickstream_deploy.resources import Manifest
 from clickstream_deploy.session import Session
 
 

@@ -3,10 +3,10 @@
 from clickstream_deploy.cluster import side_by_side
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
-from clickstream_deploy.ownership import marked, namespace_made_by_setup
-from clickstream_deploy.resources import NAMESPACE
+from clickstream_deploy.kinds import NAMESPACE
+from clickstream_deploy.objects import is_marked, marked
 from clickstream_deploy.session import Session
-from clickstream_deploy.waiting import lasting
+from clickstream_deploy.waiting import DISAPPEARANCE_TIMEOUT_S, left_after
 
 # What passes by itself, and what every namespace has.
 _PASSING = {"Event", "Endpoints", "EndpointSlice", "Lease", "ControllerRevision"}
@@ -19,12 +19,11 @@ class Namespace(Component):
     def install(self) -> None:
         """Create the namespace of a Kafka of our own; any other Kafka already has one."""
         if self.options.with_kafka:
-            create_namespace(self.session, self.session.namespace)
+            create_namespace(self.session, self.namespace)
 
     def remove(self) -> None:
-        """Remove the namespace with --all."""
         if self.options.everything:
-            remove_namespace(self.session, self.session.namespace)
+            remove_namespace(self.session, self.namespace)
 
 
 def create_namespace(session: Session, name: str) -> None:
@@ -44,30 +43,30 @@ def create_namespace(session: Session, name: str) -> None:
 
 def remove_namespace(session: Session, name: str) -> None:
     """Remove the namespace if setup.sh made it and nothing else is in it."""
-    if not namespace_made_by_setup(session.cluster, name):
+    cluster, timeout_s = session.cluster, session.options.timeout_s
+    if not is_marked(cluster.seen(NAMESPACE, name)):
         return
     if not session.options.dry_run:
-        left = lasting(session, lambda: _inhabitants(session, name))
+        left = left_after(session, lambda: _inhabitants(session, name), DISAPPEARANCE_TIMEOUT_S)
         if left:
             session.progress.say(f"Kept: namespace {name}, in which there are also {', '.join(left)}")
             return
-        session.cluster.delete(NAMESPACE, name)
-        began = session.clock.elapsed()
-        session.progress.begin_wait()
-        while session.cluster.get(NAMESPACE, name) is not None:
-            if session.clock.elapsed() - began >= session.options.timeout_s:
-                raise EndedError(
-                    f"namespace {name} is not gone after {session.options.timeout_s}s: kubectl get namespace {name} -o"
-                    " yaml says what holds it"
-                )
-            session.progress.waiting(f"Waiting until namespace {name} is gone")
-            session.clock.sleep(1)
+        cluster.delete(NAMESPACE, name)
+
+        def there() -> list[str]:
+            return [f"namespace {name} is gone"] if cluster.get(NAMESPACE, name) else []
+
+        if left_after(session, there, timeout_s, "Waiting until"):
+            raise EndedError(
+                f"namespace {name} is not gone after {timeout_s}s: kubectl get namespace {name} -o yaml says what holds"
+                " it"
+            )
     session.removed(f"namespace {name}")
 
 
 def _inhabitants(session: Session, namespace: str) -> list[str]:
     cluster = session.cluster
-    versions = [("", "v1"), *((each["name"], each["preferredVersion"]["version"]) for each in cluster.groups())]
-    served = side_by_side(lambda each: cluster.serves(*each), versions)
-    kinds = [each for found in served for each in found if each.namespaced and each.kind not in _PASSING]
+    preferred = [(group, versions[0]) for group, versions in cluster.groups().items()]
+    served = side_by_side(lambda each: cluster.serves(*each), preferred)
+    kinds = [each for found in served for each in found if each.namespaced and each.name not in _PASSING]
     return [each for each in cluster.names(kinds, namespace=namespace) if each not in _USUAL]

@@ -8,26 +8,31 @@ from pathlib import Path
 from typing import TextIO
 
 from clickstream_deploy.api import Api, check_answers, connect
+from clickstream_deploy.app_release import AppRelease
+from clickstream_deploy.apps import APPS, COLLECTOR, MONITORING_APP, PROCESSOR, app_of
 from clickstream_deploy.cluster import Cluster
+from clickstream_deploy.collector import Collector
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.kafka import KafkaCluster
+from clickstream_deploy.monitoring import Monitoring
 from clickstream_deploy.namespaces import Namespace
 from clickstream_deploy.options import Options
+from clickstream_deploy.processor import Processor
 from clickstream_deploy.programs import Helm, Programs, check_programs
 from clickstream_deploy.progress import Clock, Progress
-from clickstream_deploy.releases import Releases
 from clickstream_deploy.session import Session
 from clickstream_deploy.strimzi import Strimzi
 from clickstream_deploy.topics import Topics
 from clickstream_deploy.users import Users
+from clickstream_deploy.values import Nodes
 
 
 @dataclass(frozen=True)
 class World:
     """What the programs touch, and tests replace."""
 
-    connect: Callable[[], Api] = connect
+    connect: Callable[[Programs], Api] = connect
     programs: Programs = field(default_factory=Programs)
     clock: Clock = field(default_factory=Clock)
     out: TextIO = sys.stdout
@@ -50,9 +55,20 @@ def components(session: Session) -> list[Component]:
     need: topics and users before Kafka, and Kafka before Strimzi's operator."""
     strimzi = Strimzi(session)
     kafka = KafkaCluster(session, strimzi)
-    releases = Releases(session, kafka)
-    topics = Topics(session, strimzi, kafka, releases)
-    return [Namespace(session), strimzi, kafka, topics, Users(session, strimzi, kafka), releases]
+    nodes = Nodes(session)
+    processor = Processor(session, kafka, nodes, app_of(PROCESSOR))
+    particular = {PROCESSOR: processor, COLLECTOR: Collector(session, kafka, nodes, app_of(COLLECTOR))}
+    return [
+        Namespace(session),
+        strimzi,
+        kafka,
+        nodes,
+        Topics(session, strimzi, kafka, processor),
+        Users(session, strimzi, kafka),
+        *(particular.get(app.release) or AppRelease(session, kafka, nodes, app) for app in APPS),
+        # The upgrade of an older processor removes the dashboard that was in it.
+        Monitoring(session, kafka, nodes, MONITORING_APP),
+    ]
 
 
 def run(program: Program, options: Options, world: World) -> int:
@@ -69,7 +85,7 @@ def run(program: Program, options: Options, world: World) -> int:
         with tempfile.TemporaryDirectory() as work:
             progress.say(program.first)
             check_programs(world.programs)
-            api = world.connect()
+            api = world.connect(world.programs)
             version = check_answers(api)
             of_context = f"context {api.context}, " if api.context else ""
             progress.say(f"Cluster: {of_context}{api.server}")

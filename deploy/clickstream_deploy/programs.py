@@ -95,16 +95,18 @@ class Helm:
         """Build the chart's dependencies, which lie beside it."""
         return self._programs.run("helm", "dependency", "build", "--skip-refresh", str(chart))
 
-    def revision(self, namespace: str, release: str) -> str:
+    def deployed_revision(self, namespace: str, release: str) -> str:
         """The newest revision that was deployed, "" when there is none."""
         history = self.run(namespace, "history", release)
         found = re.findall(r"^(\d+)\s.*\sdeployed\s", history.output, re.MULTILINE) if history.status == 0 else []
         return str(found[-1]) if found else ""
 
     def status(self, namespace: str, release: str) -> str:
-        """A release's status, "" when there is none."""
-        status = self.run(namespace, "status", release)
-        found = re.search(r"^STATUS: (.*)$", status.output, re.MULTILINE) if status.status == 0 else None
+        """Return a release's status, "" when there is none. Raises EndedError when helm can't tell."""
+        done = self.run(namespace, "status", release)
+        if done.status != 0 and "not found" not in done.error:
+            raise EndedError(f"helm can't read release {release}: {done.error.strip()}")
+        found = re.search(r"^STATUS: (.*)$", done.output, re.MULTILINE)
         return found[1] if found else ""
 
 

@@ -1,8 +1,10 @@
 """Progress for the user: steps with the elapsed time, and the current wait."""
 
+import math
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from typing import TextIO
 
 _WAITING_EVERY_S = 15
@@ -46,9 +48,21 @@ class Progress:
         self.clear()
         print(text, file=self._out, flush=True)
 
-    def begin_wait(self) -> None:
-        """Begin a wait; a log does not mention it for the first 15 seconds."""
-        self._said = self._clock.elapsed()
+    def looks(self, limit_s: float = math.inf, every_s: float = 1) -> Iterator[float]:
+        """Yield before each look the seconds waited so far, for the last time when the time is over.
+
+        A log does not mention a wait for the first 15 seconds.
+        """
+        began = self._said = self._clock.elapsed()
+        try:
+            while True:
+                waited = self._clock.elapsed() - began
+                yield waited
+                if waited >= limit_s:
+                    return
+                self._clock.sleep(every_s)
+        finally:
+            self.clear()
 
     def waiting(self, text: str) -> None:
         """Show the current wait; may be called at every look."""
@@ -66,8 +80,3 @@ class Progress:
         if self._shown:
             print("\r\x1b[K", end="", file=self._out, flush=True)
             self._shown = False
-
-
-def indented(text: str) -> str:
-    """The lines, as details."""
-    return "\n".join(f"       {line}" for line in text.rstrip("\n").splitlines())

@@ -4,72 +4,78 @@ runs: a KafkaTopic goes only when the topic operator, a part of the Kafka cluste
 Kafka itself forgets what groups have committed for it.
 """
 
-from typing import Any
-
+from clickstream_core.processor_times import alter_command
 from clickstream_deploy.apps import TOPICS
+from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import LONGEST_SILENCE_S, conditions, entity_operator, joined
 from clickstream_deploy.kafka import KafkaCluster
+from clickstream_deploy.kinds import TOPIC
+from clickstream_deploy.listeners import NONE
 from clickstream_deploy.manifests import manifests
-from clickstream_deploy.ownership import is_marked, marked
-from clickstream_deploy.releases import Releases
-from clickstream_deploy.resources import TOPIC, Manifest, at, label, name_of
-from clickstream_deploy.retention import NEEDED, Retention, default_retention_ms, in_words, is_shorter, retention_for
+from clickstream_deploy.objects import OF_KAFKA, Manifest, at, is_marked, marked, name_of
+from clickstream_deploy.processor import Processor
+from clickstream_deploy.retention import (
+    NEEDED,
+    REPLAYED,
+    default_retention_ms,
+    in_words,
+    is_shorter,
+    processor_times,
+)
 from clickstream_deploy.session import Session
 from clickstream_deploy.strimzi import Strimzi
-from clickstream_deploy.waiting import wait_until_ready
+from clickstream_deploy.waiting import left_after, wait_until_ready
 
-_CLUSTER = "strimzi.io/cluster"
 _NO_FINALIZERS = '{"metadata":{"finalizers":[]}}'
 
 
 class Topics(Component):
     """The KafkaTopics of strimzi/base/topics, with as many replicas as the brokers allow."""
 
-    def __init__(self, session: Session, strimzi: Strimzi, kafka: KafkaCluster, releases: Releases) -> None:
+    def __init__(self, session: Session, strimzi: Strimzi, kafka: KafkaCluster, processor: Processor) -> None:
         super().__init__(session)
         self._strimzi = strimzi
         self._kafka = kafka
-        self._releases = releases
+        self._processor = processor
         self._there: list[str] = []
 
     # -- setup.sh
 
+    def rights(self) -> list[str]:
+        return rights("get create", TOPIC)
+
     def install(self) -> None:
-        """See Component."""
-        retention = retention_for(self._releases.processor_environment())
+        environment = self._processor.environment()
+        self._times = processor_times(environment)
+        replayed = [environment[name] for name in REPLAYED if name in environment]
         wanted = {name_of(each): each for each in manifests(self.session, self._folder())}
-        kept, new, short = [], [], {}
+        new, kept = [], {}
         for name, manifest in wanted.items():
-            other = self._other_manager(name, manifest)
             existing = self._existing(name)
-            if other:
-                self.progress.detail(f"topic {_kafka_name(manifest)} is that of KafkaTopic {other}: left as it is")
+            if other := self._other_manager(name, manifest):
+                self.detail(f"topic {_kafka_name(manifest)} is that of KafkaTopic {other}: left as it is")
             elif existing:
-                self._check(name, existing)
-                self._compare(name, manifest, existing)
-                kept.append(name)
+                self._check(name, manifest, existing)
+                kept[name] = existing
             else:
                 new.append(name)
         # Also those that the processor was given by its values instead.
-        for name in dict.fromkeys([*kept, *retention.topics]):
-            existing = self._existing(name) if name in retention.topics and name not in new else None
-            if existing:
-                short.update(self._too_short(name, existing, retention))
-        self._raise_retention(short, retention)
+        given = {name: found for name in replayed if name not in wanted and (found := self._existing(name))}
+        looked_at = {name: each for name, each in {**kept, **given}.items() if name in replayed}
+        self._raise_retention({name: each for name, each in looked_at.items() if self._is_too_short(name, each)})
         for name in new:
-            self._create(wanted[name], retention)
+            self._create(wanted[name], is_replayed=name in replayed)
         if self.options.dry_run:
             if new:
-                self.progress.say(f"Would create the topics {' '.join(new)}")
+                self.say(f"Would create the topics {' '.join(new)}")
             return
         if new or kept:
             wait_until_ready(self.session, TOPIC, [*new, *kept])
-        if new:
-            self.progress.say(f"Topics created: {' '.join(new)}")
-        if kept:
-            self.progress.say(f"Topics that were there: {' '.join(kept)}")
+        for what, names in (("created", new), ("that were there", kept)):
+            if names:
+                self.say(f"Topics {what}: {' '.join(names)}")
 
     def _folder(self) -> str:
         if not self._kafka.found:
@@ -85,96 +91,84 @@ class Topics(Component):
         if not self._kafka.found or topic == name:
             return ""
         # A user who may not list topics gets Strimzi's refusal instead.
-        found = self.cluster.seen_objects(TOPIC, f"{_CLUSTER}={self.session.kafka}")
-        others = [name_of(each) for each in found if at(each, "spec", "topicName") == topic and name_of(each) != name]
-        return others[0] if others else ""
+        found = self.cluster.seen_objects(TOPIC, f"{OF_KAFKA}={self.session.kafka}")
+        others = (name_of(each) for each in found if at(each, "spec", "topicName") == topic)
+        return next((each for each in others if each != name), "")
 
-    def _check(self, name: str, existing: Manifest) -> None:
-        """Raises EndedError when the object is not ours to use."""
-        kafka, cluster = self.session.kafka, label(existing, _CLUSTER)
-        if cluster != kafka:
-            raise EndedError(
-                f"KafkaTopic {name} in namespace {self.session.namespace} belongs to Kafka"
-                f" {cluster or 'without a label'}, not to {kafka}: use --cluster-name {cluster or 'NAME'}, or another"
-                " namespace"
-            )
+    def _check(self, name: str, manifest: Manifest, existing: Manifest) -> None:
+        """Report differences from the manifest. Raises EndedError when the object is not ours to use."""
+        self._kafka.check_owns(existing)
         if at(existing, "metadata", "deletionTimestamp"):
             raise EndedError(
                 f"KafkaTopic {name} is being deleted: wait until it is gone (kubectl get kafkatopic -n"
-                f" {self.session.namespace}); if that takes long, its operator does not run"
+                f" {self.namespace}); if that takes long, its operator does not run"
             )
-
-    def _compare(self, name: str, manifest: Manifest, existing: Manifest) -> None:
-        """Report differences from the manifest."""
         for setting in ("partitions", "replicas"):
             wanted, found = at(manifest, "spec", setting), at(existing, "spec", setting)
             if found not in (None, wanted):
-                self.progress.detail(
-                    f"topic {name} has {found} {setting} (a new one would get {wanted}): left as it is"
-                )
+                self.detail(f"topic {name} has {found} {setting} (a new one would get {wanted}): left as it is")
 
-    def _too_short(self, name: str, existing: Manifest, retention: Retention) -> dict[str, int]:
-        """Return the topic and the retention to which it must be raised. Raises EndedError when a topic with a
-        short retention is not ours to change."""
-        found = at(existing, "spec", "config", "retention.ms")
-        found_ms = default_retention_ms(self._kafka.kafka()) if found is None else int(found)
-        managed = (at(existing, "metadata", "annotations") or {}).get("strimzi.io/managed") != "false"
+    def _retention_ms(self, topic: Manifest) -> int:
+        found = at(topic, "spec", "config", "retention.ms")
+        return default_retention_ms(self._kafka.kafka()) if found is None else int(found)
+
+    def _is_too_short(self, name: str, existing: Manifest) -> bool:
+        """Whether its retention must be raised. Raises EndedError when a topic with a short one is not ours."""
+        found_ms, needed_ms, kept_ms = self._retention_ms(existing), self._times.needed_ms, self._times.kept_ms
+        managed = at(existing, "metadata", "annotations", "strimzi.io/managed") != "false"
         if is_marked(existing) and managed:
-            return {name: found_ms} if is_shorter(found_ms, retention.ample_ms) else {}
-        if not is_shorter(found_ms, retention.needed_ms):
-            return {}
-        why = (
-            f"topic {name} keeps its records for {in_words(found_ms)}, the processor needs them for"
-            f" {in_words(retention.needed_ms)} ({NEEDED}), and setup.sh did not make it: lower these, or"
+            return is_shorter(found_ms, kept_ms)
+        if not is_shorter(found_ms, needed_ms):
+            return False
+        connection = self._kafka.connection
+        assert connection is not None
+        how = (
+            f"kubectl patch kafkatopic {name} -n {self.namespace} --type=merge -p"
+            f' \'{{"spec":{{"config":{{"retention.ms":{kept_ms}}}}}}}\' (or the same in whatever makes it)'
         )
-        if managed:
-            raise EndedError(
-                f"{why} kubectl patch kafkatopic {name} -n {self.session.namespace} --type=merge -p"
-                f' \'{{"spec":{{"config":{{"retention.ms":{retention.ample_ms}}}}}}}\''
-                " (or the same in whatever makes it)"
-            )
-        assert self._kafka.connection is not None
+        if not managed:
+            secured = connection.tls or connection.authentication != NONE
+            change = {"retention.ms": str(kept_ms)}
+            command = alter_command(name, change, [connection.bootstrap_servers], secured=secured)
+            how = f"{command} (and its KafkaTopic, which Strimzi does not manage)"
         raise EndedError(
-            f"{why} kafka-configs.sh --bootstrap-server {self._kafka.connection.bootstrap_servers} --alter"
-            f" --entity-type topics --entity-name {name} --add-config retention.ms={retention.ample_ms} (and its"
-            " KafkaTopic, which Strimzi does not manage)"
+            f"topic {name} keeps its records for {in_words(found_ms)}, the processor needs them for"
+            f" {in_words(needed_ms)} ({NEEDED}), and setup.sh did not make it: lower these, or {how}"
         )
 
-    def _raise_retention(self, short: dict[str, int], retention: Retention) -> None:
+    def _raise_retention(self, short: dict[str, Manifest]) -> None:
         """Raise the retention of our topics; it is never shortened."""
         if not short:
             return
-        self.cluster.check_rights("let topics keep their records for longer", [("patch", TOPIC)])
-        for name, found_ms in short.items():
-            longer = f"{in_words(retention.ample_ms)} instead of {in_words(found_ms)}"
+        self.cluster.check_rights("let topics keep their records for longer", [f"patch {TOPIC}"])
+        for name, existing in short.items():
+            longer = f"{in_words(self._times.kept_ms)} instead of {in_words(self._retention_ms(existing))}"
             if self.options.dry_run:
-                self.progress.say(f"Would let topic {name} keep its records for {longer}")
+                self.say(f"Would let topic {name} keep its records for {longer}")
                 continue
-            self.cluster.patch(TOPIC, name, {"spec": {"config": {"retention.ms": retention.ample_ms}}})
-            self.progress.say(f"Topic {name} keeps its records for {longer}: the windows need it")
+            self.cluster.patch(TOPIC, name, {"spec": {"config": {"retention.ms": self._times.kept_ms}}})
+            self.say(f"Topic {name} keeps its records for {longer}: the windows need it")
 
-    def _create(self, manifest: Manifest, retention: Retention) -> None:
-        name, config = name_of(manifest), dict[str, Any](at(manifest, "spec", "config") or {})
-        least_ms = int(config.get("retention.ms", -1))
-        if name in retention.topics and is_shorter(least_ms, retention.ample_ms):
-            self.progress.detail(
-                f"topic {name} gets a retention of {in_words(retention.ample_ms)} instead of {in_words(least_ms)}: the"
-                " processor's windows need it"
+    def _create(self, manifest: Manifest, *, is_replayed: bool) -> None:
+        config = dict(at(manifest, "spec", "config") or {})
+        stated_ms, kept_ms = int(config.get("retention.ms", -1)), self._times.kept_ms
+        if is_replayed and is_shorter(stated_ms, kept_ms):
+            self.detail(
+                f"topic {name_of(manifest)} gets a retention of {in_words(kept_ms)} instead of {in_words(stated_ms)}:"
+                " the processor's windows need it"
             )
-            config["retention.ms"] = retention.ample_ms
-        longer = {**manifest, "spec": {**manifest["spec"], "config": config}}
+            config["retention.ms"] = kept_ms
         if self._kafka.found:
-            self.cluster.create(marked(longer), dry_run=self.options.dry_run)
+            topic = marked({**manifest, "spec": {**manifest["spec"], "config": config}})
+            self.cluster.create(topic, dry_run=self.options.dry_run)
 
     # -- cleanup.sh
 
     def look(self) -> None:
-        """See Component."""
         self._there = self._find()
 
-    def removal_rights(self) -> list[tuple[str, object]]:
-        """See Component."""
-        return [("delete", TOPIC)] if self._strimzi.served and self.options.delete_topics else []
+    def removal_rights(self) -> list[str]:
+        return [f"delete {TOPIC}"] if self._strimzi.version and self.options.delete_topics else []
 
     def remove(self) -> None:
         """Remove the topics after the apps and before Kafka."""
@@ -182,23 +176,25 @@ class Topics(Component):
         if not self._there:
             return
         if not self.options.delete_topics:
-            self.progress.say(f"Kept with their data: topics {names}")
-            again = f"./cleanup.sh{self.options.place()} --delete-topics"
-            self.progress.detail(f"{again} removes them, with what the groups have committed")
+            self.say(f"Kept with their data: topics {names}")
+            self.detail(
+                f"./cleanup.sh{self.options.place()} --delete-topics removes them, with what the groups have committed"
+            )
             return
         if not self.options.dry_run:
             for name in self._there:
                 self.cluster.delete(TOPIC, name)
                 if not self._kafka.found:
                     self._drop_finalizers(name)
-            self._wait_until_gone()
+            left = left_after(
+                self.session, self._find, LONGEST_SILENCE_S, "Waiting until the topic operator has deleted"
+            )
+            if left:
+                self._explain_stuck(left)
         self.session.removed(f"topics {names}, and what the groups had committed")
 
     def _find(self) -> list[str]:
-        if not self._strimzi.served:
-            return []
-        found = {name_of(each) for each in self.cluster.objects(TOPIC, f"{_CLUSTER}={self.session.kafka}")}
-        return [name for name in TOPICS if name in found]
+        return self._kafka.own_objects(TOPIC, TOPICS)
 
     def _drop_finalizers(self, name: str) -> None:
         """Remove the finalizers when Kafka is gone, and with it the topics and the operator that would remove them."""
@@ -208,29 +204,16 @@ class Topics(Component):
             if error.status != 404:
                 raise EndedError(f"the finalizer of KafkaTopic {name} could not be removed: {error}") from error
 
-    def _wait_until_gone(self) -> None:
-        """Wait for the operator, which needs seconds if it runs."""
-        clock, limit = self.session.clock, min(LONGEST_SILENCE_S, self.options.timeout_s)
-        began = clock.elapsed()
-        self.progress.begin_wait()
-        while left := self._find():
-            if clock.elapsed() - began >= limit:
-                self._explain_stuck(left)
-            self.progress.waiting(f"Waiting until the topic operator has deleted {' '.join(left)}")
-            clock.sleep(1)
-        self.progress.clear()
-
     def _explain_stuck(self, left: list[str]) -> None:
         names = " ".join(left)
         operator = f"the topic operator of Kafka {self.session.kafka}"
-        patch = f"kubectl patch kafkatopic {names} -n {self.session.namespace} --type=merge"
         lines = [
             f"The topics {names} are marked for deletion, but {operator} does not delete them.",
             conditions(self.session, TOPIC, left[0]),
             entity_operator(self.session),
             "  Once it runs again they go by themselves; then run cleanup.sh again.",
             "  To give up on it, and leave the data in Kafka where it is:",
-            f"  {patch} -p '{_NO_FINALIZERS}'",
+            f"  kubectl patch kafkatopic {names} -n {self.namespace} --type=merge -p '{_NO_FINALIZERS}'",
         ]
         seconds = int(self.session.clock.elapsed())
         raise EndedError(f"topics are not gone after {seconds}s: see above", explanation=joined(lines))

@@ -1,19 +1,16 @@
 """The apps' users, where the listener asks for them. They have the names of the releases."""
 
-from typing import Any
-
 from clickstream_deploy.apps import RELEASES
+from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
-from clickstream_deploy.errors import EndedError
 from clickstream_deploy.kafka import KafkaCluster
+from clickstream_deploy.kinds import USER
 from clickstream_deploy.listeners import NONE, Connection
 from clickstream_deploy.manifests import manifests
-from clickstream_deploy.resources import USER, Manifest, label, name_of
+from clickstream_deploy.objects import OF_KAFKA, Manifest, label, name_of
 from clickstream_deploy.session import Session
 from clickstream_deploy.strimzi import Strimzi
 from clickstream_deploy.waiting import wait_until_gone, wait_until_ready
-
-_CLUSTER = "strimzi.io/cluster"
 
 
 class Users(Component):
@@ -27,41 +24,33 @@ class Users(Component):
     def install(self) -> None:
         """Create the users and wait until they are Ready, and so have their Secrets."""
         connection = self._kafka.connection
-        if self._kafka.found and connection is not None and connection.authentication == NONE:
-            self.progress.say(f"No users: listener {connection.listener} asks for none")
+        if connection is not None and connection.authentication == NONE:
+            self.say(f"No users: listener {connection.listener} asks for none")
             return
         wanted = [each for folder in ("base/users", *self.options.parts) for each in manifests(self.session, folder)]
         names = [name_of(each) for each in wanted]
         if connection is None:
-            self.progress.say(f"Would create the users {' '.join(names)}")
+            self.say(f"Would create the users {' '.join(names)}")
             return
-        self.cluster.check_rights("create the apps' users", [(verb, USER) for verb in ("get", "create", "patch")])
+        self.cluster.check_rights("create the apps' users", rights("get create patch", USER))
         for name in names:
-            self._check(name)
+            existing = self.cluster.get(USER, name)
+            if existing and label(existing, OF_KAFKA):
+                self._kafka.check_owns(existing)
         for each in wanted:
             self.cluster.apply(_for_listener(each, connection), dry_run=self.options.dry_run)
         if self.options.dry_run:
-            self.progress.say(f"Would create or update the users {' '.join(names)}")
+            self.say(f"Would create or update the users {' '.join(names)}")
             return
         wait_until_ready(self.session, USER, names)
-        self.progress.say(f"Users are Ready: {' '.join(names)}")
+        self.say(f"Users are Ready: {' '.join(names)}")
 
-    def _check(self, name: str) -> None:
-        existing = self.cluster.get(USER, name)
-        cluster = label(existing, _CLUSTER) if existing else ""
-        if cluster and cluster != self.session.kafka:
-            raise EndedError(
-                f"KafkaUser {name} in namespace {self.session.namespace} belongs to Kafka {cluster}, not to"
-                f" {self.session.kafka}: use --cluster-name {cluster}, or another namespace"
-            )
-
-    def removal_rights(self) -> list[tuple[str, object]]:
-        """See Component."""
-        return [("delete", USER)] if self._strimzi.served else []
+    def removal_rights(self) -> list[str]:
+        return [f"delete {USER}"] if self._strimzi.version else []
 
     def remove(self) -> None:
         """Remove the users; Strimzi removes their Secrets, passwords and ACLs."""
-        found = self._find() if self._strimzi.served else []
+        found = self._find()
         if not found:
             return
         if not self.options.dry_run:
@@ -71,13 +60,12 @@ class Users(Component):
         self.session.removed(f"users {' '.join(found)}")
 
     def _find(self) -> list[str]:
-        there = {name_of(each) for each in self.cluster.objects(USER, f"{_CLUSTER}={self.session.kafka}")}
-        return [name for name in reversed(RELEASES) if name in there]
+        return self._kafka.own_objects(USER, RELEASES[::-1])
 
 
 def _for_listener(manifest: Manifest, connection: Connection) -> Manifest:
     """Set the listener's kind of authentication; drop the ACLs where Kafka has no authorization."""
-    spec: dict[str, Any] = {**manifest["spec"], "authentication": {"type": connection.authentication}}
+    spec = {**manifest["spec"], "authentication": {"type": connection.authentication}}
     if not connection.authorizes:
         spec.pop("authorization", None)
     return {**manifest, "spec": spec}

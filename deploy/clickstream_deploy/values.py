@@ -1,43 +1,34 @@
-"""The values of each release: what is found out first, then the user's files, then the user's options, which win."""
+"""The values of a release: what is found out first, then the user's files, then the user's options, which win."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import yaml
 
-from clickstream_deploy.apps import MONITORING, PROCESSOR, PRODUCER, App
+from clickstream_deploy.apps import PROCESSOR, PRODUCER
+from clickstream_deploy.component import Component
+from clickstream_deploy.kinds import NODE
 from clickstream_deploy.listeners import Connection
+from clickstream_deploy.objects import label
 from clickstream_deploy.options import Options
 from clickstream_deploy.session import Session
 
 Values = dict[str, Any]
 
 
-class ReleaseValues:
-    """Values as files for helm."""
+class Nodes(Component):
+    """The nodes whose architecture is that of the images, where not all nodes have one architecture."""
 
-    def __init__(self, session: Session) -> None:
-        self.found: dict[str, Values] = {}
-        """What was found out, by release."""
-        self.for_apps: Values = {}
-        """What was found out for all apps: the connection to Kafka, the nodes."""
-        self._session = session
+    values: Values
+    """For all apps."""
 
-    def arguments(self, app: App) -> list[str]:
-        """Return helm's arguments for this release; a later file of values wins."""
-        options, release = self._session.options, app.release
-        is_app = release != MONITORING  # whose values are not those that the apps share
-        shared = [self.for_apps] if is_app else []
-        texts = [yaml.safe_dump(each) for each in (*shared, self.found.get(release, {})) if each]
-        texts += [each.text for each in options.values if each.release == release or (is_app and not each.release)]
-        chosen = _chosen(options, release) if is_app else {}
-        texts += [yaml.safe_dump(chosen)] if chosen else []
-        return [each for number, text in enumerate(texts) for each in ("--values", self._file(release, number, text))]
-
-    def _file(self, release: str, number: int, text: str) -> str:
-        path = self._session.work / f"{release}-{number}.yaml"
-        path.write_text(text, encoding="utf-8")
-        return str(path)
+    def check(self) -> None:
+        """A user who may not read nodes gives --platform where they are mixed."""
+        found = {label(each, "kubernetes.io/arch") for each in self.cluster.seen_objects(NODE)} - {""}
+        platform = self.options.platform or ("amd64" if len(found) > 1 else "any")
+        self.values = {} if platform == "any" else {"nodeSelector": {"kubernetes.io/arch": platform}}
+        if self.values and not self.options.platform:
+            nodes = " and ".join(sorted(found))
+            self.say(f"Nodes are {nodes}: the apps run on {platform} (--platform names another, or any)")
 
 
 def connection_values(connection: Connection, cluster_name: str) -> Values:
@@ -51,15 +42,8 @@ def connection_values(connection: Connection, cluster_name: str) -> Values:
     }
 
 
-def node_values(architectures: Sequence[str], platform: str) -> Values:
-    """The nodes whose architecture is that of the images, where not all nodes have one architecture."""
-    if platform == "any" or (not platform and len(architectures) < 2):
-        return {}
-    return {"nodeSelector": {"kubernetes.io/arch": platform or "amd64"}}
-
-
-def _chosen(options: Options, release: str) -> Values:
-    """Return the values that the user's options set."""
+def chosen_values(options: Options, release: str) -> Values:
+    """Return the values of an app's release that the user's options set."""
     image = {"registry": options.image_registry, "tag": options.image_tag}
     values: Values = {"image": {name: value for name, value in image.items() if value}} if any(image.values()) else {}
     if release == PROCESSOR and options.window_size:
@@ -67,3 +51,14 @@ def _chosen(options: Options, release: str) -> Values:
     if release == PRODUCER and options.rate:
         values["rate"] = yaml.safe_load(options.rate)
     return values
+
+
+def value_arguments(session: Session, release: str, *parts: Values | str) -> list[str]:
+    """Return helm's arguments for these values, some of them as YAML; a later file wins."""
+    arguments = []
+    for number, part in enumerate(parts):
+        if part:
+            path = session.work / f"{release}-{number}.yaml"
+            path.write_text(part if isinstance(part, str) else yaml.safe_dump(part), encoding="utf-8")
+            arguments += ["--values", str(path)]
+    return arguments

@@ -1,112 +1,82 @@
-"""Waiting with progress and a time limit: for Strimzi's objects, for helm, and for things to go."""
+"""Waiting with progress and a time limit: until Strimzi's objects are Ready, and until something is gone."""
 
 from collections.abc import Callable, Sequence
 
 from clickstream_deploy.conditions import SILENCE, in_words, is_final, is_settled, state_of
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import LONGEST_SILENCE_S, object_explanation, silence_explanation
+from clickstream_deploy.kinds import KAFKA, Kind
 from clickstream_deploy.pods import KAFKA_PODS, Watch
-from clickstream_deploy.programs import Done, Running
-from clickstream_deploy.resources import KAFKA, Resource
 from clickstream_deploy.session import Session
 
-_LOOK_EVERY_S = 2
-_DISAPPEARANCE_TIMEOUT_S = 30
+DISAPPEARANCE_TIMEOUT_S = 30
 """What belonged to something that was removed is removed by Kubernetes, a little later."""
 
 
-def wait_until_ready(session: Session, resource: Resource, names: Sequence[str]) -> None:
+def wait_until_ready(session: Session, kind: Kind, names: Sequence[str]) -> None:
     """Wait until all are Ready. Raises EndedError with an explanation when one can't be, or the time is over."""
-    clock, progress = session.clock, session.progress
-    selector = f"strimzi.io/cluster={names[0]}"
-    if resource != KAFKA:
-        selector = f"strimzi.io/name={session.kafka}-entity-operator"
-    watch = Watch(session, KAFKA_PODS, selector)
-    began = clock.elapsed()
-    progress.begin_wait()
-    while True:
-        states = {name: _state(session, resource, name) for name in names}
+    selector = f"strimzi.io/name={session.kafka}-entity-operator"
+    watch = Watch(session, KAFKA_PODS, f"strimzi.io/cluster={names[0]}" if kind == KAFKA else selector)
+    timeout_s = session.options.timeout_s
+    for waited in session.progress.looks(timeout_s):
+        states = {name: _state(session, kind, name) for name in names}
         waiting = {name: state for name, state in states.items() if not is_settled(state)}
         if not waiting:
             return
         watch.look()
-        waited = clock.elapsed() - began
         for name, state in waiting.items():
-            what = f"{resource.kind} {name}"
+            what, why, explanation = f"{kind.name} {name}", "", ""
             if is_final(state) and waited >= 10:
-                explanation = object_explanation(session, resource, name, state)
-                raise EndedError(f"{what} can't become Ready: see above", explanation=explanation)
-            if state == SILENCE and waited >= LONGEST_SILENCE_S:
-                explanation = silence_explanation(session, resource, name)
-                raise EndedError(f"no operator is reconciling {what}: see above", explanation=explanation)
-            if watch.trouble:
-                message = f"{what} can't become Ready ({in_words(state)}): see above"
-                raise EndedError(message, explanation=watch.explanation())
-            if waited >= session.options.timeout_s:
-                raise EndedError(
-                    f"{what} is not Ready after {session.options.timeout_s}s: see above; setup.sh can be run again, and"
-                    " --timeout sets how long it waits",
-                    explanation=object_explanation(session, resource, name, state),
+                why = f"{what} can't become Ready: see above"
+            elif state == SILENCE and waited >= LONGEST_SILENCE_S:
+                why, explanation = (
+                    f"no operator is reconciling {what}: see above",
+                    silence_explanation(session, kind, name),
                 )
+            elif watch.trouble:
+                why, explanation = f"{what} can't become Ready ({in_words(state)}): see above", watch.explanation()
+            elif waited >= timeout_s:
+                why = (
+                    f"{what} is not Ready after {timeout_s}s: see above; setup.sh can be run again, and --timeout sets"
+                    " how long it waits"
+                )
+            if why:
+                raise EndedError(why, explanation=explanation or object_explanation(session, kind, name, state))
         name, state = next(iter(waiting.items()))
         seen = f" ({watch.progress})" if watch.progress else ""
-        progress.waiting(f"Waiting for {resource.kind} {name}: {in_words(state)}{seen}")
-        clock.sleep(1)
+        session.progress.waiting(f"Waiting for {kind.name} {name}: {in_words(state)}{seen}")
 
 
-def _state(session: Session, resource: Resource, name: str) -> str:
+def _state(session: Session, kind: Kind, name: str) -> str:
     try:
-        found = session.cluster.get(resource, name)
+        found = session.cluster.get(kind, name)
     except ApiError as error:
-        raise EndedError(f"{resource} {name} can't be read: {error}") from error
+        raise EndedError(f"{kind} {name} can't be read: {error}") from error
     if found is None:
         raise EndedError(
-            f"{resource.kind} {name} in namespace {session.namespace} was removed while setup.sh waited for it"
+            f"{kind.name} {name} in namespace {session.namespace} was removed while setup.sh waited for it"
         )
     return state_of(found)
 
 
-def wait_for_helm(session: Session, helm: Running, watch: Watch, what: str, seen: str) -> Done | None:
-    """Return how helm ended; None when it was ended because its pods are in trouble (watch.trouble).
-
-    `seen` is the wait that is shown until there are pods.
-    """
-    looked = session.clock.elapsed()
-    session.progress.begin_wait()
-    try:
-        while (done := helm.done()) is None:
-            session.clock.sleep(0.2)
-            if session.clock.elapsed() - looked < _LOOK_EVERY_S:
-                continue
-            watch.look()
-            looked = session.clock.elapsed()
-            if watch.trouble:
-                return None
-            session.progress.waiting(f"Waiting for {what}: {watch.progress or seen}")
-        return done
-    finally:
-        helm.stop()
-        session.progress.clear()
+def left_after(session: Session, left: Callable[[], list[str]], limit_s: float, wait: str = "") -> list[str]:
+    """Wait until nothing is left or the time is over, and return what is left. `wait` is shown before the names."""
+    found: list[str] = []
+    for _ in session.progress.looks(min(limit_s, session.options.timeout_s)):
+        found = left()
+        if not found:
+            break
+        if wait:
+            session.progress.waiting(f"{wait} {', '.join(found)}")
+    return found
 
 
 def wait_until_gone(session: Session, left: Callable[[], list[str]]) -> None:
     """Wait until nothing is left. Raises EndedError when the time is over."""
-    began = session.clock.elapsed()
-    session.progress.begin_wait()
-    while found := left():
-        if session.clock.elapsed() - began >= session.options.timeout_s:
-            raise EndedError(
-                f"{', '.join(found)} in namespace {session.namespace}: not gone after {session.options.timeout_s}s;"
-                " kubectl describe shows what holds it, then run cleanup.sh again"
-            )
-        session.progress.waiting(f"Waiting until these are gone: {', '.join(found)}")
-        session.clock.sleep(1)
-    session.progress.clear()
-
-
-def lasting(session: Session, left: Callable[[], list[str]]) -> list[str]:
-    """Return what is left after a while; what belonged to Kafka disappears by itself."""
-    began = session.clock.elapsed()
-    while (found := left()) and session.clock.elapsed() - began < _DISAPPEARANCE_TIMEOUT_S:
-        session.clock.sleep(2)
-    return found
+    timeout_s = session.options.timeout_s
+    found = left_after(session, left, timeout_s, "Waiting until these are gone:")
+    if found:
+        raise EndedError(
+            f"{', '.join(found)} in namespace {session.namespace}: not gone after {timeout_s}s; kubectl describe shows"
+            " what holds it, then run cleanup.sh again"
+        )

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -112,7 +112,7 @@ def test_a_rate_may_have_a_fraction(cluster: FakeCluster, rate: str) -> None:
     ("script", "said"), [("setup.sh", "s  Checking the tools"), ("cleanup.sh", "s  Looking at what")]
 )
 def test_it_speaks_before_it_asks_the_cluster(cluster: FakeCluster, script: str, said: str) -> None:
-    def interrupted() -> NoReturn:
+    def interrupted(_: Any) -> NoReturn:
         raise KeyboardInterrupt
 
     cluster.connect = interrupted
@@ -152,11 +152,16 @@ def test_a_cluster_that_does_not_answer_is_named_with_the_reason(cluster: FakeCl
     assert "the cluster of context fake does not answer (i/o timeout): check VPN and credentials" in finished.error
 
 
-def test_without_a_context_it_names_those_that_there_are() -> None:
-    assert "no current context: choose one of kind-a kind-b with kubectl config use-context" in str(
-        no_context(["kind-a", "kind-b"])
-    )
-    assert "kubectl knows no cluster: set KUBECONFIG, or on EKS run aws eks update-kubeconfig" in str(no_context([]))
+@pytest.mark.parametrize(
+    ("contexts", "message"),
+    [
+        ("kind-a\nkind-b\n", "no current context: choose one of kind-a kind-b with kubectl config use-context"),
+        ("", "kubectl knows no cluster: set KUBECONFIG, or on EKS run aws eks update-kubeconfig"),
+    ],
+)
+def test_without_a_context_it_names_those_that_there_are(cluster: FakeCluster, contexts: str, message: str) -> None:
+    cluster.programs.contexts = contexts
+    assert message in str(no_context(cluster.programs))
 
 
 def test_helm_stays_on_the_context_of_the_start(cluster: FakeCluster) -> None:

@@ -18,10 +18,11 @@ import yaml
 from clickstream_deploy import program, usage
 from clickstream_deploy.cleanup import CLEANUP
 from clickstream_deploy.errors import ApiError, EndedError
+from clickstream_deploy.kinds import Kind
 from clickstream_deploy.main import parse
+from clickstream_deploy.objects import at
 from clickstream_deploy.programs import Done, Programs
 from clickstream_deploy.progress import Clock
-from clickstream_deploy.resources import Resource, at
 from clickstream_deploy.setup import SETUP
 from kit import inventory
 
@@ -105,7 +106,7 @@ class FakeApi:
     version: str = "v1.34.0"
     objects: dict[tuple[str, str, str, str], Manifest] = field(default_factory=dict)
     """By group, plural, namespace and name."""
-    kinds: dict[str, list[Resource]] = field(default_factory=dict)
+    kinds: dict[str, list[Kind]] = field(default_factory=dict)
     """The kinds of each group that is served, each in one version."""
     denied: set[str] = field(default_factory=set)
     """Rights that the user has not, as "create kafkatopics.kafka.strimzi.io"."""
@@ -125,29 +126,30 @@ class FakeApi:
     """What was asked of the server in a dry run."""
 
     def serve(self, group: str, version: str, *kinds: str, namespaced: bool = True) -> None:
-        self.kinds[group] = [Resource(kind, group, version, namespaced=namespaced) for kind in kinds]
+        self.kinds[group] = [Kind(kind, group, version, namespaced=namespaced) for kind in kinds]
 
     def add(self, *manifests: Manifest, namespace: str = "kafka") -> None:
         for each in manifests:
             group = each["apiVersion"].rpartition("/")[0]
-            resource = Resource(each["kind"], group)
+            known = Kind(each["kind"], group)
             each["metadata"].setdefault("namespace", namespace)
             each["metadata"].setdefault("generation", 1)
-            self.objects[group, resource.plural, each["metadata"]["namespace"], each["metadata"]["name"]] = each
+            self.objects[group, known.plural, each["metadata"]["namespace"], each["metadata"]["name"]] = each
 
     def of(self, kind: str) -> dict[str, Manifest]:
         """The objects of a kind, by name."""
         return {key[3]: each for key, each in self.objects.items() if each["kind"] == kind}
 
     def request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: Any = None,
-        content: str = "", timeout_s: float = 0,
+        self, method: str, path: str, *, body: Any = None, content: str = "", timeout_s: float = 0,
+        query: Mapping[str, str] | None = None,
     ) -> Any:  # fmt: skip
+        query = query or {}
         for pattern, error in self.errors.items():
             if re.search(pattern, f"{method} {path}"):
                 raise error
         if path.endswith("/log"):
-            return self._log(path.split("/")[-2], "previous" in (query or {}))
+            return self._log(path.split("/")[-2], "previous" in query)
         if path.endswith("selfsubjectaccessreviews"):
             return self._review(body["spec"]["resourceAttributes"])
         match = re.fullmatch(
@@ -163,8 +165,8 @@ class FakeApi:
             raise ApiError(404, "the server could not find the requested resource")
         key = (group, found["plural"], found["namespace"], found["name"])
         if method == "GET" and not found["name"]:
-            return {"items": deepcopy(self._list(key, query or {}))}
-        return self._single(method, key, query or {}, body, content)
+            return {"items": deepcopy(self._list(key, query))}
+        return self._single(method, key, query, body, content)
 
     def _single(
         self, method: str, key: tuple[str, str, str, str], query: Mapping[str, str], body: Any, content: str
@@ -246,7 +248,7 @@ class FakeApi:
         if not kinds:
             raise ApiError(404, "404 page not found")
         verbs = ["list", "delete"]
-        resources = [{"name": e.plural, "kind": e.kind, "namespaced": e.namespaced, "verbs": verbs} for e in kinds]
+        resources = [{"name": e.plural, "kind": e.name, "namespaced": e.namespaced, "verbs": verbs} for e in kinds]
         return {"resources": resources}
 
 
@@ -263,6 +265,7 @@ class FakePrograms(Programs):
     """Releases whose pods never become Ready."""
     rendered: dict[str, str] = field(default_factory=dict)
     history: str = ""
+    contexts: str = ""
     helm: str = "v3.22.0+g1234567"
     manifests: dict[str, list[Manifest]] = field(default_factory=dict)
     """What kustomize makes of folders of strimzi/."""
@@ -280,6 +283,8 @@ class FakePrograms(Programs):
         for pattern, error in self.failing.items():
             if re.search(pattern, call):
                 return Done(1, "", error)
+        if command[1] == "config":
+            return Done(0, self.contexts)
         if command[1] == "kustomize":
             folder = command[2].partition("/strimzi/")[2]
             return Done(0, yaml.safe_dump_all(self.manifests[folder]))
@@ -344,7 +349,7 @@ class FakeCluster:
         self.api = FakeApi(self.happened)
         self.programs = FakePrograms(self.happened)
         self.clock = FakeClock()
-        self.connect: Callable[[], Any] = lambda: self.api
+        self.connect: Callable[[Any], Any] = lambda _: self.api
 
     def run(self, script: str, *arguments: str) -> Finished:
         """Run setup.sh or cleanup.sh."""

@@ -1,0 +1,76 @@
+"""Kinds of Kubernetes objects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+STRIMZI = "kafka.strimzi.io"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind; `version` is the one that is used unless the cluster has been found to serve another."""
+
+    name: str
+    group: str = ""
+    version: str = "v1"
+    namespaced: bool = True
+    served_as: str = ""
+    """The plural that the cluster was found to use."""
+
+    @property
+    def plural(self) -> str:
+        """Return the plural of URLs: kafkas, ingresses, networkpolicies."""
+        if self.served_as:
+            return self.served_as
+        name = self.name.lower()
+        if name.endswith("s"):
+            return f"{name}es"
+        return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
+    def __str__(self) -> str:
+        """Return the name as in rights: kafkas.kafka.strimzi.io."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    def named(self, name: str) -> str:
+        """Return an object's name as in kubectl: deployment.apps/clickstream-producer."""
+        kind = self.name.lower()
+        return f"{kind}.{self.group}/{name}" if self.group else f"{kind}/{name}"
+
+
+KAFKA = Kind("Kafka", STRIMZI)
+POOL = Kind("KafkaNodePool", STRIMZI)
+TOPIC = Kind("KafkaTopic", STRIMZI)
+USER = Kind("KafkaUser", STRIMZI)
+NAMESPACE = Kind("Namespace", namespaced=False)
+NODE = Kind("Node", namespaced=False)
+POD = Kind("Pod")
+EVENT = Kind("Event")
+SECRET = Kind("Secret")
+SERVICE = Kind("Service")
+SERVICE_ACCOUNT = Kind("ServiceAccount")
+CONFIG_MAP = Kind("ConfigMap")
+CLAIM = Kind("PersistentVolumeClaim")
+DEPLOYMENT = Kind("Deployment", "apps")
+REPLICA_SET = Kind("ReplicaSet", "apps")
+JOB = Kind("Job", "batch")
+STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io", namespaced=False)
+BINDING = Kind("ClusterRoleBinding", "rbac.authorization.k8s.io", namespaced=False)
+ROLE = Kind("ClusterRole", "rbac.authorization.k8s.io", namespaced=False)
+DEFINITION = Kind("CustomResourceDefinition", "apiextensions.k8s.io", namespaced=False)
+RULE = Kind("PrometheusRule", "monitoring.coreos.com")
+
+OF_CHARTS = (
+    *(DEPLOYMENT, JOB, POD, SERVICE, SERVICE_ACCOUNT, SECRET),
+    Kind("PodDisruptionBudget", "policy"),
+    Kind("NetworkPolicy", "networking.k8s.io"),
+    Kind("Ingress", "networking.k8s.io"),
+    Kind("HorizontalPodAutoscaler", "autoscaling", "v2"),
+)
+"""What the apps' charts may make."""
+
+
+def kind_of(manifest: Mapping[str, Any]) -> Kind:
+    """The kind of a manifest; namespaces are the only ones here that are in no namespace themselves."""
+    group, _, version = manifest["apiVersion"].rpartition("/")
+    return Kind(manifest["kind"], group, version, namespaced=manifest["kind"] != "Namespace")
