@@ -83,8 +83,8 @@ def test_a_new_app_is_installed_built_and_locked(checkout: Path) -> None:
 def test_a_new_chart_is_installed_last_when_its_option_is_given_and_removed_first(checkout: Path) -> None:
     assert listed(checkout, "RELEASES") == [*(each.name for each in inventory.releases()), "clickstream-zebra-herd"]
     assert listed(checkout, "[APPS[-1].chart]") == [str(checkout / "charts/clickstream-zebra")]
-    assert listed(checkout, "parse_setup(['--zebra']).parts") == ["zebra"]
-    assert listed(checkout, "parse_setup([]).parts") == []
+    assert listed(checkout, "parse('setup.sh', ['--zebra']).parts") == ["zebra"]
+    assert listed(checkout, "parse('setup.sh', []).parts") == []
 
 
 def test_the_scripts_have_the_releases_and_topics_that_the_kit_has(checkout: Path) -> None:

@@ -5,22 +5,12 @@ Options are parsed, and --help is answered, with nothing but Python's standard l
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
 from typing import Any
 
-from clickstream_deploy import environment, usage
+from clickstream_deploy import environment
 from clickstream_deploy.errors import EndedError
-from clickstream_deploy.options import Options, parse_cleanup, parse_setup
-
-Parser = Callable[[Sequence[str]], Options]
-
-
-def parse(name: str, arguments: Sequence[str]) -> Options | None:
-    """Return the options, None for --help. Raises EndedError for a wrong one before --help."""
-    parser: Parser = parse_setup if name == "setup.sh" else parse_cleanup
-    before_help = next((at for at, each in enumerate(arguments) if each in ("-h", "--help")), None)
-    options = parser(arguments[:before_help])
-    return options if before_help is None else None
+from clickstream_deploy.options import parse
+from clickstream_deploy.usage import USAGE
 
 
 def heed_interrupts() -> None:
@@ -41,7 +31,7 @@ def main() -> int:
     try:
         options = parse(name, arguments)
         if options is None:
-            print(usage.SETUP if name == "setup.sh" else usage.CLEANUP, end="")
+            print(USAGE[name], end="")
             return 0
         if not environment.is_current():
             environment.enter("clickstream_deploy.main", sys.argv[1:])

@@ -1,25 +1,24 @@
-"""The options of setup.sh and cleanup.sh; each bad value is refused before anything is touched."""
+"""The options of setup.sh and cleanup.sh: those that their help lists. Each bad value is refused before anything is
+touched, with nothing but Python's standard library.
+"""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from clickstream_core.durations import parse_duration
 from clickstream_core.processor_times import ProcessorTimes
-from clickstream_core.settings import duration, number
+from clickstream_core.settings import duration, matching, number
 from clickstream_deploy.apps import APPS, MONITORING, RELEASES
 from clickstream_deploy.errors import refused
+from clickstream_deploy.usage import USAGE
 
 DEFAULT_NAMESPACE = "kafka"
 DEFAULT_CLUSTER_NAME = "data-on-eks"
 
-_NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_REGISTRY = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
-_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_RATE = r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?"
-_OPTIONS = frozenset(app.option for app in APPS if app.option)
+_FIELDS = {"--all": "everything", "--timeout": "timeout_s"}
+"""The fields that are not called as their options."""
 
 
 @dataclass(frozen=True)
@@ -64,160 +63,116 @@ class Options:
         return namespace + name
 
 
-def parse_setup(arguments: Sequence[str]) -> Options:
-    """Raises EndedError for what is not allowed."""
-    takes: dict[str, Callable[[str, str], Any]] = {
-        **_PLACE,
-        "with-kafka": _with_kafka,
-        "image-registry": _matching(
-            _REGISTRY, "host[:port][/path] without https://, such as localhost or ghcr.io/example"
-        ),
-        "image-tag": _matching(_TAG, "an image's tag, such as 0.1.0 (a digest is image.digest in a file for --values)"),
-        "platform": _matching("amd64|arm64|any", "amd64, arm64 or any"),
-        "window-size": _window_size,
-        "rate": _rate,
-        "values": _values,
-    }
-    found = _parse(arguments, takes, {"monitoring", "install-operator", "dry-run", *_OPTIONS})
-    parts = tuple(name for name in found if name in _OPTIONS)
-    options = Options(
-        **_place(found),
-        with_kafka=_last(found, "with-kafka", ""),
-        install_operator="install-operator" in found,
-        monitoring="monitoring" in found,
-        parts=parts,
-        image_registry=_last(found, "image-registry", ""),
-        image_tag=_last(found, "image-tag", ""),
-        platform=_last(found, "platform", ""),
-        window_size=_last(found, "window-size", ""),
-        rate=_last(found, "rate", ""),
-        values=tuple(found.get("values", ())),
-    )
+def parse(program: str, arguments: Sequence[str]) -> Options | None:
+    """Return the options, None for --help. Raises EndedError for a wrong one before --help."""
+    known = re.findall(r"^  (--[a-z-]+)", USAGE[program], re.MULTILINE)
+    optional = {f"--{app.option}": app.option for app in APPS if app.option and program == "setup.sh"}
+    found: dict[str, Any] = {"parts": (), "values": ()}
+    rest = list(arguments)
+    while rest:
+        flag, separator, value = rest.pop(0).partition("=")
+        if flag in ("-h", "--help"):
+            return None
+        if flag == "--local":
+            raise refused("--local must come first (--help explains)")
+        if flag not in (*known, *optional):
+            unknown = f"unknown option {flag} (--help lists them)"
+            raise refused(unknown if flag.startswith("-") else f"unexpected argument {flag} (--help explains)")
+        name = _FIELDS.get(flag, flag[2:].replace("-", "_"))
+        if flag in _PARSERS:
+            parsed = _parsed(flag, value if separator else next(iter(rest), None))
+            rest = rest if separator else rest[1:]
+            found[name] = (*found["values"], parsed) if name == "values" else parsed
+        elif separator:
+            raise refused(f"unexpected argument {value} (--help explains)")
+        elif flag in optional:
+            found["parts"] = (*found["parts"], optional[flag])
+        else:
+            found[name] = True
     for app in APPS:
-        if app.option and app.option not in parts and any(each.release == app.release for each in options.values):
+        if app.option not in ("", *found["parts"]) and app.release in [each.release for each in found["values"]]:
             raise refused(
                 f"--values={app.release}=...: {app.release} is installed with --{app.option}, which is missing"
             )
-    return options
+    found["delete_kafka"] = "delete_kafka" in found or "everything" in found
+    found["delete_topics"] = "delete_topics" in found or found["delete_kafka"]
+    return Options(**found)
 
 
-def parse_cleanup(arguments: Sequence[str]) -> Options:
-    """Raises EndedError for what is not allowed."""
-    found = _parse(arguments, _PLACE, {"delete-topics", "delete-kafka", "all", "dry-run"})
-    everything = "all" in found
-    kafka = everything or "delete-kafka" in found
-    return Options(
-        **_place(found),
-        everything=everything,
-        delete_kafka=kafka,
-        delete_topics=kafka or "delete-topics" in found,
-    )
+def _parsed(flag: str, value: str | None) -> Any:
+    if value is None:
+        raise refused(f"{flag} needs a value (--help explains)")
+    if not value:
+        raise refused(f"{flag} needs a value that is not empty")
+    if value.startswith("--"):
+        raise refused(f"{flag} needs a value, not the option {value}")
+    try:
+        return _PARSERS[flag](value)
+    except ValueError as error:
+        raise refused(f"{flag}={value}: {error}") from error
 
 
-def _parse(
-    arguments: Sequence[str], takes: Mapping[str, Callable[[str, str], Any]], switches: set[str]
-) -> dict[str, list[Any]]:
-    """Return the values of each option that was given, in the order of the first use."""
-    found: dict[str, list[Any]] = {}
-    rest = list(arguments)
-    while rest:
-        option = rest.pop(0)
-        if option.startswith("--") and "=" in option:
-            option, _, value = option.partition("=")
-            rest.insert(0, value)
-        name = option.removeprefix("--") if option.startswith("--") else ""
-        if name in takes:
-            if not rest:
-                raise refused(f"{option} needs a value (--help explains)")
-            value = rest.pop(0)
-            if not value:
-                raise refused(f"{option} needs a value that is not empty")
-            if value.startswith("--"):
-                raise refused(f"{option} needs a value, not the option {value}")
-            found.setdefault(name, []).append(takes[name](option, value))
-        elif name in switches:
-            found.setdefault(name, [])
-        elif name == "local":
-            raise refused("--local must come first (--help explains)")
-        elif option.startswith("-"):
-            raise refused(f"unknown option {option} (--help lists them)")
-        else:
-            raise refused(f"unexpected argument {option} (--help explains)")
-    return found
+def _worded(parse: Callable[[str], Any], expected: str) -> Callable[[str], Any]:
+    """Return a parser that says in these words what it expects."""
+
+    def worded(value: str) -> Any:
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ValueError(f"expected {expected}") from error
+
+    return worded
 
 
-def _last(found: Mapping[str, list[Any]], name: str, default: Any) -> Any:
-    return found[name][-1] if found.get(name) else default
-
-
-def _place(found: Mapping[str, list[Any]]) -> dict[str, Any]:
-    return {
-        "namespace": _last(found, "namespace", DEFAULT_NAMESPACE),
-        "cluster_name": _last(found, "cluster-name", DEFAULT_CLUSTER_NAME),
-        "timeout_s": _last(found, "timeout", 600),
-        "dry_run": "dry-run" in found,
-    }
-
-
-def _matching(pattern: str, expected: str) -> Callable[[str, str], str]:
-    def check(option: str, value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
-            raise refused(f"{option}={value}: expected {expected}")
-        return value
-
-    return check
-
-
-def _with_kafka(option: str, value: str) -> str:
-    if value not in ("dev", "eks"):
-        raise refused(f"{option}={value}: expected dev (one node) or eks (three controllers, three brokers)")
-    return value
-
-
-def _window_size(option: str, value: str) -> str:
+def _window_size(value: str) -> str:
     (declared,) = (each.metadata["setting"] for each in fields(ProcessorTimes) if each.name == "window_size")
-    try:
-        declared.parse(value)
-    except ValueError as error:
-        raise refused(f"{option}={value}: expected whole seconds from 1s to 1d, such as 30s, 5m or 1h") from error
+    declared.parse(value)
     return value
 
 
-def _timeout(option: str, value: str) -> int:
-    try:
-        duration(minimum="1s", maximum="1d", whole_seconds=True)(value)
-    except ValueError as error:
-        raise refused(f"{option}={value}: expected a duration from 1s to 1d, such as 90s or 10m") from error
-    return parse_duration(value) // 1000
-
-
-def _rate(option: str, value: str) -> str:
-    try:
-        # As the producer's RATE, but without the exponents that Helm would take for text.
-        number(minimum=0.001, maximum=100_000)(value if re.fullmatch(_RATE, value) else "")
-    except ValueError as error:
-        raise refused(
-            f"{option}={value}: expected events per second from 0.001 to 100000, such as 10 or 0.5"
-        ) from error
+def _rate(value: str) -> str:
+    """As the producer's RATE, but without the exponents that Helm would take for text."""
+    number(minimum=0.001, maximum=100_000)(matching(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?", "")(value))
     return value
 
 
-def _values(option: str, value: str) -> Values:
+def _timeout_s(value: str) -> int:
+    return duration(minimum="1s", maximum="1d", whole_seconds=True)(value) // 1000
+
+
+def _values(value: str) -> Values:
     """Return the text of the file; it is read only once, so it may be a pipe."""
     release, separator, file = value.partition("=")
     if not separator or release not in (*RELEASES, MONITORING):
         if separator and re.fullmatch(r"clickstream-[a-z-]+", release):
             known = " ".join((*RELEASES, MONITORING))
-            raise refused(f"{option}={value}: there is no release {release}; expected one of {known}")
+            raise ValueError(f"there is no release {release}; expected one of {known}")
         release, file = "", value
     try:
         return Values(release, Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise refused(f"{option}={value}: the file {file} can't be read") from error
+        raise ValueError(f"the file {file} can't be read") from error
 
 
-_PLACE: dict[str, Callable[[str, str], Any]] = {
-    "namespace": _matching(_NAME, "lower-case letters, digits and hyphens, at most 63, such as data-on-eks"),
-    "cluster-name": _matching(_NAME, "lower-case letters, digits and hyphens, at most 63, such as data-on-eks"),
-    "timeout": _timeout,
+_name = matching(
+    r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63, such as data-on-eks"
+)
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "--namespace": _name,
+    "--cluster-name": _name,
+    "--with-kafka": matching("dev|eks", "dev (one node) or eks (three controllers, three brokers)"),
+    "--image-registry": matching(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
+        "host[:port][/path] without https://, such as localhost or ghcr.io/example",
+    ),
+    "--image-tag": matching(
+        r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
+        "an image's tag, such as 0.1.0 (a digest is image.digest in a file for --values)",
+    ),
+    "--platform": matching("amd64|arm64|any", "amd64, arm64 or any"),
+    "--window-size": _worded(_window_size, "whole seconds from 1s to 1d, such as 30s, 5m or 1h"),
+    "--rate": _worded(_rate, "events per second from 0.001 to 100000, such as 10 or 0.5"),
+    "--values": _values,
+    "--timeout": _worded(_timeout_s, "a duration from 1s to 1d, such as 90s or 10m"),
 }
+"""Of the options that take a value."""

@@ -1,6 +1,6 @@
-"""The texts of --help."""
+"""The texts of --help, whose lines that begin with an option declare it (`options`)."""
 
-SETUP = """\
+_SETUP = """\
 Usage: ./setup.sh [option ...]            on the Kubernetes cluster of the current kubectl context
        ./setup.sh --local [option ...]    on this machine, without Kubernetes
 
@@ -37,7 +37,7 @@ Python 3.11 or newer with venv, and make; the rest it fetches at the first start
 ./setup.sh --local --help lists its options.
 """
 
-CLEANUP = """\
+_CLEANUP = """\
 Usage: ./cleanup.sh [option ...]
 
 Removes the Helm releases and the apps' users. The topics stay, with their data, and so does Kafka.
@@ -53,3 +53,5 @@ Removes the Helm releases and the apps' users. The topics stay, with their data,
 
 What setup.sh did not make, such as a Kafka cluster that was there before, is never removed.
 """
+
+USAGE = {"setup.sh": _SETUP, "cleanup.sh": _CLEANUP}

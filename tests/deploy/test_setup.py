@@ -10,7 +10,7 @@ import pytest
 
 from clickstream_deploy.api import no_context
 from clickstream_deploy.errors import ApiError
-from clickstream_deploy.options import parse_setup
+from clickstream_deploy.options import parse
 from kit.fake_kubernetes import COLLECTOR, RELEASES, STRIMZI, TOPICS, FakeCluster, ready_kafka
 from kit.inventory import ROOT
 
@@ -95,7 +95,9 @@ def test_help_needs_nothing_but_a_python(script: str, options: list[str], tmp_pa
     [("1s", 1), ("2000ms", 2), ("90s", 90), ("10m", 600), ("08m", 480), ("1h", 3600), ("1d", 86400)],
 )
 def test_a_duration_is_a_number_and_a_unit(text: str, seconds: int) -> None:
-    assert parse_setup(["--timeout", text]).timeout_s == seconds
+    options = parse("setup.sh", ["--timeout", text])
+    assert options is not None
+    assert options.timeout_s == seconds
 
 
 @pytest.mark.parametrize("rate", ["0.001", "10", "0.5", "100000"])

@@ -15,15 +15,16 @@ from typing import Any
 
 import yaml
 
-from clickstream_deploy import program, usage
+from clickstream_deploy import program
 from clickstream_deploy.cleanup import CLEANUP
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.kinds import Kind
-from clickstream_deploy.main import parse
 from clickstream_deploy.objects import at
+from clickstream_deploy.options import parse
 from clickstream_deploy.programs import Done, Programs
 from clickstream_deploy.progress import Clock
 from clickstream_deploy.setup import SETUP
+from clickstream_deploy.usage import USAGE
 from kit import inventory
 
 Manifest = dict[str, Any]
@@ -360,7 +361,7 @@ class FakeCluster:
         except EndedError as error:
             return Finished(error.status, "", f"{script}: {error}\n")
         if options is None:
-            return Finished(0, usage.SETUP if script == "setup.sh" else usage.CLEANUP, "")
+            return Finished(0, USAGE[script], "")
         status = program.run(SETUP if script == "setup.sh" else CLEANUP, options, world)
         return Finished(status, out.getvalue(), err.getvalue())
 
