@@ -23,8 +23,8 @@ async def test_a_broker_that_answers_with_errors_is_asked_again_after_a_pause(mo
     request = SimpleNamespace(topics=[("events", [(0, 7, 1000)])])
     fetcher = SimpleNamespace()
     for _ in range(5):
-        assert not await aiokafka_fetch_errors._pausing(fetch)(fetcher, assignment, 1, request)
+        assert not await aiokafka_fetch_errors._fetch_and_pause(fetch, fetcher, assignment, 1, request)
     assert pauses == [0.05, 0.1, 0.2, 0.4, 0.5]
     state.position = 8  # the consumer has sought to another offset: there is no reason to wait
-    await aiokafka_fetch_errors._pausing(fetch)(fetcher, assignment, 1, request)
+    await aiokafka_fetch_errors._fetch_and_pause(fetch, fetcher, assignment, 1, request)
     assert len(pauses) == 5

@@ -6,8 +6,10 @@ own code that a patch replaces or relies on has changed. Each entry point calls 
 `apply_to_kafka_python`, whichever client it uses, before it creates the first client.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import wraps
 from importlib import import_module
+from typing import Any
 
 from clickstream_kafka.unreadable import CountUnreadable, Unreadable, uncounted
 
@@ -39,6 +41,17 @@ def apply_to_aiokafka(count_unreadable: CountUnreadable = uncounted, *, give_up_
 def apply_to_kafka_python(count_unreadable: CountUnreadable = uncounted) -> None:
     """As `apply_to_aiokafka`, for kafka-python."""
     _apply("kafka_python", _KAFKA_PYTHON, count_unreadable)
+
+
+def replace_method(owner: type, name: str, replacement: Callable[..., Any]) -> None:
+    """Replace a method of a library's class; `replacement` gets the method itself before the method's arguments."""
+    method = getattr(owner, name)
+
+    @wraps(method)
+    def replaced(*arguments: Any, **options: Any) -> Any:
+        return replacement(method, *arguments, **options)
+
+    setattr(owner, name, replaced)
 
 
 def _apply(library: str, names: Iterable[str], count_unreadable: CountUnreadable) -> None:

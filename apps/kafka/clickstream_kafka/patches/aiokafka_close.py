@@ -12,26 +12,23 @@ Delete when aiokafka bounds the time that `stop` waits for connections.
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection
+
+from clickstream_kafka.patches import replace_method
 
 _ABORT_AFTER_S = 0.2
 
 
 def apply() -> None:
     """Abort every connection of this process 0.2 s after it was closed, unless it has ended by then."""
-    AIOKafkaConnection.close = _aborting_later(AIOKafkaConnection.close)
+    replace_method(AIOKafkaConnection, "close", _close_and_abort_later)
 
 
-def _aborting_later(close: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(close)
-    def closing(connection: Any, *arguments: Any, **options: Any) -> Any:
-        writer = connection._writer
-        closed = close(connection, *arguments, **options)
-        if writer is not None:
-            connection._loop.call_later(_ABORT_AFTER_S, writer.transport.abort)
-        return closed
-
-    return closing
+def _close_and_abort_later(close: Callable[..., Any], connection: Any, *arguments: Any, **options: Any) -> Any:
+    writer = connection._writer
+    closed = close(connection, *arguments, **options)
+    if writer is not None:
+        connection._loop.call_later(_ABORT_AFTER_S, writer.transport.abort)
+    return closed

@@ -10,29 +10,26 @@ Delete when #1038 is fixed in a release.
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
+from clickstream_kafka.patches import replace_method
+
 
 def apply() -> None:
     """Make every connection of this process raise KafkaConnectionError when its transport is closed."""
     for name in ("send", "_send_sasl_token"):
-        setattr(AIOKafkaConnection, name, _converting_errors(getattr(AIOKafkaConnection, name)))
+        replace_method(AIOKafkaConnection, name, _send_with_our_error)
 
 
-def _converting_errors(send: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(send)
-    def sending(connection: Any, *arguments: Any, **options: Any) -> Any:
-        try:
-            return send(connection, *arguments, **options)
-        except (KafkaError, NotImplementedError):  # RuntimeErrors too; the second is for a broker that is too old
-            raise
-        except RuntimeError as error:
-            connection.close(reason=CloseReason.CONNECTION_BROKEN)
-            message = f"Connection at {connection.host}:{connection.port} broken: {error}"
-            raise KafkaConnectionError(message) from error
-
-    return sending
+def _send_with_our_error(send: Callable[..., Any], connection: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        return send(connection, *arguments, **options)
+    except (KafkaError, NotImplementedError):  # RuntimeErrors too; the second is for a broker that is too old
+        raise
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        message = f"Connection at {connection.host}:{connection.port} broken: {error}"
+        raise KafkaConnectionError(message) from error

@@ -11,11 +11,13 @@ Delete when aiokafka backs off after an error of a single partition.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from contextlib import suppress
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
+
+from clickstream_kafka.patches import replace_method
 
 _AT_ONCE_S = 0.1
 """An answer that comes faster did not wait for records."""
@@ -25,27 +27,23 @@ _MIN_PAUSE_S, _MAX_PAUSE_S = 0.05, 0.5
 
 def apply() -> None:
     """Make every consumer of this process pause after such an answer."""
-    Fetcher._proc_fetch_request = _pausing(Fetcher._proc_fetch_request)
+    replace_method(Fetcher, "_proc_fetch_request", _fetch_and_pause)
 
 
-def _pausing(fetch: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
-    @wraps(fetch)
-    async def fetching(self: Any, assignment: Any, node_id: Any, request: Any) -> bool:
-        clock = asyncio.get_running_loop().time
-        asked = clock()
-        has_records = await fetch(self, assignment, node_id, request)
-        pauses = self.__dict__.setdefault("pauses", {})
-        if has_records or clock() - asked >= _AT_ONCE_S or not _is_stuck(assignment, request):
-            pauses.pop(node_id, None)
-            return has_records
-        pause = pauses[node_id] = min(_MAX_PAUSE_S, max(_MIN_PAUSE_S, 2 * pauses.get(node_id, 0.0)))
-        try:
-            await asyncio.sleep(pause)
-        except asyncio.CancelledError:  # the partitions were revoked; aiokafka expects a result
-            return False
-        return False
-
-    return fetching
+async def _fetch_and_pause(
+    fetch: Callable[..., Awaitable[bool]], fetcher: Any, assignment: Any, node_id: Any, request: Any
+) -> bool:
+    clock = asyncio.get_running_loop().time
+    asked = clock()
+    has_records = await fetch(fetcher, assignment, node_id, request)
+    pauses = fetcher.__dict__.setdefault("pauses", {})
+    if has_records or clock() - asked >= _AT_ONCE_S or not _is_stuck(assignment, request):
+        pauses.pop(node_id, None)
+        return has_records
+    pause = pauses[node_id] = min(_MAX_PAUSE_S, max(_MIN_PAUSE_S, 2 * pauses.get(node_id, 0.0)))
+    with suppress(asyncio.CancelledError):  # the partitions were revoked; aiokafka expects a result
+        await asyncio.sleep(pause)
+    return False
 
 
 def _is_stuck(assignment: Any, request: Any) -> bool:

@@ -23,7 +23,7 @@ Delete when aiokafka implements KIP-899 and KIP-1102.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import wraps
+from functools import partial
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
@@ -32,6 +32,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from clickstream_core.log_throttle import LogThrottle
+from clickstream_kafka.patches import replace_method
 
 AFTER_S = 12.0
 """Without an answer from any known broker."""
@@ -39,16 +40,17 @@ AFTER_S = 12.0
 _ANSWER_TIMEOUT_S = 10.0
 """For connecting to a bootstrap server and its answer."""
 
+_Method = Callable[..., Coroutine[Any, Any, Any]]
 _log = logging.getLogger(__name__)
 
 
 def apply(after_s: float = AFTER_S) -> None:
     """Watch every client of this process; what several of them find is logged once."""
     throttle = LogThrottle()
-    AIOKafkaConnection._handle_frame = _recording_answers(AIOKafkaConnection._handle_frame)
-    AIOKafkaClient._get_conn = _cancelled_when_brokers_move(AIOKafkaClient._get_conn)
-    AIOKafkaClient.bootstrap = _watched(AIOKafkaClient.bootstrap, after_s, throttle)
-    AIOKafkaClient.close = _unwatched(AIOKafkaClient.close)
+    replace_method(AIOKafkaConnection, "_handle_frame", _handle_and_record)
+    replace_method(AIOKafkaClient, "_get_conn", _connect_unless_brokers_move)
+    replace_method(AIOKafkaClient, "bootstrap", partial(_bootstrap_and_watch, after_s, throttle))
+    replace_method(AIOKafkaClient, "close", _close_and_end_watch)
 
 
 class _Watch:
@@ -160,62 +162,49 @@ def _addresses(client: Any) -> set[tuple[str, int]]:
     return {(broker.host, broker.port) for broker in client.cluster.brokers()}
 
 
-def _recording_answers(handle: Callable[..., None]) -> Callable[..., None]:
-    @wraps(handle)
-    def handling(connection: Any, frame: bytes) -> None:
-        handle(connection, frame)
-        connection.answered_at = connection._loop.time()
-
-    return handling
+def _handle_and_record(handle: Callable[..., None], connection: Any, frame: bytes) -> None:
+    handle(connection, frame)
+    connection.answered_at = connection._loop.time()
 
 
-def _cancelled_when_brokers_move(get: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-    @wraps(get)
-    async def getting(
-        client: Any, node_id: Any, *, group: ConnectionGroup = ConnectionGroup.DEFAULT, no_hint: bool = False
-    ) -> Any:
-        watch = getattr(client, "rebootstrap_watch", None)
-        connection = client._conns.get((node_id, group))
-        if watch is None or (connection is not None and connection.connected()):
-            return await get(client, node_id, group=group, no_hint=no_hint)
-        attempt = asyncio.create_task(get(client, node_id, group=group, no_hint=no_hint))
-        watch.connecting[attempt] = node_id, client.cluster.broker_metadata(node_id)
-        attempt.add_done_callback(lambda ended: watch.connecting.pop(ended, None))
-        try:
-            await asyncio.wait((attempt,))
-        finally:
-            attempt.cancel()
-        if attempt.cancelled():
-            return None
-        try:
-            return attempt.result()
-        except Exception as error:  # aiokafka expects its own; another protocol may cause a ValueError
-            _log.error("Node %s does not speak the Kafka protocol: %r", node_id, error)
-            client.force_metadata_update()
-            return None
-
-    return getting
-
-
-def _watched(
-    bootstrap: Callable[..., Coroutine[Any, Any, None]], after_s: float, throttle: LogThrottle
-) -> Callable[..., Any]:
-    @wraps(bootstrap)
-    async def bootstrapping(client: Any) -> None:
-        await bootstrap(client)
-        if getattr(client, "rebootstrap_watch", None) is None:
-            client.rebootstrap_watch = _Watch(client, after_s, throttle)
-
-    return bootstrapping
+async def _connect_unless_brokers_move(
+    get: _Method,
+    client: Any,
+    node_id: Any,
+    *,
+    group: ConnectionGroup = ConnectionGroup.DEFAULT,
+    no_hint: bool = False,
+) -> Any:
+    watch = getattr(client, "rebootstrap_watch", None)
+    connection = client._conns.get((node_id, group))
+    if watch is None or (connection is not None and connection.connected()):
+        return await get(client, node_id, group=group, no_hint=no_hint)
+    attempt = asyncio.create_task(get(client, node_id, group=group, no_hint=no_hint))
+    watch.connecting[attempt] = node_id, client.cluster.broker_metadata(node_id)
+    attempt.add_done_callback(lambda ended: watch.connecting.pop(ended, None))
+    try:
+        await asyncio.wait((attempt,))
+    finally:
+        attempt.cancel()
+    if attempt.cancelled():
+        return None
+    try:
+        return attempt.result()
+    except Exception as error:  # aiokafka expects its own; another protocol may cause a ValueError
+        _log.error("Node %s does not speak the Kafka protocol: %r", node_id, error)
+        client.force_metadata_update()
+        return None
 
 
-def _unwatched(close: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Any]:
-    @wraps(close)
-    async def closing(client: Any) -> None:
-        watch = getattr(client, "rebootstrap_watch", None)
-        if watch is not None:
-            client.rebootstrap_watch = None
-            watch.task.cancel()
-        await close(client)
+async def _bootstrap_and_watch(after_s: float, throttle: LogThrottle, bootstrap: _Method, client: Any) -> None:
+    await bootstrap(client)
+    if getattr(client, "rebootstrap_watch", None) is None:
+        client.rebootstrap_watch = _Watch(client, after_s, throttle)
 
-    return closing
+
+async def _close_and_end_watch(close: _Method, client: Any) -> None:
+    watch = getattr(client, "rebootstrap_watch", None)
+    if watch is not None:
+        client.rebootstrap_watch = None
+        watch.task.cancel()
+    await close(client)

@@ -26,12 +26,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
+
+from clickstream_kafka.patches import replace_method
 
 _ANSWER_TIMEOUT_S = 5.0
 _REBALANCE_TIMEOUT_S = 15.0
@@ -45,6 +47,7 @@ _MAX_ANSWER_TIMEOUT_S = 40.0
 """What aiokafka allows for an answer."""
 
 _Address = tuple[str, int]
+_Method = Callable[..., Awaitable[Any]]
 
 
 class _Brokers:
@@ -115,48 +118,44 @@ class _Brokers:
 def apply() -> None:
     """Make all connections of this process be closed when they are not answered in time."""
     brokers = _Brokers()
-    AIOKafkaConnection.send = _answered_in_time(AIOKafkaConnection.send, brokers)
-    AIOKafkaConnection.connect = _connected_in_time(AIOKafkaConnection.connect, brokers)
+    replace_method(AIOKafkaConnection, "send", partial(_send, brokers))
+    replace_method(AIOKafkaConnection, "connect", partial(_connect, brokers))
 
 
-def _answered_in_time(send: Callable[..., Awaitable[Any]], brokers: _Brokers) -> Callable[..., Awaitable[Any]]:
-    async def answered(connection: Any, request: Any, answer: Awaitable[Any]) -> Any:
-        timeout, asked = brokers.timeout_for(connection, request), time.monotonic()
-        try:
+def _send(
+    brokers: _Brokers, send: _Method, connection: Any, request: Any, *arguments: Any, **options: Any
+) -> Awaitable[Any]:
+    # The request is sent at once, not when its answer is awaited.
+    return _answered_in_time(brokers, connection, request, send(connection, request, *arguments, **options))
+
+
+async def _answered_in_time(brokers: _Brokers, connection: Any, request: Any, answer: Awaitable[Any]) -> Any:
+    timeout, asked = brokers.timeout_for(connection, request), time.monotonic()
+    try:
+        async with asyncio.timeout(timeout):
+            found = await answer
+    except TimeoutError:
+        brokers.timed_out(connection, request, timeout)
+        connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+        raise
+    except KafkaConnectionError as error:
+        if brokers.is_suspect(connection):  # closed above, for another request
+            raise RequestTimedOutError(f"{connection.host}:{connection.port} does not answer") from error
+        raise
+    brokers.answered(connection, request, time.monotonic() - asked)
+    return found
+
+
+async def _connect(brokers: _Brokers, connect: _Method, connection: Any) -> Any:
+    try:
+        with brokers.connecting(connection) as timeout:
             async with asyncio.timeout(timeout):
-                found = await answer
-        except TimeoutError:
-            brokers.timed_out(connection, request, timeout)
-            connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
-            raise
-        except KafkaConnectionError as error:
-            if brokers.is_suspect(connection):  # closed above, for another request
-                raise RequestTimedOutError(f"{connection.host}:{connection.port} does not answer") from error
-            raise
-        brokers.answered(connection, request, time.monotonic() - asked)
-        return found
-
-    @wraps(send)
-    def sending(connection: Any, request: Any, *arguments: Any, **options: Any) -> Awaitable[Any]:
-        return answered(connection, request, send(connection, request, *arguments, **options))
-
-    return sending
-
-
-def _connected_in_time(connect: Callable[..., Awaitable[Any]], brokers: _Brokers) -> Callable[..., Awaitable[Any]]:
-    @wraps(connect)
-    async def connecting(connection: Any) -> Any:
-        try:
-            with brokers.connecting(connection) as timeout:
-                async with asyncio.timeout(timeout):
-                    connected = await connect(connection)
-        except TimeoutError:
-            brokers.connect_timed_out(connection)
-            raise
-        brokers.connected(connection)
-        return connected
-
-    return connecting
+                connected = await connect(connection)
+    except TimeoutError:
+        brokers.connect_timed_out(connection)
+        raise
+    brokers.connected(connection)
+    return connected
 
 
 def _address(connection: Any) -> _Address:

@@ -13,36 +13,29 @@ Delete when a producer without its topic and a consumer without its coordinator 
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from kafka.cluster import ClusterMetadata
 from kafka.coordinator.consumer import ConsumerCoordinator
+
+from clickstream_kafka.patches import replace_method
 
 _MIN_WAIT_S = 0.05
 
 
 def apply() -> None:
     """Make the clients of this process ask for metadata once, and wait between two turns."""
-    ClusterMetadata.request_update = _asking_once(ClusterMetadata.request_update)
-    ConsumerCoordinator.time_to_next_poll = _not_at_once(ConsumerCoordinator.time_to_next_poll)
+    replace_method(ClusterMetadata, "request_update", _request_update_once)
+    replace_method(ConsumerCoordinator, "time_to_next_poll", _wait_before_next_poll)
 
 
-def _asking_once(request_update: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    @wraps(request_update)
-    def requesting(cluster: Any) -> Any:
-        with cluster._lock:
-            requested = cluster._future
-            if cluster._need_update and requested is not None and not requested.is_done:
-                return requested
-        return request_update(cluster)
-
-    return requesting
+def _request_update_once(request_update: Callable[[Any], Any], cluster: Any) -> Any:
+    with cluster._lock:
+        requested = cluster._future
+        if cluster._need_update and requested is not None and not requested.is_done:
+            return requested
+    return request_update(cluster)
 
 
-def _not_at_once(time_to_next_poll: Callable[[Any], float]) -> Callable[[Any], float]:
-    @wraps(time_to_next_poll)
-    def time_to_next(coordinator: Any) -> float:
-        return max(_MIN_WAIT_S, time_to_next_poll(coordinator))
-
-    return time_to_next
+def _wait_before_next_poll(time_to_next_poll: Callable[[Any], float], coordinator: Any) -> float:
+    return max(_MIN_WAIT_S, time_to_next_poll(coordinator))

@@ -11,20 +11,17 @@ Delete when `ConsumerCoordinator.need_rejoin` is true while a join is under way.
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from kafka.coordinator.consumer import ConsumerCoordinator
 
+from clickstream_kafka.patches import replace_method
+
 
 def apply() -> None:
     """Make the consumers of this process take the result of every join."""
-    ConsumerCoordinator.need_rejoin = _until_completed(ConsumerCoordinator.need_rejoin)
+    replace_method(ConsumerCoordinator, "need_rejoin", _needs_rejoin_or_is_joining)
 
 
-def _until_completed(need_rejoin: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    @wraps(need_rejoin)
-    def needing(coordinator: Any) -> bool:
-        return getattr(coordinator, "_join_task", None) is not None or need_rejoin(coordinator)
-
-    return needing
+def _needs_rejoin_or_is_joining(need_rejoin: Callable[[Any], bool], coordinator: Any) -> bool:
+    return getattr(coordinator, "_join_task", None) is not None or need_rejoin(coordinator)

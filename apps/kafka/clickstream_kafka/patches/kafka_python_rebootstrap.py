@@ -16,7 +16,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import partial
 from typing import Any
 
 from kafka.errors import KafkaConnectionError
@@ -24,6 +24,7 @@ from kafka.net.connection import KafkaConnection
 from kafka.net.manager import KafkaConnectionManager
 
 from clickstream_core.log_throttle import LogThrottle
+from clickstream_kafka.patches import replace_method
 
 AFTER_S = 12.0
 """Without an answer from any known broker."""
@@ -37,8 +38,9 @@ _log = logging.getLogger(__name__)
 def apply(after_s: float = AFTER_S) -> None:
     """Watch every client of this process; what several of them find is logged once."""
     throttle = LogThrottle()
-    KafkaConnection._maybe_throttle = _recording_answers(KafkaConnection._maybe_throttle)
-    KafkaConnectionManager.__init__ = _watched(KafkaConnectionManager.__init__, after_s, throttle)
+    # the first method that is called with the answer to a request
+    replace_method(KafkaConnection, "_maybe_throttle", _record_answer)
+    replace_method(KafkaConnectionManager, "__init__", partial(_construct_and_watch, after_s, throttle))
 
 
 class _Watch:
@@ -143,19 +145,13 @@ class _Watch:
         return metadata if metadata.brokers else None
 
 
-def _recording_answers(take: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    @wraps(take)  # the first method that is called with the answer to a request
-    def taking(connection: Any, response: Any) -> None:
-        connection.answered_at = time.monotonic()
-        take(connection, response)
-
-    return taking
+def _record_answer(take: Callable[[Any, Any], None], connection: Any, response: Any) -> None:
+    connection.answered_at = time.monotonic()
+    take(connection, response)
 
 
-def _watched(construct: Callable[..., None], after_s: float, throttle: LogThrottle) -> Callable[..., None]:
-    @wraps(construct)
-    def constructing(manager: Any, net: Any, **configs: Any) -> None:
-        construct(manager, net, **configs)
-        net.call_soon(_Watch(manager, after_s, throttle).run)
-
-    return constructing
+def _construct_and_watch(
+    after_s: float, throttle: LogThrottle, construct: Callable[..., None], manager: Any, net: Any, **configs: Any
+) -> None:
+    construct(manager, net, **configs)
+    net.call_soon(_Watch(manager, after_s, throttle).run)

@@ -9,22 +9,19 @@ Delete when `_sock_recv` returns no error together with data.
 """
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
+
+from clickstream_kafka.patches import replace_method
 
 
 def apply() -> None:
     """Make every connection of this process return what it received before it reports the end."""
     for transport in (KafkaTCPTransport, KafkaSSLTransport):
-        transport._sock_recv = _reading_before_eof(transport._sock_recv)
+        replace_method(transport, "_sock_recv", _receive_before_eof)
 
 
-def _reading_before_eof(receive: Callable[[Any], tuple[bytes, Any]]) -> Callable[[Any], tuple[bytes, Any]]:
-    @wraps(receive)
-    def receiving(transport: Any) -> tuple[bytes, Any]:
-        data, error = receive(transport)
-        return data, None if data else error  # the next call meets the end again
-
-    return receiving
+def _receive_before_eof(receive: Callable[[Any], tuple[bytes, Any]], transport: Any) -> tuple[bytes, Any]:
+    data, error = receive(transport)
+    return data, None if data else error  # the next call meets the end again
