@@ -7,16 +7,15 @@ very port as its local end. It is then connected to itself, and the broker can n
 
 import errno
 import random
-import shutil
 import socket
-import subprocess
-from pathlib import Path
+from contextlib import suppress
+
+import psutil
 
 from clickstream_core.listening import family_of, is_not_ours
 from clickstream_local.errors import LocalError
 
 _FIRST, _LAST = 20_000, 32_000
-_LISTEN = "0A"
 _MAX_COMMAND_LENGTH = 100
 
 
@@ -56,60 +55,15 @@ def free_port(count: int = 1) -> int:
 
 def holder_of(port: int) -> str | None:
     """Return pid and command of the process that listens on the port; None if unknown (it may be another user's)."""
-    if Path("/proc/net/tcp").exists():
-        return _holder_from_proc(port)
-    return _holder_from_lsof(port)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # another user's process, or one that has just ended
+            if any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in process.net_connections()):
+                command = " ".join(process.cmdline())
+                shown = command if len(command) <= _MAX_COMMAND_LENGTH else command[: _MAX_COMMAND_LENGTH - 1] + "…"
+                return f"pid {process.pid}: {shown}"
+    return None
 
 
 def describe_holder(port: int) -> str:
     """Return who holds the port, for a sentence such as "port 9092 is held by …"."""
     return holder_of(port) or "a process that this user can't see"
-
-
-def _holder_from_proc(port: int) -> str | None:
-    inodes = set()
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        if not table.exists():
-            continue
-        for line in table.read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
-    if not inodes:
-        return None
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            if any(str(fd.readlink()) in inodes for fd in _descriptors(process)):
-                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                return _described(process.name, command)
-        except (PermissionError, FileNotFoundError, ProcessLookupError):
-            continue  # another user's process, or one that has just ended
-    return None
-
-
-def _descriptors(process: Path) -> list[Path]:
-    return [fd for fd in (process / "fd").iterdir() if fd.is_symlink()]
-
-
-def _holder_from_lsof(port: int) -> str | None:
-    lsof = shutil.which("lsof")
-    if lsof is None:
-        return None
-    found = subprocess.run(
-        [lsof, "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"], capture_output=True, text=True, timeout=10, check=False
-    )
-    return parse_lsof(found.stdout)
-
-
-def parse_lsof(output: str) -> str | None:
-    """Return the first process in the output of `lsof -Fpc`: a line p<pid>, then a line c<command>."""
-    pid = next((line[1:] for line in output.splitlines() if line.startswith("p")), None)
-    command = next((line[1:] for line in output.splitlines() if line.startswith("c")), "")
-    return _described(pid, command) if pid else None
-
-
-def _described(pid: str, command: str) -> str:
-    shown = command if len(command) <= _MAX_COMMAND_LENGTH else command[: _MAX_COMMAND_LENGTH - 1] + "…"
-    return f"pid {pid}: {shown}"

@@ -1,10 +1,12 @@
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from clickstream_local.ports import describe_holder, free_port, holder_of, is_free, parse_lsof
+from clickstream_local.ports import describe_holder, free_port, holder_of, is_free
 
 
 @pytest.fixture
@@ -55,10 +57,13 @@ def test_consecutive_ports_are_all_free_and_below_those_of_outgoing_connections(
     assert first + 2 < 32768
 
 
-def test_lsof_output_names_pid_and_command() -> None:
-    assert parse_lsof("p4711\ncjava\nf12\n") == "pid 4711: java"
-    assert parse_lsof("") is None
-
-
 def test_a_long_command_line_is_shortened() -> None:
-    assert parse_lsof("p1\nc" + "x" * 500) == "pid 1: " + "x" * 99 + "…"
+    listen = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True);"
+    command = [sys.executable, "-c", f"{listen} time.sleep(60)", "x" * 500]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        held_by = describe_holder(int(other.stdout.readline()))
+        other.kill()
+
+    start = " ".join(command)[:99]
+    assert held_by == f"pid {other.pid}: {start}…"
