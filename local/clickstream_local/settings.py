@@ -8,8 +8,8 @@ from pathlib import Path
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.listening import LOCALHOST, LOOPBACK, family_of, host_names, listen_address
-from clickstream_core.processor_times import window_size
-from clickstream_core.settings import boolean, choice, integer, number, setting
+from clickstream_core.processor_times import ProcessorTimes
+from clickstream_core.settings import choice, integer, number, setting, setting_of, switch
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LocalSettings:
     )
     users: int = setting("USERS", parse=integer(minimum=1, maximum=10_000_000), default="100", help="simulated users")
     seed: int | None = setting("SEED", parse=integer(), help="same seed, same events except ids and times")
-    window_size: int = window_size(default="30s")
+    window_size: int = setting_of(ProcessorTimes, "window_size", default="30s")
     language: str = setting(
         "DASHBOARD_LANGUAGE",
         parse=choice("en", "ko"),
@@ -32,21 +32,12 @@ class LocalSettings:
         help="language of the dashboard: en or ko",
         flag="--language",
     )
-    fresh: bool = setting("FRESH", parse=boolean, default="false", switch=True, help="delete the data of earlier runs")
-    monitoring: bool = setting(
+    fresh: bool = switch("FRESH", help="delete the data of earlier runs")
+    monitoring: bool = switch(
         "MONITORING",
-        parse=boolean,
-        default="false",
-        switch=True,
         help="start Prometheus too, if it is installed, with the apps as targets and the alert rules",
     )
-    collector: bool = setting(
-        "COLLECTOR",
-        parse=boolean,
-        default="false",
-        switch=True,
-        help="start the collector and a demo shop too, whose clicks it collects",
-    )
+    collector: bool = switch("COLLECTOR", help="start the collector and a demo shop too, whose clicks it collects")
     kafka_port: int = setting(
         "KAFKA_PORT", parse=integer(minimum=1, maximum=65535), default="9092", help="port of the embedded Kafka"
     )
@@ -82,12 +73,11 @@ class LocalSettings:
 
     def validate(self) -> None:
         """Raise SettingsError for an option that needs HTTP ports when there are none."""
-        if self.monitoring and not self.http_port:
-            raise SettingsError("MONITORING=true: needs the apps' HTTP ports, but HTTP_PORT=0; set only one of the two")
-        if self.collector and not self.http_port:
-            raise SettingsError(
-                "COLLECTOR=true: the collector needs HTTP ports, but HTTP_PORT=0; set only one of the two"
-            )
+        needs = {"MONITORING=true: needs the apps' HTTP ports": self.monitoring}
+        needs["COLLECTOR=true: the collector needs HTTP ports"] = self.collector
+        for need, wanted in needs.items():
+            if wanted and not self.http_port:
+                raise SettingsError(f"{need}, but HTTP_PORT=0; set only one of the two")
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """Return the host names that the apps accept; this machine's own only if other machines can reach it."""

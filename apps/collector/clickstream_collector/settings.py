@@ -11,9 +11,9 @@ from pathlib import Path
 from clickstream_core.addresses import PRIVATE, Network, networks
 from clickstream_core.errors import SettingsError
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import choice, integer, number_or_off, path, setting
+from clickstream_core.settings import choice, integer, number_or_off, path, setting, setting_of
 from clickstream_kafka.passwords import Password
-from clickstream_kafka.settings import DistinctTopics, KafkaSettings, dead_letter_topic, events_topic
+from clickstream_kafka.settings import DistinctTopics, KafkaSettings, TopicSettings
 
 APP = "clickstream-collector"
 
@@ -109,8 +109,8 @@ class CollectorService(ServiceSettings):
 class CollectorTopics(DistinctTopics):
     """The topics that the collector writes to."""
 
-    events_topic: str = events_topic()
-    dead_letter_topic: str = dead_letter_topic()
+    events_topic: str = setting_of(TopicSettings, "events_topic")
+    dead_letter_topic: str = setting_of(TopicSettings, "dead_letter_topic")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from clickstream_core.addresses import Network, networks
 from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import boolean, choice, number_or_off, setting, text
-from clickstream_kafka.settings import KafkaSettings, metrics_topic
+from clickstream_core.settings import choice, number_or_off, setting, setting_of, switch, text
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class ConsumerSettings:
 
     kafka: KafkaSettings
     service: ServiceSettings
-    metrics_topic: str = metrics_topic()
+    metrics_topic: str = setting_of(TopicSettings, "metrics_topic")
     group_id: str = setting(
         "GROUP_ID", parse=text, default="metrics-consumer-group", help="consumer group whose committed offsets count"
     )
@@ -42,18 +42,8 @@ class ConsumerSettings:
         help="networks of proxies in front of the page whose X-Forwarded-For is trusted: 10.0.0.0/8,... or private, "
         "for loopback, link-local and those of RFC 1918, 4193 and 6598; or none",
     )
-    from_beginning: bool = setting(
+    from_beginning: bool = switch(
         "FROM_BEGINNING",
-        parse=boolean,
-        default="false",
-        switch=True,
         help="show every result in the topic, regardless of committed offsets",
     )
-    plain: bool = setting(
-        "DASHBOARD_PLAIN",
-        parse=boolean,
-        default="false",
-        switch=True,
-        help="print one block after another even in a terminal",
-        flag="--plain",
-    )
+    plain: bool = switch("DASHBOARD_PLAIN", help="print one block after another even in a terminal", flag="--plain")

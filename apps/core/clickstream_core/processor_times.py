@@ -31,65 +31,40 @@ BROKERS_TIME = {_TIMESTAMP_TYPE: "LogAppendTime"}
 _NEEDED = "WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS"
 
 
-def window_size(default: str) -> int:
-    """Declare WINDOW_SIZE."""
-    return setting(
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """The durations that decide how long records are needed."""
+
+    window_size: int = setting(
         "WINDOW_SIZE",
         parse=duration(minimum="1s", maximum="1d", whole_seconds=True),
-        default=default,
+        default="5m",
         help="length of the tumbling windows",
     )
-
-
-def out_of_orderness() -> int:
-    """Declare OUT_OF_ORDERNESS."""
-    return setting(
+    out_of_orderness: int = setting(
         "OUT_OF_ORDERNESS",
         parse=duration(minimum="0s", maximum="1d"),
         default="5s",
         help="how long a window waits for events that arrive out of order",
     )
-
-
-def allowed_lateness() -> int:
-    """Declare ALLOWED_LATENESS."""
-    return setting(
+    allowed_lateness: int = setting(
         "ALLOWED_LATENESS",
         parse=duration(minimum="0s", maximum="7d"),
         default="1m",
         help="how long after that an event still changes its window's result",
     )
-
-
-def idle_timeout() -> int:
-    """Declare IDLE_TIMEOUT."""
-    return setting(
+    idle_timeout: int = setting(
         "IDLE_TIMEOUT",
         parse=duration(minimum="1s", maximum="1d"),
         default="10s",
         help="silence after which a partition that is caught up follows the brokers' clock",
     )
-
-
-def max_clock_skew() -> int:
-    """Declare MAX_CLOCK_SKEW."""
-    return setting(
+    max_clock_skew: int = setting(
         "MAX_CLOCK_SKEW",
         parse=duration(minimum="0s", maximum="1d"),
         default="1m",
         help="how far an event's time may lie ahead of its record's timestamp",
     )
-
-
-@dataclass(frozen=True)
-class ProcessorTimes:
-    """The durations that decide how long records are needed."""
-
-    window_size: int = window_size(default="5m")
-    out_of_orderness: int = out_of_orderness()
-    allowed_lateness: int = allowed_lateness()
-    idle_timeout: int = idle_timeout()
-    max_clock_skew: int = max_clock_skew()
 
     @property
     def needed_ms(self) -> int:

@@ -16,9 +16,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast, get_type_hints, overload
+from typing import Any, NoReturn, TypeVar, get_type_hints, overload
 
 from clickstream_core.durations import format_duration, parse_duration
 from clickstream_core.errors import SettingsError
@@ -37,9 +37,7 @@ class _Setting:
 
 
 @overload
-def setting(
-    name: str, *, parse: Callable[[str], T], default: str, help: str, switch: bool = ..., flag: str | None = ...
-) -> T: ...
+def setting(name: str, *, parse: Callable[[str], T], default: str, help: str, flag: str | None = ...) -> T: ...
 @overload
 def setting(
     name: str, *, parse: Callable[[str], T], default: None = ..., help: str, flag: str | None = ...
@@ -50,18 +48,36 @@ def setting(
     parse: Callable[[str], Any],
     default: str | None = None,
     help: str,
-    switch: bool = False,
     flag: str | None = None,
 ) -> Any:
     """Declare a dataclass field as the setting `name`.
 
     `parse` turns text into the field's value and raises ValueError with "expected ..." in words. `default` is text too;
-    None means that the setting may be absent, and the field is then None. A `switch` is a flag without a value,
-    `--from-beginning`; in the environment it is written FROM_BEGINNING=true. `flag` is for the rare flag that is not
-    the setting's name, `--language`.
+    None means that the setting may be absent, and the field is then None. `flag` is for the rare flag that is not the
+    setting's name, `--language`.
     """
-    declared = _Setting(name, parse, default, help, switch, flag or "--" + name.lower().replace("_", "-"))
-    return field(default=None if default is None else parse(default), metadata={"setting": declared})
+    return _field(_Setting(name, parse, default, help, False, flag or _flag(name)))
+
+
+def switch(name: str, *, help: str, flag: str | None = None) -> bool:
+    """Declare a flag without a value, `--from-beginning`; in the environment it is written FROM_BEGINNING=true."""
+    declared: bool = _field(_Setting(name, boolean, "false", help, True, flag or _flag(name)))
+    return declared
+
+
+def setting_of(cls: type[Any], name: str, default: str | None = None) -> Any:
+    """Declare the setting of another class's field `name` in this class too, with another default if one is given."""
+    declared: _Setting = cls.__dataclass_fields__[name].metadata["setting"]
+    return _field(declared if default is None else replace(declared, default=default))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.lower().replace("_", "-")
+
+
+def _field(declared: _Setting) -> Any:
+    default = None if declared.default is None else declared.parse(declared.default)
+    return field(default=default, metadata={"setting": declared})
 
 
 def read_settings(
@@ -234,15 +250,13 @@ def _settings_of(cls: type[Any]) -> Iterator[_Setting]:
 def _fields_of(cls: type[Any]) -> Iterator[_Setting | type[Any]]:
     types = get_type_hints(cls)
     for declared in fields(cls):
-        yield _field_kind(cls, declared, types[declared.name])
-
-
-def _field_kind(cls: type[Any], declared: Field[Any], kind: Any) -> _Setting | type[Any]:
-    if "setting" in declared.metadata:
-        return cast(_Setting, declared.metadata["setting"])
-    if isinstance(kind, type) and is_dataclass(kind):
-        return kind
-    raise TypeError(f"{cls.__name__}.{declared.name} is neither made with setting() nor a settings class")
+        kind = types[declared.name]
+        if "setting" in declared.metadata:
+            yield declared.metadata["setting"]
+        elif isinstance(kind, type) and is_dataclass(kind):
+            yield kind
+        else:
+            raise TypeError(f"{cls.__name__}.{declared.name} is neither made with setting() nor a settings class")
 
 
 def _build(cls: type[T], flags: Mapping[str, str | None], environ: Mapping[str, str]) -> T:

@@ -18,6 +18,8 @@ from clickstream_core.settings import (
     path,
     read_settings,
     setting,
+    setting_of,
+    switch,
     text,
 )
 
@@ -34,7 +36,7 @@ class Settings:
         "WINDOW_SIZE", parse=duration(minimum="1s", maximum="1d", whole_seconds=True), default="5m", help="100 % sure"
     )
     seed: int | None = setting("SEED", parse=integer(), help="seed")
-    from_beginning: bool = setting("FROM_BEGINNING", parse=boolean, default="false", switch=True, help="from the start")
+    from_beginning: bool = switch("FROM_BEGINNING", help="from the start")
 
     language: str = setting(
         "DASHBOARD_LANGUAGE", parse=choice("en", "ko"), default="en", flag="--language", help="en or ko"
@@ -57,6 +59,21 @@ def test_the_environment_is_read_in_inner_classes_too() -> None:
     assert read(WINDOW_SIZE="30s", HTTP_PORT="0", SEED="7", FROM_BEGINNING="true") == Settings(
         Inner(port=0), window_size=30_000, seed=7, from_beginning=True
     )
+
+
+def test_a_class_may_declare_another_ones_setting_with_a_default_of_its_own() -> None:
+    @dataclass(frozen=True)
+    class Other:
+        size: int = setting_of(Settings, "window_size", default="30s")
+        language: str = setting_of(Settings, "language")
+
+    def read_other(*argv: str) -> Other:
+        return read_settings(Other, prog="app", description="An app", argv=argv, environ={})
+
+    assert read_other() == Other(size=30_000, language="en")
+    assert read_other("--window-size", "1m", "--language", "ko") == Other(size=60_000, language="ko")
+    with pytest.raises(SettingsError, match="^WINDOW_SIZE=0s"):
+        read_other("--window-size", "0s")
 
 
 def test_a_flag_wins_over_the_environment() -> None:

@@ -190,33 +190,6 @@ class KafkaSettings:
         return [file for file in (self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile) if file is not None]
 
 
-# An app's settings have a field for each topic that the app uses, made with one of these.
-
-
-def events_topic() -> str:
-    """The field for EVENTS_TOPIC."""
-    return _topic("EVENTS_TOPIC", "clickstream-events", "topic of the events")
-
-
-def metrics_topic() -> str:
-    """The field for METRICS_TOPIC."""
-    return _topic("METRICS_TOPIC", "clickstream-metrics", "topic of the windows' metrics")
-
-
-def partials_topic() -> str:
-    """The field for PARTIALS_TOPIC."""
-    return _topic("PARTIALS_TOPIC", "clickstream-window-partials", "topic of the processor's own intermediate results")
-
-
-def dead_letter_topic() -> str:
-    """The field for DEAD_LETTER_TOPIC."""
-    return _topic("DEAD_LETTER_TOPIC", "clickstream-dead-letters", "topic of the events that could not be counted")
-
-
-def _topic(name: str, default: str, help: str) -> str:
-    return setting(name, parse=topic_name, default=default, help=help)
-
-
 class DistinctTopics:
     """A settings class of topics, of which no two may be the same."""
 
@@ -232,12 +205,26 @@ class DistinctTopics:
 
 @dataclass(frozen=True)
 class TopicSettings(DistinctTopics):
-    """All topics of the pipeline, as the processor uses them."""
+    """All topics of the pipeline, as the processor uses them; other apps declare those that they use."""
 
-    events_topic: str = events_topic()
-    metrics_topic: str = metrics_topic()
-    partials_topic: str = partials_topic()
-    dead_letter_topic: str = dead_letter_topic()
+    events_topic: str = setting(
+        "EVENTS_TOPIC", parse=topic_name, default="clickstream-events", help="topic of the events"
+    )
+    metrics_topic: str = setting(
+        "METRICS_TOPIC", parse=topic_name, default="clickstream-metrics", help="topic of the windows' metrics"
+    )
+    partials_topic: str = setting(
+        "PARTIALS_TOPIC",
+        parse=topic_name,
+        default="clickstream-window-partials",
+        help="topic of the processor's own intermediate results",
+    )
+    dead_letter_topic: str = setting(
+        "DEAD_LETTER_TOPIC",
+        parse=topic_name,
+        default="clickstream-dead-letters",
+        help="topic of the events that could not be counted",
+    )
 
 
 def _refuse_passphrase() -> str:

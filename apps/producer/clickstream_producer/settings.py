@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import choice, duration, integer, number, setting
-from clickstream_kafka.settings import KafkaSettings, events_topic
+from clickstream_core.settings import choice, duration, integer, number, setting, setting_of
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 APP = "clickstream-producer"
 WEBLOG_TOPIC = "web_logs"
@@ -16,7 +16,7 @@ class ProducerSettings:
 
     kafka: KafkaSettings
     service: ServiceSettings
-    events_topic: str = events_topic()
+    events_topic: str = setting_of(TopicSettings, "events_topic")
     rate: float = setting(
         "RATE", parse=number(minimum=0.001, maximum=100_000), default="10", help="events per second, 1 to 20000 exactly"
     )

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.settings import boolean, read_settings, setting
+from clickstream_core.settings import read_settings, setting, switch
 from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_kafka.connection import start_client
 from clickstream_kafka.errors import FatalError
@@ -40,9 +40,7 @@ class ResetSettings:
     """The processor's settings, and from when to count again."""
 
     streams: StreamsSettings
-    to_earliest: bool = setting(
-        "TO_EARLIEST", parse=boolean, default="false", switch=True, help="count again from the oldest event"
-    )
+    to_earliest: bool = switch("TO_EARLIEST", help="count again from the oldest event")
     to_datetime: int | None = setting(
         "TO_DATETIME",
         parse=parse_timestamp,

@@ -6,16 +6,9 @@ from typing import cast
 from clickstream_core.durations import format_duration
 from clickstream_core.errors import SettingsError
 from clickstream_core.groups import DEFAULT_GROUP, GROUP_HEADER
-from clickstream_core.processor_times import (
-    ProcessorTimes,
-    allowed_lateness,
-    idle_timeout,
-    max_clock_skew,
-    out_of_orderness,
-    window_size,
-)
+from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import choice, duration, integer, setting, text
+from clickstream_core.settings import choice, duration, integer, setting, setting_of, text
 from clickstream_kafka.settings import KafkaSettings, TopicSettings
 from clickstream_streams.counts import MOST_EXACT_IDS
 from clickstream_streams.windows import CountingRules, WindowTime
@@ -37,17 +30,17 @@ class StreamsSettings:
         default=DEFAULT_GROUP,
         help="consumer group of stage 1; processors of different groups count the same topics independently",
     )
-    window_size: int = window_size(default="5m")
+    window_size: int = setting_of(ProcessorTimes, "window_size")
     window_time: str = setting(
         "WINDOW_TIME",
         parse=choice("event", "arrival"),
         default="event",
         help="what puts an event into a window: event, its timestamp, or arrival, the Kafka record's",
     )
-    out_of_orderness: int = out_of_orderness()
-    allowed_lateness: int = allowed_lateness()
-    idle_timeout: int = idle_timeout()
-    max_clock_skew: int = max_clock_skew()
+    out_of_orderness: int = setting_of(ProcessorTimes, "out_of_orderness")
+    allowed_lateness: int = setting_of(ProcessorTimes, "allowed_lateness")
+    idle_timeout: int = setting_of(ProcessorTimes, "idle_timeout")
+    max_clock_skew: int = setting_of(ProcessorTimes, "max_clock_skew")
     commit_interval: int = setting(
         "COMMIT_INTERVAL",
         parse=duration(minimum="100ms", maximum="1m"),
