@@ -41,6 +41,18 @@ def test_a_refusal_is_not_replaced_by_what_follows_from_it(errors: LibraryErrors
     assert errors.last is REFUSED
 
 
+def test_a_refusal_that_is_not_repeated_is_over(errors: LibraryErrors) -> None:
+    def log(error: Exception, at_s: float) -> None:
+        errors.handle(logging.makeLogRecord({"name": "kafka.net.manager", "args": (error,), "created": at_s}))
+
+    log(REFUSED, 1000.0)
+    log(REFUSED, 1008.0)
+    log(BROKEN, 1017.0)
+    assert errors.last is REFUSED
+    log(BROKEN, 1019.0)
+    assert errors.last is BROKEN
+
+
 def test_a_timeout_is_no_cause(errors: LibraryErrors, library: logging.Logger) -> None:
     library.error("Abort (%s)", BROKEN)
     library.error("Bootstrap failed: %s", KafkaTimeoutError("Unable to bootstrap"))
