@@ -20,7 +20,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
 from clickstream_shop.main import ShopSettings, shop_server
-from kit.chromium import chromium
 from kit.collector import Collector, start_collector
 from kit.poll import eventually
 from kit.processes import Apps
@@ -32,12 +31,6 @@ _VISITORS = 3
 _LEASE_SECONDS = 60
 _QUEUE = "Object.keys(localStorage).filter(key => /^clickstream:[0-9a-f]{8}:/.test(key))"
 _NAME = "(button, name) => { button.id = name; }"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

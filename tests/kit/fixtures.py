@@ -10,12 +10,15 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser
 
 from clickstream_local.broker import Broker
 from clickstream_local.jars import KAFKA_VERSION
 from clickstream_local.java import find_java
+from kit.chromium import chromium
 from kit.kafka_versions import jars_of
 from kit.processes import Apps
+from kit.snippet import FakeCollector, fake_collector
 from kit.terminal import Terminal
 from kit.topics import PipelineTopics, create_topics
 
@@ -88,6 +91,20 @@ def make_topics(broker: Broker) -> Callable[..., PipelineTopics]:
 def topics(make_topics: Callable[..., PipelineTopics]) -> PipelineTopics:
     """The four topics of this test, the events topic with 6 partitions."""
     return make_topics()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def collector() -> Iterator[FakeCollector]:
+    """A collector that does as the test says, for pages with the snippet."""
+    with fake_collector() as collector:
+        yield collector
 
 
 @pytest.fixture

@@ -5,22 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from kit.chromium import chromium
-from kit.snippet import FakeCollector, WebSite, fake_collector, web_site
+from kit.snippet import FakeCollector, WebSite, web_site
 
 OpenPage = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def collector() -> Iterator[FakeCollector]:
-    with fake_collector() as collector:
-        yield collector
 
 
 @pytest.fixture

@@ -11,17 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
-from kit.chromium import chromium
 from kit.page import Site, served_page
 
 OpenPage = Callable[..., Page]
 BANNER = "#banner"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from clickstream_shop.main import Shop, ShopSettings, shop_server
 from clickstream_shop.pages import LANGUAGES, Pages
 from clickstream_web.shell import application
 from kit.asgi import ask
-from kit.chromium import chromium
 from kit.poll import eventually
-from kit.snippet import FakeCollector, fake_collector
+from kit.snippet import FakeCollector
 
 _COLLECTOR = "http://localhost:8090"
 _SHOP = application(Shop(_COLLECTOR).routes, headers={})
@@ -34,18 +33,6 @@ class _Links(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.found += [value for name, value in attributes if name in ("href", "src", "action") and value]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def collector() -> Iterator[FakeCollector]:
-    with fake_collector() as collector:
-        yield collector
 
 
 @pytest.fixture
