@@ -55,7 +55,6 @@ logger.state.level = info
 
 
 def new_cluster_id() -> str:
-    """A random cluster id, as Kafka writes them."""
     return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
 
 
@@ -147,11 +146,9 @@ class Broker:
         self.child.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Resume a frozen broker."""
         self.child.send(signal.SIGCONT)
 
     def restart(self) -> None:
-        """Stop it and start it again on the same data and port."""
         self.stop()
         self.start()
 

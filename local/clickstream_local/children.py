@@ -59,7 +59,6 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id."""
         return self._process.pid
 
     @property
@@ -69,7 +68,6 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it is still running."""
         return self.exit_status is None
 
     def send(self, number: signal.Signals) -> None:
@@ -109,7 +107,6 @@ class Child:
             return f"killed by signal {-status}"
 
     def last_lines(self, count: int = 20) -> str:
-        """The end of its log."""
         with self.log.open(encoding="utf-8", errors="replace") as lines:
             return "".join(deque(lines, maxlen=count)).rstrip("\n")
 

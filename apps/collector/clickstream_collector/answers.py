@@ -25,8 +25,6 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer."""
-
     status: int
     body: bytes = b""
     headers: Sequence[Header] = field(default=())
@@ -38,7 +36,6 @@ def json_answer(status: int, body: bytes, headers: Sequence[Header] = ()) -> Ans
 
 
 def refusal(error: Refused) -> Answer:
-    """Return the answer with the reason of a refusal."""
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in error.headers.items()]
     return json_answer(error.status, msgspec.json.encode({"status": "error", "error": str(error)}), headers)
 

@@ -59,7 +59,6 @@ class Promise:
         batch.waiting.append((position, self, place))
 
     def batch_done(self, batch: "Batch", error: KafkaRefused | None) -> None:
-        """Note that a batch was acknowledged or refused."""
         self._waits_for.discard(batch)
         if error is not None and not self.kept.done():
             self.kept.set_exception(error)
@@ -115,7 +114,6 @@ class Batch:
         return halves
 
     def promises(self) -> set[Promise]:
-        """Return the promises that wait for a record of this batch."""
         return {promise for _, promise, _ in self.waiting}
 
 

@@ -26,7 +26,6 @@ class RecentlyDelivered:
         self._since = clock()
 
     def add(self, fingerprint: int) -> None:
-        """Remember an event."""
         if len(self._young) >= self._generation or self._clock() - self._since >= GENERATION_S:
             self._old, self._young = self._young, set()
             self._since = self._clock()

@@ -38,7 +38,6 @@ class Ingest:
         self._held = Held()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         headers = fields(scope["headers"])
         origin = single(headers, b"origin").encode("latin-1")
         async with answering("ingest", send, self._pipeline.origins.headers(origin)) as answer:

@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the collector until SIGTERM or SIGINT."""
     run(_main)
 
 

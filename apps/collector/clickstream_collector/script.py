@@ -28,7 +28,6 @@ class File:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         headers = fields(scope["headers"])
         async with answering(self._endpoint, send) as answer:
             if scope["method"] not in ("GET", "HEAD"):

@@ -107,16 +107,12 @@ class CollectorService(ServiceSettings):
 
 @dataclass(frozen=True)
 class CollectorTopics(DistinctTopics):
-    """The topics that the collector writes to."""
-
     events_topic: str = setting_of(TopicSettings, "events_topic")
     dead_letter_topic: str = setting_of(TopicSettings, "dead_letter_topic")
 
 
 @dataclass(frozen=True)
 class CollectorSettings:
-    """All settings of `clickstream-collector`."""
-
     kafka: KafkaSettings
     topics: CollectorTopics
     service: CollectorService
@@ -191,7 +187,6 @@ class CollectorSettings:
         return (self.limit, math.inf if math.isinf(self.limit) else self.site_limit)
 
     def validate(self) -> None:
-        """Raise SettingsError for settings that contradict each other."""
         if self.visitor_secret is not None and self.visitor_secret_file is not None:
             raise SettingsError("VISITOR_SECRET and VISITOR_SECRET_FILE are both set: expected one of the two")
         secret = self.visitor_secret or self.visitor_secret_file

@@ -28,7 +28,6 @@ def position(result: WindowResult) -> str:
 
 
 def period(metrics: WindowMetrics) -> str:
-    """Return the window's start and end."""
     return f"{printable(metrics.window_start)} → {printable(metrics.window_end)}"
 
 

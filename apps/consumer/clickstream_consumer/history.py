@@ -58,7 +58,6 @@ def parse_position(text: str) -> Position:
 
 
 def write_position(position: Position) -> str:
-    """Return the position as text."""
     return ",".join(f"{partition}:{offset}" for partition, offset in sorted(position.items()))
 
 
@@ -138,7 +137,6 @@ class WindowHistory:
         return sorted(news, key=lambda kept: (kept.partition, kept.offset))
 
     def position(self) -> str:
-        """Return how far the topic was read, as text."""
         with self._lock:
             return write_position(self._position)
 

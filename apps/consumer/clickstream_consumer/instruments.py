@@ -25,8 +25,6 @@ _PREFIX = "clickstream_consumer"
 
 
 class Instruments:
-    """The consumer's metrics, registered with `registry`."""
-
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         def gauge(name: str, help: str, *labels: str) -> Gauge:
             return Gauge(f"{_PREFIX}_{name}", help, labels, registry=registry)
@@ -65,11 +63,9 @@ class Instruments:
         self._lock = threading.Lock()
 
     def unreadable(self, topic: str, partition: int, count: int) -> None:
-        """Count records that were skipped because their batch can't be read."""
         self._unreadable.labels(topic, str(partition)).inc(count)
 
     def refused(self, limit: str) -> None:
-        """Count a request for the page's data that was above its address's limit of `requests` or `streams`."""
         self._refused.labels(limit).inc()
 
     def result(self, result: WindowResult) -> None:

@@ -61,7 +61,6 @@ class LiveView:
         self._stop()
 
     def show(self, result: WindowResult) -> None:
-        """Take a result; the next `refresh` shows it."""
         self._windows.add(result)
         self._since = self._clock()
 

@@ -29,7 +29,6 @@ class WindowResult:
 
     @classmethod
     def of(cls, metrics: WindowMetrics, partition: int, offset: int, consumed: int) -> Self:
-        """Return the result of a decoded record."""
         start, end = parse_timestamp(metrics.window_start), parse_timestamp(metrics.window_end)
         return cls(metrics, start, end, partition, offset, consumed)
 

@@ -28,7 +28,6 @@ class Windows:
             del self._results[min(self._results)]
 
     def newest_first(self) -> list[WindowResult]:
-        """Return the results, the latest window first."""
         return [self._results[window] for window in sorted(self._results, reverse=True)]
 
 

@@ -11,8 +11,6 @@ from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 @dataclass(frozen=True)
 class ConsumerSettings:
-    """All settings of `clickstream-consumer`."""
-
     kafka: KafkaSettings
     service: ServiceSettings
     metrics_topic: str = setting_of(TopicSettings, "metrics_topic")

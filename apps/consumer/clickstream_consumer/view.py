@@ -37,7 +37,6 @@ class PlainView:
         self._announced_waiting = False
 
     def show(self, result: WindowResult) -> None:
-        """Print the block and its position in the topic."""
         announce(
             f"{dashboard.block(result.metrics, self._labels)}\n{dashboard.position(result)}",
             window=result.metrics.window_start,

@@ -98,7 +98,6 @@ def bracketed(address: str) -> str:
 
 
 def family_of(address: str) -> socket.AddressFamily:
-    """Return an address's socket family."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 

@@ -83,7 +83,6 @@ class Health:
         self._readiness = (ready, why)
 
     def alive(self) -> bool:
-        """Return whether the last beat is younger than `stall_after_s`."""
         return self._silent_s() < self._stall_after_s
 
     def answer(self, path: str) -> tuple[HTTPStatus, str]:

@@ -38,7 +38,6 @@ class StopRequest:
         self._is_set = False
 
     def is_set(self) -> bool:
-        """Whether a stop was requested."""
         return self._is_set
 
     def set(self) -> None:

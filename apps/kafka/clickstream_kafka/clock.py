@@ -101,7 +101,6 @@ class BrokersClock:
         return self._own.now() if self._known is None else self.monotonic() + self._known.least
 
     def monotonic(self) -> int:
-        """Return milliseconds of the machine's monotonic clock."""
         return self._own.monotonic()
 
     def learn(self, appended: int | None, *, sent: int) -> None:

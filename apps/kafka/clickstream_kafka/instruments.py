@@ -22,5 +22,4 @@ class KafkaInstruments:
         self.clock_offset_seconds = Gauge(f"{name}_clock_offset_seconds", offset, registry=registry)
 
     def count_unreadable(self, topic: str, partition: int, count: int) -> None:
-        """Count records that were skipped."""
         self.unreadable.labels(topic, str(partition)).inc(count)

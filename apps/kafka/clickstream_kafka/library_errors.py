@@ -42,7 +42,6 @@ class LibraryErrors(logging.Handler):
         library.propagate = logging.getLogger().isEnabledFor(logging.DEBUG)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the error in a log record's arguments, if there is one."""
         for argument in record.args if isinstance(record.args, tuple) else ():
             if not isinstance(argument, BaseException) or isinstance(argument, KafkaTimeoutError):
                 continue
@@ -53,5 +52,4 @@ class LibraryErrors(logging.Handler):
             self.last = argument
 
     def clear(self) -> None:
-        """Forget the error: it is over."""
         self.last = None

@@ -57,7 +57,6 @@ class Password(str):
         return self._last_good
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        """Return the current password's bytes."""
         return self.current().encode(encoding, errors)
 
     def __repr__(self) -> str:

@@ -77,12 +77,10 @@ class KafkaSettings:
 
     @property
     def uses_sasl(self) -> bool:
-        """Whether the client authenticates with user and password."""
         return self.security_protocol.startswith("SASL_")
 
     @property
     def uses_tls(self) -> bool:
-        """Whether the connection is encrypted."""
         return self.security_protocol.endswith("SSL")
 
     def validate(self) -> None:
@@ -194,7 +192,6 @@ class DistinctTopics:
     """A settings class of topics, of which no two may be the same."""
 
     def validate(self) -> None:
-        """Raise SettingsError when one topic was given two roles."""
         seen: dict[str, str] = {}
         for field_name, topic in vars(self).items():
             role = field_name.upper()

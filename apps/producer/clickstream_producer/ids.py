@@ -20,5 +20,4 @@ class RandomIds:
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
     def session_id(self) -> str:
-        """Return `sess_` and twelve hexadecimal digits."""
         return f"sess_{self._bits(48):012x}"

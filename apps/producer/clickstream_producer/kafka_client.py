@@ -68,7 +68,6 @@ class Producer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no type
         return self._metadata.partitions_for_topic(topic) is not None
 
     def knows_cluster(self) -> bool:
-        """Whether there is metadata of the cluster."""
         return bool(self._metadata.brokers())
 
     def abandon(self) -> None:

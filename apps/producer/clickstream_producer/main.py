@@ -29,7 +29,6 @@ def main() -> NoReturn:
 
 
 def produce() -> int:
-    """Generate events by the settings; return the exit status."""
     settings = read_settings(ProducerSettings, prog=APP, description="Simulated users whose clicks go to Kafka.")
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("producer")
@@ -59,11 +58,9 @@ class Watcher:
 
     @property
     def progress(self) -> Progress:
-        """The latest progress."""
         return self._collector.progress
 
     def update(self, progress: Progress) -> None:
-        """Publish the progress of the whole run."""
         self._collector.progress = progress
         self.health.beat()
         ready = progress.condition is Condition.RUNNING
@@ -85,7 +82,6 @@ class DirectControl:
         self._stop = stop
 
     def report(self, progress: Progress) -> None:
-        """Publish the progress."""
         self._watcher.update(progress)
 
     def wait_for_start(self) -> float | None:
@@ -94,7 +90,6 @@ class DirectControl:
         return time.monotonic()
 
     def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds` for a signal."""
         return self._stop.wait(seconds)
 
 

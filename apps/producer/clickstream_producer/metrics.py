@@ -16,7 +16,6 @@ class ProgressCollector(Collector):
         self.progress = Progress()
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metric families."""
         now = self.progress
         prefix = "clickstream_producer_"
         yield CounterMetricFamily(prefix + "events_sent", "Events handed to the Kafka client", now.accepted)

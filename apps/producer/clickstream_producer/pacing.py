@@ -39,5 +39,4 @@ class Pace:
         return max(0, min(behind, math.ceil(2 * turn * self._rate - _ROUNDING)))
 
     def take(self, events: int) -> None:
-        """Note that `events` were generated."""
         self._taken += events

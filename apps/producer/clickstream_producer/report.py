@@ -28,13 +28,11 @@ class Reporter:
         self._line_acknowledged = 0
 
     def started(self) -> None:
-        """Announce that Kafka is connected and generation starts."""
         self._started_at = self._line_at = self._clock()
         announce(f"✓ Connected to Kafka: {self._servers}", bootstrap_servers=self._servers)
         announce(f"🚀 Generating {self._rate} {self._noun}/second" + ("\n" if self._text else ""))
 
     def update(self, progress: Progress) -> None:
-        """Announce what has changed."""
         if self._started_at is None:
             self._report_obstacle(progress)
         elif not progress.finished:
@@ -42,7 +40,6 @@ class Reporter:
         self._report_sent(progress)
 
     def summary(self, progress: Progress) -> None:
-        """Announce how the run ended."""
         seconds = 0.0 if self._started_at is None else self._clock() - self._started_at
         rate = progress.acknowledged / seconds if seconds else 0.0
         if progress.error:

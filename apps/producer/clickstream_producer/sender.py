@@ -96,7 +96,6 @@ class Sender:
         return True
 
     def progress(self, *, finished: bool = False, error: str = "") -> Progress:
-        """Return the current counts, and the state of the connection to Kafka."""
         condition, why = self._condition()
         # Outcomes are read before the number of accepted events, so that what is in flight is never negative.
         acknowledged, failed = self._acknowledged, self._failed

@@ -38,5 +38,4 @@ class ProducerSettings:
 
     @property
     def topic(self) -> str:
-        """The topic of the records."""
         return WEBLOG_TOPIC if self.kind == "weblog" else self.events_topic

@@ -39,8 +39,6 @@ _CACHED_A_YEAR = "public, max-age=31536000, immutable"
 
 
 class Asset:
-    """One file and its response."""
-
     def __init__(self, content: bytes, content_type: str) -> None:
         self.content = content
         self.content_type = content_type
@@ -48,7 +46,6 @@ class Asset:
 
     @cached_property
     def compressed(self) -> bytes:
-        """The gzipped content."""
         return gzip.compress(self.content, 9, mtime=0)
 
     def response(self, request: Request, cache_control: str, vary: str = "Accept-Encoding") -> Response:

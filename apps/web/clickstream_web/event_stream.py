@@ -135,7 +135,6 @@ class EventStream:
         return len(self._browsers) >= MAX_BROWSERS
 
     def open_of(self, visitor: str) -> int:
-        """Return how many browsers of a visitor are connected."""
         return sum(browser.visitor == visitor for browser in self._browsers)
 
     def join(self, visitor: str) -> Browser:

@@ -29,7 +29,6 @@ class PartedResponse(Response):
 
 
 def in_parts(content: bytes) -> Iterator[memoryview]:
-    """Return the content in parts of 64 KiB."""
     whole = memoryview(content)
     for start in range(0, len(whole), _PART_BYTES):
         yield whole[start : start + _PART_BYTES]

@@ -44,7 +44,6 @@ class Visitors:
         self.max_streams = math.inf if math.isinf(limit) else MAX_STREAMS
 
     def visitor(self, request: Request) -> str:
-        """Return the request's visitor."""
         peer = request.client.host if request.client else ""
         return limited_network(self._proxies.visitor_address(peer, field(request, "X-Forwarded-For")))
 

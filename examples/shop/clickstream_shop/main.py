@@ -36,8 +36,6 @@ _MAX_HOSTS = 8
 
 @dataclass(frozen=True)
 class ShopSettings(ListenSettings):
-    """The shop's address, and the collector's."""
-
     http_host: str = setting("HTTP_HOST", parse=listen_address, default=LOOPBACK, help="address to listen on")
     port: int = setting(
         "SHOP_PORT", parse=integer(minimum=1, maximum=65535), default="8092", help="the shop's port", flag="--port"
@@ -95,13 +93,11 @@ class _Front:
 
 
 def shop_server(settings: ShopSettings) -> AbstractContextManager[None]:
-    """Serve the shop while the `with` block runs."""
     app = application(Shop(settings.collector).routes, settings, headers={})
     return web_server(app, settings.port, settings, setting="SHOP_PORT")
 
 
 def serve() -> int:
-    """Serve the shop until SIGTERM or SIGINT."""
     settings = read_settings(ShopSettings, prog="clickstream-shop", description="Serves the demo shop.")
     with Shutdown() as shutdown, shop_server(settings):
         url = f"http://{url_host(settings.http_host)}:{settings.port}/"
@@ -111,7 +107,6 @@ def serve() -> int:
 
 
 def main() -> NoReturn:
-    """The entry point."""
     run(serve)
 
 

@@ -20,7 +20,6 @@ _RELATED = 4
 
 
 def read(name: str) -> str:
-    """Return a file of the site."""
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 

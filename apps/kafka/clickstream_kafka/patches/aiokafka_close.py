@@ -22,7 +22,6 @@ _ABORT_AFTER_S = 0.2
 
 
 def apply() -> None:
-    """Abort every connection of this process 0.2 s after it was closed, unless it has ended by then."""
     replace_method(AIOKafkaConnection, "close", _close_and_abort_later)
 
 

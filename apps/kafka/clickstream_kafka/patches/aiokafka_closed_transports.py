@@ -19,7 +19,6 @@ from clickstream_kafka.patches import replace_method
 
 
 def apply() -> None:
-    """Make every connection of this process raise KafkaConnectionError when its transport is closed."""
     for name in ("send", "_send_sasl_token"):
         replace_method(AIOKafkaConnection, name, _send_with_our_error)
 

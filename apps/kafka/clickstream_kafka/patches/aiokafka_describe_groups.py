@@ -11,5 +11,4 @@ from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResp
 
 
 def apply() -> None:
-    """Decode these answers for all clients of this process."""
     DescribeGroupsRequest_v3.RESPONSE_TYPE = DescribeGroupsResponse_v3

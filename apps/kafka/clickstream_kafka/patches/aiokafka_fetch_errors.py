@@ -26,7 +26,6 @@ _MIN_PAUSE_S, _MAX_PAUSE_S = 0.05, 0.5
 
 
 def apply() -> None:
-    """Make every consumer of this process pause after such an answer."""
     replace_method(Fetcher, "_proc_fetch_request", _fetch_and_pause)
 
 

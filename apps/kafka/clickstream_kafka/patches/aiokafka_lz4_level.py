@@ -18,5 +18,4 @@ _FAST_LEVEL = 1
 
 
 def apply() -> None:
-    """Compress fast in every producer of this process that has compression_type="lz4"."""
     default_records.lz4_encode = partial(lz4_encode, level=_FAST_LEVEL)

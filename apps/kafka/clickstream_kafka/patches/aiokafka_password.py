@@ -13,7 +13,6 @@ from clickstream_kafka.passwords import current
 
 
 def apply() -> None:
-    """Make aiokafka's PLAIN mechanism use a `Password`'s current value at each connection."""
     conn.SaslPlainAuthenticator = _CurrentPasswordPlain
 
 

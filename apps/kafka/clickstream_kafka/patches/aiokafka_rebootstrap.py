@@ -54,8 +54,6 @@ def apply(after_s: float = AFTER_S) -> None:
 
 
 class _Watch:
-    """Watches one client."""
-
     def __init__(self, client: Any, after_s: float, throttle: LogThrottle) -> None:
         self._client = client
         self._after_s = after_s

@@ -60,7 +60,6 @@ class _Brokers:
         self._connecting: set[_Address] = set()
 
     def timeout_for(self, connection: Any, request: Any) -> float:
-        """Return how long the answer may take."""
         rebalances = isinstance(request, (JoinGroupRequest, SyncGroupRequest))
         if not rebalances and self.is_suspect(connection):
             return _SUSPECT_TIMEOUT_S
@@ -116,7 +115,6 @@ class _Brokers:
 
 
 def apply() -> None:
-    """Make all connections of this process be closed when they are not answered in time."""
     brokers = _Brokers()
     replace_method(AIOKafkaConnection, "send", partial(_send, brokers))
     replace_method(AIOKafkaConnection, "connect", partial(_connect, brokers))

@@ -28,7 +28,6 @@ _BASE_OFFSET_BYTES = 8
 
 
 def apply() -> None:
-    """Make every consumer of this process skip batches that can't be read."""
     bound_unpacking(default_records, legacy_records)
     fetcher.MemoryRecords = Batches  # in which every fetcher wraps the bytes that it has fetched
     fetcher.PartitionRecords = ReadableRecords

@@ -24,7 +24,6 @@ _MIN_WAIT_S = 0.05
 
 
 def apply() -> None:
-    """Make the clients of this process ask for metadata once, and wait between two turns."""
     replace_method(ClusterMetadata, "request_update", _request_update_once)
     replace_method(ConsumerCoordinator, "time_to_next_poll", _wait_before_next_poll)
 

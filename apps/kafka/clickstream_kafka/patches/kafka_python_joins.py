@@ -19,7 +19,6 @@ from clickstream_kafka.patches import replace_method
 
 
 def apply() -> None:
-    """Make the consumers of this process take the result of every join."""
     replace_method(ConsumerCoordinator, "need_rejoin", _needs_rejoin_or_is_joining)
 
 

@@ -14,7 +14,6 @@ from clickstream_kafka.passwords import current
 
 
 def apply() -> None:
-    """Make kafka-python's PLAIN mechanism use a `Password`'s current value at each connection."""
     register_sasl_mechanism("PLAIN", _CurrentPasswordPlain, overwrite=True)
 
 

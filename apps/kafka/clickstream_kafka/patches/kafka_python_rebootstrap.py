@@ -44,8 +44,6 @@ def apply(after_s: float = AFTER_S) -> None:
 
 
 class _Watch:
-    """Watches the connections of one client."""
-
     def __init__(self, manager: Any, after_s: float, throttle: LogThrottle) -> None:
         self._manager = manager
         self._after_s = after_s
@@ -53,7 +51,6 @@ class _Watch:
         self._answered_at = time.monotonic()
 
     async def run(self) -> None:
-        """Watch until the client is closed."""
         manager = self._manager
         while not manager.closed:
             await manager._net.sleep(self._after_s / 4)

@@ -17,7 +17,6 @@ from clickstream_kafka.patches import replace_method
 
 
 def apply() -> None:
-    """Make every connection of this process return what it received before it reports the end."""
     for transport in (KafkaTCPTransport, KafkaSSLTransport):
         replace_method(transport, "_sock_recv", _receive_before_eof)
 

@@ -24,7 +24,6 @@ _FORMAT = 2
 
 
 def apply() -> None:
-    """Make every consumer of this process skip batches that can't be read."""
     bound_unpacking(default_records, legacy_records)
     Fetcher.PartitionRecords = ReadableRecords
 
