@@ -8,7 +8,7 @@ interrupted, however often Ctrl+C is pressed.
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 from clickstream_core.shutdown import StopRequest
@@ -32,9 +32,7 @@ class StopSignals:
         self._previous = [(number, signal.signal(number, self._handle)) for number in numbers]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for number, handler in self._previous:
             signal.signal(number, handler)
         self.requested.close()

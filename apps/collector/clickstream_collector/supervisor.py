@@ -84,16 +84,13 @@ class ProducerSupervisor:
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
             if time.monotonic() - began < _MIN_LIFETIME_S and not self._delivery.refused_for_size:
-                await asyncio.sleep(
-                    _RESTART_PAUSE_S
-                )  # Kafka refuses the records, and would refuse the next producer's too
+                # Kafka refuses the records, and would refuse the next producer's too.
+                await asyncio.sleep(_RESTART_PAUSE_S)
 
     async def _end(self, producer: AIOKafkaProducer) -> None:
         """Stop a producer that was replaced, without a timeout: what it has in flight may still be acknowledged."""
         try:
-            await producer.stop()
-        except KafkaError as error:
-            _log.warning("A producer that was replaced did not close cleanly: %r", error)
+            await _stop(producer, None, logging.WARNING)
         finally:
             self._delivery.give_up(producer)
 
@@ -103,11 +100,7 @@ class ProducerSupervisor:
         for task in self._stopping:
             task.cancel()
         if self._producer is not None:
-            try:
-                async with asyncio.timeout(_STOP_TIMEOUT_S):
-                    await self._producer.stop()
-            except (KafkaError, TimeoutError) as error:
-                _log.warning("The connection to Kafka did not close cleanly: %r", error)
+            await _stop(self._producer, _STOP_TIMEOUT_S, logging.WARNING)
 
     async def _start(self) -> AIOKafkaProducer:
         """Return a started producer that knows all topics, however long that takes."""
@@ -130,7 +123,7 @@ class ProducerSupervisor:
                     for topic in self._topics:
                         self._delivery.set_partitions(topic, len(await producer.partitions_for(topic)))
             except (KafkaError, OSError, TimeoutError) as error:
-                await _abandon(producer)
+                await _stop(producer, _STOP_TIMEOUT_S, logging.DEBUG)
                 why = await self._explain(error)
                 await self._patience.wait(f"{why}; trying again until it answers")
             else:
@@ -213,10 +206,10 @@ async def _answers(producer: AIOKafkaProducer) -> bool:
         return False
 
 
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Close a producer that has not started; one that was never connected may raise."""
+async def _stop(producer: AIOKafkaProducer, timeout_s: float | None, level: int) -> None:
+    """Close a producer; one that was never connected may raise, so `level` is that of the line in the log."""
     try:
-        async with asyncio.timeout(_STOP_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await producer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
-        _log.debug("closing a producer that did not start: %r", error)
+        _log.log(level, "The connection to Kafka did not close cleanly: %r", error)

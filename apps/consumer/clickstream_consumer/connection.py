@@ -159,14 +159,11 @@ class Connection:
         return self._client
 
     def _as_our_error(self, error: KafkaError) -> KafkaUnavailable | KafkaRefused:
-        cause = (
-            self._library_errors.last if isinstance(error, KafkaTimeoutError) and self._library_errors.last else error
-        )
-        return (
-            KafkaRefused(self._with_advice(cause))
-            if isinstance(cause, REFUSALS)
-            else KafkaUnavailable(self._described(cause))
-        )
+        logged = self._library_errors.last if isinstance(error, KafkaTimeoutError) else None
+        cause = logged or error
+        if isinstance(cause, REFUSALS):
+            return KafkaRefused(self._with_advice(cause))
+        return KafkaUnavailable(self._described(cause))
 
     def _with_advice(self, cause: BaseException) -> str:
         rights = "the user lacks a permission: grant it"

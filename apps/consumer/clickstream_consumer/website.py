@@ -1,6 +1,6 @@
 """The page at `/`, its files and its API, in the language of the address (`/?lang=ko`) or of the browser."""
 
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 from starlette.requests import Request
@@ -21,7 +21,7 @@ class Website:
 
     def __init__(self, updates: Updates, visitors: Visitors, language: str = "en") -> None:
         self._language = language
-        self._assets = Assets(SHARED, files("clickstream_consumer") / "web")
+        self._assets = Assets(SHARED, Path(__file__).parent / "web")
         self._pages = {language: self._page(language) for language in LANGUAGES}
         self.routes = [
             Route("/", self._index),

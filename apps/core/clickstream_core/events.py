@@ -227,7 +227,7 @@ def _decode_exactly(value: bytes) -> CountedEvent:
     If nothing is wrong (a field is repeated and the last one counts, or half a surrogate pair), return the event.
     """
     fields = _object(_with_whole_pairs(value))
-    timestamp = _usable_timestamp(fields)
+    timestamp = _usable_timestamp(fields.get("timestamp"))
     for name in CountedEvent.__struct_fields__:
         if name not in fields:
             raise InvalidEvent("missing_field", f"{name} is missing", timestamp)
@@ -267,10 +267,10 @@ def _expected_instead(name: str, value: object) -> str | None:
     return None if fine else f"an integer from 0 to {_MAX_DURATION_MS}"
 
 
-def _usable_timestamp(fields: dict[str, Any]) -> int | None:
+def _usable_timestamp(timestamp: Any) -> int | None:
     try:
-        return parse_timestamp(fields["timestamp"])
-    except (KeyError, TypeError, ValueError):
+        return parse_timestamp(timestamp)
+    except (TypeError, ValueError):
         return None
 
 
@@ -283,13 +283,8 @@ def _check_lengths(event: CountedEvent) -> None:
     for name in _NAMES:
         length = len(getattr(event, name).encode())
         if length > MAX_FIELD_BYTES:
-            try:
-                timestamp = parse_timestamp(event.timestamp)
-            except ValueError:
-                timestamp = None
-            raise InvalidEvent(
-                "wrong_type", f"{name} must be a string of at most {MAX_FIELD_BYTES} bytes, not {length}", timestamp
-            )
+            why = f"{name} must be a string of at most {MAX_FIELD_BYTES} bytes, not {length}"
+            raise InvalidEvent("wrong_type", why, _usable_timestamp(event.timestamp))
 
 
 def shown(value: object) -> str:

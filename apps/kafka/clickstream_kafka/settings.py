@@ -8,6 +8,7 @@ certificate in the same way: host name, chain, TLS 1.2 or newer.
 import contextlib
 import re
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -155,29 +156,20 @@ class KafkaSettings:
         if self.ssl_cafile is None:
             context.load_default_certs()
         else:
-            try:
+            expected = f"KAFKA_SSL_CAFILE={self.ssl_cafile}: expected a PEM file with CA certificates"
+            with _refusals_explained(expected, self.ssl_cafile):
                 context.load_verify_locations(self.ssl_cafile)
-            except OSError as error:
-                raise _refusal(
-                    f"KAFKA_SSL_CAFILE={self.ssl_cafile}: expected a PEM file with CA certificates",
-                    error,
-                    self.ssl_cafile,
-                ) from error
         if self.ssl_certfile is None and self.ssl_keyfile is None:
             return context
         if self.ssl_certfile is None or self.ssl_keyfile is None:
             missing = "KAFKA_SSL_CERTFILE" if self.ssl_certfile is None else "KAFKA_SSL_KEYFILE"
             raise SettingsError(f"{missing} is not set: a client certificate needs both the certificate and its key")
-        try:
+        expected = (
+            f"KAFKA_SSL_CERTFILE={self.ssl_certfile}, KAFKA_SSL_KEYFILE={self.ssl_keyfile}:"
+            " expected a PEM certificate and its PEM key without passphrase"
+        )
+        with _refusals_explained(expected, self.ssl_certfile, self.ssl_keyfile):
             context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile, password=_refuse_passphrase)
-        except OSError as error:
-            raise _refusal(
-                f"KAFKA_SSL_CERTFILE={self.ssl_certfile}, KAFKA_SSL_KEYFILE={self.ssl_keyfile}:"
-                " expected a PEM certificate and its PEM key without passphrase",
-                error,
-                self.ssl_certfile,
-                self.ssl_keyfile,
-            ) from error
         return context
 
     @cached_property
@@ -228,9 +220,15 @@ def _refuse_passphrase() -> str:
     raise ssl.SSLError(0, "the key is encrypted")
 
 
-def _refusal(expected: str, error: OSError, *files: Path) -> SettingsError:
-    reason = getattr(error, "reason", None) or error.strerror or str(error)
-    if reason == _MISMATCH:
-        return IncompleteFiles(f"{expected} (the key belongs to another certificate, {reason}: write both again)")
-    incomplete = next(filter(None, map(why_incomplete, files)), "")
-    return IncompleteFiles(f"{expected} ({incomplete})") if incomplete else SettingsError(f"{expected} ({reason})")
+@contextlib.contextmanager
+def _refusals_explained(expected: str, *files: Path) -> Iterator[None]:
+    """Turn OpenSSL's error about these files into one of ours."""
+    try:
+        yield
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or str(error)
+        incomplete = next(filter(None, map(why_incomplete, files)), "")
+        if reason == _MISMATCH:
+            incomplete = f"the key belongs to another certificate, {reason}: write both again"
+        refusal = IncompleteFiles if incomplete else SettingsError
+        raise refusal(f"{expected} ({incomplete or reason})") from error

@@ -14,12 +14,11 @@ Upstream: kafka-python #1959 (open) asks for it; none found for aiokafka.
 
 import logging
 import re
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from clickstream_core.errors import SettingsError
 
@@ -59,37 +58,17 @@ class RenewedContext(ssl.SSLContext):
                 raise SettingsError(self._complaint)
             return self._newest
 
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        """Return the TLS object of a new connection, with the files as they are now.
-
-        Raises SSLError instead of SettingsError, because its callers expect that.
-        """
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        """Return the TLS object of a new connection; SSLError instead of SettingsError, as its callers expect."""
         try:
             present = self.present()
         except SettingsError as error:
             raise ssl.SSLError(0, str(error)) from error
-        return present.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        return present.wrap_bio(*arguments, **options)
 
-    def wrap_socket(
-        self,
-        sock: socket.socket,
-        server_side: bool = False,
-        do_handshake_on_connect: bool = True,
-        suppress_ragged_eofs: bool = True,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLSocket:
-        """Return the TLS socket of a new connection, with the files as they are now."""
-        return self.present().wrap_socket(
-            sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
-        )
+    def wrap_socket(self, *arguments: Any, **options: Any) -> ssl.SSLSocket:
+        """Return the TLS socket of a new connection."""
+        return self.present().wrap_socket(*arguments, **options)
 
     def _reload_if_changed(self) -> None:
         states = [_state(file) for file in self._files]

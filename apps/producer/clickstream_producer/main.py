@@ -78,19 +78,14 @@ class DirectControl:
     """Connects a generating loop in this process with its watcher and the signals."""
 
     def __init__(self, watcher: Watcher, stop: StopRequest) -> None:
-        self._watcher = watcher
-        self._stop = stop
-
-    def report(self, progress: Progress) -> None:
-        self._watcher.update(progress)
+        self.report = watcher.update
+        self.wait = stop.wait
+        self._started = watcher.reporter.started
 
     def wait_for_start(self) -> float | None:
         """Report that Kafka is connected, and start: one process need not wait for others."""
-        self._watcher.reporter.started()
+        self._started()
         return time.monotonic()
-
-    def wait(self, seconds: float) -> bool:
-        return self._stop.wait(seconds)
 
 
 if __name__ == "__main__":

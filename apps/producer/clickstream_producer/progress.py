@@ -1,6 +1,6 @@
 """The progress of a generating process, as it reports it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 LATENCY_BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -48,15 +48,14 @@ def total(parts: list[Progress]) -> Progress:
     """Return the sum of `parts`, with the worst condition, its reason, and the first error."""
     worst = max(parts, key=lambda part: part.condition)
     latest = max(parts, key=lambda part: part.acknowledged)
-    return Progress(
+    return replace(
+        latest,
         condition=worst.condition,
         why=worst.why,
         accepted=sum(part.accepted for part in parts),
         acknowledged=sum(part.acknowledged for part in parts),
         failed=sum(part.failed for part in parts),
         bound=sum(part.bound for part in parts),
-        partition=latest.partition,
-        offset=latest.offset,
         latencies=tuple(sum(counts) for counts in zip(*(part.latencies for part in parts), strict=True)),
         latency_sum=sum(part.latency_sum for part in parts),
         finished=all(part.finished for part in parts),

@@ -22,8 +22,6 @@ _STATUS_CODES = Weighted(
     [(200, 78.0), (304, 8.0), (404, 5.0), (301, 3.0), (302, 2.0), (401, 1.0), (403, 1.0), (500, 1.0), (503, 1.0)]
 )
 
-_encoder = msgspec.json.Encoder()
-
 
 class WebLog(msgspec.Struct, frozen=True):
     """One line of a web server's access log."""
@@ -36,9 +34,8 @@ class WebLog(msgspec.Struct, frozen=True):
     user_agent: str
 
 
-def encode_web_log(log: WebLog) -> bytes:
-    """Return the record's JSON."""
-    return _encoder.encode(log)
+encode_web_log = msgspec.json.Encoder().encode
+"""Return the UTF-8 JSON object of a `WebLog`."""
 
 
 class WebServer:

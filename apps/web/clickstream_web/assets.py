@@ -14,8 +14,7 @@ import html
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -24,7 +23,7 @@ from starlette.routing import Route
 from clickstream_web.requests import accepts_gzip, field
 from clickstream_web.responses import PartedResponse, in_parts
 
-SHARED = files("clickstream_web") / "static"
+SHARED = Path(__file__).parent / "static"
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -62,11 +61,12 @@ class Asset:
 class Assets:
     """The files below some folders, by name."""
 
-    def __init__(self, *folders: Traversable) -> None:
+    def __init__(self, *folders: Path) -> None:
         self._files = {
-            name: Asset(file.read_bytes(), _TYPES[name[name.rindex(".") :]])
+            file.relative_to(folder).as_posix(): Asset(file.read_bytes(), _TYPES[file.suffix])
             for folder in folders
-            for name, file in _walk(folder, "")
+            for file in folder.rglob("*")
+            if file.is_file()
         }
         digest = hashlib.sha256()
         for name, file in sorted(self._files.items()):
@@ -92,13 +92,3 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         return values[place[1]] if place[1].endswith("_html") else html.escape(values[place[1]])
 
     return _PLACE.sub(value, template)
-
-
-def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:
-    found: list[tuple[str, Traversable]] = []
-    for entry in folder.iterdir():
-        if entry.is_dir():
-            found += _walk(entry, f"{prefix}{entry.name}/")
-        else:
-            found.append((prefix + entry.name, entry))
-    return found

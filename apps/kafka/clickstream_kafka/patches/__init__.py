@@ -1,9 +1,9 @@
 """Behaviour of the client libraries that is replaced in the running process, one module for each.
 
 A module's docstring says what the library does, what the patch does instead, which version it was written for, the
-upstream issue or pull request, and when to delete the patch. `tests/test_patched_libraries.py` fails when the library's
-own code that a patch replaces or relies on has changed. Each entry point calls `apply_to_aiokafka` or
-`apply_to_kafka_python`, whichever client it uses, before it creates the first client.
+upstream issue or pull request, and when to delete the patch; its `apply` patches all clients of the process. A test
+(`tests/test_patched_libraries.py`) fails when the library's own code that a patch replaces or relies on has changed.
+Each entry point calls `apply_to_aiokafka` or `apply_to_kafka_python`, whichever client it uses, before it creates one.
 """
 
 from collections.abc import Callable, Iterable

@@ -40,6 +40,10 @@ AFTER_S = 12.0
 _ANSWER_TIMEOUT_S = 10.0
 """For connecting to a bootstrap server and its answer."""
 
+_CONNECTION_SETTINGS = (
+    *("client_id", "request_timeout_ms", "ssl_context", "security_protocol"),
+    *("sasl_mechanism", "sasl_plain_username", "sasl_plain_password"),
+)
 _Method = Callable[..., Coroutine[Any, Any, Any]]
 _log = logging.getLogger(__name__)
 
@@ -133,15 +137,7 @@ class _Watch:
         client = self._client
         try:
             connection = await create_conn(
-                host,
-                port,
-                client_id=client._client_id,
-                request_timeout_ms=client._request_timeout_ms,
-                ssl_context=client._ssl_context,
-                security_protocol=client._security_protocol,
-                sasl_mechanism=client._sasl_mechanism,
-                sasl_plain_username=client._sasl_plain_username,
-                sasl_plain_password=client._sasl_plain_password,
+                host, port, **{name: getattr(client, f"_{name}") for name in _CONNECTION_SETTINGS}
             )
             try:
                 metadata = await connection.send(MetadataRequest(list(client._topics) or None))
