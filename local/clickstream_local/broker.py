@@ -16,7 +16,6 @@ import os
 import shutil
 import signal
 import socket
-import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -126,11 +125,11 @@ class Broker:
 
     def wait_until_ready(self, timeout_s: float = 60.0) -> None:
         """Wait until it accepts records; kill it if it does not. Raises BrokerFailed."""
-        try:
-            self._wait_until_ready(self.child, time.monotonic() + timeout_s)
-        except BaseException:
-            self.child.kill()
-            raise
+        if why := self.child.wait_until(self._accepts_records, timeout_s):
+            raise BrokerFailed(
+                f"Kafka did not start on {self.bootstrap_servers} ({why}). "
+                f"The end of {self.log}:\n{self.child.last_lines()}"
+            )
 
     def stop(self) -> None:
         """Stop it cleanly (SIGTERM), or by force after 30 s. Does nothing if it is already stopped."""
@@ -249,18 +248,6 @@ class Broker:
         if status != 0:
             raise BrokerFailed(f"could not format {self._data}. The end of {self.log}:\n{formatting.last_lines()}")
         version.write_text(KAFKA_VERSION, encoding="utf-8")
-
-    def _wait_until_ready(self, child: Child, deadline: float) -> None:
-        while time.monotonic() < deadline:
-            if not child.running:
-                break
-            if self._accepts_records():
-                return
-            time.sleep(0.05)
-        raise BrokerFailed(
-            f"Kafka did not start on {self.bootstrap_servers} ({child.describe_end()}). "
-            f"The end of {self.log}:\n{child.last_lines()}"
-        )
 
     def _accepts_records(self) -> bool:
         """Whether the cluster lists this broker, its only one, so that it can lead partitions."""

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,21 @@ class Child:
         """Kill it (SIGKILL); returns the exit status."""
         self._process.kill()
         return self._process.wait()
+
+    def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> str:
+        """Return "" once `ready` returns True. If it ends before or takes too long: kill it, return how it ended."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            while self.running and time.monotonic() < deadline:
+                if ready():
+                    return ""
+                time.sleep(0.05)
+        except BaseException:
+            self.kill()
+            raise
+        end = self.describe_end()
+        self.kill()
+        return end
 
     def describe_end(self) -> str:
         """How it ended, e.g. "exit status 1" or "killed by SIGKILL"; "running" while it has not."""

@@ -8,8 +8,6 @@ rules are those of monitoring/alerts.yaml, a PrometheusRule, whose spec is a rul
 import json
 import shutil
 import textwrap
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -92,11 +90,9 @@ class Prometheus:
             log=self.log,
             directory=directory,
         )
-        try:
-            self._wait_until_ready(self._child)
-        except BaseException:
-            self._child.kill()
-            raise
+        if why := self._child.wait_until(self._is_ready, _READY_TIMEOUT_S):
+            late = f"was not ready after {_READY_TIMEOUT_S:g} s" if why == "running" else f"ended ({why})"
+            raise PrometheusFailed(f"Prometheus {late}. The end of {self.log}:\n{self._child.last_lines()}")
 
     def stop(self) -> None:
         """Stop it. Does nothing if it was not started or has already ended."""
@@ -118,18 +114,9 @@ class Prometheus:
             ],
         }
 
-    def _wait_until_ready(self, child: Child) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if not child.running:
-                raise PrometheusFailed(
-                    f"Prometheus ended ({child.describe_end()}). The end of {self.log}:\n{child.last_lines()}"
-                )
-            try:
-                with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        raise PrometheusFailed(
-            f"Prometheus was not ready after {_READY_TIMEOUT_S:g} s. The end of {self.log}:\n{child.last_lines()}"
-        )
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=5):
+                return True
+        except OSError:
+            return False

@@ -1,6 +1,8 @@
 import signal
 from pathlib import Path
 
+import pytest
+
 from clickstream_local.children import Child
 
 
@@ -46,3 +48,25 @@ def test_the_end_of_the_log_is_given_even_if_it_is_no_text(tmp_path: Path) -> No
     running.wait(20)
 
     assert running.last_lines(2) == "\ufffd\n4"
+
+
+def test_a_child_that_is_not_ready_in_time_is_killed(tmp_path: Path) -> None:
+    running = child(tmp_path, "exec sleep 60")
+
+    assert running.wait_until(lambda: True, 20) == ""
+    assert running.wait_until(lambda: False, 0.1) == "running"
+    assert running.exit_status == -signal.SIGKILL
+
+
+def test_a_child_that_ends_is_not_waited_for(tmp_path: Path) -> None:
+    assert child(tmp_path, "exit 4").wait_until(lambda: False, 20) == "exit status 4"
+
+
+def test_a_child_is_killed_when_waiting_for_it_is_interrupted(tmp_path: Path) -> None:
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    running = child(tmp_path, "exec sleep 60")
+    with pytest.raises(KeyboardInterrupt):
+        running.wait_until(interrupted, 20)
+    assert running.exit_status == -signal.SIGKILL
