@@ -10,8 +10,7 @@ from msgspec import Struct
 
 from clickstream_kafka.errors import KafkaRefused
 
-_OVERHEAD_BYTES = 200
-"""Kept for a record beside its value, key and headers."""
+_OVERHEAD_BYTES = 200  # kept for a record beside its value, key and headers
 
 Headers = tuple[tuple[str, bytes], ...]
 

@@ -17,14 +17,10 @@ from starlette.types import Receive
 from clickstream_collector.errors import Refused, TryAgain
 from clickstream_collector.headers import Headers, elements, single
 
-MAX_BODY_BYTES = 1_000_000
-"""As sent and as unpacked."""
-
+MAX_BODY_BYTES = 1_000_000  # as sent and as unpacked
 BODY_TIMEOUT_S = 10.0
 DISCARD_TIMEOUT_S = 2.0
-
-MAX_ARRIVING_BYTES = 64 * 1024 * 1024
-"""Of bodies that have not arrived completely, of all requests together."""
+MAX_ARRIVING_BYTES = 64 * 1024 * 1024  # of bodies that have not arrived completely, of all requests together
 
 MAX_HELD_BYTES = 64 * 1024 * 1024
 """Of complete bodies whose requests have not been answered, of all requests together."""

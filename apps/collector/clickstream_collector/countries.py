@@ -10,8 +10,7 @@ import maxminddb
 from clickstream_collector.headers import Headers, elements
 from clickstream_core.errors import SettingsError
 
-UNKNOWN = "ZZ"
-"""A code that ISO 3166 leaves to users; CLDR calls it the unknown region."""
+UNKNOWN = "ZZ"  # a code that ISO 3166 leaves to users; CLDR calls it the unknown region
 
 _CODE = re.compile(r"[A-Za-z]{2}", re.ASCII)
 _NOWHERE = ("XX", "T1", UNKNOWN)  # Cloudflare: unknown

@@ -9,9 +9,7 @@ secret in each process, so clients can't choose ids that collide.
 
 from collections.abc import Callable
 
-GENERATION_EVENTS = 250_000
-"""Some 25 MB of memory for both generations."""
-
+GENERATION_EVENTS = 250_000  # some 25 MB of memory for both generations
 GENERATION_S = 600.0
 
 

@@ -22,8 +22,7 @@ from clickstream_collector.request_info import RequestInfo, page_of
 from clickstream_core.events import MAX_FIELD_BYTES, Event, shown
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 
-DIRECT = "direct"
-"""The referrer of a visit that did not come from another site."""
+DIRECT = "direct"  # the referrer of a visit that did not come from another site
 
 _CANONICAL_LENGTH = len("2024-10-26T10:30:45.123Z")
 _MAX_DURATION_MS = 2**63 - 1

@@ -17,15 +17,9 @@ from clickstream_collector.payloads import MAX_EVENT_BYTES, decode_element, pars
 from clickstream_collector.pipeline import CONSENT, TOO_LARGE_FOR_KAFKA, Pipeline
 from clickstream_collector.request_info import RequestInfo
 
-_TURN_BYTES = 64_000
-"""Of an array, parsed before other requests get their turn."""
-
-_EVENT_BYTES = 640
-"""Added to an event's size, because a small one takes hardly less time."""
-
-_RECORD_BYTES = 600
-"""Of a record in memory, beside the event's own bytes and those from the page's address."""
-
+_TURN_BYTES = 64_000  # of an array, parsed before other requests get their turn
+_EVENT_BYTES = 640  # added to an event's size, because a small one takes hardly less time
+_RECORD_BYTES = 600  # of a record in memory, beside the event's own bytes and those from the page's address
 _PREFIX, _SUFFIX = b'{"status":"ok","received":', b"}"
 
 

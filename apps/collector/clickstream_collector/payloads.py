@@ -17,11 +17,8 @@ import msgspec
 from clickstream_collector.errors import NotAnEvent, NotJson, Refused
 from clickstream_core.nesting import MAX_DEPTH, too_deep
 
-MAX_EVENT_BYTES = 64_000
-"""Of one event's JSON."""
-
-MAX_EVENTS = 10_000
-"""In one array."""
+MAX_EVENT_BYTES = 64_000  # of one event's JSON
+MAX_EVENTS = 10_000  # in one array
 
 _decode = msgspec.json.Decoder().decode
 _split = msgspec.json.Decoder(list[msgspec.Raw]).decode

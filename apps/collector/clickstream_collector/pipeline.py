@@ -29,14 +29,9 @@ from clickstream_core.limits import RateLimit
 from clickstream_core.timestamps import parse_timestamp, with_plus
 from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
-MAX_WAIT_S = 1.5
-"""For Kafka; after that the request gets 503."""
-
+MAX_WAIT_S = 1.5  # for Kafka; after that the request gets 503
 _RETRY_AFTER_S = 2
-
-MAX_DEAD_LETTER_BYTES = 64_000
-"""Kept of a body that is not JSON."""
-
+MAX_DEAD_LETTER_BYTES = 64_000  # kept of a body that is not JSON
 TOO_LARGE_FOR_KAFKA = "the event is larger than Kafka's topic takes (max.message.bytes)"
 
 CONSENT, BOT = "consent", "bot"

@@ -34,9 +34,7 @@ _PROBE_INTERVAL_S = 5.0
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 3.0
 _BATCH_BYTES = 256 * 1024
-_MIN_LIFETIME_S = 2.0
-"""A producer that fails earlier is replaced after a pause."""
-
+_MIN_LIFETIME_S = 2.0  # a producer that fails earlier is replaced after a pause
 _RESTART_PAUSE_S = 0.5
 
 _log = logging.getLogger(__name__)

@@ -14,9 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 MAX_BYTES = 16 << 20
-_OVERHEAD_BYTES = 1 << 10
-"""Of a kept answer in addition to its bytes, rounded up."""
-
+_OVERHEAD_BYTES = 1 << 10  # of a kept answer in addition to its bytes, rounded up
 _PART_BYTES = 64 << 10
 _PACKED_PART_BYTES = 4 << 10
 _GZIP = 31  # zlib's wbits for the gzip format

@@ -21,9 +21,7 @@ from clickstream_consumer.results import WindowResult
 from clickstream_core.window_metrics import encode_window_metrics
 
 KEPT_MS = 7 * 24 * 3600 * 1000
-MAX_WINDOWS = 20_160
-"""7 days of windows of 30 seconds."""
-
+MAX_WINDOWS = 20_160  # 7 days of windows of 30 seconds
 MAX_BYTES = 64 << 20
 _POSITION = re.compile(r"(?:[0-9]{1,9}:[0-9]{1,18}(?:,[0-9]{1,9}:[0-9]{1,18}){0,999})?")
 

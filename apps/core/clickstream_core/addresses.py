@@ -11,13 +11,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-PRIVATE = "private"
-"""Stands for the networks in which proxies usually are."""
-
-WARN_AFTER_REQUESTS = 5
-"""With X-Forwarded-For from one untrusted network, after which a warning is logged."""
-
+PRIVATE = "private"  # stands for the networks in which proxies usually are
+WARN_AFTER_REQUESTS = 5  # with X-Forwarded-For from one untrusted network, after which a warning is logged
 _MAX_FORWARDED_FOR_LENGTH = 2048
 _MAX_ADDRESS_LENGTH = 80  # as IPv6, with brackets and port; a zone is not counted
 _MAX_NETWORKS = 1000

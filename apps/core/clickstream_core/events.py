@@ -25,16 +25,11 @@ from clickstream_core.errors import InvalidEvent
 from clickstream_core.nesting import MAX_DEPTH, SHALLOW_BYTES, too_deep
 from clickstream_core.timestamps import parse_timestamp
 
-MAX_FIELD_BYTES = 8192
-"""In UTF-8, of a counted name or id."""
-
-MAX_NAME_BYTES = 256
-"""In UTF-8, of a name or id that is counted unchanged."""
-
+MAX_FIELD_BYTES = 8192  # in UTF-8, of a counted name or id
+MAX_NAME_BYTES = 256  # in UTF-8, of a name or id that is counted unchanged
 _KEPT_BYTES = 200
 _HASH_DIGITS = 16
-_SHORT_LENGTH = MAX_NAME_BYTES // 4
-"""Characters of a name that can't have more than MAX_NAME_BYTES."""
+_SHORT_LENGTH = MAX_NAME_BYTES // 4  # characters of a name that can't have more than MAX_NAME_BYTES
 
 _SHORT_BYTES = MAX_NAME_BYTES + len(
     '{"timestamp":"","user_id":"","session_id":"","event_type":"","page_url":"","referrer":"","device_type":"",'

@@ -10,9 +10,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 
-MAX_BUCKETS = 100_000
-"""Names that are kept, about 35 MB of memory."""
-
+MAX_BUCKETS = 100_000  # names that are kept, about 35 MB of memory
 _BURST_S = 10.0
 _MAX_WAIT_S = 3600
 _ROUNDING_S = 1e-6

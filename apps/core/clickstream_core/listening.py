@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import setting
 
-ALL_ADDRESSES = "::"
-"""All addresses of the machine, IPv4's too; only those where there is no IPv6."""
-
+ALL_ADDRESSES = "::"  # all addresses of the machine, IPv4's too; only those where there is no IPv6
 LOOPBACK = "127.0.0.1"
 LOCALHOST = "localhost"
 MISDIRECTED = "this address is not served under that name; see HTTP_ALLOWED_HOSTS"

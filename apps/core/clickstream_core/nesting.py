@@ -6,11 +6,8 @@ msgspec and json stop at Python's recursion limit: some 950 levels on 3.11, 10,0
 
 import re
 
-MAX_DEPTH = 500
-"""Objects and arrays within one another."""
-
-SHALLOW_BYTES = 2 * MAX_DEPTH
-"""JSON of at most this size can't be nested more deeply."""
+MAX_DEPTH = 500  # objects and arrays within one another
+SHALLOW_BYTES = 2 * MAX_DEPTH  # JSON of at most this size can't be nested more deeply
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[\[{]+|[\]}]+")

@@ -19,8 +19,7 @@ from typing import Self
 
 from clickstream_core.logs import discard_stdout
 
-SHUTDOWN_GRACE_S = 9.8
-"""From the request to the forced end; an app promises 10."""
+SHUTDOWN_GRACE_S = 9.8  # from the request to the forced end; an app promises 10
 
 _LAST_LOG_TIMEOUT_S = 0.1
 """For the last line in the log: a standard error that blocks must not keep the process alive."""

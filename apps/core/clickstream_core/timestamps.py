@@ -19,11 +19,8 @@ _LOST_PLUS = re.compile(r"(?<=[0-9]) (?=[0-9]{2}(?::?[0-9]{2})?\Z)")
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
 _EPOCH_DAY = datetime(1970, 1, 1).toordinal()
-FIRST_MS = -62_135_596_800_000
-"""0001-01-01T00:00:00Z, the first time that can be written, in milliseconds."""
-
-LAST_MS = 253_402_300_800_000
-"""The end of the year 9999, after which no time can be written, in milliseconds."""
+FIRST_MS = -62_135_596_800_000  # 0001-01-01T00:00:00Z, the first time that can be written, in milliseconds
+LAST_MS = 253_402_300_800_000  # the end of the year 9999, after which no time can be written, in milliseconds
 
 _SECONDS_MS = {f"{second:02}": second * 1000 for second in range(60)}
 _FRACTIONS_MS = {f"{milliseconds:03}": milliseconds for milliseconds in range(1000)}

@@ -25,8 +25,7 @@ from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords
 from clickstream_kafka.records import Batches, OversizedRecord, Record
 
-_MIN_LIST_RECORDS = 250
-"""A list ends with the first record batch that brings it to this length."""
+_MIN_LIST_RECORDS = 250  # a list ends with the first record batch that brings it to this length
 
 _MAX_TURN_S = 0.1
 """How long one partition may keep the loop. The state of its windows stays in the CPU's cache that long.
@@ -37,8 +36,7 @@ That is some 60,000 events, but far fewer records that are refused.
 _MAX_ROUND_S = 0.5
 """How long all partitions of a replica together may take for a turn each; heartbeats and answers come in between."""
 
-_FETCH_BYTES = 8 * 1024 * 1024
-"""In a broker's answer, which may be of one partition only."""
+_FETCH_BYTES = 8 * 1024 * 1024  # in a broker's answer, which may be of one partition only
 
 _HELD_BYTES = 64 * 1024 * 1024
 """Fetched and not processed yet, in a replica: its partitions share them, with _MIN_PARTITION_BYTES for each."""

@@ -24,17 +24,13 @@ from dataclasses import dataclass
 from clickstream_core.durations import format_duration
 from clickstream_core.log_throttle import LogThrottle
 
-_STALE_AFTER_MS = 60_000
-"""Until then clocks drift apart by some milliseconds only."""
-
-_STEP_CONFIRMED_AFTER_MS = 60_000
-"""How long all answers must agree on a step ahead before it is believed."""
+_STALE_AFTER_MS = 60_000  # until then clocks drift apart by some milliseconds only
+_STEP_CONFIRMED_AFTER_MS = 60_000  # how long all answers must agree on a step ahead before it is believed
 
 _DRIFT_PARTS = 1_000
 """Two clocks drift apart by one part in so many at most: each may be slewed by 500 parts in a million."""
 
-_MIN_TOLERANCE_MS = 1_000
-"""A clock that is off by less counts as right, whatever MAX_CLOCK_SKEW is."""
+_MIN_TOLERANCE_MS = 1_000  # a clock that is off by less counts as right, whatever MAX_CLOCK_SKEW is
 
 _log = logging.getLogger(__name__)
 

@@ -17,8 +17,7 @@ from clickstream_core.service import Health
 from clickstream_kafka.diagnosis import why_refused
 from clickstream_kafka.offsets import partition_count
 
-_START_TIMEOUT_S = 20.0
-"""Several addresses that swallow packets take 40 s each."""
+_START_TIMEOUT_S = 20.0  # several addresses that swallow packets take 40 s each
 
 
 async def start_client(client: Any) -> None:

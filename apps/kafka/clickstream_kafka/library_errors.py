@@ -22,8 +22,7 @@ REFUSALS = (
 )
 """Errors with which a broker refuses a client."""
 
-_REPEATED_WITHIN_S = 10.0
-"""A refusal that lasts: the clients try to connect again every few seconds."""
+_REPEATED_WITHIN_S = 10.0  # a refusal that lasts: the clients try to connect again every few seconds
 
 
 class LibraryErrors(logging.Handler):

@@ -3,9 +3,7 @@
 import ctypes
 import gc
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""glibc's numbers of these parameters: mallopt(3)."""
-
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's numbers of these parameters: mallopt(3)
 _KEPT_BYTES = 64 * 1024 * 1024
 _MAX_HEAP_BLOCK_BYTES = 16 * 1024 * 1024
 _GARBAGE_THRESHOLD = 200_000

@@ -10,8 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from clickstream_core.logs import discard_stdout
 
-SHUTDOWN_GRACE_S = 8.5
-"""An app promises to end within 10 s."""
+SHUTDOWN_GRACE_S = 8.5  # an app promises to end within 10 s
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")

@@ -46,10 +46,8 @@ class TaskSettings:
     poll_timeout: int = 200
     min_backoff: int = 100
     max_backoff: int = 5_000
-    log_interval: int = 30_000
-    """Between two lines about the same trouble, or the same restore."""
-    long_restore: int = 5_000
-    """A restore that takes longer is logged."""
+    log_interval: int = 30_000  # between two lines about the same trouble, or the same restore
+    long_restore: int = 5_000  # a restore that takes longer is logged
 
 
 @dataclass(frozen=True)

@@ -42,18 +42,13 @@ _CLOSE_TIMEOUT_S = 2.0
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 """Before compression. Brokers limit the compressed size, so a refused record may be large."""
 
-MAX_BATCH_BYTES = 980_000
-"""Of a batch before compression; a larger record is a batch of its own."""
+MAX_BATCH_BYTES = 980_000  # of a batch before compression; a larger record is a batch of its own
 
 MIN_MESSAGE_BYTES = 1_000_000
 """What a topic's `max.message.bytes` must be at least: a batch, and what LZ4 adds if it can't compress."""
 
-_NULL = b"null"
-"""Stands for a null value: aiokafka refuses a record with neither key nor value, Kafka does not."""
-
-LOG_APPEND_TIME = 1
-"""The timestamp type of an answer that contains the broker's time."""
-
+_NULL = b"null"  # stands for a null value: aiokafka refuses a record with neither key nor value, Kafka does not
+LOG_APPEND_TIME = 1  # the timestamp type of an answer that contains the broker's time
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 _log = logging.getLogger(__name__)

@@ -8,9 +8,7 @@ schedule starts again at that moment, because a burst of old events would not be
 
 import math
 
-TICK_S = 0.005
-"""Between two turns of the generating loop."""
-
+TICK_S = 0.005  # between two turns of the generating loop
 _MAX_HICCUP_S = 2.0
 _MAX_TURN_S = 4 * TICK_S
 _ROUNDING = 1e-6

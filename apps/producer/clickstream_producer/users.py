@@ -38,9 +38,7 @@ from clickstream_producer.catalogue import (
 )
 from clickstream_producer.ids import RandomIds
 
-INACTIVITY_MS = 30 * 60 * 1000
-"""Without an event, after which a session has ended."""
-
+INACTIVITY_MS = 30 * 60 * 1000  # without an event, after which a session has ended
 _STEP_INTERVAL_MS = 6_000
 _OPENING_SHARE = 0.2
 _ACTIVITY_SKEW = 1.2

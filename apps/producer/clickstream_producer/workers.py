@@ -25,8 +25,7 @@ from clickstream_producer.generation import SENDING_GRACE_S, Share, generate
 from clickstream_producer.progress import Progress, total
 from clickstream_producer.settings import APP, ProducerSettings
 
-EVENTS_PER_PROCESS = 8_000
-"""Events per second up to which one process is enough."""
+EVENTS_PER_PROCESS = 8_000  # events per second up to which one process is enough
 
 _log = logging.getLogger(__name__)
 

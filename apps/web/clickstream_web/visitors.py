@@ -17,9 +17,7 @@ from clickstream_core.limits import RateLimit
 from clickstream_web.errors import Refused
 from clickstream_web.requests import field
 
-MAX_STREAMS = 20
-"""Open at once for one visitor; a browser opens six to one server at most."""
-
+MAX_STREAMS = 20  # open at once for one visitor; a browser opens six to one server at most
 _RETRY_STREAM_S = 10
 
 

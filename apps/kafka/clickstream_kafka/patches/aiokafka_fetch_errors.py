@@ -19,9 +19,7 @@ from aiokafka.consumer.fetcher import Fetcher
 
 from clickstream_kafka.patches import replace_method
 
-_AT_ONCE_S = 0.1
-"""An answer that comes faster did not wait for records."""
-
+_AT_ONCE_S = 0.1  # an answer that comes faster did not wait for records
 _MIN_PAUSE_S, _MAX_PAUSE_S = 0.05, 0.5
 
 

@@ -34,11 +34,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 from clickstream_core.log_throttle import LogThrottle
 from clickstream_kafka.patches import replace_method
 
-AFTER_S = 12.0
-"""Without an answer from any known broker."""
-
-_ANSWER_TIMEOUT_S = 10.0
-"""For connecting to a bootstrap server and its answer."""
+AFTER_S = 12.0  # without an answer from any known broker
+_ANSWER_TIMEOUT_S = 10.0  # for connecting to a bootstrap server and its answer
 
 _CONNECTION_SETTINGS = (
     *("client_id", "request_timeout_ms", "ssl_context", "security_protocol"),

@@ -42,9 +42,7 @@ _REBALANCE_TIMEOUT_S = 15.0
 _CONNECT_TIMEOUT_S = 10.0
 _SUSPECT_TIMEOUT_S = 2.0
 _SUSPECT_FOR_S = 30.0
-
-_MAX_ANSWER_TIMEOUT_S = 40.0
-"""What aiokafka allows for an answer."""
+_MAX_ANSWER_TIMEOUT_S = 40.0  # what aiokafka allows for an answer
 
 _Address = tuple[str, int]
 _Method = Callable[..., Awaitable[Any]]

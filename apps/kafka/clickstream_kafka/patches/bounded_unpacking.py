@@ -21,14 +21,11 @@ from clickstream_kafka.errors import BatchTooLarge
 
 MOST_UNPACKED_BYTES = 64 * 1024 * 1024
 _LZ4_MAX_RATIO = 255
-_USUAL_RATIO = 20
-"""Of unpacked to packed bytes: few batches need a buffer of the largest size."""
-
+_USUAL_RATIO = 20  # of unpacked to packed bytes: few batches need a buffer of the largest size
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 _BLOCK_BYTES = struct.Struct("!i")
-_GZIP_WBITS = 31
-"""By which zlib reads the gzip format."""
+_GZIP_WBITS = 31  # by which zlib reads the gzip format
 
 Decode = Callable[[bytes], bytes]
 

@@ -26,11 +26,8 @@ from kafka.net.manager import KafkaConnectionManager
 from clickstream_core.log_throttle import LogThrottle
 from clickstream_kafka.patches import replace_method
 
-AFTER_S = 12.0
-"""Without an answer from any known broker."""
-
-_ANSWER_TIMEOUT_S = 5
-"""For connecting to a bootstrap server, and again for its answer."""
+AFTER_S = 12.0  # without an answer from any known broker
+_ANSWER_TIMEOUT_S = 5  # for connecting to a bootstrap server, and again for its answer
 
 _log = logging.getLogger(__name__)
 

@@ -19,8 +19,7 @@ from kafka.record import default_records, legacy_records
 from clickstream_kafka.patches.bounded_unpacking import bound_unpacking
 from clickstream_kafka.unreadable import CHECKSUM, Offsets, Unreadable, describe, end_of_corrupt
 
-_FORMAT = 2
-"""The format of all batches since Kafka 0.11."""
+_FORMAT = 2  # the format of all batches since Kafka 0.11
 
 
 def apply() -> None:
