@@ -1,14 +1,11 @@
 """A real Apache Kafka broker on this machine: one node, KRaft, 127.0.0.1 only.
 
-The broker's folder holds `data` (the log segments), `server.properties`, `log4j2.properties` and links to the jars.
 The data is formatted once (`kafka.tools.StorageTool format --standalone`); after that each start runs `kafka.Kafka` on
 it, with a new controller port. With a small heap, the serial collector and only the first compiler tier it accepts
 records two to three seconds after its start, in some 170 MiB.
 
-Java and Kafka run in that folder and use relative paths below it, so the folder can have any name: Java splits a class
-path at colons, Kafka splits log.dirs at commas, and neither has an escape for them.
-
-A Broker object keeps its listener's port, so clients find it again after a restart.
+Java and Kafka run in the broker's folder and use relative paths below it, so the folder can have any name: Java splits
+a class path at colons, Kafka splits log.dirs at commas, and neither has an escape for them.
 """
 
 import locale

@@ -2,19 +2,12 @@
 
 Each partition has a lane: the batch that is filling, and the one that is being sent. A batch is sent when the lane is
 free and its first event is `LINGER_S` old, so under load batches grow by themselves. A request gets one promise for all
-its events, which is kept when Kafka has acknowledged the last batch with one of them. There is no future for each
-event.
+its events, which is kept when Kafka has acknowledged the last batch with one of them: no future for each event.
 
-The client is idempotent and never drops a batch: while Kafka is away it sends the same batch again and again, and the
-broker recognises a repeat by its sequence number. So a batch is delivered once, however long that takes, and stays in
-flight until then. What is in flight is bounded, in events and in bytes: at the bound, and while a lane's oldest event
-has waited for more than `STUCK_AFTER_S`, new events are refused. An event that is sent again while the first copy is in
-flight joins it, and counts towards the bound like any other, because a request waits for it; `duplicates` has those
-that come later.
-
-A batch that is too large for its topic (the operator sets `max.message.bytes`) is halved until it is accepted, or until
-the record that is too large is alone. The promise of this record says so, and no other event waits for it. Later
-batches of that topic stay as small.
+The client is idempotent and never drops a batch: while Kafka is away it sends the same one again and again, so a batch
+is delivered once, and stays in flight until then. An event that is sent again while the first copy is in flight joins
+it; it counts towards the bound too, because a request waits for it. What is promised, the bounds, and what becomes of a
+batch that is too large for its topic: docs/collector.md#delivery.
 """
 
 import asyncio

@@ -1,15 +1,10 @@
-"""The kind of device of a user agent, and whether it is a crawler.
+"""The kind of device of a user agent, and whether it is a crawler; docs/collector.md says who counts as one.
 
 The kind follows from the device and the system that ua-parser (the maintained uap-core lists) finds in the user agent:
 iPads and browsers on Android without `Mobile` are tablets, as the browser vendors define it; phones are mobile; all
-else is a desktop, including televisions and Chromebooks. Some user agents hide the device (an iPad's is that of a Mac,
-and any tablet can request desktop pages). The browser knows better, so the snippet sends `device_type` itself.
-
-Crawlers are the devices that the lists call Spider, and user agents that identify themselves: by a word that ends with
-bot, spider or crawler; by a contact address (+https://...); by `(compatible; ...)` after a complete browser's user
-agent; or by the name of a service that monitors, renders or measures pages in a real browser, which runs the snippet.
-The model name of a phone does not count. Programs that post events on purpose (the lists name some HTTP libraries) and
-browsers in automated tests are not crawlers: both send only what their users want.
+else is a desktop, including televisions and Chromebooks. Some user agents hide the device (an iPad's is that of a Mac),
+so the snippet sends `device_type` itself. Programs that post on purpose and browsers in automated tests are no
+crawlers: both send only what their users want.
 """
 
 import re

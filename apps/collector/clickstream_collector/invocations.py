@@ -1,15 +1,10 @@
 """The application on AWS Lambda behind API Gateway: one request at a time, and a frozen process in between.
 
-Lambda freezes the process between two requests, for milliseconds or an hour. The event loop runs only while a request
-is answered, so between two requests nothing in the application runs: neither the tasks that talk to Kafka nor, with
-`HaltingLoop`, the time that they measure. A timeout of ten seconds means ten seconds in which an answer could have
-arrived, and an event that waits for Kafka while the process is frozen does not count as stuck. But connections die in
-that time: brokers and load balancers close those that are idle for minutes. After `TRUSTED_FOR_S` without a request the
-collector reconnects before it uses the connection.
-
-On a server, a request is refused at once while Kafka is away, and the collector reconnects in the background. On Lambda
-nothing runs in the background, so a request waits, up to the limit of its answer; otherwise Kafka would never be found
-again.
+The event loop runs only while a request is answered, so between two requests nothing in the application runs: neither
+the tasks that talk to Kafka nor, with `HaltingLoop`, the time that they measure. An event that waits for Kafka while
+the process is frozen does not count as stuck. But brokers and load balancers close connections that are idle for
+minutes: after `TRUSTED_FOR_S` without a request the collector reconnects first. And nothing finds Kafka again in the
+background, so a request waits for it, up to the limit of its answer, instead of being refused at once.
 """
 
 import asyncio

@@ -1,11 +1,8 @@
 """What is stored of a page address that a client sends: enough to know the page, and nothing that may be secret.
 
-The snippet does the same (`web/clickstream.js`). Removed are the query, except the parameters in
-KEPT_QUERY_PARAMETERS; the fragment, except a hash router's path (`#/cart`, `#!/cart`) without its query; and user and
-password. Of a local file only the name is kept, as in file:///index.html, because its folders identify the user; of
-addresses that are their own content (data:, javascript:, ...) only the scheme.
-
-Nothing is refused: what is not an address, such as the name of an app's screen, is cut at `?` and `#` too.
+The snippet does the same (`web/clickstream.js`); docs/collector.md#from-an-event-to-a-record says what is cut. The
+folders of a local file identify the user, and addresses such as data: are their own content. Nothing is refused: what
+is not an address, such as the name of an app's screen, is cut at `?` and `#` too.
 """
 
 import re

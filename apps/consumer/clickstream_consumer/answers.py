@@ -1,9 +1,8 @@
 """A cache of the API's answers: the same query gets the same bytes until a new result arrives.
 
 An answer depends on the query and on how far the topic was read (`WindowHistory.version`). Answers are kept gzipped, as
-most clients want them, and unpacked part by part for the others: all windows are 4 MB as CSV, and 0.2 MB gzipped. At
-most `MAX_BYTES` are kept, the most recently used ones; a larger answer is made each time. When several clients ask for
-the same at once, one thread makes the answer and the others wait for it.
+most clients want them, and unpacked part by part for the others. When several clients ask for the same at once, one
+thread makes the answer and the others wait for it.
 """
 
 import threading

@@ -1,8 +1,7 @@
 """The page's data: a thread that reads the whole metrics topic into the history, which updates the open browsers.
 
-It has a connection of its own (`whole_topic`), so it neither delays the consumer's loop nor changes its readiness; the
-page itself shows that it gets no news. After a start it is also the first to know the newest window, which the consumer
-group read long ago, and passes that on once it has caught up.
+It has a connection of its own (`whole_topic`), so it neither delays the consumer's loop nor changes its readiness.
+After a start it is the first to know the newest window, which the consumer group read long ago, and passes that on.
 """
 
 import logging

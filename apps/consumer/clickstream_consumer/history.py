@@ -1,12 +1,10 @@
 """The windows of the last days in memory, one result per window, for the page and its API.
 
 A record is kept as its JSON, about 700 bytes, because every answer is made of that; decoded it would take five times as
-much. At most `MAX_WINDOWS` are kept, at most `MAX_BYTES` of JSON, and none that ended more than 7 days before the
-newest one; the oldest are removed first.
+much. The bounds are those of docs/live-page.md; the oldest windows are removed first.
 
 A position is how far the metrics topic was read: the next offset of each partition, written `0:43,1:18`. It means the
-same in every replica and after every restart, so a browser that reconnects to another consumer still gets exactly what
-it missed.
+same in every replica and after every restart, so a browser that reconnects to another consumer gets what it missed.
 """
 
 import re

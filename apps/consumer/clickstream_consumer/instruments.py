@@ -1,14 +1,10 @@
-"""Prometheus metrics: how many results arrived, and the numbers of the last closed window.
+"""Prometheus metrics: how many results arrived, and the numbers of the last closed window (docs/metrics.md).
 
 Event types and devices are counted by their usual names and as `other`, so the number of time series is fixed. Pages
-and referrers have no such list: the last window's largest, 5 and 3 of them, are label values, cut to 100 characters,
-and those of the window before are removed. A scrape never has more; over days Prometheus keeps one series for each
-value that was ever among them.
-
-Until a window is known, its numbers are NaN: a gap in a graph, where 0 would be a window without events. After a start
-the gap is short: the page's feed reads the topic's last 7 days, and the newest window that it finds is shown at once
-(`known`). It is not counted, and shown only if the group's reader, another thread, has not come that far itself. An
-older window never replaces a newer one.
+and referrers have no such list: the last window's largest are label values, cut to 100 characters, and those of the
+window before are removed. Until a window is known, its numbers are NaN: a gap in a graph, where 0 would be a window
+without events. After a start the page's feed shows the newest window that it finds (`known`) without counting it,
+unless the group's reader, another thread, has come further. An older window never replaces a newer one.
 """
 
 import math

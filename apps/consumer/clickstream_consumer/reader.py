@@ -1,11 +1,9 @@
 """Reads window results from Kafka, and knows whether it can.
 
-`poll` never raises because of Kafka, not even at the start or for a wrong password or an incomplete certificate. The
-cause is in the log and in the answer of `/readyz`, and the next attempt reads the files again. A refused connection is
-closed, because kafka-python remembers the refusal and may return it from then on.
-
-A poll without records takes its half second. One that returns at once without records met a fault that it will meet
-again, so a pause follows, as after every failure: the loop can't spin.
+`poll` never raises because of Kafka, not even at the start, for a wrong password or for an incomplete certificate: the
+cause is in the log and in /readyz, and the next attempt reads the files again. A refused connection is closed, because
+kafka-python may return the refusal from then on. A poll that returns at once without records met a fault that it will
+meet again, so a pause follows, as after every failure: the loop can't spin.
 
 An outage is logged when it begins and when it ends. A connection that is lost for a moment, for instance while a broker
 restarts, is no outage yet.

@@ -1,16 +1,12 @@
-"""The event record: what producers write to clickstream-events, and what the metrics need of it.
+"""The event record (docs/records.md#event): what producers write, and what the metrics need of it.
 
 Producers write all eleven fields of `Event`. The processor reads `CountedEvent`, the eight that it counts; the others
 may be missing, and unknown ones are ignored. The fast path only detects that a record is not such an event. A slow and
 exact path then finds the reason, with which the record goes to the dead letters.
 
-Two spellings that senders can't avoid are accepted. A whole number may be written `5.0` or `1e3`, as Spark, pandas and
-JavaScript do; a number with a fraction or an exponent is read as a double. Half a surrogate pair, which is left when a
-string is cut inside an emoji, counts as U+FFFD, the replacement character, as in WHATWG's `toWellFormed`: the JSON
-around it is valid, and a counted string can't contain it.
-
-A name or an id of more than MAX_NAME_BYTES is cut when it is read: it counts as its first 200 bytes and a hash. So
-memory and results are bounded for any events, and two different long names are counted separately.
+Two spellings that senders can't avoid are accepted: whole numbers as `5.0` or `1e3`, which Spark, pandas and JavaScript
+write, and half a surrogate pair, left when a string is cut inside an emoji, as U+FFFD (WHATWG's `toWellFormed`). A long
+name or id is cut when it is read (`cut_name`), so that memory and results are bounded for any events.
 """
 
 import hashlib

@@ -6,8 +6,7 @@ one JSON object a line with timestamp, level, app, logger, message and the given
 
 LOG_LEVEL is the level of the apps' own logs. The Kafka libraries log each connection at INFO, and each of their many
 attempts while Kafka is away. So records of libraries are logged from WARNING on, each message once in 30 s, in one line
-that ends with the error if there is one: `…: ErrorType: message`. With LOG_LEVEL=DEBUG all of them are logged, with
-their tracebacks.
+that ends with the error. With LOG_LEVEL=DEBUG all of them are logged, with their tracebacks.
 
 Output may fail. When a full disk has room again, Python writes what it has kept in its buffer. A pipe whose reader has
 gone (`| head -1`) does not come back: as for any program, that is a request to stop.

@@ -1,16 +1,12 @@
-"""The processor's durations, and how long Kafka must keep records for them.
+"""The processor's durations, and how long Kafka must keep records for them (docs/deploy.md#retention).
 
 They are declared here because the code that creates the topics needs them too. A restart reads again everything from
-which a window that can still change was counted, back to its first event: the events, the partials, and the results
-emitted so far. So a record is needed for WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS, and a topic that keeps less
-is refused.
+which a window that can still change was counted, so a topic that keeps records for less than WINDOW_SIZE +
+OUT_OF_ORDERNESS + ALLOWED_LATENESS is refused. At worst it needs them longer: an event may be MAX_CLOCK_SKEW ahead of
+its record, and the windows of an idle partition close after IDLE_TIMEOUT. Topics that the product creates keep records
+for that time plus at least MARGIN_MS, rounded up to whole days. All times are in milliseconds.
 
-In the worst case it is needed for longer: an event may be MAX_CLOCK_SKEW ahead of its record, and the windows of an
-idle partition close after IDLE_TIMEOUT. Topics that the product creates keep records for that time plus at least
-MARGIN_MS, in which a processor that is down loses nothing, rounded up to whole days. All times are in milliseconds.
-
-The records that the processor writes get the brokers' time (BROKERS_TIME), from which a replica learns how far its own
-clock is off.
+What the processor writes gets the brokers' time (BROKERS_TIME), from which a replica learns how far its clock is off.
 """
 
 from collections.abc import Mapping, Sequence

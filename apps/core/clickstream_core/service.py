@@ -1,14 +1,12 @@
 """Health, readiness and metrics over HTTP, for Kubernetes and Prometheus.
 
-`/healthz` shows that the app's loop runs, not merely that the process exists. The loop calls `Health.beat()` in each
-turn, and so does long work such as a restore. When the last beat is older than `stall_after_s`, the answer is 503 and
-the kubelet restarts the pod. `/readyz` shows whether the app can do its work: connected and, for members of a consumer
-group, assigned and restored. `/metrics` is prometheus_client's WSGI application.
+`/healthz` shows that the app's loop runs, not merely that the process exists: the loop calls `Health.beat()` in each
+turn, and when the last beat is too old the kubelet restarts the pod. `/readyz` shows whether the app can do its work:
+connected and, in a consumer group, assigned and restored. `/metrics` is prometheus_client's WSGI application.
 
 The server runs in daemon threads, one for each request, so it answers while the app's loop is stuck, and slow clients
-don't delay others; a connection that is silent for 10 s is closed. Every answer has nosniff, and requests for a host
-that the app does not serve get 421 (`clickstream_core.listening`). An app with pages serves the same three addresses
-on their port (`clickstream_web.shell`).
+don't delay others. Requests for a host that the app does not serve get 421 (`clickstream_core.listening`). An app with
+pages serves the same three addresses on their port (`clickstream_web.shell`).
 """
 
 import io

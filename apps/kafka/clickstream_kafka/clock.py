@@ -1,19 +1,10 @@
 """The clocks of an app, passed in wherever time is needed, so that tests can move them.
 
-Decisions that depend on the time (which windows of an idle partition have ended, which record lies too far ahead) use
-the brokers' clock: it is the same for all replicas, while a machine's own clock may be wrong, or may jump. Reading it
-costs no request: on a topic whose `message.timestamp.type` is LogAppendTime, the answer to a produce request contains
-the time at which the broker appended the record, and every transaction writes to such a topic. That time lies between
-sending the record and receiving the answer, so each answer bounds the difference between the brokers' clock and our
-monotonic one (F. Cristian, "Probabilistic clock synchronization", 1989). Bounds that agree are intersected; with age
-they widen by the drift of two clocks. `now` is the monotonic clock plus the lower bound: never ahead of the brokers'
-clock, and behind it by the quickest answer's time at most. A step of the machine's own clock has no effect on it.
-
-An answer that contradicts the known bounds means that a broker's clock was set, or that another broker leads the
-partition now. A step back is harmless, because a watermark never falls, and is believed at once. A step ahead can't be
-undone, so it is believed only after all answers of a minute have agreed on it.
-
-The answers of a topic that keeps its writers' timestamps contain no broker time. Then the machine's own clock is used.
+Decisions that depend on the time use the brokers' clock, which is the same for all replicas. docs/processor.md (Whose
+clock?) says how it is learnt from the answers to writes, and which steps of it are believed. Each answer bounds the
+difference between the brokers' clock and our monotonic one (F. Cristian, "Probabilistic clock synchronization", 1989).
+Bounds that agree are intersected; with age they widen by the drift of two clocks. `now` is the monotonic clock plus the
+lower bound: never ahead of the brokers' clock, and behind it by the quickest answer's time at most.
 """
 
 import logging

@@ -1,13 +1,10 @@
 """Requests of a transaction that must not be sent twice, though aiokafka 0.14 repeats each until it is answered.
 
-A request without an answer may still be under way: in the socket of a broker that hangs, or in one of ours whose
-packets are lost. It may arrive when the same producer has gone on to its next transaction. A late EndTxn commits that
-one half-way: dead letters without the offset that follows from them. A late TxnOffsetCommit takes its offset back.
-Only a new producer epoch keeps them out (KIP-890 raises it with each transaction, which aiokafka can't). So a producer
-whose EndTxn or TxnOffsetCommit got no answer is given up; the next one that starts settles what it left.
-
-Records may be sent twice: their sequence numbers identify them. Partitions and groups may be added twice: a transaction
-that this begins and nothing ends is aborted, and its producer fenced.
+One without an answer may still be under way, and arrive when the same producer has gone on to its next transaction: a
+late EndTxn commits that one half-way, a late TxnOffsetCommit takes its offset back. Only a new producer epoch keeps
+them out (KIP-890 raises it with each transaction, which aiokafka can't). So a producer whose EndTxn or TxnOffsetCommit
+got no answer is given up; the next one that starts settles what it left. Records may be sent twice: their sequence
+numbers identify them. Partitions and groups may be added twice: a transaction that this begins is aborted.
 
 Upstream: none found. Delete when aiokafka has the transactions of KIP-890.
 """

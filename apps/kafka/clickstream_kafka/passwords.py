@@ -1,13 +1,10 @@
 """A SASL password that may change while the program runs.
 
-Strimzi and other secret stores replace a mounted password file. Connections made with the old password stay open, and
-the next one needs the new password. Neither client library asks for it again: both keep the `str` that they were given.
+Strimzi and other secret stores replace a mounted password file. Connections made with the old password stay open, the
+next one needs the new password, and neither client library asks for it again: both keep the `str` that they were given.
 `Password` is therefore a `str` that reads its file again when a library uses it. For SCRAM that is `password.encode()`,
-which both call once for each handshake. For PLAIN both join user and password into one string first, which calls no
-method of `Password`, so a patch of each library replaces its PLAIN mechanism (`patches/aiokafka_password.py`,
-`patches/kafka_python_password.py`).
-
-A `Password` is not shown in logs or tracebacks: its `repr` is `'***'`.
+which both call once for each handshake. For PLAIN both join user and password, which calls no method of `Password`, so
+a patch of each library replaces its PLAIN mechanism. A `Password` is not shown in logs or tracebacks.
 """
 
 import logging

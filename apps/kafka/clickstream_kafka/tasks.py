@@ -1,13 +1,11 @@
 """The life of a partition in a replica: open, restore, turn after turn, a last commit, close.
 
-`PartitionTask` runs it in an asyncio task. On assignment it starts the partition's transactional producer, which fences
-the former owner of the partition, reads the commit and restores; only then does it process. After an error that may
-pass, it closes the producer, drops its memory and begins again from the log. When the partition is revoked it finishes
-its turn, commits and closes. If the same partition is assigned again and its last commit is still the newest, its
-memory is still valid.
-
-Each turn fetches a batch and passes it to the stream's function; what the function left in memory is committed when the
-commit interval has passed, or earlier when it is urgent.
+On assignment `PartitionTask` starts the partition's transactional producer, which fences the former owner, reads the
+commit and restores; only then does it process. Each turn fetches a batch and passes it to the stream's function; what
+that left in memory is committed when the commit interval has passed, or earlier when it is urgent. After an error that
+may pass, the task closes the producer, drops its memory and begins again from the log. When the partition is revoked it
+finishes its turn, commits and closes. If the same partition is assigned again and its last commit is still the newest,
+its memory is still valid.
 """
 
 import abc

@@ -1,10 +1,9 @@
 """A TLS context whose files may be replaced while the program runs.
 
 Strimzi and other issuers renew a CA or a client certificate in a mounted folder. Open connections stay, and the next
-one needs the new files. aiokafka is given a context and keeps it. kafka-python reads the files at each connection, but
-a file that it can't read is fatal: its consumer raises OpenSSL's error, and its producer drops what it was about to
-send. So `RenewedContext` is a context that connects with an inner one, which is built again when the files have
-changed. It is built from scratch because a context never forgets a CA that it has loaded.
+one needs the new files. aiokafka keeps the context that it is given; kafka-python reads the files at each connection,
+but one that it can't read is fatal. So `RenewedContext` is a context that connects with an inner one, which is built
+again when the files have changed: from scratch, because a context never forgets a CA that it has loaded.
 
 Kubernetes replaces all files of a folder at once, but other tools write them in place. So a file may be empty, half
 written, or the key of another certificate for a while. The program then waits for complete files, also at its start.

@@ -1,11 +1,8 @@
 """One transaction at a time: records, and the offset of the input they were made from, together or not at all.
 
 Each partition that a stage works on has its own transactional producer, whose transactional id names the partition.
-Starting it fences the former user of the id at the broker: a zombie's transaction fails with ProducerFenced, and a
-transaction that it left open is aborted. (aiokafka 0.14 lacks KIP-447, which fences by the consumer group's generation
-instead.)
-
-The answer to a transaction's last record contains the brokers' time, if its topic has LogAppendTime (`clock`).
+Starting it fences the former user of the id at the broker: a zombie's transaction fails with ProducerFenced, and one
+that it left open is aborted. (aiokafka 0.14 lacks KIP-447, which fences by the consumer group's generation instead.)
 
 A transaction commits only after the future of every send has been awaited without an error. After an error the producer
 can't be used any more: the task that owns it closes it and restores from the log.

@@ -1,14 +1,11 @@
 """The Kafka client: connecting as long as it takes, with the cause while it fails.
 
-kafka-python retries by itself once it has found the cluster, but its constructor raises a timeout without a cause. The
-cause is taken from its log (`clickstream_kafka.library_errors`), so that one line can say what is
-wrong instead of a log line for each attempt.
+kafka-python's constructor raises a timeout without a cause, so that is taken from its log (`library_errors`).
 
 The client's configuration guarantees that an accepted event is delivered once. With idempotence the broker recognises
 what a retry sends again, acks=all waits for the replicas, retries are unlimited and, with an infinite delivery timeout,
-no batch expires while Kafka is away (kafka-python compares a batch's age with that timeout in its accumulator, before
-retries and in flight; no age exceeds infinity). Record timestamps are the client's clock at the time of sending,
-kafka-python's default: a timestamp from an event could be in the future, for which the broker refuses the whole batch.
+no batch expires while Kafka is away. Record timestamps are the time of sending, kafka-python's default: a timestamp
+from an event could be in the future, for which the broker refuses the whole batch.
 """
 
 import gc

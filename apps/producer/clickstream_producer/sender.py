@@ -1,10 +1,9 @@
 """Sends events to Kafka: accepted, in flight, acknowledged.
 
 `send` passes an event to the client and returns at once; the client's thread calls back when Kafka has acknowledged it.
-What is in flight is bounded, in events and in bytes, because kafka-python buffers whatever it is given. At the bound
-there is no `room`, and the generating loop waits. No accepted event is dropped: a batch stays in the client until Kafka
-has it. If Kafka refuses an event for good, `failure` has the reason, and the run ends, because an idempotent client
-can't continue after that.
+What is in flight is bounded, in events and in bytes, because kafka-python buffers whatever it is given; at the bound
+the generating loop waits. No accepted event is dropped: a batch stays in the client until Kafka has it. If Kafka
+refuses an event for good, the run ends with `failure`, because an idempotent client can't continue after that.
 """
 
 import math

@@ -5,12 +5,10 @@ probabilities; a step is an event (its type and page) and the next state, or the
 of the machine: `add_to_cart` is only possible on a viewed product, `purchase` only in the checkout, and the checkout
 only with something in the cart; at each stage most users go elsewhere or leave.
 
-At any time a part of the users is in the shop, as many as are needed for each of them to act every few seconds at the
-requested rate. When one leaves, another one arrives and starts a new session. A session also ends after INACTIVITY_MS
-without an event, as in analytics products. Device and country belong to the user, the referrer to the session.
-
-The module has no clock and no hidden randomness: time is passed in, all choices depend on `seed`, and ids come from a
-separate source. The same seed gives the same events except for ids and times.
+As many users are in the shop as are needed for each of them to act every few seconds at the requested rate. When one
+leaves, another one arrives. A session also ends after INACTIVITY_MS without an event, as in analytics products. Device
+and country belong to the user, the referrer to the session. Time is passed in, all choices depend on `seed`, and ids
+come from a separate source: the same seed gives the same events except for ids and times.
 """
 
 import hashlib

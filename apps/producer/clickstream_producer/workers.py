@@ -2,10 +2,8 @@
 
 One Python process can generate and send some 20,000 events a second with a core of its own, which it does not have on a
 small machine; above EVENTS_PER_PROCESS the load is shared. The number of processes depends on the rate alone, so a seed
-means the same events on every machine. Each process simulates users of its own, and they take turns.
-
-The parent handles signals, the HTTP port, the totals and the log lines. Through a pipe to each child it receives
-progress and sends start and stop. A child whose pipe breaks has lost its parent and exits.
+means the same events on every machine. The parent handles signals, the HTTP port, the totals and the log lines. Through
+a pipe to each child it receives progress and sends start and stop. A child whose pipe breaks has lost its parent.
 """
 
 import logging

@@ -3,10 +3,8 @@
 Everything here runs in the thread of the server's event loop; `EventStream.post` brings a step there from any other. An
 event is encoded once and its bytes are shared. Events that a browser has not read wait in its own queue. When that
 exceeds `MAX_WAITING_BYTES`, the connection is closed; the browser reconnects by itself and names the last event it saw
-(`Last-Event-ID`). So neither a slow nor a dead browser costs memory, and publishing an event never waits.
-
-At most `MAX_BROWSERS` are accepted; the caller of `join` limits those of one visitor. A browser that has been sent
-nothing for `heartbeat_s` gets a heartbeat, so that its page can distinguish silence from a lost connection.
+(`Last-Event-ID`). So neither a slow nor a dead browser costs memory, and publishing an event never waits. A browser
+that has been sent nothing for `heartbeat_s` gets a heartbeat: its page can tell silence from a lost connection.
 
 The format is that of https://html.spec.whatwg.org/multipage/server-sent-events.html
 """

@@ -2,10 +2,8 @@
 
 The thread has the process's only event loop. So a main thread that blocks in a Kafka client delays no answer, and a
 slow page delays no Kafka client. A slow client costs little: answers are sent in parts, each when the previous one has
-left, so at most one part is buffered here.
-
-A connection is closed after 10 s without a request, or when its client has read nothing of an answer for a minute. TCP
-detects vanished clients (`TCP_USER_TIMEOUT`, where the platform has it).
+left, so at most one part is buffered here. Silent and stuck connections are closed (docs/live-page.md#how-it-is-fed);
+TCP detects vanished clients (`TCP_USER_TIMEOUT`, where the platform has it).
 """
 
 import asyncio

@@ -1,15 +1,11 @@
 """The frame of every web application: hosts, security headers, errors, and routes for Kubernetes and Prometheus.
 
-A request for a host that is not served (`clickstream_core.listening`) gets 421. Every answer has nosniff. Those of the
-application's own routes also have headers that restrict the browser: scripts, styles and images from this server only,
-no frames, no referrer. A route may set stricter ones.
+A request for a host that is not served (`clickstream_core.listening`) gets 421. Answers of the application's own routes
+restrict the browser: scripts, styles and images from this server only, no frames, no referrer. A route may be stricter.
 
 With a `Health`, the application also serves /healthz, /readyz and /metrics on the port of its pages. The pages' loop
 answers them, in another thread than the app's: if the app's loop is stuck, the answer is 503; if the pages' loop is
 stuck, the kubelet's probe times out. Both restart the pod.
-
-An exception in an endpoint becomes an answer: Refused as JSON, any other HTTPException as plain text, all others as a
-500 without details, which are in the log.
 """
 
 import logging
