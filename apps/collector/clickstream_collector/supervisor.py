@@ -12,13 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    KafkaError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka import AIOKafkaProducer, errors
 
 from clickstream_collector import instruments
 from clickstream_collector.delivery import Delivery
@@ -120,7 +114,7 @@ class ProducerSupervisor:
                     await producer.start()
                     for topic in self._topics:
                         self._delivery.set_partitions(topic, len(await producer.partitions_for(topic)))
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (errors.KafkaError, OSError, TimeoutError) as error:
                 await _stop(producer, _STOP_TIMEOUT_S, logging.DEBUG)
                 why = await self._explain(error)
                 await self._patience.wait(f"{why}; trying again until it answers")
@@ -128,9 +122,9 @@ class ProducerSupervisor:
                 return producer
 
     async def _explain(self, error: Exception) -> str:
-        if isinstance(error, (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
+        if isinstance(error, (errors.TopicAuthorizationFailedError, errors.ClusterAuthorizationFailedError)):
             return f"not authorized to write to {' and '.join(self._topics)}: grant this user Describe and Write"
-        if isinstance(error, UnknownTopicOrPartitionError):
+        if isinstance(error, errors.UnknownTopicOrPartitionError):
             return f"a topic does not exist ({' or '.join(self._topics)})"
         return await why_refused(self._kafka) or f"Kafka is away: {str(error) or 'no answer'}"
 
@@ -200,7 +194,7 @@ async def _answers(producer: AIOKafkaProducer) -> bool:
     try:
         async with asyncio.timeout(_UNAVAILABLE_AFTER_S):
             return bool(await producer.client.force_metadata_update())
-    except (KafkaError, OSError, TimeoutError):
+    except (errors.KafkaError, OSError, TimeoutError):
         return False
 
 
@@ -209,5 +203,5 @@ async def _stop(producer: AIOKafkaProducer, timeout_s: float | None, level: int)
     try:
         async with asyncio.timeout(timeout_s):
             await producer.stop()
-    except (KafkaError, OSError, TimeoutError) as error:
+    except (errors.KafkaError, OSError, TimeoutError) as error:
         _log.log(level, "The connection to Kafka did not close cleanly: %r", error)

@@ -21,19 +21,8 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition, errors
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import (
-    CorruptRecordError,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    KafkaTimeoutError,
-    LogTruncationError,
-    NoOffsetForPartitionError,
-    OffsetOutOfRangeError,
-    SaslAuthenticationFailedError,
-    TopicAuthorizationFailedError,
-)
 from kafka.net.compat import KafkaNetClient
 from kafka.structs import MemberState
 
@@ -81,7 +70,7 @@ class Connection:
                 request_timeout_ms=_REQUEST_TIMEOUT_MS,
                 kafka_client=self._new_client,
             )
-        except KafkaError as error:
+        except errors.KafkaError as error:
             if self._client is not None:
                 self._client.close()
             raise self._as_our_error(error) from error
@@ -94,16 +83,16 @@ class Connection:
         """
         try:
             batches = self._consumer.poll(timeout_ms)
-        except NoOffsetForPartitionError as error:
+        except errors.NoOffsetForPartitionError as error:
             self._seek_to_start(error.args[0])
             return []
-        except OffsetOutOfRangeError as error:
+        except errors.OffsetOutOfRangeError as error:
             self._seek_to_oldest(error.args[0])
             return []
-        except LogTruncationError as error:
+        except errors.LogTruncationError as error:
             self._step_back(error.divergent_offsets)
             return []
-        except KafkaError as error:
+        except errors.KafkaError as error:
             raise self._as_our_error(error) from error
         if batches:
             self._library_errors.clear()
@@ -134,7 +123,7 @@ class Connection:
         """Commit and leave the group if Kafka answers, within 5 seconds."""
         try:
             self._consumer.close(autocommit=self.is_connected(), timeout_ms=_CLOSE_MS)
-        except KafkaError as error:
+        except errors.KafkaError as error:
             _log.warning("Could not leave the consumer group %s: %s", self._group, error)
         self._client.close()
 
@@ -158,8 +147,8 @@ class Connection:
         self._client.cluster.config |= {"allow_auto_create_topics": False, "retry_backoff_ms": 250}
         return self._client
 
-    def _as_our_error(self, error: KafkaError) -> KafkaUnavailable | KafkaRefused:
-        logged = self._library_errors.last if isinstance(error, KafkaTimeoutError) else None
+    def _as_our_error(self, error: errors.KafkaError) -> KafkaUnavailable | KafkaRefused:
+        logged = self._library_errors.last if isinstance(error, errors.KafkaTimeoutError) else None
         cause = logged or error
         if isinstance(cause, REFUSALS):
             return KafkaRefused(self._with_advice(cause))
@@ -167,16 +156,16 @@ class Connection:
 
     def _with_advice(self, cause: BaseException) -> str:
         rights = "the user lacks a permission: grant it"
-        if isinstance(cause, SaslAuthenticationFailedError):
+        if isinstance(cause, errors.SaslAuthenticationFailedError):
             return f"{cause}; check KAFKA_SASL_USERNAME and its password"
-        if isinstance(cause, GroupAuthorizationFailedError):
+        if isinstance(cause, errors.GroupAuthorizationFailedError):
             return f"{cause}; {rights} Read on group {self._group}"
-        if isinstance(cause, TopicAuthorizationFailedError):
+        if isinstance(cause, errors.TopicAuthorizationFailedError):
             return f"{cause}; {rights} Read and Describe on topic {self._topic}"
         return str(cause)
 
     def _described(self, cause: BaseException) -> str:
-        if isinstance(cause, CorruptRecordError):
+        if isinstance(cause, errors.CorruptRecordError):
             return f"a broker can't read its own log of {self._topic}: {cause}"
         hint = "; the user name or password may be wrong" if self._sasl and "disconnected" in str(cause) else ""
         return f"{cause}{hint}"
@@ -185,12 +174,12 @@ class Connection:
         try:
             # The ends first: a record written between the two requests is then found by the second.
             ends = self._consumer.end_offsets(list(partitions), timeout_ms=_LOOKUP_MS)
-        except KafkaError as error:
+        except errors.KafkaError as error:
             raise self._as_our_error(error) from error
         times = dict.fromkeys(partitions, self._started_at)
         try:
             firsts = self._consumer.offsets_for_times(times, timeout_ms=_LOOKUP_MS)
-        except KafkaError as error:
+        except errors.KafkaError as error:
             if not self.is_connected():
                 raise self._as_our_error(error) from error
             # The broker unpacks the batch that contains a time, and fails if it can't be read.

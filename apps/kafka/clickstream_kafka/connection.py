@@ -4,13 +4,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    KafkaConnectionError,
-    KafkaError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
 
 from clickstream_core.patience import Patience
 from clickstream_core.service import Health
@@ -28,7 +23,7 @@ async def start_client(client: Any) -> None:
     try:
         await client.start()
     except AssertionError as error:
-        raise KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
+        raise errors.KafkaConnectionError(f"Kafka names no brokers yet ({error})") from error
 
 
 async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClient:
@@ -39,7 +34,7 @@ async def connect(kafka: Mapping[str, Any], health: Health) -> AIOKafkaAdminClie
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await start_client(admin)
-        except (KafkaError, OSError, TimeoutError) as error:
+        except (errors.KafkaError, OSError, TimeoutError) as error:
             await admin.close()
             why = await why_refused(kafka) or f"Kafka is away: {str(error) or 'no answer'}"
             await patience.wait(f"{why}; trying again until it answers")
@@ -55,10 +50,10 @@ async def wait_for_topics(admin: AIOKafkaAdminClient, topics: Iterable[str], hea
         while topic not in counts:
             try:
                 counts[topic] = await partition_count(admin, topic)
-            except UnknownTopicOrPartitionError:
+            except errors.UnknownTopicOrPartitionError:
                 await patience.wait(f"topic {topic} does not exist; waiting for it to be created")
-            except TopicAuthorizationFailedError:
+            except errors.TopicAuthorizationFailedError:
                 await patience.wait(f"not authorized to describe topic {topic}; waiting for the ACL")
-            except (KafkaError, OSError, TimeoutError) as error:
+            except (errors.KafkaError, OSError, TimeoutError) as error:
                 await patience.wait(f"Kafka is away: {error!r}; trying again until it answers")
     return counts

@@ -5,21 +5,15 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
+from aiokafka import errors
 from aiokafka.conn import create_conn
-from aiokafka.errors import (
-    AuthenticationFailedError,
-    IllegalSaslStateError,
-    KafkaError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-)
 
 _CONNECT_TIMEOUT_MS = 5_000
 _REFUSED = (
-    AuthenticationFailedError,
-    IllegalSaslStateError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
+    errors.AuthenticationFailedError,
+    errors.IllegalSaslStateError,
+    errors.SaslAuthenticationFailed,
+    errors.UnsupportedSaslMechanismError,
 )
 
 
@@ -44,7 +38,7 @@ async def why_refused(kafka: Mapping[str, Any]) -> str | None:
             unknown.append(server)
             reason = str(error.strerror)
             continue
-        except (KafkaError, OSError, TimeoutError):
+        except (errors.KafkaError, OSError, TimeoutError):
             continue
         connection.close()
     if unknown == list(kafka["bootstrap_servers"]):

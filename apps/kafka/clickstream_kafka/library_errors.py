@@ -6,19 +6,13 @@ reason (connection refused, unknown certificate, wrong password) is in the libra
 
 import logging
 
-from kafka.errors import (
-    AuthorizationError,
-    IncompatibleBrokerVersion,
-    KafkaTimeoutError,
-    SaslAuthenticationFailedError,
-    UnsupportedSaslMechanismError,
-)
+from kafka import errors
 
 REFUSALS = (
-    AuthorizationError,
-    SaslAuthenticationFailedError,
-    UnsupportedSaslMechanismError,
-    IncompatibleBrokerVersion,
+    errors.AuthorizationError,
+    errors.SaslAuthenticationFailedError,
+    errors.UnsupportedSaslMechanismError,
+    errors.IncompatibleBrokerVersion,
 )
 """Errors with which a broker refuses a client."""
 
@@ -42,7 +36,7 @@ class LibraryErrors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         for argument in record.args if isinstance(record.args, tuple) else ():
-            if not isinstance(argument, BaseException) or isinstance(argument, KafkaTimeoutError):
+            if not isinstance(argument, BaseException) or isinstance(argument, errors.KafkaTimeoutError):
                 continue
             if isinstance(argument, REFUSALS):
                 self._refused_at = record.created

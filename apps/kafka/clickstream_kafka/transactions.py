@@ -14,14 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import (
-    IllegalOperation,
-    IllegalStateError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordListTooLargeError,
-)
+from aiokafka import AIOKafkaProducer, TopicPartition, errors
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from clickstream_kafka.clock import BrokersClock
@@ -46,12 +39,12 @@ MIN_MESSAGE_BYTES = 1_000_000
 
 _NULL = b"null"  # stands for a null value: aiokafka refuses a record with neither key nor value, Kafka does not
 LOG_APPEND_TIME = 1  # the timestamp type of an answer that contains the broker's time
-_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+_TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 
 _log = logging.getLogger(__name__)
 
 
-class RecordsTooLarge(KafkaError):  # type: ignore[misc]
+class RecordsTooLarge(errors.KafkaError):  # type: ignore[misc]
     """Records exceed their topic's `max.message.bytes`; `positions` are theirs in the transaction."""
 
     def __init__(self, positions: Sequence[int], topic: str) -> None:
@@ -110,9 +103,9 @@ class Transactions:
         try:
             async with asyncio.timeout(_RUN_TIMEOUT_S):
                 return await self._run(records, {partition: OffsetAndMetadata(offset, metadata)}, group_id)
-        except (IllegalOperation, AssertionError) as error:
+        except (errors.IllegalOperation, AssertionError) as error:
             # what aiokafka raises when the producer was fenced, or its transaction aborted, between two steps
-            raise IllegalStateError(f"the transaction was over before it was committed ({error})") from error
+            raise errors.IllegalStateError(f"the transaction was over before it was committed ({error})") from error
 
     async def _run(
         self, records: Iterable[OutgoingRecord], offsets: dict[TopicPartition, OffsetAndMetadata], group_id: str

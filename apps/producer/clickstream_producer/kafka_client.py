@@ -13,16 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kafka import KafkaProducer
-from kafka.errors import (
-    IncompatibleBrokerVersion,
-    KafkaError,
-    KafkaTimeoutError,
-    RequestTimedOutError,
-    SaslAuthenticationFailedError,
-    TopicAuthorizationFailedError,
-    UnsupportedSaslMechanismError,
-)
+from kafka import KafkaProducer, errors
 from kafka.net.compat import KafkaNetClient
 from kafka.record import util
 
@@ -34,7 +25,11 @@ from clickstream_producer.settings import ProducerSettings
 _RETRY_PAUSE_S = 1.0
 _PRODUCER_ID_TIMEOUT_S = 5.0
 
-_FINAL_REFUSALS = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError, IncompatibleBrokerVersion)
+_FINAL_REFUSALS = (
+    errors.SaslAuthenticationFailedError,
+    errors.UnsupportedSaslMechanismError,
+    errors.IncompatibleBrokerVersion,
+)
 
 _CLIENT_CONFIG: dict[str, Any] = {
     "acks": "all",
@@ -120,9 +115,9 @@ def connect(
             obstacle = _obstacle(producer, settings.topic)
         except SettingsError as error:
             obstacle = str(error)
-        except TopicAuthorizationFailedError as error:
+        except errors.TopicAuthorizationFailedError as error:
             raise KafkaRefused(explain(error, settings.topic)) from error
-        except KafkaError as error:
+        except errors.KafkaError as error:
             cause = library_errors.last or error
             if isinstance(cause, _FINAL_REFUSALS):
                 obstacle = explain(cause, settings.topic)
@@ -167,7 +162,7 @@ _ADVICE = {
 def _obstacle(producer: Producer, topic: str) -> str:
     try:
         producer.partitions_for(topic)
-    except KafkaTimeoutError:
+    except errors.KafkaTimeoutError:
         if producer.knows_cluster():
             return f"topic {topic} does not exist; create it, or name another one"
         raise
@@ -183,6 +178,6 @@ def _obstacle(producer: Producer, topic: str) -> str:
 
 def describe(error: BaseException) -> str:
     """Return an error's text without its name."""
-    if isinstance(error, RequestTimedOutError):
+    if isinstance(error, errors.RequestTimedOutError):
         return "no answer to a request"
     return str(error).removeprefix(f"{type(error).__name__}: ")

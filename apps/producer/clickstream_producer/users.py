@@ -19,21 +19,8 @@ from random import Random
 
 from clickstream_core.events import Event
 from clickstream_core.timestamps import format_milliseconds
-from clickstream_producer.catalogue import (
-    CART,
-    CHECKOUT,
-    COUNTRIES,
-    DEVICES,
-    HOME,
-    LISTINGS,
-    ORDERS,
-    PRODUCTS,
-    READINGS,
-    REFERRERS,
-    SEARCH,
-    Page,
-    Weighted,
-)
+from clickstream_producer import catalogue as shop
+from clickstream_producer.catalogue import Page, Weighted
 from clickstream_producer.ids import RandomIds
 
 INACTIVITY_MS = 30 * 60 * 1000  # without an event, after which a session has ended
@@ -64,13 +51,13 @@ class Step:
 
 
 _LEAVE = None
-_TO_HOME = Step("page_view", HOME, State.BROWSING)
-_TO_LISTING = Step("page_view", LISTINGS, State.BROWSING)
-_TO_READING = Step("page_view", READINGS, State.BROWSING)
-_TO_PRODUCT = Step("page_view", PRODUCTS, State.AT_PRODUCT)
-_TO_CART = Step("page_view", CART, State.IN_CART)
-_TO_CHECKOUT = Step("page_view", CHECKOUT, State.AT_CHECKOUT)
-_SEARCH = Step("search", SEARCH, State.BROWSING)
+_TO_HOME = Step("page_view", shop.HOME, State.BROWSING)
+_TO_LISTING = Step("page_view", shop.LISTINGS, State.BROWSING)
+_TO_READING = Step("page_view", shop.READINGS, State.BROWSING)
+_TO_PRODUCT = Step("page_view", shop.PRODUCTS, State.AT_PRODUCT)
+_TO_CART = Step("page_view", shop.CART, State.IN_CART)
+_TO_CHECKOUT = Step("page_view", shop.CHECKOUT, State.AT_CHECKOUT)
+_SEARCH = Step("search", shop.SEARCH, State.BROWSING)
 
 STEPS: dict[State, Weighted[Step | None]] = {
     State.ARRIVING: Weighted([(_TO_HOME, 40.0), (_TO_PRODUCT, 28.0), (_TO_LISTING, 18.0), (_TO_READING, 14.0)]),
@@ -100,13 +87,13 @@ STEPS: dict[State, Weighted[Step | None]] = {
     ),
     State.AT_CHECKOUT: Weighted(
         [
-            (Step("purchase", CHECKOUT, State.BOUGHT), 64.0),
+            (Step("purchase", shop.CHECKOUT, State.BOUGHT), 64.0),
             (Step("click", None, State.AT_CHECKOUT), 14.0),
             (_TO_CART, 6.0),
             (_LEAVE, 16.0),
         ]
     ),
-    State.BOUGHT: Weighted([(_LEAVE, 60.0), (Step("page_view", ORDERS, State.BROWSING), 30.0), (_TO_HOME, 10.0)]),
+    State.BOUGHT: Weighted([(_LEAVE, 60.0), (Step("page_view", shop.ORDERS, State.BROWSING), 30.0), (_TO_HOME, 10.0)]),
 }
 
 # Median in milliseconds and spread (sigma) of the log-normal time that users spend on each kind of step.
@@ -209,10 +196,10 @@ class Crowd:
         return _Session(
             user_id=f"user_{number}",
             session_id=self._ids.session_id(),
-            device=DEVICES.pick(int.from_bytes(digest[:4]) / 2**32),
-            country=COUNTRIES.pick(int.from_bytes(digest[4:]) / 2**32),
-            referrer=REFERRERS.pick(self._random.random()),
-            page=HOME,
+            device=shop.DEVICES.pick(int.from_bytes(digest[:4]) / 2**32),
+            country=shop.COUNTRIES.pick(int.from_bytes(digest[4:]) / 2**32),
+            referrer=shop.REFERRERS.pick(self._random.random()),
+            page=shop.HOME,
             state=State.ARRIVING,
             last_seen=now,
         )
