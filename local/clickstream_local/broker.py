@@ -30,24 +30,11 @@ from clickstream_local.properties import format_properties
 _STOP_GRACE_S = 30.0
 _MAX_NAME_BYTES = 320
 """Of a file below the data: a topic's name, its partition, a suffix while it is deleted, a segment's name."""
+_HERE = Path(__file__).parent
 _SERVER_PROPERTIES = "server.properties"
 _LOG4J2_PROPERTIES = "log4j2.properties"
 _CLASS_PATH = "class-path"
 _JVM_OPTIONS = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
-
-_LOG4J2 = """\
-status = error
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{yyyy-MM-dd'T'HH:mm:ss.SSSXXX} %-5level %logger{1}: %message%n
-rootLogger.level = warn
-rootLogger.appenderRef.out.ref = out
-logger.server.name = kafka.server.KafkaRaftServer
-logger.server.level = info
-logger.state.name = kafka.server.BrokerServer
-logger.state.level = info
-"""
 
 
 def new_cluster_id() -> str:
@@ -187,41 +174,18 @@ class Broker:
 
     def _write_configuration(self) -> None:
         controller = free_port()
+        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}"
         properties = {
-            "process.roles": "broker,controller",
-            "node.id": "1",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "PLAINTEXT",
-            "controller.listener.names": "CONTROLLER",
+            "listeners": listeners,
+            "advertised.listeners": listeners,
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
             "log.dirs": self._data.name,
-            # Topics are created with their partitions and limits, never by a mistyped name.
-            "auto.create.topics.enable": "false",
-            # One node: nothing to replicate to.
-            "default.replication.factor": "1",
-            "min.insync.replicas": "1",
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
-            # Few partitions in the internal topics: creating the default's 50 would take most of the start-up time.
-            "offsets.topic.num.partitions": "4",
-            "transaction.state.log.num.partitions": "4",
-            "share.coordinator.state.topic.num.partitions": "1",
-            # After a kill -9 the controller waits until the broker's previous session has expired (default: 9 s).
-            "broker.session.timeout.ms": "3000",
-            "broker.heartbeat.interval.ms": "500",
-            # A transaction's end marker for a broker that hangs goes to its successor after this (default: 30 s).
-            "request.timeout.ms": "10000",
-            # The first member of a group does not wait three seconds for more members.
-            "group.initial.rebalance.delay.ms": "0",
             **self._properties,
         }
-        (self.directory / _SERVER_PROPERTIES).write_bytes(format_properties(properties))
-        (self.directory / _LOG4J2_PROPERTIES).write_text(_LOG4J2, encoding="utf-8")
+        # Java takes the last value of a key.
+        shared = (_HERE / _SERVER_PROPERTIES).read_bytes()
+        (self.directory / _SERVER_PROPERTIES).write_bytes(shared + format_properties(properties))
+        shutil.copyfile(_HERE / _LOG4J2_PROPERTIES, self.directory / _LOG4J2_PROPERTIES)
 
     def _format_once(self) -> None:
         version = self._data / "kafka-version"

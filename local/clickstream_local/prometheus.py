@@ -26,7 +26,6 @@ _STOP_GRACE_S = 15.0
 
 
 def find_prometheus() -> Path | None:
-    """Return the installed Prometheus, or None."""
     found = shutil.which("prometheus")
     return Path(found) if found else None
 
@@ -58,7 +57,6 @@ class Prometheus:
 
     @property
     def url(self) -> str:
-        """Its address for clients."""
         return f"http://{url_host(self.host)}:{self.port}"
 
     @property

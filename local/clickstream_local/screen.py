@@ -25,7 +25,6 @@ class Screen:
         self._progress_shown = False
 
     def progress(self, text: str) -> None:
-        """Show the progress of a step."""
         if self._out.isatty():
             self._write(f"\r\x1b[K{text} …")
             self._progress_shown = True

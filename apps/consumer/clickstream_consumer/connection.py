@@ -100,7 +100,6 @@ class Connection:
         return [record for record in records if record.timestamp >= self._not_before.get(record.partition, 0)]
 
     def is_connected(self) -> bool:
-        """Whether a broker is connected at this moment."""
         return any(self._client.connected(node) for node in self._nodes())
 
     def last_failure(self) -> str:

@@ -31,7 +31,6 @@ def get(url: str, deadline: float, pause_s: float = 1.0) -> str:
 
 
 def wait_until_ready(address: str, deadline: float, pause_s: float = 1.0) -> None:
-    """Return when /readyz answers with status 200; exit when that is not before `deadline`."""
     print(f"{address}/readyz: {get(f'{address}/readyz', deadline, pause_s).strip()}")
 
 

@@ -102,8 +102,6 @@ def discard_stdout() -> None:
 
 @contextmanager
 def thread_errors_logged() -> Iterator[None]:
-    """Log an error that ends a thread while the block runs."""
-
     def log(ended: threading.ExceptHookArgs) -> None:
         name = "a thread" if ended.thread is None else f"thread {ended.thread.name}"
         _log.error("%s ended with an error", name, exc_info=ended.exc_value)

@@ -104,7 +104,4 @@ def format_seconds(milliseconds: int) -> str:
 
 
 def _second(seconds: int) -> str:
-    days, second = divmod(seconds, 86_400)
-    day = datetime.fromordinal(days + _EPOCH_DAY)
-    moment = datetime(day.year, day.month, day.day, second // 3600, second // 60 % 60, second % 60, tzinfo=UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") if day.year >= 1000 else moment.isoformat()[:19]
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -241,7 +241,6 @@ class PartitionTask(abc.ABC):
         return await self.consumer.fetched(self.partition, self._times.poll_timeout)
 
     def beat(self) -> None:
-        """Note that there was progress."""
         self.last_turn = self.clock.monotonic()
 
     def may_log(self, subject: str) -> bool:
@@ -250,5 +249,4 @@ class PartitionTask(abc.ABC):
 
 
 def describe(error: Exception) -> str:
-    """Return the error in words."""
     return "Kafka does not answer" if isinstance(error, TimeoutError) else unreadable.describe(error)

@@ -139,7 +139,6 @@ def connect(
 
 
 def explain(error: BaseException, topic: str) -> str:
-    """Return what a refusal means, and what to do about it."""
     name = type(error).__name__
     if isinstance(error, _FINAL_REFUSALS):
         return f"Kafka refuses the connection: {describe(error)}; check the KAFKA_SASL_* settings and the user in Kafka"

@@ -65,7 +65,6 @@ class Sender:
 
     @property
     def in_flight(self) -> int:
-        """Events accepted, but neither acknowledged nor refused."""
         return self._accepted - self._acknowledged - self._failed
 
     def room(self) -> int:

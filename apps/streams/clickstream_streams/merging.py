@@ -196,11 +196,6 @@ class Merge:
         """Return the partition that windows wait for, and its watermark (NEVER when unknown)."""
         return slowest_partition(self._watermarks(), self.partitions)
 
-    @property
-    def retained_windows(self) -> int:
-        """How many windows may still change."""
-        return len(self._windows)
-
     def has_first_results(self) -> bool:
         """Whether a closed window has no result yet."""
         watermark = self.watermark()

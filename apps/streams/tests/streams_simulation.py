@@ -373,7 +373,7 @@ class Worker:
         """How many windows its memory holds."""
         if isinstance(self.task, EventsTask):
             return self.task._restored_state().open_windows
-        return self.task._restored_merge().retained_windows
+        return len(self.task._restored_merge()._windows)
 
     async def turn(self, most: int = MOST_RECORDS, *, answers: bool = True) -> None:
         """Fetch and process at most that many records."""

@@ -129,7 +129,6 @@ class EventStream:
 
     @property
     def full(self) -> bool:
-        """Whether there is no room for another browser."""
         return len(self._browsers) >= MAX_BROWSERS
 
     def open_of(self, visitor: str) -> int:

@@ -1,19 +1,18 @@
 """A client whose brokers have all moved finds them again by its bootstrap servers.
 
-aiokafka asks the bootstrap servers once, when a client starts, and from then on only the brokers that it knows. When
-all of these are gone for good (a node pool was replaced, the cluster was recreated, a NodePort changed), it asks them
-forever. Java's clients ask the bootstrap servers again since Kafka 4.0 (KIP-899, and KIP-1102 for brokers that accept
-connections and do not answer: `metadata.recovery.strategy=rebootstrap`).
+aiokafka asks the bootstrap servers once, when a client starts. When all brokers that it knows then are gone for good (a
+node pool was replaced, the cluster was recreated, a NodePort changed), it asks them forever. Java's clients ask the
+bootstrap servers again since Kafka 4.0 (KIP-899, and KIP-1102 for brokers that accept connections and do not answer:
+`metadata.recovery.strategy=rebootstrap`).
 
 With this patch a task watches each client. Any answer of a known broker counts; an accepted connection does not,
 because the old address may belong to another program by now, and a stopped process accepts connections too. After half
 of `AFTER_S` without an answer the client is made to ask for metadata. After `AFTER_S` all bootstrap servers are asked
 at the same time, with their names resolved again, and again every quarter of it until one answers. That answer becomes
-the client's metadata. Connections to brokers that are elsewhere now are closed, attempts to connect included (each may
-take 40 s, and they wait for each other). Requests on these connections fail as on any broken connection and are sent
-again to the present leaders. The client stays the same object, so an idempotent producer keeps its id and its sequence
-numbers, and nothing is lost or written twice. A broker that was only paused has not moved: its connections stay, and it
-will still answer what it was asked before the pause.
+the client's metadata, and connections to brokers that are elsewhere now are closed, attempts to connect included (each
+may take 40 s, and they wait for each other). Requests on them fail as on any broken connection and are sent again to
+the present leaders. The client stays the same object: an idempotent producer keeps its id and its sequence numbers, so
+nothing is lost or written twice. The connections of a broker that was only paused stay.
 
 Written for aiokafka 0.14.
 Upstream: aiokafka #456 (closed, not fixed for a running client).

@@ -5,17 +5,16 @@ after 9 s as well, but aiokafka waits 40 s for an answer and then asks the same 
 coordinators, for a new connection, one caller after the other. That adds up to minutes, and one partition that waits
 holds up all windows.
 
-With this patch an answer may take 5 s. A broker answers in order, so requests behind an unanswered one are not answered
-either: the connection is closed and all of them fail as timed out, which aiokafka retries, soon with the broker's
-successor. From then on the broker is suspect: it gets 2 s for an answer or a new connection, until a connection
-succeeds or half a minute has passed. During this time one client at a time tries to connect, and the others use other
-brokers at once; a client that is starting knows no others yet and tries too. An address where connecting timed out
-stays suspect in that respect for half a minute even if another connection succeeds: there may be several brokers behind
-it, one of which hangs.
+With this patch an answer may take 5 s. A broker answers in order, so the connection is closed and all requests on it
+fail as timed out, which aiokafka retries, soon with the broker's successor. From then on the broker is suspect: it gets
+2 s for an answer or a new connection, until a connection succeeds or half a minute has passed. During this time one
+client at a time tries to connect, and the others use other brokers at once; a client that is starting knows no others
+yet and tries too. An address where connecting timed out stays suspect in that respect for half a minute: there may be
+several brokers behind it, one of which hangs.
 
-A broker that was only paused costs new connections; it recognises records that are sent again by their producer's
-sequence number. Requests to a slow broker, or over a slow line, would always time out, so each retry of a request that
-timed out gets twice the time, up to aiokafka's 40 s, until an answer arrives within 5 s.
+A broker that was only paused costs new connections; it recognises records that are sent again by their sequence number.
+To a slow broker, or over a slow line, requests would always time out, so each retry of a request that timed out gets
+twice the time, up to aiokafka's 40 s, until an answer arrives within 5 s.
 
 Written for aiokafka 0.14.
 Upstream: aiokafka #1145 (open) describes it for the coordinators of transactions.
