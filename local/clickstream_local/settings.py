@@ -9,7 +9,7 @@ from pathlib import Path
 from clickstream_core.errors import SettingsError
 from clickstream_core.listening import LOCALHOST, LOOPBACK, family_of, host_names, listen_address
 from clickstream_core.processor_times import ProcessorTimes
-from clickstream_core.settings import choice, integer, number, setting, setting_of, switch
+from clickstream_core.settings import choice, integer, number, port, setting, setting_of, switch
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class LocalSettings:
         help="start Prometheus too, if it is installed, with the apps as targets and the alert rules",
     )
     collector: bool = switch("COLLECTOR", help="start the collector and a demo shop too, whose clicks it collects")
-    kafka_port: int = setting(
-        "KAFKA_PORT", parse=integer(minimum=1, maximum=65535), default="9092", help="port of the embedded Kafka"
-    )
+    kafka_port: int = setting("KAFKA_PORT", parse=port, default="9092", help="port of the embedded Kafka")
     http_port: int = setting(
         "HTTP_PORT",
         parse=integer(minimum=0, maximum=65523),
@@ -61,9 +59,7 @@ class LocalSettings:
         parse=host_names,
         help="names that browsers may use for the pages, besides localhost, addresses and this machine's name",
     )
-    prometheus_port: int = setting(
-        "PROMETHEUS_PORT", parse=integer(minimum=1, maximum=65535), default="9090", help="port of Prometheus"
-    )
+    prometheus_port: int = setting("PROMETHEUS_PORT", parse=port, default="9090", help="port of Prometheus")
     directory: Path = setting(
         "LOCAL_DIRECTORY",
         parse=Path,

@@ -11,7 +11,7 @@ from pathlib import Path
 from clickstream_core.addresses import PRIVATE, Network, networks
 from clickstream_core.errors import SettingsError
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import choice, integer, number_or_off, path, setting, setting_of
+from clickstream_core.settings import choice, number_or_off, path, port, port_or_none, setting, setting_of
 from clickstream_kafka.passwords import Password
 from clickstream_kafka.settings import DistinctTopics, KafkaSettings, TopicSettings
 
@@ -94,12 +94,10 @@ events_per_second = number_or_off("events per second", 0.01, 1_000_000)
 class CollectorService(ServiceSettings):
     """The collector's two ports, and its logs."""
 
-    http_port: int = setting(
-        "HTTP_PORT", parse=integer(minimum=1, maximum=65535), default="8080", help="port of the public endpoints"
-    )
+    http_port: int = setting("HTTP_PORT", parse=port, default="8080", help="port of the public endpoints")
     admin_port: int = setting(
         "ADMIN_PORT",
-        parse=integer(minimum=0, maximum=65535),
+        parse=port_or_none,
         default="8081",
         help="port of /healthz, /readyz and /metrics, not for the public; 0 turns them off",
     )

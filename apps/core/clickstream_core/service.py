@@ -28,7 +28,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import prometheus_client
 
 from clickstream_core.listening import EVERYWHERE, MISDIRECTED, ListenSettings, listening_socket
-from clickstream_core.settings import choice, integer, setting
+from clickstream_core.settings import choice, port_or_none, setting
 
 METRICS_PATH = "/metrics"
 PROBE_PATHS = ("/healthz", "/readyz")
@@ -46,10 +46,7 @@ class ServiceSettings(ListenSettings):
     """The app's HTTP port, who may use it, and its logs."""
 
     http_port: int = setting(
-        "HTTP_PORT",
-        parse=integer(minimum=0, maximum=65535),
-        default="8080",
-        help="port of /healthz, /readyz and /metrics; 0 turns them off",
+        "HTTP_PORT", parse=port_or_none, default="8080", help="port of /healthz, /readyz and /metrics; 0 turns them off"
     )
     log_level: str = setting(
         "LOG_LEVEL",

@@ -201,6 +201,10 @@ def integer(*, minimum: int | None = None, maximum: int | None = None) -> Callab
     return parse
 
 
+port = integer(minimum=1, maximum=65535)
+port_or_none = integer(minimum=0, maximum=65535)
+
+
 def duration(*, minimum: str, maximum: str, whole_seconds: bool = False) -> Callable[[str], int]:
     """A duration within `minimum` and `maximum` (both included, written as durations), in milliseconds."""
     low, high = parse_duration(minimum), parse_duration(maximum)

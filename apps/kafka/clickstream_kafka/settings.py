@@ -192,27 +192,21 @@ class DistinctTopics:
             seen[topic] = role
 
 
+def _topic(name: str, default: str, help: str) -> str:
+    return setting(name, parse=topic_name, default=default, help=help)
+
+
 @dataclass(frozen=True)
 class TopicSettings(DistinctTopics):
     """All topics of the pipeline, as the processor uses them; other apps declare those that they use."""
 
-    events_topic: str = setting(
-        "EVENTS_TOPIC", parse=topic_name, default="clickstream-events", help="topic of the events"
+    events_topic: str = _topic("EVENTS_TOPIC", "clickstream-events", "topic of the events")
+    metrics_topic: str = _topic("METRICS_TOPIC", "clickstream-metrics", "topic of the windows' metrics")
+    partials_topic: str = _topic(
+        "PARTIALS_TOPIC", "clickstream-window-partials", "topic of the processor's own intermediate results"
     )
-    metrics_topic: str = setting(
-        "METRICS_TOPIC", parse=topic_name, default="clickstream-metrics", help="topic of the windows' metrics"
-    )
-    partials_topic: str = setting(
-        "PARTIALS_TOPIC",
-        parse=topic_name,
-        default="clickstream-window-partials",
-        help="topic of the processor's own intermediate results",
-    )
-    dead_letter_topic: str = setting(
-        "DEAD_LETTER_TOPIC",
-        parse=topic_name,
-        default="clickstream-dead-letters",
-        help="topic of the events that could not be counted",
+    dead_letter_topic: str = _topic(
+        "DEAD_LETTER_TOPIC", "clickstream-dead-letters", "topic of the events that could not be counted"
     )
 
 

@@ -75,6 +75,7 @@ class PartitionTask(abc.ABC):
         """What the restore waits for, during one."""
         self.last_turn = self.clock.monotonic()
         self.name = f"{partition.topic}[{partition.partition}]"
+        self._log = logging.LoggerAdapter(_log, {"partition": partition.partition})
         self._times = replica.task_settings
         self._last_commit = self.clock.monotonic()
         self._committed = False
@@ -144,11 +145,10 @@ class PartitionTask(abc.ABC):
                 if self._committed:
                     backoff = self._times.min_backoff
                 if self._stopping.is_set():
-                    _log.warning(
+                    self._log.warning(
                         "%s: the last commit failed, its events will be replayed: %s",
                         self.name,
                         describe(error),
-                        extra={"partition": self.partition.partition},
                     )
                     return
                 self._note_trouble(describe(error), backoff)
@@ -161,13 +161,12 @@ class PartitionTask(abc.ABC):
 
     def _note_trouble(self, trouble: str, backoff: int) -> None:
         """Keep the trouble for readiness, and log it unless it was logged a short while ago."""
-        _log.log(
+        self._log.log(
             logging.WARNING if self.may_log(trouble) else logging.DEBUG,
             "%s: begins again from the log in %.1f s: %s",
             self.name,
             backoff / 1000,
             trouble,
-            extra={"partition": self.partition.partition},
         )
         self.trouble = trouble
 
@@ -211,12 +210,11 @@ class PartitionTask(abc.ABC):
         began = self.clock.monotonic()
         await asyncio.sleep(self._times.long_restore / 1000)
         while True:
-            _log.warning(
+            self._log.warning(
                 "%s: has been restoring for %d s and waits for %s",
                 self.name,
                 (self.clock.monotonic() - began) // 1000,
                 self.step,
-                extra={"partition": self.partition.partition},
             )
             await asyncio.sleep(self._times.log_interval / 1000)
 

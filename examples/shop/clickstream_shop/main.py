@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from clickstream_core.listening import LOCALHOST, LOOPBACK, ListenSettings, listen_address, url_host
 from clickstream_core.process import run
-from clickstream_core.settings import integer, matching, read_settings, setting
+from clickstream_core.settings import matching, port, read_settings, setting
 from clickstream_core.shutdown import Shutdown
 from clickstream_shop.pages import LANGUAGES, Pages, read
 from clickstream_web.requests import field, preferred_language
@@ -37,9 +37,7 @@ _MAX_HOSTS = 8
 @dataclass(frozen=True)
 class ShopSettings(ListenSettings):
     http_host: str = setting("HTTP_HOST", parse=listen_address, default=LOOPBACK, help="address to listen on")
-    port: int = setting(
-        "SHOP_PORT", parse=integer(minimum=1, maximum=65535), default="8092", help="the shop's port", flag="--port"
-    )
+    port: int = setting("SHOP_PORT", parse=port, default="8092", help="the shop's port", flag="--port")
     collector: str = setting(
         "COLLECTOR_URL",
         parse=matching(r"https?://(\*(:[0-9]{1,5})?|[A-Za-z0-9.:\[\]-]+)", "an origin such as http://localhost:8090"),
