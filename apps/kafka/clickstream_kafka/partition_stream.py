@@ -30,6 +30,7 @@ must stay to take one over; `engine.MAX_TURN_MS` detects a loop that hangs."""
 _LAST_COMMIT_TIMEOUT_MS = 3_000
 _CANCEL_TIMEOUT_MS = 1_000
 _LEAVE_TIMEOUT_MS = 1_000
+_NO_COORDINATOR_MS = 10_000  # a group finds the successor of one that died sooner
 
 _log = logging.getLogger(__name__)
 Task = TypeVar("Task", bound=PartitionTask)
@@ -83,6 +84,7 @@ class PartitionStream(Stream, Generic[Task]):
         self._join_pause_s = join_pause_s
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._trouble = ""
+        self._coordinated_at = replica.clock.monotonic()
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
@@ -127,11 +129,20 @@ class PartitionStream(Stream, Generic[Task]):
     def waits_for(self) -> str:
         """Return what it waits for until partitions, perhaps none, are assigned and all restored; "" when ready."""
         if self.assigned and all(task.ready for task in self.tasks.values()):
+            if self._has_lost_coordinator():
+                return f"{self.name}: Kafka is away: the coordinator of the group does not answer"
             return "" if self.tasks or self._topic_exists() else f"topic {self.name} does not exist any more"
         unready = sorted((each for each in self.tasks.values() if not each.ready), key=lambda task: not task.trouble)
         reasons = [f"partition {task.partition.partition}: {task.waits_for()}" for task in unready if task.waits_for()]
         trouble = next(iter(reasons), self._trouble)
         return f"{self.name}: waiting for assignment, restore or Kafka" + (f" ({trouble})" if trouble else "")
+
+    def _has_lost_coordinator(self) -> bool:
+        """Whether aiokafka has looked for the coordinator for a while: heartbeats miss it also without a commit."""
+        now = self._replica.clock.monotonic()
+        if self.consumer is None or self.consumer._coordinator.coordinator_id is not None:
+            self._coordinated_at = now
+        return now - self._coordinated_at > _NO_COORDINATOR_MS
 
     def _topic_exists(self) -> bool:
         return self.consumer is None or bool(self.consumer.partitions_for_topic(self.name))

@@ -51,6 +51,7 @@ RELIED_ON = {
         "aiokafka.producer.transaction_manager.TransactionManager.fatal_error": "710053242172",
     },
     "clickstream_kafka.partition_stream": {
+        "aiokafka.consumer.group_coordinator.GroupCoordinator.coordinator_dead": "c32140eb58c7",
         "kstreams.streams.Stream._create_consumer": "22b77a8e91ad",
         "kstreams.streams.Stream.subscribe": "efa5f180dfd1",
     },

@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -68,10 +69,12 @@ def replica(clock: BrokersClock, **times: int) -> Replica:
     return Replica({}, cast(Any, None), clock, instruments(), TaskSettings(**{"commit_interval": 1000, **times}))
 
 
-def stream(monkeypatch: pytest.MonkeyPatch, consumers: Consumers) -> "PartitionStream[Any]":
+def stream(
+    monkeypatch: pytest.MonkeyPatch, consumers: Consumers, clock: BrokersClock | None = None
+) -> "PartitionStream[Any]":
     """A stream with these consumers, which joins again without a pause."""
     monkeypatch.setattr(partition_stream, "BatchConsumer", consumers)
-    clock = BrokersClock(max_clock_skew=0)
+    clock = clock or BrokersClock(max_clock_skew=0)
     no_task = cast(Any, pytest.fail)
     made = PartitionStream("events", "group", nothing, no_task, replica(clock), stage="events", join_pause_s=0)
     made.backend = Kafka()
@@ -103,6 +106,27 @@ async def test_an_error_that_no_retry_fixes_ends_the_stream(monkeypatch: pytest.
     with pytest.raises(GroupAuthorizationFailedError):
         await stream(monkeypatch, consumers).start()
     assert len(consumers.made) == 1
+
+
+async def test_a_stream_that_has_nothing_to_commit_sees_by_its_coordinator_that_kafka_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0]
+    clock = BrokersClock(Clock(monotonic=lambda: now[0]), max_clock_skew=0)
+    events = stream(monkeypatch, Consumers(None), clock)
+    coordinator = SimpleNamespace(coordinator_id=1)
+    events.consumer = cast(Any, SimpleNamespace(_coordinator=coordinator, partitions_for_topic=lambda topic: {0}))
+    events.assigned = True
+
+    def waits_for(coordinator_id: int | None, later_ms: int) -> str:
+        coordinator.coordinator_id = coordinator_id
+        now[0] += later_ms
+        return events.waits_for()
+
+    assert waits_for(1, 60_000) == ""
+    assert waits_for(None, 10_000) == "", "it may have a successor"
+    assert waits_for(None, 1) == "events: Kafka is away: the coordinator of the group does not answer"
+    assert waits_for(2, 500) == ""
 
 
 async def test_a_stream_that_waits_for_kafka_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
