@@ -20,8 +20,7 @@ from typing import Any
 
 from clickstream_core.events import Event, encode_event
 from clickstream_core.timestamps import format_milliseconds, format_seconds
-from clickstream_producer.ids import RandomIds
-from clickstream_producer.users import Crowd
+from clickstream_producer.users import Crowd, RandomIds
 from workspace import KEPT
 
 PARTITIONS = 6

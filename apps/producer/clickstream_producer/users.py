@@ -21,7 +21,6 @@ from clickstream_core.events import Event
 from clickstream_core.timestamps import format_milliseconds
 from clickstream_producer import catalogue as shop
 from clickstream_producer.catalogue import Page, Weighted
-from clickstream_producer.ids import RandomIds
 
 INACTIVITY_MS = 30 * 60 * 1000  # without an event, after which a session has ended
 _STEP_INTERVAL_MS = 6_000
@@ -105,6 +104,26 @@ _DURATIONS = {
     "purchase": (math.log(9000), 0.6),
 }
 _MAX_STEP_MS = 10 * 60 * 1000
+
+
+class RandomIds:
+    """Event and session ids that no run repeats, from `source`; the default is seeded by the operating system.
+
+    They are generated separately, so that they do not affect the seeded choices of users.
+    """
+
+    def __init__(self, source: Random | None = None) -> None:
+        self._bits = (source or Random()).getrandbits
+
+    def event_id(self) -> str:
+        """Return a random UUID (RFC 9562, version 4)."""
+        # uuid.uuid4() asks the operating system each time and takes three times as long.
+        digits = f"{self._bits(128):032x}"
+        variant = "89ab"[int(digits[16], 16) & 3]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+    def session_id(self) -> str:
+        return f"sess_{self._bits(48):012x}"
 
 
 @dataclass(slots=True)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream_core.events import Event
-from clickstream_producer.ids import RandomIds
-from clickstream_producer.users import INACTIVITY_MS, Crowd
+from clickstream_producer.users import INACTIVITY_MS, Crowd, RandomIds
 
 START = 1_729_938_645_123
 

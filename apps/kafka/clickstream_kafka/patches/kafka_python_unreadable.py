@@ -10,7 +10,8 @@ Upstream: none found.
 Delete when kafka-python's consumer can skip such a batch and reports its offsets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from kafka.consumer.fetcher import Fetcher
@@ -49,9 +50,9 @@ class _Batches:
     def next_batch(self) -> Any:
         """Return the next batch, an empty one if it can't be read; None also when it must be fetched again."""
         try:
-            batch = self._records.next_batch()
+            batch = None if self._records is None else self._records.next_batch()
         except Exception as error:  # its size is impossible, so the start of the next batch is unknown
-            self._records = _Nothing()
+            self._records = None
             return self._skipped(Offsets(self._end, self._end + 1), describe(error))
         if batch is None:
             return None
@@ -64,7 +65,7 @@ class _Batches:
         is_old = batch.magic < _FORMAT
         end = batch.base_offset + 1 if is_old else batch.next_offset
         try:
-            unpacked = _Unpacked(batch)
+            unpacked = _Unpacked(batch, list(batch))
         except Exception as error:
             if not is_old and batch.is_control_batch:  # whatever its contents, it ends a transaction
                 self._fetched.aborted_producer_ids.discard(batch.producer_id)
@@ -77,24 +78,28 @@ class _Batches:
         records = self._records
         return bytes(records._buffer[records._pos :] if records._next_slice is None else records._next_slice)
 
-    def _skipped(self, offsets: Offsets, reason: str) -> "_Skipped":
+    def _skipped(self, offsets: Offsets, reason: str) -> "_Unpacked":
+        """Note that a batch is skipped; return an empty one instead."""
         place = self._fetched.topic_partition
         self._fetched.unreadable.skipped(place.topic, place.partition, offsets, reason)
         self._end = offsets.end
-        return _Skipped(offsets)
-
-
-class _Nothing:
-    def next_batch(self) -> None:
-        return None
+        empty = SimpleNamespace(
+            magic=_FORMAT,
+            leader_epoch=-1,
+            is_control_batch=False,
+            has_producer_id=lambda: False,
+            base_offset=offsets.first,
+            next_offset=offsets.end,
+        )
+        return _Unpacked(empty, ())
 
 
 class _Unpacked:
     """A batch whose records are unpacked already; everything else is the batch's own."""
 
-    def __init__(self, batch: Any) -> None:
+    def __init__(self, batch: Any, records: Iterable[Any]) -> None:
         self._batch = batch
-        self._records = iter(list(batch))
+        self._records = iter(records)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -107,24 +112,3 @@ class _Unpacked:
 
     def validate_crc(self) -> bool:
         return True
-
-
-class _Skipped:
-    """An empty batch instead of one that can't be read."""
-
-    magic = _FORMAT
-    leader_epoch = -1
-    is_control_batch = False
-
-    def __init__(self, offsets: Offsets) -> None:
-        self.base_offset = offsets.first
-        self.next_offset = offsets.end
-
-    def has_producer_id(self) -> bool:
-        return False
-
-    def validate_crc(self) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(())
