@@ -12,10 +12,10 @@ restarts, is no outage yet.
 import logging
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from kafka.consumer.fetcher import ConsumerRecord
 
+from clickstream_consumer.connection import Connection
 from clickstream_consumer.dashboard import printable
 from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.results import WindowResult
@@ -35,18 +35,6 @@ _SHORT_PAUSE_S = 0.1
 _PATIENCE_S = 3.0
 
 
-class Connected(Protocol):
-    """What the reader needs of a `Connection`."""
-
-    def poll(self, timeout_ms: int) -> list[ConsumerRecord]: ...
-    def is_connected(self) -> bool: ...
-    def last_failure(self) -> str: ...
-    def is_member(self) -> bool: ...
-    def has_topic(self) -> bool: ...
-    def may_read_topic(self) -> bool: ...
-    def close(self) -> None: ...
-
-
 class MetricsReader:
     """Reads the metrics topic, and reconnects when it has to.
 
@@ -58,7 +46,7 @@ class MetricsReader:
     def __init__(
         self,
         settings: ConsumerSettings,
-        connect: Callable[[], Connected],
+        connect: Callable[[], Connection],
         instruments: Instruments,
         wait: Callable[[float], object],
         clock: Callable[[], float] = time.monotonic,
@@ -74,7 +62,7 @@ class MetricsReader:
         self._instruments = instruments
         self._wait = wait
         self._clock = clock
-        self._connection: Connected | None = None
+        self._connection: Connection | None = None
         self._connected_at = self._answered_at = clock()
         self._outage_since: float | None = None
         self._throttle = LogThrottle()
@@ -107,13 +95,13 @@ class MetricsReader:
             self._connection.close()
             self._connection = None
 
-    def _connected(self) -> Connected:
+    def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._connect()
             self._connected_at = self._answered_at = self._clock()
         return self._connection
 
-    def _observed(self, connection: Connected) -> Status:
+    def _observed(self, connection: Connection) -> Status:
         if connection.is_connected():
             self._answered_at = self._clock()
         elif self._clock() - self._answered_at > _PATIENCE_S:

@@ -3,6 +3,7 @@ import logging
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -75,7 +76,7 @@ class Kafka:
     def reader(self, **environ: str) -> MetricsReader:
         settings = read_settings(ConsumerSettings, prog="test", description="", argv=[], environ=environ)
         self.registry = CollectorRegistry()
-        return MetricsReader(settings, self.connect, Instruments(self.registry), self.wait, lambda: self.now)
+        return MetricsReader(settings, cast(Any, self.connect), Instruments(self.registry), self.wait, lambda: self.now)
 
 
 @pytest.fixture
