@@ -51,13 +51,8 @@ class Collector:
                 "VISITOR_SECRET is not set: visitors without an id of their own get a different one in each process,"
                 " and after each restart"
             )
-        topics = settings.topics
-        self._supervisor = ProducerSupervisor(
-            settings.kafka.aiokafka_config(),
-            (topics.events_topic, topics.dead_letter_topic),
-            self._delivery,
-            self.health,
-        )
+        topics = (settings.topics.events_topic, settings.topics.dead_letter_topic)
+        self._supervisor = ProducerSupervisor(settings.kafka.aiokafka_config(), topics, self._delivery, self.health)
         self._task: asyncio.Task[None] | None = None
 
     def application(self) -> Starlette:

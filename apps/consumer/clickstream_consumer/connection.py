@@ -3,17 +3,14 @@
 Reading begins at the committed offset. A partition without one (the group's first start) begins at the first record
 that was written since this process started, so a window that ends while the group is still forming, or on a topic that
 is created later, is not lost; if the broker can't find that record, all older ones are read and skipped. With
-`from_beginning` each partition begins at its oldest record when it is first assigned to this process. An offset that
-the log no longer holds (retention, a recreated topic) continues at the oldest record.
+`from_beginning` each partition begins at its oldest record when it is first assigned. An offset that the log no longer
+holds (retention, a recreated topic) continues at the oldest record. Offsets are committed every second, before a
+rebalance and at the end, never beyond what `poll` had returned before its latest call: a crash repeats a result.
 
-Offsets are committed every second, before a rebalance and at the end, never beyond what `poll` had returned before its
-latest call: a crash repeats a result rather than losing it.
-
-kafka-python 3.0.12 lacks four things, which are done here. It can't be asked whether a broker is connected, so the
-client object underneath is kept and asked. Its consumer ignores `allow_auto_create_topics` and would create a missing
-topic with the broker's defaults. When connecting fails it raises a mere timeout, so the cause is taken from its log
-(`library_errors`). A broker that closes a connection without an answer may have refused a password, so the message
-names this possible cause.
+kafka-python 3.0.12 can't be asked whether a broker is connected, so the client object underneath is kept and asked. Its
+consumer ignores `allow_auto_create_topics` and would create a missing topic. When connecting fails it raises a mere
+timeout, so the cause is taken from its log (`library_errors`). A broker that closes a connection without an answer may
+have refused a password, so the message names this possible cause.
 """
 
 import heapq

@@ -3,10 +3,8 @@
 The handlers only record the request. The app's loop checks it once in each turn and waits on it instead of sleeping, so
 it ends between two steps, never inside one. `threading.Event` can't be used for this: its `set` takes a lock that the
 main thread may hold in `wait` when the handler interrupts it, which is a deadlock. A byte in a pipe needs no lock, and
-because it is never read, it wakes every waiter in every thread.
-
-A loop that is stuck in a library never checks. So a thread waits for the request too, and then for the app to stop; if
-that takes too long, it ends the process.
+because it is never read, it wakes every waiter in every thread. A loop that is stuck in a library never checks, so a
+thread waits for the request too, and then for the app to stop; if that takes too long, it ends the process.
 """
 
 import logging

@@ -2,11 +2,10 @@
 
 aiokafka makes a ConsumerRecord of each fetched record and passes it through a generator and a loop; that costs more
 than decoding the event in it. The record that its C code makes of the log's bytes already has offset, timestamp, key
-and value. So this consumer's fetcher unpacks whole record batches into lists of these. `fetched` yields one list after
-the other, each unpacked after the previous one was processed: its bytes are in the CPU's cache when they are decoded.
-The rest is aiokafka's: CRCs, skipping aborted transactions and control records, positions, assignments. Batches that
-can't be read are skipped (`clickstream_kafka.unreadable`): their records are lost, counted and logged. The records of a
-batch that unpacks to too many bytes are delivered without key and value, so that each becomes a dead letter.
+and value. So this consumer's fetcher unpacks whole record batches into lists of these, each list after the previous one
+was processed: its bytes are in the CPU's cache when they are decoded. The rest is aiokafka's: CRCs, skipping aborted
+transactions and control records, positions, assignments. Batches that can't be read are skipped (`unreadable`); the
+records of one that unpacks to too many bytes are delivered without key and value, so that each becomes a dead letter.
 
 The process must have called `patches.apply_to_aiokafka` before it creates a consumer of this class.
 """

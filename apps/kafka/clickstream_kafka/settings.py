@@ -115,7 +115,6 @@ class KafkaSettings:
     def kafka_python_config(self) -> dict[str, Any]:
         """Return the keyword arguments for KafkaProducer, KafkaConsumer and KafkaAdminClient.
 
-        Renewed certificates and, with `patches.apply_to_kafka_python`, passwords are used from the next connection on.
         Raises SettingsError as long as certificate files that are being written have never been complete: try again.
         """
         if self.uses_tls:
@@ -125,11 +124,8 @@ class KafkaSettings:
     def aiokafka_config(self) -> dict[str, Any]:
         """Return the keyword arguments for aiokafka's clients; the kstreams backend takes the same names.
 
-        Renewed certificates and, with `patches.apply_to_aiokafka`, passwords are used from the next connection on.
+        Renewed certificates and, with the patches for the library, passwords are used from the next connection on.
         Connections fail with SSLError as long as certificate files that are being written have never been complete.
-
-        The backend copies strings when it is constructed, which turns a `Password` into a fixed one: set
-        `backend.sasl_plain_password = config["sasl_plain_password"]` again afterwards.
         """
         config: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap_servers),

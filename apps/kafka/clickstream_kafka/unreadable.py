@@ -3,10 +3,8 @@
 A batch may be damaged on a broker's disk, be compressed with an unknown codec, or hold garbage that a faulty client
 wrote. No consumer gets past it by asking again: both client libraries raise the same error for the same offset forever.
 So the batch is skipped as a whole, because its records can't be told apart. Only the bytes in the log decide, so every
-replay skips the same batches.
-
-A wrong checksum may also come from a fault in memory or on the network; such a batch is fetched once more before it is
-treated as corrupt.
+replay skips the same batches. A wrong checksum may also come from a fault in memory or on the network; such a batch is
+fetched once more before it is treated as corrupt.
 """
 
 import logging

@@ -3,9 +3,6 @@
 The address is `/static/<hash of all files>/<name>`, and files refer to each other relatively; so browsers may cache
 them for a year, and a new version of any file has a new address. A request with an older hash (from a page of another
 replica during a rollout) gets the file too, but not for the cache. Files are compressed once, at their first request.
-
-`SHARED` has the files of all pages: Apache ECharts' own minified build (fetched by `apps/web/fetch_echarts.sh`), and
-the common styles in `base.css`.
 """
 
 import gzip
@@ -23,7 +20,7 @@ from starlette.routing import Route
 from clickstream_web.requests import accepts_gzip, field
 from clickstream_web.responses import PartedResponse, in_parts
 
-SHARED = Path(__file__).parent / "static"
+SHARED = Path(__file__).parent / "static"  # `base.css`, and ECharts' own build (apps/web/fetch_echarts.sh)
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",

@@ -2,9 +2,8 @@
 
 A client that is closed waits until its connections have ended. One without TLS ends when all bytes are written, which a
 hung broker may never read. One with TLS also waits for the broker's close_notify, which a client need not wait for (RFC
-8446, 6.1). Kafka does not send it when our own arrives behind a request whose answer has been given up; asyncio and
-uvloop then wait for 30 s. Requests whose answers matter have been answered before a client is closed, so the connection
-gets a moment to send its close_notify and is aborted then.
+8446, 6.1), and which Kafka does not send when ours arrives behind a request whose answer has been given up; asyncio and
+uvloop then wait for 30 s. Requests whose answers matter have been answered before a client is closed.
 
 Written for aiokafka 0.14.
 Upstream: aiokafka #1013 (open) asks how to close a client whose broker does not answer.
