@@ -7,4 +7,4 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 
 # shellcheck source=deploy/python.sh
 . "$ROOT/deploy/python.sh"
-run_deploy cleanup.sh "$@"
+run_deploy main cleanup.sh "$@"

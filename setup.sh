@@ -14,4 +14,4 @@ fi
 
 # shellcheck source=deploy/python.sh
 . "$ROOT/deploy/python.sh"
-run_deploy setup.sh "$@"
+run_deploy main setup.sh "$@"

@@ -13,12 +13,13 @@ find_python() {
     return 1
 }
 
-# run_deploy PROGRAM [OPTION ...]
+# run_deploy MODULE PROGRAM [OPTION ...]
 run_deploy() {
-    local python
+    local python module=$1
+    shift
     python=$(find_python) || {
         echo "$1: there is no Python 3.11 or newer on the PATH: install it, or name it: PYTHON=/path/to/python3 ./$1" >&2
         exit 1
     }
-    PYTHONPATH=$ROOT/deploy:$ROOT/apps/core exec "$python" -P -m clickstream_deploy.main "$@"
+    PYTHONPATH=$ROOT/deploy:$ROOT/apps/core exec "$python" -P -m "clickstream_deploy.$module" "$@"
 }

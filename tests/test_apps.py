@@ -34,7 +34,7 @@ IN_PROSE = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of what lists are made from, with an app `zebra` that is installed by --zebra."""
-    files = ["Makefile", "deploy/images.sh", "deploy/clickstream_deploy/*.py"]
+    files = ["Makefile", "deploy/*.sh", "deploy/clickstream_deploy/*.py"]
     for pattern in (
         *files,
         "apps/*/pyproject.toml",

@@ -1,8 +1,10 @@
 """What `make images` asks docker, podman or buildah to do, with stand-ins for them on the PATH."""
 
 import os
+import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,9 @@ from clickstream_core import __version__
 from kit import inventory
 
 ROOT = Path(__file__).parents[2]
-BASE = "docker.io/library/python:3.11-slim-bookworm"
+PINNED = (ROOT / "deploy/image/base").read_text(encoding="utf-8").strip()
+BASE = PINNED.partition("@")[0]
+OTHER = "mirror.example/python:3.13-slim"
 DIGEST = "sha256:" + "5f" * 32
 APPS = inventory.apps()
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
@@ -21,10 +25,13 @@ STAND_IN = """#!/bin/sh
 case "$1 $2" in
     "buildx inspect") [ -n "$BUILDX" ] || exit 1; echo "$BUILDX"; exit ;;
     "buildx build") exit $BUILDS ;;
+    "image inspect" | "inspect --type") exit ${INSPECTS:-1} ;;
 esac
 case $1 in
     buildx | inspect) [ -n "$DIGEST" ] || exit 1; echo "$DIGEST"; exit ;;
     version | info) echo "$INFO"; echo "warming up" >&2; echo "$REFUSAL" >&2; exit $WORKS ;;
+    digest) [ -n "$DIGEST" ] || exit 1; echo "$DIGEST"; exit ;;
+    pull) echo "trying" >&2; echo "no such host" >&2; exit ${PULLS:-0} ;;
     push | manifest) exit $PUSHES ;;
     images) echo "87 MB"; echo "87 MB" ;;
     build | bud) exit $BUILDS ;;
@@ -96,18 +103,26 @@ class Machine:
 def machine(tmp_path: Path) -> Machine:
     """A machine without any builder."""
     checkout, path = tmp_path / "checkout", tmp_path / "bin"
-    for file in (
-        *("Dockerfile", "deploy/images.sh", "deploy/lambda/Dockerfile"),
-        "apps/core/clickstream_core/__init__.py",
-        *(str(path.relative_to(ROOT)) for path in ROOT.glob("apps/*/pyproject.toml")),
+    for pattern in (
+        *(
+            "Dockerfile",
+            "deploy/*.sh",
+            "deploy/image/base",
+            "deploy/lambda/Dockerfile",
+            "deploy/clickstream_deploy/*.py",
+        ),
+        *("apps/core/clickstream_core/__init__.py", "apps/*/pyproject.toml"),
     ):
-        (checkout / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, checkout / file)
+        for file in ROOT.glob(pattern):
+            copy = checkout / file.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
     path.mkdir()
-    for tool in ("bash", "cut", "dirname", "git", "grep", "sed"):
+    for tool in ("bash", "dirname", "git"):
         found = shutil.which(tool)
         assert found is not None, f"{tool} is needed to run this test"
         (path / tool).symlink_to(found)
+    (path / "python3").symlink_to(sys.executable)
     return Machine(checkout, path)
 
 
@@ -122,37 +137,76 @@ def test_all_are_built_under_the_version_of_the_packages(machine: Machine) -> No
         assert f"<--build-arg> <APP={app}>" in call
         assert f"<--tag> <{name}>" in call
         assert f"<VERSION={__version__}>" in call
-        assert f"<--build-arg> <PYTHON_IMAGE={BASE}>" in call, "the Dockerfile's own, where its digest is unknown"
+        assert f"<--build-arg> <PYTHON_IMAGE={PINNED}>" in call
         assert call.endswith(" <.>")
         assert f"{name:60} 87 MB\n" in done.output
     assert done.output.count("87 MB") == len(APPS), "a builder lists an image once for each of its names"
     assert "push" not in done.output, "images for this machine need no registry"
 
 
-@pytest.mark.parametrize("resolver", ["docker", "skopeo"])
-def test_all_are_built_on_the_digest_that_the_base_images_tag_has(machine: Machine, resolver: str) -> None:
+def test_the_pinned_base_is_the_tag_that_the_dockerfiles_name_and_a_digest() -> None:
+    assert re.fullmatch("sha256:[0-9a-f]{64}", PINNED.partition("@")[2])
+    for name in ("Dockerfile", "deploy/lambda/Dockerfile"):
+        assert f"\nARG PYTHON_IMAGE={BASE}\n" in (ROOT / name).read_text(encoding="utf-8"), (
+            "without a registry, builders find an image by its tag alone"
+        )
+
+
+@pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
+@pytest.mark.parametrize("there", [True, False])
+def test_all_are_built_on_the_pinned_base_which_is_pulled_if_it_is_missing(
+    machine: Machine, builder: str, there: bool
+) -> None:
+    machine.install(builder)
+    done = machine.images(INSPECTS="0" if there else "1")
+    assert done.status == 0, done.error
+    assert done.error == ""
+    assert f"On {PINNED}\n" in done.output
+    assert all(f"<PYTHON_IMAGE={PINNED}>" in call for call in done.builds)
+    assert done.calls.count(f"{builder} <pull> <{PINNED}>") == (0 if there else 1)
+
+
+@pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
+def test_where_the_pinned_base_cannot_be_pulled_the_tag_that_is_there_is_taken_but_never_pushed(
+    machine: Machine, builder: str
+) -> None:
+    machine.install(builder)
+    done = machine.images(PULLS="1")
+    assert done.status == 0, done.error
+    assert all(f"<PYTHON_IMAGE={BASE}>" in call for call in done.builds)
+    assert done.error == (
+        f"images.sh: {PINNED} can't be pulled here (no such host), so the {BASE} that is here is taken, whatever it"
+        " holds\n"
+    )
+    pushed = machine.images("--push", REGISTRY=REGISTRY, PULLS="1")
+    assert (pushed.status, pushed.builds) == (1, [])
+    assert f"{PINNED} can't be pulled here (no such host), and images that are pushed are built on" in pushed.error
+    assert pushed.error.count("\n") == 1
+
+
+@pytest.mark.parametrize("resolver", ["docker", "skopeo", "crane"])
+def test_the_tag_of_another_base_image_is_resolved_to_its_digest(machine: Machine, resolver: str) -> None:
     machine.install("podman")
     machine.install(resolver)
-    done = machine.images(BUILDER="podman", DIGEST=DIGEST)
+    done = machine.images(BUILDER="podman", PYTHON_IMAGE=OTHER, DIGEST=DIGEST)
     assert done.status == 0, done.error
     assert len(done.builds) == len(APPS)
     for call in done.builds:
-        assert f"<PYTHON_IMAGE={BASE}@{DIGEST}>" in call
-    assert f"On {BASE}@{DIGEST}\n" in done.output
-    assert len([call for call in done.calls if BASE in call and " <--build-arg>" not in call]) == 1, (
-        "it is asked for once"
-    )
+        assert f"<PYTHON_IMAGE={OTHER}@{DIGEST}>" in call
+    assert f"On {OTHER}@{DIGEST}\n" in done.output
+    asked = [call for call in done.calls if OTHER in call and " <--build-arg>" not in call]
+    assert len(asked) == 1, "it is asked for once"
     assert done.error == ""
 
 
 @pytest.mark.parametrize("answer", ["", "sha256:5f", "error: no such host"])
 def test_a_base_image_with_an_unknown_digest_is_named(machine: Machine, answer: str) -> None:
     machine.install("docker")
-    done = machine.images(DIGEST=answer)
+    done = machine.images(PYTHON_IMAGE=OTHER, DIGEST=answer)
     assert done.status == 0, done.error
-    assert f"<PYTHON_IMAGE={BASE}>" in done.builds[0]
-    assert f"images.sh: the digest of {BASE} can't be found out here" in done.error
-    assert f"PYTHON_IMAGE={BASE}@sha256:... pins it" in done.error
+    assert f"<PYTHON_IMAGE={OTHER}>" in done.builds[0]
+    assert f"images.sh: the digest of {OTHER} can't be found out here" in done.error
+    assert f"PYTHON_IMAGE={OTHER}@sha256:... pins it" in done.error
     assert done.error.count("\n") == 1
 
 
@@ -165,27 +219,35 @@ def test_a_given_digest_is_used_without_a_query(machine: Machine) -> None:
     assert done.error == ""
 
 
-def test_the_base_image_is_pinned_in_the_dockerfiles_and_can_be_pinned_again(machine: Machine) -> None:
+def test_the_base_image_can_be_pinned_again(machine: Machine) -> None:
     machine.install("docker")
-    files = [machine.checkout / name for name in ("Dockerfile", "deploy/lambda/Dockerfile")]
-    before = [file.read_text() for file in files]
+    dockerfile, base = machine.checkout / "Dockerfile", machine.checkout / "deploy/image/base"
+    before = dockerfile.read_text()
     for digest in ("sha256:" + "0" * 64, DIGEST):
         done = machine.images("--pin", DIGEST=digest)
         assert done.status == 0, done.error
-    assert done.builds == []
-    for file, text in zip(files, before, strict=True):
-        assert file.read_text() == text.replace(f"ARG PYTHON_IMAGE={BASE}\n", f"ARG PYTHON_IMAGE={BASE}@{DIGEST}\n")
-        assert file.read_text() != text
-    assert f"<PYTHON_IMAGE={BASE}@{DIGEST}>" in machine.images().builds[0], "what is pinned needs no registry"
+        assert done.builds == []
+        assert base.read_text() == f"{BASE}@{digest}\n"
+    assert dockerfile.read_text() == before
+    assert f"<PYTHON_IMAGE={BASE}@{DIGEST}>" in machine.images().builds[0]
+
+
+def test_another_base_image_can_be_pinned(machine: Machine) -> None:
+    machine.install("skopeo")
+    done = machine.images("--pin", DIGEST=DIGEST, PYTHON_IMAGE=OTHER)
+    assert done.output == f"Pinned {OTHER}@{DIGEST} in deploy/image/base: see git diff, and commit it\n"
+    assert (machine.checkout / "deploy/image/base").read_text() == f"{OTHER}@{DIGEST}\n"
+    for name in ("Dockerfile", "deploy/lambda/Dockerfile"):
+        wanted = (ROOT / name).read_text().replace(f"ARG PYTHON_IMAGE={BASE}\n", f"ARG PYTHON_IMAGE={OTHER}\n")
+        assert (machine.checkout / name).read_text() == wanted
 
 
 def test_what_cannot_be_pinned_stays_as_it_is(machine: Machine) -> None:
     machine.install("docker")
-    before = (machine.checkout / "Dockerfile").read_text()
     done = machine.images("--pin")
     assert done.status == 1
     assert f"the digest of {BASE} can't be found out here" in done.error
-    assert (machine.checkout / "Dockerfile").read_text() == before
+    assert (machine.checkout / "deploy/image/base").read_text() == f"{PINNED}\n"
 
 
 def test_a_docker_client_without_its_daemon_does_not_count(machine: Machine) -> None:
@@ -332,7 +394,7 @@ def test_images_are_built_for_the_platforms_that_are_named(machine: Machine, pla
     done = machine.images(PLATFORMS=platforms)
     assert done.status == 0, done.error
     assert all(call.startswith(f"docker <build> <--platform> <{platforms}>") for call in done.builds)
-    assert f"On {BASE}, for {platforms}\n" in done.output
+    assert f"On {PINNED}, for {platforms}\n" in done.output
 
 
 @pytest.mark.parametrize("builder", ["podman", "buildah"])
