@@ -12,11 +12,12 @@ from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import indented
 from clickstream_deploy.kafka import KafkaCluster
 from clickstream_deploy.kinds import DEPLOYMENT, SECRET, kind_of
+from clickstream_deploy.nodes import Nodes
 from clickstream_deploy.objects import INSTANCE, PART, Manifest, name_of
 from clickstream_deploy.pods import APP, Watch
 from clickstream_deploy.release import Release
 from clickstream_deploy.session import Session
-from clickstream_deploy.values import Nodes, Values, chosen_values, connection_values, value_arguments
+from clickstream_deploy.values import Values, chosen_values, connection_values, value_arguments
 from clickstream_deploy.waiting import wait_until_gone
 
 

@@ -18,6 +18,8 @@ PROCESSOR = "clickstream-streams-processor"
 PRODUCER = "clickstream-producer"
 COLLECTOR = "clickstream-collector"
 MONITORING = "clickstream-monitoring"
+LOCAL = "localhost"
+"""The registry of images that are in none."""
 
 _ANNOTATION = re.compile(r'^  clickstream/(\w+): "?([^"\n]*)"?$', re.MULTILINE)
 
@@ -39,6 +41,12 @@ def _apps() -> tuple[App, ...]:
             app = App(notes.get("release", file.parent.name), file.parent, notes.get("option", ""))
             found[int(notes["order"])] = app
     return tuple(found[order] for order in sorted(found))
+
+
+def version() -> str:
+    """Return the version of the packages."""
+    text = (ROOT / "apps/core/clickstream_core/__init__.py").read_text(encoding="utf-8")
+    return str(re.findall('^__version__ = "(.*)"$', text, re.MULTILINE)[0])
 
 
 APPS = _apps()

@@ -12,8 +12,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from clickstream_deploy.apps import LOCAL, ROOT, version
 from clickstream_deploy.errors import EndedError, refused
 from clickstream_deploy.programs import Programs
 from clickstream_deploy.registry import Machine, digest_of
@@ -40,12 +40,9 @@ skopeo or crane finds out the digest that the tag has now, and it is written the
 """
 BUILDERS = ("docker", "podman", "buildah")
 BOTH = "linux/amd64,linux/arm64"
-LOCAL = "localhost"
-"""The registry of images that are in none."""
 
-_ROOT = Path(__file__).parents[2]
-_BASE = _ROOT / "deploy" / "image" / "base"
-_DOCKERFILES = (_ROOT / "Dockerfile", _ROOT / "deploy" / "lambda" / "Dockerfile")
+_BASE = ROOT / "deploy" / "image" / "base"
+_DOCKERFILES = (ROOT / "Dockerfile", ROOT / "deploy" / "lambda" / "Dockerfile")
 _PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _ALLOWED = {
     "REGISTRY": (
@@ -67,14 +64,8 @@ _ALLOWED = {
 
 def apps() -> list[str]:
     """Return the names of the apps: packages that have a command. The others are libraries in the apps' images."""
-    projects = sorted(_ROOT.glob("apps/*/pyproject.toml"))
+    projects = sorted(ROOT.glob("apps/*/pyproject.toml"))
     return [each.parent.name for each in projects if "[project.scripts]" in each.read_text("utf-8").splitlines()]
-
-
-def version() -> str:
-    """Return the version of the packages."""
-    text = (_ROOT / "apps/core/clickstream_core/__init__.py").read_text("utf-8")
-    return str(re.findall('^__version__ = "(.*)"$', text, re.MULTILINE)[0])
 
 
 @dataclass(frozen=True)
@@ -263,11 +254,11 @@ def _pin(machine: Machine, given: str) -> str:
         text = re.sub("^ARG PYTHON_IMAGE=.*", f"ARG PYTHON_IMAGE={tag}", file.read_text("utf-8"), flags=re.MULTILINE)
         file.write_text(text, "utf-8")
     _BASE.write_text(f"{tag}@{digest}\n", "utf-8")
-    return f"Pinned {tag}@{digest} in {_BASE.relative_to(_ROOT)}: see git diff, and commit it"
+    return f"Pinned {tag}@{digest} in {_BASE.relative_to(ROOT)}: see git diff, and commit it"
 
 
 def _git(machine: Machine, *arguments: str) -> str:
-    done = machine.run("git", "-C", str(_ROOT), *arguments) if machine.has("git") else None
+    done = machine.run("git", "-C", str(ROOT), *arguments) if machine.has("git") else None
     return done.output.strip() if done is not None and done.status == 0 else ""
 
 
@@ -292,7 +283,7 @@ def _make(build: Build) -> None:
         for step in build.steps(app, "."):
             shown = None if step.does else subprocess.DEVNULL
             done = subprocess.run(
-                step.command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=shown, stderr=shown, check=False
+                step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=shown, stderr=shown, check=False
             )
             if step.does and done.returncode != 0:
                 raise EndedError(f"{build.builder} did not {step.does} {image}: the lines above say why")

@@ -10,7 +10,7 @@ from typing import Any
 
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import duration, matching, number
-from clickstream_deploy.apps import APPS, MONITORING, RELEASES
+from clickstream_deploy.apps import APPS, LOCAL, MONITORING, RELEASES, version
 from clickstream_deploy.errors import refused
 from clickstream_deploy.usage import USAGE
 
@@ -43,6 +43,8 @@ class Options:
     monitoring: bool = False
     parts: tuple[str, ...] = ()
     """The optional apps that were asked for, in that order."""
+    build: bool = False
+    """Then image_registry and image_tag are set, and the registry `LOCAL` is none."""
     image_registry: str = ""
     image_tag: str = ""
     platform: str = ""
@@ -94,6 +96,8 @@ def parse(program: str, arguments: Sequence[str]) -> Options | None:
             raise refused(
                 f"--values={app.release}=...: {app.release} is installed with --{app.option}, which is missing"
             )
+    if "build" in found:
+        found = {"image_registry": LOCAL, "image_tag": version(), **found}
     found["delete_kafka"] = "delete_kafka" in found or "everything" in found
     found["delete_topics"] = "delete_topics" in found or found["delete_kafka"]
     return Options(**found)

@@ -10,6 +10,7 @@ from typing import TextIO
 from clickstream_deploy.api import Api, check_answers, connect
 from clickstream_deploy.app_release import AppRelease
 from clickstream_deploy.apps import APPS, COLLECTOR, MONITORING_APP, PROCESSOR, app_of
+from clickstream_deploy.build import Images
 from clickstream_deploy.cluster import Cluster
 from clickstream_deploy.collector import Collector
 from clickstream_deploy.component import Component
@@ -17,6 +18,7 @@ from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.kafka import KafkaCluster
 from clickstream_deploy.monitoring import Monitoring
 from clickstream_deploy.namespaces import Namespace
+from clickstream_deploy.nodes import Nodes
 from clickstream_deploy.options import Options
 from clickstream_deploy.processor import Processor
 from clickstream_deploy.programs import Helm, Programs, check_programs
@@ -25,7 +27,6 @@ from clickstream_deploy.session import Session
 from clickstream_deploy.strimzi import Strimzi
 from clickstream_deploy.topics import Topics
 from clickstream_deploy.users import Users
-from clickstream_deploy.values import Nodes
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,12 @@ def components(session: Session) -> list[Component]:
     need: topics and users before Kafka, and Kafka before Strimzi's operator."""
     strimzi = Strimzi(session)
     kafka = KafkaCluster(session, strimzi)
-    nodes = Nodes(session)
+    images = Images(session)
+    nodes = Nodes(session, images)
     processor = Processor(session, kafka, nodes, app_of(PROCESSOR))
     particular = {PROCESSOR: processor, COLLECTOR: Collector(session, kafka, nodes, app_of(COLLECTOR))}
     return [
+        images,
         Namespace(session),
         strimzi,
         kafka,

@@ -44,11 +44,20 @@ class Programs:
         """Whether it is on the PATH."""
         return shutil.which(program) is not None
 
-    def run(self, *command: str) -> Done:
-        """Run it to its end."""
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace", check=False
-        )
+    def run(self, *command: str, timeout_s: float | None = None) -> Done:
+        """Run it to its end, or so long."""
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
+                timeout=timeout_s,
+            )
+        except subprocess.TimeoutExpired:
+            return Done(124, "", f"no answer after {timeout_s:.0f}s")
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *command: str) -> Running:

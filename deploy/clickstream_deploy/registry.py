@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from clickstream_deploy.programs import Done
 
+_TIMEOUT_S = 20
+"""A registry may be out of reach."""
+
 _BUILDX = ("docker", "buildx", "imagetools", "inspect")
 
 
@@ -17,8 +20,8 @@ class Machine(Protocol):
         """Whether it is on the PATH."""
         ...
 
-    def run(self, *command: str) -> Done:
-        """Run it to its end."""
+    def run(self, *command: str, timeout_s: float | None = None) -> Done:
+        """Run it to its end, or so long."""
         ...
 
 
@@ -60,5 +63,5 @@ def _architectures(text: str) -> frozenset[str]:
 
 
 def _answer(machine: Machine, command: Sequence[str]) -> str:
-    done = machine.run(*command) if machine.has(command[0]) else None
+    done = machine.run(*command, timeout_s=_TIMEOUT_S) if machine.has(command[0]) else None
     return done.output if done is not None and done.status == 0 else ""

@@ -16,9 +16,12 @@ Python's Kubernetes client (into .venv-deploy).
   --collector               install the collector too, which takes clicks from browsers
   --monitoring              install the Grafana dashboard, and the alert rules where the Prometheus operator is; without
                             this option both come where that operator is
+  --build                   build the images first, with docker, podman or buildah, and load them into the nodes of
+                            kind, k3d or minikube, or push them to the registry that --image-registry names
   --image-registry NAME     where the images are (localhost)
   --image-tag TAG           their tag (the charts' version)
-  --platform NAME           where nodes are mixed, the architecture that the apps run on: amd64, arm64 or any (amd64)
+  --platform NAME           where nodes are mixed, the architecture that the apps run on: amd64, arm64 or any (those
+                            that the images have; amd64 where that can't be found out)
   --window-size DURATION    length of the windows, 1s to 1d (5m); topics keep their records as long as it needs
   --rate NUMBER             events per second of the producer (10)
   --values [RELEASE=]FILE   Helm values for all apps' releases, or for one release; may be given several times; the

@@ -5,30 +5,11 @@ from typing import Any
 import yaml
 
 from clickstream_deploy.apps import PROCESSOR, PRODUCER
-from clickstream_deploy.component import Component
-from clickstream_deploy.kinds import NODE
 from clickstream_deploy.listeners import Connection
-from clickstream_deploy.objects import label
 from clickstream_deploy.options import Options
 from clickstream_deploy.session import Session
 
 Values = dict[str, Any]
-
-
-class Nodes(Component):
-    """The nodes whose architecture is that of the images, where not all nodes have one architecture."""
-
-    values: Values
-    """For all apps."""
-
-    def check(self) -> None:
-        """A user who may not read nodes gives --platform where they are mixed."""
-        found = {label(each, "kubernetes.io/arch") for each in self.cluster.seen_objects(NODE)} - {""}
-        platform = self.options.platform or ("amd64" if len(found) > 1 else "any")
-        self.values = {} if platform == "any" else {"nodeSelector": {"kubernetes.io/arch": platform}}
-        if self.values and not self.options.platform:
-            nodes = " and ".join(sorted(found))
-            self.say(f"Nodes are {nodes}: the apps run on {platform} (--platform names another, or any)")
 
 
 def connection_values(connection: Connection, cluster_name: str) -> Values:
@@ -46,6 +27,8 @@ def chosen_values(options: Options, release: str) -> Values:
     """Return the values of an app's release that the user's options set."""
     image = {"registry": options.image_registry, "tag": options.image_tag}
     values: Values = {"image": {name: value for name, value in image.items() if value}} if any(image.values()) else {}
+    if options.build:
+        values["image"]["digest"] = ""  # which would win over the tag that is built
     if release == PROCESSOR and options.window_size:
         values["windowSize"] = options.window_size
     if release == PRODUCER and options.rate:

@@ -278,7 +278,7 @@ class FakePrograms(Programs):
     def has(self, program: str) -> bool:
         return program not in self.missing
 
-    def run(self, *command: str) -> Done:
+    def run(self, *command: str, timeout_s: float | None = None) -> Done:
         call = " ".join(command)
         self.calls.append(call)
         for pattern, error in self.failing.items():
