@@ -3,7 +3,8 @@
 #
 # What comes from the network is fetched once for all apps, with hashes checked; everything later is installed from
 # those files. What changes rarely lies below what changes often, so a changed line of code sends a few hundred kB.
-# `make images` adds the digest that the tag has at that moment, `make pin-image` writes it here.
+# `make images` builds on the digest in deploy/image/base. Here is its tag alone: a builder without a registry finds no
+# image by a digest.
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 # The folder in apps/; there is no default
 ARG APP

@@ -60,7 +60,7 @@ format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 images: ## the container images, with docker, podman or buildah; make images ARGS=--help explains
 	@deploy/images.sh $(ARGS)
 
-pin-image: ## write the digest of the images' base into the Dockerfiles; needs docker with buildx, or skopeo
+pin-image: ## write the digest that the images' base has now into deploy/image/base; needs docker, skopeo or crane
 	@deploy/images.sh --pin
 
 test-cluster: $(INSTALLED_DEV) ## the tests that need a cluster, on the current kube context

@@ -31,9 +31,9 @@ _ACCEPTING = re.compile(r"Connected to Kafka|Kafka acknowledges again|Reading .*
 APP, OPERATOR, KAFKA_PODS = "app", "operator", "kafka"
 
 _HOW_TO_BUILD = """\
-  Build it and put it where the nodes can get it: make images REGISTRY=... TAG=..., push, and then
-  ./setup.sh --image-registry REGISTRY --image-tag TAG. Without a registry: kind load docker-image,
-  k3d image import, minikube image load. A private registry needs imagePullSecrets (--values)."""
+  Build it and put it where the nodes can get it: ./setup.sh --build, which loads it into kind, k3d or
+  minikube, or with --image-registry REGISTRY pushes it there. A private registry needs
+  imagePullSecrets (--values)."""
 
 
 @dataclass(frozen=True)

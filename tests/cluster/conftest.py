@@ -15,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from cluster.cluster_topics import ClusterTopics
 from cluster.installation import PROCESSOR, RELEASES, Installation
+from cluster.older_strimzi import assert_it_is_installed_and_removed_in_v1beta2
 from cluster.removal import remove_and_assert_nothing_is_left, remove_apps_and_assert_data_is_kept
 
 NO_CLUSTER = "the tests need a cluster, and that of the current kubectl context does not answer"
@@ -42,7 +43,7 @@ def namespace() -> str:
 
 
 @pytest.fixture(scope="session")
-def fresh_installation(namespace: str) -> Iterator[Installation]:
+def fresh_installation(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """As setup.sh left it the first time."""
     fresh = Installation(namespace)
     try:
@@ -52,6 +53,7 @@ def fresh_installation(namespace: str) -> Iterator[Installation]:
             pytest.exit(f"there is nothing to test: {error}", returncode=1)
         yield fresh
         remove_apps_and_assert_data_is_kept(fresh)
+        assert_it_is_installed_and_removed_in_v1beta2(fresh, tmp_path_factory.mktemp("older"))
     finally:
         remove_and_assert_nothing_is_left(fresh)
 

@@ -38,9 +38,10 @@ class Installation:
         self.core: Any = client.CoreV1Api()
         self.apps: Any = client.AppsV1Api()
 
-    def set_up(self, *options: str) -> None:
+    def set_up(self, *options: str, with_kafka: bool = True) -> None:
         """Run setup.sh; `printed` and `seconds` are of the last time."""
-        usual = [f"--namespace={self.namespace}", "--with-kafka=dev", f"--window-size={WINDOW_SECONDS}s"]
+        usual = [f"--namespace={self.namespace}", f"--window-size={WINDOW_SECONDS}s"]
+        usual += ["--with-kafka=dev"] if with_kafka else []
         began = time.monotonic()
         self.printed = run("./setup.sh", *usual, f"--rate={RATE}", *_IMAGES, *options, deadline_seconds=900)
         self.seconds = time.monotonic() - began

@@ -1,7 +1,9 @@
 """Strimzi's own schemas, generated from its classes by its generator, like its CustomResourceDefinitions.
 
 Both are Maven artifacts. They are downloaded and run once; the definitions are kept below .local, in a folder for each
-version.
+pair of versions. No generator was published with Strimzi 0.46 to 1.1, so that of the newest writes the definitions of
+0.47 too. For KafkaTopic and KafkaUser, which setup.sh writes, it does so exactly as that of 0.45. The pod templates of
+Kafka and KafkaNodePool have a few fields more, those of a newer Kubernetes.
 """
 
 import fcntl
@@ -17,7 +19,9 @@ from kit.maven import fetch_jars
 
 STRIMZI_VERSION = "1.2.0"
 API_VERSION = "kafka.strimzi.io/v1"
-_ARTIFACTS = (f"io.strimzi:api:{STRIMZI_VERSION}", f"io.strimzi:crd-generator:{STRIMZI_VERSION}")
+OLDER_STRIMZI = "0.47.0"
+"""Serves v1beta2 only."""
+_VERSIONS = {"v1": STRIMZI_VERSION, "v1beta2": OLDER_STRIMZI}
 _MODEL = "io.strimzi.api.kafka.model"
 _CLASSES = {
     "Kafka": f"{_MODEL}.kafka.Kafka",
@@ -28,37 +32,56 @@ _CLASSES = {
 }
 
 
-def strimzi_schemas(directory: Path) -> dict[str, dict[str, Any]]:
-    """The v1 schema of each kind, generated into `directory` if it is not there yet."""
-    finished = directory / f"definitions-{STRIMZI_VERSION}"
+def strimzi_schemas(directory: Path, version: str = "v1") -> dict[str, dict[str, Any]]:
+    """The schema of each kind, in v1 of the newest Strimzi or in v1beta2 of an older one."""
+    return {kind: each["schema"]["openAPIV3Schema"] for kind, each in strimzi_versions(directory, version).items()}
+
+
+def strimzi_versions(directory: Path, version: str) -> dict[str, dict[str, Any]]:
+    """That version of each kind's definition, generated into `directory` if it is not there yet."""
+    finished = directory / f"definitions-{STRIMZI_VERSION}-{OLDER_STRIMZI}"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "definitions.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not all((finished / f"{kind}.yaml").is_file() for kind in _CLASSES):
+        if not all((finished / each / f"{kind}.yaml").is_file() for each in _VERSIONS for kind in _CLASSES):
             shutil.rmtree(finished, ignore_errors=True)
             _generate(directory / "definitions.partial").rename(finished)
-    return {kind: _v1_schema(yaml.safe_load((finished / f"{kind}.yaml").read_text())) for kind in _CLASSES}
+    return {kind: _version(finished / version / f"{kind}.yaml", version) for kind in _CLASSES}
 
 
-def _v1_schema(definition: dict[str, Any]) -> dict[str, Any]:
-    versions = {version["name"]: version for version in definition["spec"]["versions"]}
-    schema: dict[str, Any] = versions["v1"]["schema"]["openAPIV3Schema"]
-    return schema
+def _version(file: Path, name: str) -> dict[str, Any]:
+    definition = yaml.safe_load(file.read_text())
+    (found,) = (version for version in definition["spec"]["versions"] if version["name"] == name)
+    return dict(found)
 
 
 def _generate(directory: Path) -> Path:
     """Write the definitions into `directory`, which is emptied first; returns it."""
     shutil.rmtree(directory, ignore_errors=True)
-    fetch_jars(_ARTIFACTS, directory / "jars")
-    subprocess.run(
-        [
-            *(_java(), "-cp", f"{directory}/jars/*", "io.strimzi.crdgenerator.CrdGenerator"),
-            *("--target-kube", "1.16+", "--crd-api-version", "v1", "--yaml"),
-            *("--api-versions", "v1", "--storage-version", "v1"),
-            *(f"{name}={directory}/{kind}.yaml" for kind, name in _CLASSES.items()),
-        ],
-        check=True,
-    )
+    artifacts = [f"io.strimzi:api:{STRIMZI_VERSION}", f"io.strimzi:crd-generator:{STRIMZI_VERSION}"]
+    fetch_jars(artifacts, directory / "jars")
+    for api_version, version in _VERSIONS.items():
+        folder = directory / api_version
+        folder.mkdir()
+        fetch_jars([f"io.strimzi:api:{version}"], directory / version, alone=True)
+        subprocess.run(
+            [
+                # Classes of the first jar that has them
+                *(_java(), "-cp", f"{directory / version}/*:{directory}/jars/*"),
+                *(
+                    "io.strimzi.crdgenerator.CrdGenerator",
+                    "--target-kube",
+                    "1.16+",
+                    "--crd-api-version",
+                    "v1",
+                    "--yaml",
+                ),
+                *("--api-versions", api_version, "--storage-version", api_version),
+                *(f"{name}={folder}/{kind}.yaml" for kind, name in _CLASSES.items()),
+            ],
+            check=True,
+        )
+        shutil.rmtree(directory / version)
     shutil.rmtree(directory / "jars")
     return directory
 
