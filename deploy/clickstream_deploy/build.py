@@ -87,7 +87,6 @@ class Images(Component):
         self._build: Build | None = None
 
     def check(self) -> None:
-        """See Component."""
         if not self.options.build:
             return
         pushed = self.options.image_registry != LOCAL
@@ -111,7 +110,6 @@ class Images(Component):
             )
 
     def install(self) -> None:
-        """See Component."""
         build = self._build
         if build is None:
             return
@@ -176,7 +174,7 @@ class Images(Component):
                 done = running.done()
                 if done is not None:
                     break
-                progress.waiting(f"Waiting for {program} to {step.does} {image}")
+                progress.waiting(f"Waiting for {program} to {step.does or 'make room for'} {image}")
             else:
                 raise EndedError(
                     f"{program} did not {step.does} {image} in {limit_s}s: --timeout sets how long it may take"

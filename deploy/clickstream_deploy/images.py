@@ -232,7 +232,8 @@ def _choose_base(machine: Machine, builder: str, request: Request) -> tuple[str,
     pulled = machine.run(builder, "pull", pinned)
     if pulled.status == 0:
         return pinned, []
-    why, tag = _last_line(pulled.error), pinned.partition("@")[0]
+    # A builder says all that it tried to do, and at the end why it could not.
+    why, tag = ": ".join(_last_line(pulled.error).split(": ")[-2:]), pinned.partition("@")[0]
     if request.push:
         raise EndedError(
             f"{pinned} can't be pulled here ({why}), and images that are pushed are built on nothing else;"

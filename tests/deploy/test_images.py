@@ -31,7 +31,7 @@ case $1 in
     buildx | inspect) [ -n "$DIGEST" ] || exit 1; echo "$DIGEST"; exit ;;
     version | info) echo "$INFO"; echo "warming up" >&2; echo "$REFUSAL" >&2; exit $WORKS ;;
     digest) [ -n "$DIGEST" ] || exit 1; echo "$DIGEST"; exit ;;
-    pull) echo "trying" >&2; echo "no such host" >&2; exit ${PULLS:-0} ;;
+    pull) echo "trying" >&2; echo "Error: pinging registry: lookup: no such host" >&2; exit ${PULLS:-0} ;;
     push | manifest) exit $PUSHES ;;
     images) echo "87 MB"; echo "87 MB" ;;
     build | bud) exit $BUILDS ;;
@@ -175,12 +175,14 @@ def test_where_the_pinned_base_cannot_be_pulled_the_tag_that_is_there_is_taken_b
     assert done.status == 0, done.error
     assert all(f"<PYTHON_IMAGE={BASE}>" in call for call in done.builds)
     assert done.error == (
-        f"images.sh: {PINNED} can't be pulled here (no such host), so the {BASE} that is here is taken, whatever it"
-        " holds\n"
+        f"images.sh: {PINNED} can't be pulled here (lookup: no such host), so the {BASE} that is here is taken,"
+        " whatever it holds\n"
     )
     pushed = machine.images("--push", REGISTRY=REGISTRY, PULLS="1")
     assert (pushed.status, pushed.builds) == (1, [])
-    assert f"{PINNED} can't be pulled here (no such host), and images that are pushed are built on" in pushed.error
+    assert (
+        f"{PINNED} can't be pulled here (lookup: no such host), and images that are pushed are built on" in pushed.error
+    )
     assert pushed.error.count("\n") == 1
 
 
