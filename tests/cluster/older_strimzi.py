@@ -58,7 +58,7 @@ def _objects(installation: Installation, plural: str) -> list[Any]:
 @contextmanager
 def _both_versions_served() -> Iterator[None]:
     api: Any = client.ApiextensionsV1Api()
-    older = strimzi_versions(ROOT / ".local" / "strimzi", OLDER)
+    older = strimzi_versions(ROOT / ".local" / "strimzi", OLDER, KINDS)
     added = []
     try:
         for kind in KINDS:

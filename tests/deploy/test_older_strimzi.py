@@ -10,10 +10,11 @@ import pytest
 from kit.fake_kubernetes import STRIMZI, TOPICS, FakeCluster
 from kit.kustomize import KustomizeMissing, build, find_kustomize
 from kit.skipping import skip
-from kit.strimzi import strimzi_schemas
+from kit.strimzi import strimzi_versions
 from kit.structural_schema import load_documents, problems
 
 ROOT = Path(__file__).parents[2]
+WRITTEN = ("KafkaTopic", "KafkaUser")
 USERS = {"clickstream-producer", "clickstream-streams-processor", "clickstream-consumer", "clickstream-collector"}
 
 
@@ -35,13 +36,13 @@ def test_topics_and_users_are_written_in_v1beta2_as_strimzi_0_47_takes_them(
     older_cluster: FakeCluster, brokers: int
 ) -> None:
     older_cluster.api.of("KafkaNodePool")["dual-role"]["spec"]["replicas"] = brokers
-    schemas = strimzi_schemas(ROOT / ".local" / "strimzi", "v1beta2")
+    definitions = strimzi_versions(ROOT / ".local" / "strimzi", "v1beta2", WRITTEN)
 
     finished = older_cluster.run("setup.sh", "--collector", "--window-size", "1d")
 
     assert finished.status == 0, finished.error
     assert f"Strimzi: {STRIMZI}/v1beta2\n" in finished.output
-    written = {kind: older_cluster.api.of(kind) for kind in ("KafkaTopic", "KafkaUser")}
+    written = {kind: older_cluster.api.of(kind) for kind in WRITTEN}
     assert set(written["KafkaTopic"]) == set(TOPICS)
     assert set(written["KafkaUser"]) == USERS
     for kind, found in written.items():
@@ -49,7 +50,7 @@ def test_topics_and_users_are_written_in_v1beta2_as_strimzi_0_47_takes_them(
             assert resource["apiVersion"] == f"{STRIMZI}/v1beta2"
             sent = {name: value for name, value in resource.items() if name != "status"}
             sent["metadata"] = {name: value for name, value in sent["metadata"].items() if name != "generation"}
-            assert problems(sent, schemas[kind]) == []
+            assert problems(sent, definitions[kind]["schema"]["openAPIV3Schema"]) == []
     assert {each["spec"]["replicas"] for each in written["KafkaTopic"].values()} == {brokers}
 
 

@@ -9,6 +9,7 @@ Kafka and KafkaNodePool have a few fields more, those of a newer Kubernetes.
 import fcntl
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,14 @@ _CLASSES = {
 }
 
 
-def strimzi_schemas(directory: Path, version: str = "v1") -> dict[str, dict[str, Any]]:
-    """The schema of each kind, in v1 of the newest Strimzi or in v1beta2 of an older one."""
-    return {kind: each["schema"]["openAPIV3Schema"] for kind, each in strimzi_versions(directory, version).items()}
+def strimzi_schemas(directory: Path) -> dict[str, dict[str, Any]]:
+    """The v1 schema of each kind."""
+    return {kind: each["schema"]["openAPIV3Schema"] for kind, each in strimzi_versions(directory, "v1").items()}
 
 
-def strimzi_versions(directory: Path, version: str) -> dict[str, dict[str, Any]]:
-    """That version of each kind's definition, generated into `directory` if it is not there yet."""
+def strimzi_versions(directory: Path, version: str, kinds: Iterable[str] = _CLASSES) -> dict[str, dict[str, Any]]:
+    """The definitions' v1 of the newest Strimzi, or v1beta2 of an older one, generated into `directory` if they are not
+    there yet."""
     finished = directory / f"definitions-{STRIMZI_VERSION}-{OLDER_STRIMZI}"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "definitions.lock").open("w") as lock:
@@ -46,7 +48,7 @@ def strimzi_versions(directory: Path, version: str) -> dict[str, dict[str, Any]]
         if not all((finished / each / f"{kind}.yaml").is_file() for each in _VERSIONS for kind in _CLASSES):
             shutil.rmtree(finished, ignore_errors=True)
             _generate(directory / "definitions.partial").rename(finished)
-    return {kind: _version(finished / version / f"{kind}.yaml", version) for kind in _CLASSES}
+    return {kind: _version(finished / version / f"{kind}.yaml", version) for kind in kinds}
 
 
 def _version(file: Path, name: str) -> dict[str, Any]:
