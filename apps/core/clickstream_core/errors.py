@@ -28,3 +28,7 @@ class InvalidEvent(Exception):
 
 class MalformedMetrics(ValueError):
     """A record on the metrics topic that is not a metrics record; the message says what is wrong."""
+
+
+class MalformedReceipt(ValueError):
+    """A header `receipt` that the processor does not write; the message says what is wrong."""

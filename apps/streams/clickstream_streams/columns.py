@@ -31,7 +31,8 @@ class Columns:
 
     `earliest` and `latest` are the smallest and the largest time that decides on a window; `highest` is the largest
     min(event time, record timestamp) that is believed, NEVER when none is, and `ahead` whether there was one that is
-    not. All are in milliseconds since the epoch; `windows` are the events by window.
+    not. All are in milliseconds since the epoch; `windows` are the events by window, `offsets` the first and the last
+    offset of each window's.
     """
 
     earliest: int
@@ -39,6 +40,7 @@ class Columns:
     highest: int
     ahead: bool
     windows: dict[int, list[CountedEvent]]
+    offsets: dict[int, tuple[int, int]]
 
 
 def columns_of(records: Sequence[Record], rules: CountingRules, believed_to: int) -> Columns | None:
@@ -57,20 +59,22 @@ def columns_of(records: Sequence[Record], rules: CountingRules, believed_to: int
         earliest, latest = starts[first[:_SECOND]] + int(first[-4:-1]), starts[last[:_SECOND]] + int(last[-4:-1])
         # `latest` is the largest of the smaller times when its own record arrived after it.
         if latest <= arrivals[texts.index(last)] and latest <= min(believed_to, min(arrivals) + rules.max_clock_skew):
-            if rules.window_of(earliest) == rules.window_of(latest):
-                windows = {rules.window_of(latest): events}
+            window = rules.window_of(latest)
+            if rules.window_of(earliest) == window:
+                grouped = {window: events}, {window: (records[0].offset, records[-1].offset)}
             else:
-                windows = _by_window(events, [rules.window_of(_start(text[:_SECOND])) for text in texts])
-            return Columns(earliest, latest, latest, ahead=False, windows=windows)
+                grouped = _by_window(records, events, [rules.window_of(_start(text[:_SECOND])) for text in texts])
+            return Columns(earliest, latest, latest, False, *grouped)
     by_arrival = rules.window_time == "arrival"
     try:
         times = arrivals if by_arrival and starts is not None else [parse_timestamp(text) for text in texts]
     except ValueError:
         return None
-    return _by_time(events, arrivals if by_arrival else times, arrivals, rules, believed_to)
+    return _by_time(records, events, arrivals if by_arrival else times, arrivals, rules, believed_to)
 
 
 def _by_time(
+    records: Sequence[Record],
     events: Sequence[CountedEvent],
     times: Sequence[int],
     arrivals: Sequence[int],
@@ -84,15 +88,21 @@ def _by_time(
     ahead = highest > believed_to
     if ahead:
         highest = max((time for time in seen if time <= believed_to), default=NEVER)
-    windows = _by_window(events, [rules.window_of(time) for time in times])
-    return Columns(min(times), max(times), highest, ahead, windows)
+    grouped = _by_window(records, events, [rules.window_of(time) for time in times])
+    return Columns(min(times), max(times), highest, ahead, *grouped)
 
 
-def _by_window(events: Sequence[CountedEvent], windows: Sequence[int]) -> dict[int, list[CountedEvent]]:
+def _by_window(
+    records: Sequence[Record], events: Sequence[CountedEvent], windows: Sequence[int]
+) -> tuple[dict[int, list[CountedEvent]], dict[int, tuple[int, int]]]:
+    """Return each window's events, and the offsets of the first and the last of them."""
     grouped: dict[int, list[CountedEvent]] = {window: [] for window in set(windows)}
     for event, window in zip(events, windows, strict=True):
         grouped[window].append(event)
-    return grouped
+    offsets = [record.offset for record in records]
+    lasts = dict(zip(windows, offsets, strict=True))  # of equal keys the last one counts
+    firsts = dict(zip(reversed(windows), reversed(offsets), strict=True))
+    return grouped, {window: (firsts[window], lasts[window]) for window in grouped}
 
 
 def _starts(texts: Sequence[str], first: str, last: str) -> dict[str, int] | None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from clickstream_streams.refusals import CommittedRefusals
 from clickstream_streams.windows import NEVER, CountingRules
 
 
@@ -26,7 +27,8 @@ class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     window with an event; events of windows that end at `expired_to` or before are `expired`, because the earlier counts
     of the window are gone; `began` is the time from which these `rules` count. `joined` is false until stage 2 has
     confirmed that it knows the partition. Records before `dead_lettered_to` were processed before the group was reset:
-    those that are refused again are already dead letters.
+    those that are refused again are already dead letters. Windows that end at `kept_to` or before keep the results
+    that they had then. `refused` is for receipts (`refusals`); None in commits of versions without them.
     """
 
     rules: CountingRules
@@ -39,6 +41,8 @@ class EventsCommit(msgspec.Struct, frozen=True, kw_only=True):
     began: int = NEVER
     joined: bool = False
     dead_lettered_to: int = 0
+    kept_to: int = NEVER
+    refused: CommittedRefusals | None = None
 
 
 class MergeCommit(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from clickstream_streams.sketches import (
     most_frequent,
     ordered,
 )
+from clickstream_streams.spans import Span
 
 TOP_PAGES = 5
 TOP_REFERRERS = 3
@@ -45,8 +46,8 @@ MOST_EXACT_IDS = 125_000
 
 MOST_PARTIAL_BYTES = 4 * 1024 * 1024
 
-_FRAME_BYTES = 256
-"""Of a partial beside its maps and ids: the total, the sum of durations, and the header of each part."""
+_FRAME_BYTES = 512
+"""Of a partial beside its maps and ids: the total, the sum of durations, the span, and the header of each part."""
 
 _MOST_BEFORE_A_BATCH = MOST_PARTIAL_BYTES - _FRAME_BYTES - 2 * MOST_AT_ONCE * (LARGEST_NAME_BYTES + HASH_BYTES)
 _KINDS_BYTES = (MOST_KINDS + 1) * LARGEST_NAME_BYTES
@@ -55,7 +56,10 @@ _SURELY_SMALL = (_MOST_BEFORE_A_BATCH - 2 * _KINDS_BYTES) // (2 * (LARGEST_NAME_
 
 
 class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
-    """One partition's share of a window. `duration_sum` is decimal text: a sum of milliseconds may pass 64 bits."""
+    """One partition's share of a window. `duration_sum` is decimal text: a sum of milliseconds may pass 64 bits.
+
+    `span` is None in partials of versions that wrote no receipts. Those versions ignore it.
+    """
 
     total_events: int
     duration_sum: str
@@ -65,6 +69,7 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
     pages: NamesSnapshot
     users: IdsSnapshot
     sessions: IdsSnapshot
+    span: Span | None = None
 
     def check_sketches(self) -> None:
         """Raise UnreadableSketch if `merged_metrics` would."""
@@ -75,8 +80,7 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
 class WindowCounts:
     """The running counts of one window in one partition.
 
-    `first_offset` is not after the offset of the first record that was counted in it. `exact_limit` is how many users,
-    sessions, pages and referrers are counted exactly, at most MOST_EXACT_IDS.
+    `exact_limit` is how many users, sessions, pages and referrers are counted exactly, at most MOST_EXACT_IDS.
     """
 
     __slots__ = (
@@ -88,11 +92,9 @@ class WindowCounts:
         "_sessions",
         "_total",
         "_users",
-        "first_offset",
     )
 
-    def __init__(self, first_offset: int, exact_limit: int) -> None:
-        self.first_offset = first_offset
+    def __init__(self, exact_limit: int) -> None:
         self._total = 0
         self._duration = 0
         self._event_types = _Kinds()
@@ -132,8 +134,8 @@ class WindowCounts:
         """Whether a limit was passed and a sketch counts."""
         return any(part.approximate for part in (self._users, self._sessions, self._pages, self._referrers))
 
-    def snapshot(self) -> PartialCounts:
-        """Return the counts so far."""
+    def snapshot(self, span: Span | None = None) -> PartialCounts:
+        """Return the counts so far, of the records of `span`."""
         return PartialCounts(
             self._total,
             str(self._duration),
@@ -143,6 +145,7 @@ class WindowCounts:
             self._pages.snapshot(),
             self._users.snapshot(),
             self._sessions.snapshot(),
+            span,
         )
 
 

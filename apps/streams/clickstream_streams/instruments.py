@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 from clickstream_kafka.instruments import KafkaInstruments
+from clickstream_streams.refusals import REASONS
 
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _WINDOW_LATENCIES = (1, 2, 5, 6, 7, 8, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 86_400)
@@ -42,8 +43,7 @@ WAITING_SECONDS = Gauge(
 )
 
 # A series that begins with its first count has no rate for it: these exist from the start.
-_OF_AN_EVENT = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp", "too_large")
-for _reason in (*_OF_AN_EVENT, "late", "future", "expired"):
+for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
 for _kind in ("first", "revision"):
     WINDOWS.labels(_kind)

@@ -16,8 +16,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from clickstream_core.groups import group_of
+from clickstream_core.receipts import RECEIPT_HEADER, encode_receipt
 from clickstream_core.timestamps import format_milliseconds, format_seconds, parse_timestamp
-from clickstream_core.window_metrics import WindowMetrics, encode_window_metrics
+from clickstream_core.window_metrics import encode_window_metrics
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.offsets import committed_metadata, committed_offset, log_bounds, partition_count
@@ -27,7 +28,7 @@ from clickstream_kafka.transactions import Transactions
 from clickstream_streams import instruments
 from clickstream_streams.commits import EventsCommit, decode_commits, encode_commit
 from clickstream_streams.errors import BeyondTheLog, UnreadablePartial
-from clickstream_streams.merging import Merge
+from clickstream_streams.merging import Merge, Result
 from clickstream_streams.partials import InvalidRecord, NewerFormat, PartialPart, decode_record
 from clickstream_streams.report import announce_window
 from clickstream_streams.results import ResultPlaces, emitted_results
@@ -272,7 +273,7 @@ class MergeTask(PartitionTask):
     async def commit(self, transactions: Transactions) -> None:
         merge = self._restored_merge()
         results = await self._due_results(merge)
-        records = [self._record(metrics) for metrics in results]
+        records = [self._record(result) for result in results]
         commit = merge.commit(self._offset)
         commit = msgspec.structs.replace(
             commit,
@@ -284,7 +285,8 @@ class MergeTask(PartitionTask):
                 records, self.partition, self._offset, encode_commit(commit), self.settings.merge_group_id
             )
         self._committed_offset = self._offset
-        for metrics, place in zip(results, written, strict=True):
+        for result, place in zip(results, written, strict=True):
+            metrics = result.metrics
             self._places.note(metrics, place.partition, place.offset)
             if metrics.revision:
                 instruments.WINDOWS.labels("revision").inc()
@@ -294,9 +296,9 @@ class MergeTask(PartitionTask):
                 instruments.WINDOW_LATENCY_SECONDS.observe(max(0, waited) / 1000)
             announce_window(metrics)
 
-    async def _due_results(self, merge: Merge) -> list[WindowMetrics]:
+    async def _due_results(self, merge: Merge) -> list[Result]:
         now = self.clock.monotonic()
-        results = []
+        results: list[Result] = []
         for windows in merge.portions(merge.due(now)):
             missing = merge.missing(windows)
             if missing:
@@ -326,10 +328,11 @@ class MergeTask(PartitionTask):
         self.consumer.seek(self.partition, self._offset)
         return parts
 
-    def _record(self, metrics: WindowMetrics) -> OutgoingRecord:
+    def _record(self, result: Result) -> OutgoingRecord:
+        receipt = None if result.receipt is None else encode_receipt(result.receipt)
         return OutgoingRecord(
             self.settings.topics.metrics_topic,
-            encode_window_metrics(metrics),
-            key=metrics.window_start.encode(),
-            headers=(self.settings.group_header,),
+            encode_window_metrics(result.metrics),
+            key=result.metrics.window_start.encode(),
+            headers=(self.settings.group_header, *(() if receipt is None else ((RECEIPT_HEADER, receipt),))),
         )

@@ -8,18 +8,20 @@ REVISION_INTERVAL apart, so that a trickle of late events does not emit it again
 it is over, does not wait. A window is forgotten when it is over in every partition. Nothing here knows Kafka.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from clickstream_core.receipts import PartitionReceipt
 from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_streams.commits import MergeCommit
-from clickstream_streams.counts import merged_metrics
+from clickstream_streams.counts import PartialCounts, merged_metrics
 from clickstream_streams.errors import UnreadablePartial, UnreadableSketch
 from clickstream_streams.partials import InternalRecord, InvalidRecord, PartialPart, WatermarkRecord, decode_counts
 from clickstream_streams.shares import MOST_HELD_BYTES, Shares
+from clickstream_streams.spans import share_receipt
 from clickstream_streams.watermarks import slowest_partition, topic_watermark
 from clickstream_streams.windows import NEVER
 
@@ -46,6 +48,14 @@ class _Pending:
     head: PartialPart
     offsets: list[int]
     payloads: list[bytes]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A window's result, and its receipt; None if an older version has written some of what it was made of."""
+
+    metrics: WindowMetrics
+    receipt: dict[int, PartitionReceipt] | None
 
 
 @dataclass
@@ -235,20 +245,22 @@ class Merge:
         """Take the `missing` records of the windows, by offset."""
         self._shares.read_back(windows, parts)
 
-    def results(self, windows: Iterable[int], now: int) -> list[WindowMetrics]:
+    def results(self, windows: Iterable[int], now: int) -> list[Result]:
         """Return the results of `due` windows that differ from what was emitted, and note them as emitted at `now`."""
-        results = []
+        results: list[Result] = []
         for start in windows:
             window = self._windows[start]
             self._changed.discard(start)
             known = window.emitted
             revision = known.revision if known else 0
-            result = merged_metrics(start, self._rules.end_of(start), self._shares.counts(start), revision)
+            shares = self._shares.counts(start)
+            partials = [partial for share in shares.values() for partial in share]
+            result = merged_metrics(start, self._rules.end_of(start), partials, revision)
             if known is not None and (result == known or self._holds_less(result, known)):
                 continue
             window.emitted = result if known is None else msgspec.structs.replace(result, revision=known.revision + 1)
             window.emitted_at = now
-            results.append(window.emitted)
+            results.append(Result(window.emitted, _receipt(shares)))
         self._shares.trim()
         return results
 
@@ -271,3 +283,14 @@ class Merge:
             self._commit, replay_from=min(needed, default=offset), final_before=self.final_before
         )
         return self._commit
+
+
+def _receipt(shares: Mapping[int, Sequence[PartialCounts]]) -> dict[int, PartitionReceipt] | None:
+    receipt: dict[int, PartitionReceipt] = {}
+    for partition, partials in shares.items():
+        counted = sum(partial.total_events for partial in partials)
+        of_partition = share_receipt([partial.span for partial in partials], counted)
+        if of_partition is None:
+            return None
+        receipt[partition] = of_partition
+    return receipt

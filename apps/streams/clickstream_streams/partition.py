@@ -21,8 +21,10 @@ from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES
 from clickstream_kafka.records import OversizedRecord, Record
 from clickstream_streams.columns import Columns, columns_of
 from clickstream_streams.commits import EventsCommit
-from clickstream_streams.counts import MOST_AT_ONCE, WindowCounts
+from clickstream_streams.counts import MOST_AT_ONCE, PartialCounts, WindowCounts
 from clickstream_streams.partials import Partial
+from clickstream_streams.refusals import RefusalCount, Refusals, committed_refusals, refusals_of, total_of
+from clickstream_streams.spans import Span
 from clickstream_streams.watermarks import PartitionWatermark, final_before
 from clickstream_streams.windows import NEVER
 
@@ -68,6 +70,24 @@ class Changes:
     commit: EventsCommit
 
 
+class _Window:
+    """What was counted in a window, from which records, and how many were refused before the first and the last."""
+
+    __slots__ = ("before_first", "before_last", "counts", "first", "last")
+
+    def __init__(self, exact_limit: int, first: int, before_first: Refusals) -> None:
+        self.counts = WindowCounts(exact_limit)
+        self.first = self.last = first
+        self.before_first = self.before_last = before_first
+
+    @property
+    def refused(self) -> tuple[Refusals, Refusals]:
+        return self.before_first, self.before_last
+
+    def snapshot(self) -> PartialCounts:
+        return self.counts.snapshot(Span(self.first, self.last, self.before_first, self.before_last))
+
+
 class Partition:
     """The state of one partition, continued from `commit` at `offset`, the next record's.
 
@@ -94,7 +114,8 @@ class Partition:
         self._rules = commit.rules
         self._allowed_lateness = allowed_lateness
         self._exact_limit = exact_limit
-        self._windows: dict[int, WindowCounts] = {}
+        self._windows: dict[int, _Window] = {}
+        self._refused = RefusalCount(total_of(commit.refused, offset))
         self._dead_letters: list[DeadLetter] = []
         self._seen_to = commit.seen_to
 
@@ -116,8 +137,11 @@ class Partition:
         self._take(records, max(self.final_before, self.committed.watermark), _FOREVER, _ignore, believed_to=_FOREVER)
 
     def restored(self) -> None:
-        """End a restore."""
+        """End a restore: a replay can't tell which records were refused, but the commit says how many."""
         self.counted = 0
+        self._refused = RefusalCount(total_of(self.committed.refused, self.offset))
+        for start, window in self._windows.items():
+            window.before_first, window.before_last = refusals_of(self.committed.refused, start, self.offset)
 
     def _take(
         self, records: Sequence[Record], over: int, behind: int, refuse: Refuse, believed_to: int
@@ -130,10 +154,11 @@ class Partition:
         highest, any_ahead = NEVER, False
         for first in range(0, len(records), MOST_AT_ONCE):
             chunk = records[first : first + MOST_AT_ONCE]
+            self._refused.begin_batch()
             columns = columns_of(chunk, self._rules, believed_to)
             if columns is not None and self._takes_all(columns, max(over, columns.highest - behind)):
                 highest, ahead = max(highest, columns.highest), columns.ahead
-                self._count(columns.windows, chunk[0].offset)
+                self._count(columns.windows, columns.offsets)
             else:
                 highest, ahead = self._take_each(chunk, highest, over, behind, refuse, believed_to)
             over = max(over, highest - behind)
@@ -152,6 +177,8 @@ class Partition:
         rules, by_arrival = self._rules, self._rules.window_time == "arrival"
         ahead = False
         taken: dict[int, list[CountedEvent]] = {}
+        firsts: dict[int, int] = {}
+        lasts: dict[int, int] = {}
         for record in records:
             arrived = record.timestamp
             rejected: InvalidEvent | None = None
@@ -179,24 +206,33 @@ class Partition:
             elif window < FIRST_MS or end >= LAST_MS:
                 refuse(record, "bad_timestamp", "its window is not within the years 1 to 9999")
             elif end > over:
-                taken.setdefault(window, []).append(event)
+                if window in taken:
+                    taken[window].append(event)
+                else:
+                    taken[window], firsts[window] = [event], record.offset
+                lasts[window] = record.offset
+            elif record.offset < self.committed.dead_lettered_to and end <= self.committed.kept_to:
+                self._refused.leave_out(record.offset)  # before the reset it was counted, or became a dead letter
             elif end <= self.committed.expired_to:
                 refuse(record, "expired", f"the earlier events of window {format_seconds(window)} are gone")
             else:
                 refuse(record, "late", _behind(end, over))
-        self._count(taken, records[0].offset)
+        self._count(taken, {window: (first, lasts[window]) for window, first in firsts.items()})
         return highest, ahead
 
-    def _count(self, windows: dict[int, list[CountedEvent]], first_offset: int) -> None:
+    def _count(self, windows: dict[int, list[CountedEvent]], offsets: dict[int, tuple[int, int]]) -> None:
         for window, events in windows.items():
-            counts = self._windows.get(window)
-            if counts is None:
-                counts = self._windows[window] = WindowCounts(first_offset, self._exact_limit)
-            counts.add(events)
+            first, last = offsets[window]
+            known = self._windows.get(window)
+            if known is None:
+                known = self._windows[window] = _Window(self._exact_limit, first, self._refused.before(first))
+            known.counts.add(events)
+            known.last, known.before_last = last, self._refused.before(last)
             self.counted += len(events)
             self._seen_to = max(self._seen_to, self._rules.end_of(window))
 
     def _refuse(self, record: Record, reason: str, error: str) -> None:
+        self._refused.refuse(record.offset, reason)
         if record.offset < self.committed.dead_lettered_to:
             return
         self._dead_letters.append(DeadLetter(record, reason, error))
@@ -218,7 +254,7 @@ class Partition:
     @property
     def approximate_windows(self) -> int:
         """How many of them are counted by a sketch."""
-        return sum(counts.approximate for counts in self._windows.values())
+        return sum(window.counts.approximate for window in self._windows.values())
 
     # -- transactions -------------------------------------------------------------------------------------------------
 
@@ -266,7 +302,7 @@ class Partition:
             offset=self.offset,
             commit=EventsCommit(
                 rules=self._rules,
-                replay_from=min((self._windows[window].first_offset for window in opened), default=self.offset),
+                replay_from=min((self._windows[window].first for window in opened), default=self.offset),
                 watermark=watermark,
                 written_ahead_to=ahead_to,
                 final_before=self.final_before,
@@ -275,6 +311,10 @@ class Partition:
                 began=self.committed.began,
                 joined=True,
                 dead_lettered_to=self.committed.dead_lettered_to,
+                kept_to=self.committed.kept_to,
+                refused=committed_refusals(
+                    self._refused.total, {window: self._windows[window].refused for window in opened}
+                ),
             ),
         )
 

@@ -121,7 +121,11 @@ async def _write_commits(
         before = committed[partition]
         known_to = min(before.offset, logs[partition].end) if before else 0
         commit = EventsCommit(
-            rules=streams.rules, replay_from=offset, final_before=begin, dead_lettered_to=max(known_to, offset)
+            rules=streams.rules,
+            replay_from=offset,
+            final_before=begin,
+            dead_lettered_to=max(known_to, offset),
+            kept_to=begin,
         )
         transactions = await Transactions.open(kafka, streams.transactional_id(partition.partition))
         try:

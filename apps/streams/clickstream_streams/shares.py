@@ -65,10 +65,10 @@ class Shares:
         """Return an offset before all records of these windows, None without windows."""
         return min(self._first_offsets.values(), default=None)
 
-    def counts(self, window: int) -> list[PartialCounts]:
-        """Return the window's partials, to be added up; they must be in memory."""
+    def counts(self, window: int) -> dict[int, list[PartialCounts]]:
+        """Return the window's partials by partition, each to be added up in order; they must be in memory."""
         shares = self._windows[window]
-        return [decode_counts(payload) for partition in sorted(shares) for payload in shares[partition].payloads or ()]
+        return {number: [decode_counts(each) for each in shares[number].payloads or ()] for number in sorted(shares)}
 
     # -- what is only in the log --------------------------------------------------------------------------------------
 

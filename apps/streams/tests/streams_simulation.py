@@ -19,6 +19,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
+from clickstream_core.receipts import receipt_of
 from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics, decode_window_metrics
@@ -147,6 +148,7 @@ class Kafka:
         self.events = [Log() for _ in range(partitions)]
         self.partials = Log()
         self.metrics: list[WindowMetrics] = []
+        self.receipts: list[bytes | None] = []
         self.places: list[RecordMetadata] = []
         self.metrics_ends = [0] * METRICS_PARTITIONS
         self.emitted_at: list[int] = []
@@ -287,7 +289,9 @@ class SimulatedTransactions(Transactions):
         self._kafka.commits[group_id, partition] = OffsetAndMetadata(offset, metadata)
         self._kafka.end_transaction(self._id, committed=True)
         topics = self._kafka.topics
-        self._kafka.metrics += [decode_window_metrics(r.value) for r in sending if r.topic == topics.metrics_topic]
+        results = [record for record in sending if record.topic == topics.metrics_topic]
+        self._kafka.metrics += [decode_window_metrics(record.value) for record in results]
+        self._kafka.receipts += [receipt_of(record.headers) for record in results]
         self._kafka.places += [place for place in written if place.topic == topics.metrics_topic]
         self._kafka.emitted_at += [self._kafka.monotonic] * (len(self._kafka.metrics) - len(self._kafka.emitted_at))
         self._kafka.dead_letters += [_copy(r) for r in sending if r.topic == topics.dead_letter_topic]

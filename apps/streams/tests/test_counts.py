@@ -55,7 +55,7 @@ def event(**fields: str | int) -> CountedEvent:
 
 
 def counted(batches: Sequence[Sequence[CountedEvent]], exact_limit: int = 1000) -> PartialCounts:
-    counts = WindowCounts(0, exact_limit)
+    counts = WindowCounts(exact_limit)
     for batch in batches:
         counts.add(batch)
     return counts.snapshot()
@@ -94,7 +94,7 @@ def test_the_batches_that_events_come_in_change_nothing(batches: list[list[Count
 
 @given(batches)
 def test_a_snapshot_changes_nothing(batches: list[list[CountedEvent]]) -> None:
-    counts = WindowCounts(0, 1000)
+    counts = WindowCounts(1000)
     for batch in batches:
         counts.add(batch)
         assert merged(counts.snapshot()) == merged(counts.snapshot())
@@ -128,7 +128,7 @@ def test_one_estimate_makes_the_result_approximate() -> None:
 
 
 def test_a_window_says_that_a_sketch_counts_in_it() -> None:
-    counts = WindowCounts(0, exact_limit=2)
+    counts = WindowCounts(exact_limit=2)
     counts.add([event(), event(session_id="another")])
     assert not counts.approximate
     counts.add([event(session_id="a third")])
@@ -199,7 +199,7 @@ LONG = "x" * (MAX_NAME_BYTES - 7)
 
 
 def test_100_000_distinct_names_of_256_bytes_in_all_columns_leave_a_partial_of_4_mib() -> None:
-    counts, largest = WindowCounts(0, MOST_EXACT_IDS), 0
+    counts, largest = WindowCounts(MOST_EXACT_IDS), 0
     for first in range(0, 100_000, MOST_AT_ONCE):
         counts.add([*many(first, **dict.fromkeys(NAMES, LONG), **dict.fromkeys(IDS, ""))])
         if first % 10_000 < 2_000:
@@ -215,7 +215,7 @@ def test_100_000_distinct_names_of_256_bytes_in_all_columns_leave_a_partial_of_4
 @pytest.mark.parametrize("batches", [125, 126])
 def test_a_partial_with_as_many_ids_as_are_kept_exactly_has_room_for_the_longest_names(batches: int) -> None:
     """The names come first, so that they are sketches already when the last ids come."""
-    counts = WindowCounts(0, MOST_EXACT_IDS)
+    counts = WindowCounts(MOST_EXACT_IDS)
     for number in range(batches):
         names = dict.fromkeys(NAMES, LONG) if number < 20 or number > batches - 4 else {}
         counts.add(many(number * MOST_AT_ONCE, **names, **dict.fromkeys(IDS, "")))
@@ -225,7 +225,7 @@ def test_a_partial_with_as_many_ids_as_are_kept_exactly_has_room_for_the_longest
 
 
 def test_the_larger_map_of_names_becomes_a_sketch_first() -> None:
-    counts = WindowCounts(0, MOST_EXACT_IDS)
+    counts = WindowCounts(MOST_EXACT_IDS)
     for number in range(15):
         counts.add(many(number * MOST_AT_ONCE, page_url=LONG, referrer="google.com"[: number % 2]))
     assert counts.snapshot().pages.sketch
@@ -240,7 +240,7 @@ def test_the_larger_map_of_names_becomes_a_sketch_first() -> None:
     )
 )
 def test_whatever_events_say_a_partial_has_a_bound_in_bytes(batches: list[tuple[int, dict[str, str]]]) -> None:
-    counts = WindowCounts(0, 3_000)
+    counts = WindowCounts(3_000)
     for place, names in batches:
         counts.add(many(place * 500, **names))
     assert size_of(counts) <= MOST_PARTIAL_BYTES

@@ -43,7 +43,7 @@ def topic_has(monkeypatch: pytest.MonkeyPatch, partitions: int) -> None:
 
 
 def count_one(kafka: Kafka, partition: int, window: int, events: int = 1) -> None:
-    counts = WindowCounts(0, 100)
+    counts = WindowCounts(100)
     event = CountedEvent("2023-11-14T22:13:20.000Z", "user", "session", "click", "/", "direct", "mobile", 1)
     counts.add([event] * events)
     for part in split(SETTINGS.rules, partition, window, Partial(counts.snapshot(), whole=True)):

@@ -21,7 +21,7 @@ Log = list[tuple[int, InternalRecord]]
 
 
 def counts(events: int, user: str = "user") -> PartialCounts:
-    window = WindowCounts(0, 1000)
+    window = WindowCounts(1000)
     window.add([CountedEvent("", user, "session", "click", "/", "direct", "mobile", 100)] * events)
     return window.snapshot()
 
@@ -72,7 +72,7 @@ def restored(commit: MergeCommit, offset: int, log: Log, emitted: list[WindowMet
 
 
 def owed(merge: Merge, now: int = 0) -> list[WindowMetrics]:
-    return merge.results(merge.due(now), now)
+    return [result.metrics for result in merge.results(merge.due(now), now)]
 
 
 def shown(results: list[WindowMetrics]) -> list[tuple[str, int, int]]:
@@ -459,7 +459,7 @@ def test_windows_that_do_not_fit_into_memory_are_read_back_when_they_are_due(wri
 
     merge.read_back(due, {offset: log[offset][1] for offset in missing})  # type: ignore[misc]
 
-    assert [each[2] for each in shown(merge.results(due, 0))] == [4] * 10
+    assert [each[2] for each in shown([result.metrics for result in merge.results(due, 0)])] == [4] * 10
     assert merge.missing(due) == missing, "and the memory is bounded again"
 
 

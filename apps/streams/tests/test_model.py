@@ -32,6 +32,7 @@ from hypothesis.stateful import (
 )
 from streams_simulation import Kafka, Outcome, Worker, emitted_results, simulated_settings, stable_offsets
 
+from clickstream_core.receipts import PartitionReceipt, decode_receipt
 from clickstream_core.window_metrics import WindowMetrics
 from clickstream_kafka import offsets
 from clickstream_streams import merge_stage, partials
@@ -358,11 +359,29 @@ class Processor(RuleBasedStateMachine):
         for results in found.values():
             assert [metrics.revision for metrics in results] == list(range(len(results)))
         self.check_intervals()
+        self.check_receipts(dead)
         counted = [sent for place, sent in self.sent.items() if place not in dead]
         last = {start: replace_revision(results[-1]) for start, results in found.items()}
         assert last == brute_force(counted, self.settings.window_size)
         assert all(self.position(partition) == log.end for partition, log in enumerate(self.kafka.events))
         assert {worker.retained_windows for worker in self.workers.values()} == {0}
+
+    def check_receipts(self, dead: dict[tuple[int, int], str]) -> None:
+        """The receipt of a window's last result names the records that it was counted from."""
+        last = {m.window_start: receipt for m, receipt in zip(self.kafka.metrics, self.kafka.receipts, strict=True)}
+        found = {start: decode_receipt(receipt or b"") for start, receipt in last.items()}
+        counted: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for (partition, offset), sent in sorted(self.sent.items()):
+            if (partition, offset) not in dead and sent.time is not None:
+                size = self.settings.window_size
+                counted[instant(sent.time // size * size)][partition].append(offset)
+        assert found == {
+            start: {
+                partition: PartitionReceipt(offsets[0], offsets[-1], len(offsets), refused(dead, partition, offsets))
+                for partition, offsets in shares.items()
+            }
+            for start, shares in counted.items()
+        }
 
     def check_intervals(self) -> None:
         """Revisions of a window are apart; only the last one, when the window is over, need not wait."""
@@ -392,6 +411,11 @@ class ProcessorByRecords(Processor):
 
     only_records = True
     settings = simulated_settings(idle_timeout="1d", revision_interval="4s")
+
+
+def refused(dead: dict[tuple[int, int], str], partition: int, counted: list[int]) -> dict[str, int]:
+    places = ((partition, offset) for offset in range(counted[0], counted[-1]))
+    return dict(Counter(dead[place] for place in places if place in dead))
 
 
 def milliseconds_of(instant: str) -> int:

@@ -415,7 +415,7 @@ def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_is_n
     assert commit(state).commit.replay_from == 103
     state.process([raw(104, b"{", 0), record(105, 70_000)], clock=NOW, monotonic=0)
     commit(state)
-    assert (state.open_windows, state.committed.replay_from) == (1, 104)
+    assert (state.open_windows, state.committed.replay_from) == (1, 105)
 
 
 def test_what_was_refused_before_a_reset_is_no_second_dead_letter() -> None:
