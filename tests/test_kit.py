@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -23,6 +24,7 @@ from kit.topics import PipelineTopics, ToSend, create_topics, lag, read_all, sen
 
 AT = datetime(2024, 10, 26, 10, 30, 45, 123000, tzinfo=UTC)
 WINDOW = "2024-10-26T10:30:00Z"
+RECEIPT = '{"1":{"first":0,"last":3,"counted":3,"refused":{"not_json":1}}}'
 
 
 def send_three_events_and_a_dead_letter(topics: PipelineTopics) -> None:
@@ -42,12 +44,13 @@ def send_three_events_and_a_dead_letter(topics: PipelineTopics) -> None:
     producer.close()
 
 
-def send_metrics(topics: PipelineTopics, *revisions: int, **changes: object) -> None:
-    """Write what a right processor would write, but for `changes`."""
+def send_metrics(topics: PipelineTopics, *revisions: int, receipt: str = RECEIPT, **changes: Any) -> None:
+    """Write what a right processor would write, but for `changes` and the `receipt`."""
     numbers = count_offline(topics, 60)[WINDOW]
+    headers = (*topics.group_header, ("receipt", receipt.encode()))
     ends = {"window_start": WINDOW, "window_end": "2024-10-26T10:31:00Z"}
     records = [{**ends, **numbers, "revision": each, "approximate": False, **changes} for each in revisions]
-    sent = [ToSend(json.dumps(each).encode(), key=WINDOW.encode(), headers=topics.group_header) for each in records]
+    sent = [ToSend(json.dumps(each).encode(), key=WINDOW.encode(), headers=headers) for each in records]
     send(topics.bootstrap_servers, topics.metrics, sent)
 
 
@@ -116,11 +119,22 @@ def test_right_metrics_equal_the_offline_count(topics: PipelineTopics) -> None:
         ({"approximate": True}, "marked as approximate"),
     ],
 )
-def test_wrong_metrics_are_told_apart(topics: PipelineTopics, changes: dict[str, object], message: str) -> None:
+def test_wrong_metrics_are_told_apart(topics: PipelineTopics, changes: dict[str, Any], message: str) -> None:
     send_three_events_and_a_dead_letter(topics)
     send_metrics(topics, 0, **changes)
 
     with pytest.raises(AssertionError, match=message):
+        assert_equal_to_offline_count(topics, 60)
+
+
+@pytest.mark.parametrize(
+    "wrong", [('"last":3', '"last":2'), ('"not_json":1', ""), ("{", '{"0":null,'), (RECEIPT, "null")]
+)
+def test_a_wrong_receipt_is_noticed(topics: PipelineTopics, wrong: tuple[str, str]) -> None:
+    send_three_events_and_a_dead_letter(topics)
+    send_metrics(topics, 0, receipt=RECEIPT.replace(*wrong, 1))
+
+    with pytest.raises(AssertionError, match="the receipt"):
         assert_equal_to_offline_count(topics, 60)
 
 

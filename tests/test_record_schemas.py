@@ -15,8 +15,9 @@ import pytest
 from aiokafka import TopicPartition
 from jsonschema import Draft202012Validator
 
-from clickstream_core.errors import InvalidEvent, MalformedMetrics
+from clickstream_core.errors import InvalidEvent, MalformedMetrics, MalformedReceipt
 from clickstream_core.events import decode_event, encode_event
+from clickstream_core.receipts import RECEIPT_HEADER, PartitionReceipt, decode_receipt
 from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics, encode_window_metrics
@@ -31,6 +32,7 @@ from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit
 from clickstream_streams.counts import merged_metrics
 from clickstream_streams.events_stage import EventsTask
 from clickstream_streams.merge_stage import MergeTask
+from clickstream_streams.merging import Result
 from clickstream_streams.partials import InvalidRecord, decode_record
 from clickstream_streams.partition import Changes, Partition
 from clickstream_streams.settings import StreamsSettings
@@ -214,12 +216,14 @@ def test_a_transaction_of_stage_1_is_as_documented(written: Written) -> None:
 
 
 def shape(value: Any) -> Any:
-    """The types in a record; the names in a map of counts are data."""
+    """The types in a record; the names in a map of counts are data, and so is the length of a list of numbers."""
     match value:
         case {"type": str(kind)}:
             return {name: shape(each) for name, each in value.items()} | {"type": kind}
         case dict():
             return "counts"
+        case list() if all(isinstance(each, int) for each in value):
+            return "numbers"
         case list():
             return [shape(each) for each in value]
         case bytes() | "<bytes>":
@@ -242,8 +246,31 @@ def test_results_fit() -> None:
     metrics = merged_metrics(window, SETTINGS.rules.end_of(window), partials)
     check("window-metrics", json.loads(encode_window_metrics(metrics)))
     task = MergeTask(TopicPartition("clickstream-window-partials", 0), None, replica=replica(), settings=SETTINGS)  # type: ignore[arg-type]
-    record = task._record(metrics)
-    assert (record.key, record.headers) == (metrics.window_start.encode(), (SETTINGS.group_header,))
+    assert task._record(Result(metrics, None)).headers == (SETTINGS.group_header,)
+    record = task._record(Result(metrics, {3: PartitionReceipt(7, 99, metrics.total_events, {"late": 1})}))
+    assert record.key == metrics.window_start.encode()
+    group, (name, receipt) = record.headers
+    assert (group, name) == (SETTINGS.group_header, "receipt")
+    check("receipt", json.loads(receipt))
+
+
+def test_schema_and_readers_are_of_one_mind_about_receipts() -> None:
+    (whole,) = [example for schema, example in EXAMPLES if schema == "receipt.json"]
+    entry = whole["0"]
+    values: tuple[Any, ...] = (None, -1, 0, 1.5, "many", [], {}, {"late": 0}, {"late": None}, 2**63)
+    changed = [{"0": {**entry, field: value}} for field in entry for value in values]
+    changed += [{"0": {key: value for key, value in entry.items() if key != field}} for field in entry]
+    changed += [{name: entry} for name in ("", "-1", "01", "7", "999999", "1000000", "total")]
+    for each in (whole, {}, [], {"0": {**entry, "more": 1}}, *changed):
+        assert fits("receipt", each) == is_receipt(each), each
+
+
+def is_receipt(value: object) -> bool:
+    try:
+        decode_receipt(json.dumps(value).encode())
+    except MalformedReceipt:
+        return False
+    return True
 
 
 def test_the_merges_commit_fits() -> None:
@@ -370,11 +397,14 @@ def test_the_topics_are_the_codes() -> None:
 
 def test_the_headers_are_the_codes(written: Written, collected: Any) -> None:
     records = [*written.records, *collected.written(DEAD_LETTERS), *collected.written()]
-    assert set(names("## Headers")) == {name for record in records for name, _ in record.headers}
-    assert set(names("## Headers")) == set(SCHEMAS["dead-letter-headers"]["properties"])
+    assert set(names("## Headers")) - {RECEIPT_HEADER} == {name for record in records for name, _ in record.headers}
+    assert set(names("## Headers")) - {RECEIPT_HEADER} == set(SCHEMAS["dead-letter-headers"]["properties"])
 
 
 def test_the_reasons_are_the_codes() -> None:
     counters = [sample.labels["reason"] for metric in instruments.DEAD_LETTERS.collect() for sample in metric.samples]
     assert set(names("### Reasons")) == set(counters)
     assert names("### Reasons") == SCHEMAS["dead-letter-headers"]["properties"]["reason"]["enum"]
+    assert set(names("### Reasons")) == set(
+        SCHEMAS["receipt"]["additionalProperties"]["properties"]["refused"]["propertyNames"]["enum"]
+    )

@@ -2,7 +2,7 @@
 
 The whole events topic is read, without the records in the dead letters (by source partition and offset). The rest is
 counted per window with nothing but the standard library. The metrics topic must hold the same numbers in the last
-revision of each window, and no other windows.
+revision of each window, and no other windows. The receipt of each must name the records that were counted here.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from kit.receipts import Receipt, expected_receipt, receipt_differences, receipt_of, refusals_of
 from kit.topics import Message
 
 _FIELDS = (
@@ -66,6 +67,16 @@ class Result:
     revision: int
     approximate: bool
     numbers: Numbers
+    receipt: object
+    """As JSON has it; None without the header."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What was counted offline in a window: the numbers, and the receipt that a result must have."""
+
+    numbers: Numbers
+    receipt: Receipt
 
 
 def count_offline(topics: RecordedTopics, window_seconds: int, by_arrival: bool = False) -> dict[str, Numbers]:
@@ -74,16 +85,29 @@ def count_offline(topics: RecordedTopics, window_seconds: int, by_arrival: bool 
     `by_arrival` counts an event at its record timestamp instead of its own time. Raises AssertionError for a record
     that is in no dead letter though it is not a valid event.
     """
+    counted = count_with_receipts(topics, window_seconds, by_arrival)
+    return {start: each.numbers for start, each in counted.items()}
+
+
+def count_with_receipts(topics: RecordedTopics, window_seconds: int, by_arrival: bool = False) -> dict[str, Counted]:
+    """As `count_offline`, with the receipts."""
     dead = read_dead_letters(topics)
+    refusals = refusals_of(dead)
     windows: dict[int, list[dict[str, object]]] = defaultdict(list)
+    offsets: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for message in topics.read(topics.events, "read_uncommitted"):
         if (message.partition, message.offset) in dead:
             continue
         event, seconds = _event(message)
         if by_arrival:
             seconds = message.timestamp // 1000
-        windows[seconds // window_seconds * window_seconds].append(event)
-    return {_instant(start): _numbers(events) for start, events in sorted(windows.items())}
+        start = seconds // window_seconds * window_seconds
+        windows[start].append(event)
+        offsets[start][message.partition].append(message.offset)
+    return {
+        _instant(start): Counted(_numbers(events), expected_receipt(offsets[start], refusals))
+        for start, events in sorted(windows.items())
+    }
 
 
 def read_dead_letters(topics: RecordedTopics) -> dict[tuple[int, int], Message]:
@@ -122,7 +146,8 @@ def read_metrics(topics: RecordedTopics) -> dict[str, Result]:
         assert (message.key or b"").decode() == record["window_start"], f"key {message.key!r} of {record}"
         numbers = {name: record[name] for name in _FIELDS}
         start, end = record["window_start"], record["window_end"]
-        revisions[start].append(Result(start, end, record["revision"], record["approximate"], numbers))
+        receipt = receipt_of(message)
+        revisions[start].append(Result(start, end, record["revision"], record["approximate"], numbers, receipt))
     for start, results in revisions.items():
         numbered = [each.revision for each in results]
         assert numbered == list(range(len(results))), f"window {start}: revisions {numbered}"
@@ -136,16 +161,17 @@ def assert_equal_to_offline_count(
 
     Raises AssertionError with each field that differs, and if there is nothing to compare.
     """
-    expected = count_offline(topics, window_seconds, by_arrival)
+    expected = count_with_receipts(topics, window_seconds, by_arrival)
     found = read_metrics(topics)
     assert expected, f"{topics.events} holds no event that should be counted"
     differences = [f"window {start}: there are no events for it" for start in found if start not in expected]
-    for start, numbers in expected.items():
+    for start, counted in expected.items():
         result = found.get(start)
         if result is None:
-            differences.append(f"window {start}: no metrics, expected {numbers['total_events']} events")
+            differences.append(f"window {start}: no metrics, expected {counted.numbers['total_events']} events")
             continue
-        differences.extend(differences_from(result, numbers))
+        differences.extend(differences_from(result, counted.numbers))
+        differences.extend(f"window {start}: {each}" for each in receipt_differences(result.receipt, counted.receipt))
         end = _instant(_seconds(start) + window_seconds)
         if result.window_end != end:
             differences.append(f"window {start}: window_end is {result.window_end}, expected {end}")

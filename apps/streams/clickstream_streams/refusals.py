@@ -28,7 +28,7 @@ REASONS = (
 _POSITIONS = {reason: position for position, reason in enumerate(REASONS)}
 
 MOST_OPEN_BYTES = 2_500
-"""Of a commit for its open windows, some 60 of them; Kafka takes 4096 bytes for all of a commit's metadata."""
+"""Of a commit for its open windows, some 40 of them; Kafka takes 4096 bytes for all of a commit's metadata."""
 
 
 class Refusals(msgspec.Struct, frozen=True, array_like=True):
