@@ -43,12 +43,12 @@ class Site:
         self.updates.history_is_complete()
         self.updates.status("ready")
 
-    def add(self, number: int, **fields: Any) -> WindowResult:
+    def add(self, number: int, receipt: bytes | None = None, **fields: Any) -> WindowResult:
         """Add the result of the 30-second window that ends `number` windows after NOW (negative: before)."""
         end = NOW + number * 30_000
         bounds = {"window_start": format_seconds(end - 30_000), "window_end": format_seconds(end)}
         metrics = msgspec.structs.replace(self._reference, **(bounds | fields))
-        result = WindowResult.of(metrics, partition=self._offset % 3, offset=self._offset // 3, consumed=1)
+        result = WindowResult.of(metrics, self._offset % 3, self._offset // 3, consumed=1, receipt=receipt)
         self._offset += 1
         self.history.add(result)
         return result

@@ -32,6 +32,7 @@ _DEFAULT_LIMIT = 100
 _PARTS_AT_ONCE = 200
 _JSON_PER_REQUEST = 200
 _CSV_PER_REQUEST = 40
+_RECEIPTS_PER_REQUEST = 40
 """Windows that count as one more request when they are written; a row of CSV takes five times as long."""
 
 _RETRY_BUSY_S = 10
@@ -68,6 +69,7 @@ class Api:
         self.routes = [
             Route("/api/windows", self._windows),
             Route("/api/windows.csv", self._csv),
+            Route("/api/receipts", self._receipts),
             Route("/api/stream", self._stream),
         ]
 
@@ -92,6 +94,15 @@ class Api:
             lambda windows, position: as_csv(windows, marked=marked),
         )
         return _response(answer, request, _CSV, _CSV_NAME)
+
+    def _receipts(self, request: Request) -> Response:
+        visitor = self._admitted(request)
+        selection = _selection(Query(request, "from", "to", "limit"), _DEFAULT_LIMIT)
+        answer = self._written(
+            *(visitor, ("receipts", selection), selection, _RECEIPTS_PER_REQUEST),
+            lambda windows, position: _in_object(position, b"receipts", map(_receipt_json, windows)),
+        )
+        return _response(answer, request, _JSON, {})
 
     def _admitted(self, request: Request) -> str:
         """Count the request and return its visitor. Raises Refused."""
@@ -160,11 +171,23 @@ def _time(text: str) -> int:
 
 
 def _as_json(windows: Iterable[Kept], position: str, *, totals: bool) -> Iterator[bytes]:
-    yield b'{"position":%s,"windows":[' % _encode(position)
+    written = (_encode(_decode_totals(kept.json)) if totals else kept.json for kept in windows)
+    return _in_object(position, b"windows", written)
+
+
+def _receipt_json(kept: Kept) -> bytes:
+    totals = _decode_totals(kept.json)
+    bounds = {"window_start": totals.window_start, "window_end": totals.window_end}
+    receipt = None if kept.receipt is None else msgspec.Raw(kept.receipt)
+    return _encode({**bounds, "revision": kept.revision, "receipt": receipt})
+
+
+def _in_object(position: str, name: bytes, elements: Iterable[bytes]) -> Iterator[bytes]:
+    yield b'{"position":%s,"%s":[' % (_encode(position), name)
     part: list[bytes] = []
     separator = b""
-    for kept in windows:
-        part.append(_encode(_decode_totals(kept.json)) if totals else kept.json)
+    for element in elements:
+        part.append(element)
         if len(part) == _PARTS_AT_ONCE:
             yield separator + b",\n".join(part)
             separator = b",\n"

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 
 from clickstream_consumer.labels import Labels
 from clickstream_consumer.results import WindowResult
+from clickstream_core.receipts import decode_receipt
 from clickstream_core.window_metrics import WindowMetrics
 
 RULE = "=" * 80
@@ -25,6 +26,11 @@ def block(metrics: WindowMetrics, labels: Labels) -> str:
 def position(result: WindowResult) -> str:
     """Return the line below the block: the result's position in the metrics topic."""
     return f"📍 Partition: {result.partition} | Offset: {result.offset} | Total consumed: {result.consumed}"
+
+
+def below(result: WindowResult, *, receipts: bool = False) -> list[str]:
+    """Return all lines below the block: the position, and the result's receipt if wanted."""
+    return [position(result), *_receipt(result.receipt)] if receipts else [position(result)]
 
 
 def period(metrics: WindowMetrics) -> str:
@@ -45,6 +51,21 @@ def printable(name: str) -> str:
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")  # "\x1b", "\u202e"
         for char in name
     )
+
+
+def _receipt(receipt: bytes | None) -> Iterator[str]:
+    if receipt is None:
+        yield "🧾 No receipt"
+        return
+    for partition, each in decode_receipt(receipt).items():
+        offsets = f"offsets {each.first} to {each.last}, {each.counted:,} counted"
+        yield f"🧾 Partition {partition}: {offsets}, {_refused(each.refused)} refused"
+
+
+def _refused(counts: Mapping[str, int] | None) -> str:
+    if counts is None:
+        return "an unknown number"
+    return ", ".join(f"{count:,} {printable(reason)}" for reason, count in counts.items()) or "none"
 
 
 def _lines(metrics: WindowMetrics, labels: Labels) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The windows of the last days in memory, one result per window, for the page and its API.
 
 A record is kept as its JSON, about 700 bytes, because every answer is made of that; decoded it would take five times as
-much. The bounds are those of docs/live-page.md; the oldest windows are removed first.
+much. The bounds are those of docs/live-page.md; the oldest windows are removed first. Receipts have a bound of their
+own, `MAX_RECEIPT_BYTES`: beyond it the oldest windows lose theirs.
 
 A position is how far the metrics topic was read: the next offset of each partition, written `0:43,1:18`. It means the
 same in every replica and after every restart, so a browser that reconnects to another consumer gets what it missed.
@@ -21,13 +22,17 @@ from clickstream_core.window_metrics import encode_window_metrics
 KEPT_MS = 7 * 24 * 3600 * 1000
 MAX_WINDOWS = 20_160  # 7 days of windows of 30 seconds
 MAX_BYTES = 64 << 20
+MAX_RECEIPT_BYTES = 16 << 20
 _POSITION = re.compile(r"(?:[0-9]{1,9}:[0-9]{1,18}(?:,[0-9]{1,9}:[0-9]{1,18}){0,999})?")
 
 Position = dict[int, int]
 
 
 class Kept(msgspec.Struct, frozen=True, gc=False):
-    """A window's newest result: bounds in milliseconds since the epoch, its position in Kafka, and its JSON."""
+    """A window's newest result: bounds in milliseconds since the epoch, its position in Kafka, and its JSON.
+
+    `receipt` is JSON too; None where there is none, or none any more.
+    """
 
     start: int
     end: int
@@ -35,6 +40,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     partition: int
     offset: int
     json: bytes
+    receipt: bytes | None = None
 
 
 class Selected(NamedTuple):
@@ -69,14 +75,18 @@ class WindowHistory:
         changed: Callable[[Kept, str], None] = lambda kept, position: None,
         max_windows: int = MAX_WINDOWS,
         max_bytes: int = MAX_BYTES,
+        max_receipt_bytes: int = MAX_RECEIPT_BYTES,
     ) -> None:
         self._changed = changed
         self._max_windows = max_windows
         self._max_bytes = max_bytes
+        self._max_receipt_bytes = max_receipt_bytes
         self._lock = threading.Lock()
         self._windows: dict[tuple[int, int], Kept] = {}
         self._order: list[tuple[int, int]] = []
         self._bytes = 0
+        self._receipts: dict[tuple[int, int], int] = {}
+        self._receipt_bytes = 0
         self._position: Position = {}
         self.version = 0
 
@@ -92,13 +102,18 @@ class WindowHistory:
             if known is None and self._order and window[0] <= self._order[-1][0] - KEPT_MS:
                 return False
             json = encode_window_metrics(result.metrics)
-            kept = Kept(result.start, result.end, result.metrics.revision, result.partition, result.offset, json)
+            place = result.partition, result.offset
+            kept = Kept(result.start, result.end, result.metrics.revision, *place, json, result.receipt)
             if known is None:
                 insort(self._order, window)
             else:
                 self._bytes -= len(known.json)
             self._windows[window] = kept
             self._bytes += len(json)
+            self._forget_receipt(window)
+            if kept.receipt is not None:
+                self._receipts[window] = len(kept.receipt)
+                self._receipt_bytes += len(kept.receipt)
             self._remove_oldest()
             self._changed(kept, write_position(self._position))
             return True
@@ -148,5 +163,13 @@ class WindowHistory:
             or self._order[removed][0] <= oldest
         ):
             self._bytes -= len(self._windows.pop(self._order[removed]).json)
+            self._forget_receipt(self._order[removed])
             removed += 1
         del self._order[:removed]
+        while self._receipt_bytes > self._max_receipt_bytes:
+            first = next(iter(self._receipts))  # the one that has been kept the longest
+            self._forget_receipt(first)
+            self._windows[first] = msgspec.structs.replace(self._windows[first], receipt=None)
+
+    def _forget_receipt(self, window: tuple[int, int]) -> None:
+        self._receipt_bytes -= self._receipts.pop(window, 0)

@@ -25,7 +25,7 @@ from clickstream_consumer.screen import Windows, dashboard_lines, status_line
 from clickstream_consumer.status import Status
 
 _HEADINGS = "📊📈🔹📱🔗📄🕘"
-_ASIDES = "⏱📍="
+_ASIDES = "⏱📍🧾="
 _WARNINGS = "⚠"
 
 
@@ -40,10 +40,18 @@ def terminal(output: TextIO) -> Console:
 
 
 class LiveView:
-    """Redraws the newest results on `console`; `clock` gives monotonic seconds."""
+    """Redraws the newest results on `console`, with their `receipts` if wanted; `clock` gives monotonic seconds."""
 
-    def __init__(self, console: Console, labels: Labels, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        console: Console,
+        labels: Labels,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        receipts: bool = False,
+    ) -> None:
         self._console = console
+        self._receipts = receipts
         self._labels = labels
         self._clock = clock
         self._windows = Windows()
@@ -80,7 +88,7 @@ class LiveView:
         if not results:
             return []
         # One line is for the status and one stays free: a terminal scrolls when its last line is full.
-        lines = dashboard_lines(results, self._labels, self._size.height - 2)
+        lines = dashboard_lines(results, self._labels, self._size.height - 2, receipts=self._receipts)
         if lines is None:
             self._scroll(results[0])
             return []
@@ -90,7 +98,8 @@ class LiveView:
     def _scroll(self, newest: WindowResult) -> None:
         if newest is not self._scrolled:
             self._scrolled = newest
-            lines = [*dashboard.block(newest.metrics, self._labels).split("\n"), dashboard.position(newest), ""]
+            block = dashboard.block(newest.metrics, self._labels).split("\n")
+            lines = [*block, *dashboard.below(newest, receipts=self._receipts), ""]
             self._console.print(self._text(lines))
 
     def _restart(self) -> None:

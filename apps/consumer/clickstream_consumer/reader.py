@@ -21,9 +21,10 @@ from clickstream_consumer.instruments import Instruments
 from clickstream_consumer.results import WindowResult
 from clickstream_consumer.settings import ConsumerSettings
 from clickstream_consumer.status import Condition, Status
-from clickstream_core.errors import MalformedMetrics, SettingsError
+from clickstream_core.errors import MalformedMetrics, MalformedReceipt, SettingsError
 from clickstream_core.groups import group_of
 from clickstream_core.log_throttle import LogThrottle
+from clickstream_core.receipts import decode_receipt, receipt_of
 from clickstream_core.window_metrics import decode_window_metrics
 from clickstream_kafka.errors import KafkaRefused, KafkaUnavailable
 
@@ -137,7 +138,8 @@ class MetricsReader:
     def _decoded(self, record: ConsumerRecord) -> WindowResult | None:
         try:
             metrics = decode_window_metrics(record.value)
-            result = WindowResult.of(metrics, record.partition, record.offset, self._consumed + 1)
+            receipt = self._receipt(record)
+            result = WindowResult.of(metrics, record.partition, record.offset, self._consumed + 1, receipt)
         except MalformedMetrics as error:
             _log.log(
                 self._level,
@@ -152,3 +154,21 @@ class MetricsReader:
         self._consumed += 1
         self._instruments.result(result)
         return result
+
+    def _receipt(self, record: ConsumerRecord) -> bytes | None:
+        """Return the record's receipt; a malformed one is left out, the result is shown."""
+        receipt = receipt_of(record.headers)
+        try:
+            if receipt is not None:
+                decode_receipt(receipt)
+        except MalformedReceipt as error:
+            _log.log(
+                self._level,
+                "Left out a malformed receipt, partition %d, offset %d: %s",
+                record.partition,
+                record.offset,
+                printable(str(error)),
+                extra={"partition": record.partition, "offset": record.offset},
+            )
+            return None
+        return receipt

@@ -17,7 +17,7 @@ class WindowResult:
     """The metrics of one window in one revision.
 
     `start` and `end` are the window's bounds in milliseconds since the epoch; `consumed` counts the results since the
-    process's start, this one included.
+    process's start, this one included. `receipt` is the header's JSON, None without a valid one.
     """
 
     metrics: WindowMetrics
@@ -26,11 +26,14 @@ class WindowResult:
     partition: int
     offset: int
     consumed: int
+    receipt: bytes | None = None
 
     @classmethod
-    def of(cls, metrics: WindowMetrics, partition: int, offset: int, consumed: int) -> Self:
+    def of(
+        cls, metrics: WindowMetrics, partition: int, offset: int, consumed: int, receipt: bytes | None = None
+    ) -> Self:
         start, end = parse_timestamp(metrics.window_start), parse_timestamp(metrics.window_end)
-        return cls(metrics, start, end, partition, offset, consumed)
+        return cls(metrics, start, end, partition, offset, consumed, receipt)
 
 
 def by_usual_name(counts: Mapping[str, int], names: tuple[str, ...]) -> dict[str, int]:

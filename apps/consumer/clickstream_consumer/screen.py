@@ -31,13 +31,15 @@ class Windows:
         return [self._results[window] for window in sorted(self._results, reverse=True)]
 
 
-def dashboard_lines(results: list[WindowResult], labels: Labels, height: int) -> list[str] | None:
+def dashboard_lines(
+    results: list[WindowResult], labels: Labels, height: int, *, receipts: bool = False
+) -> list[str] | None:
     """Return the first result's block and one line for each of the others, as many as fit into `height` lines.
 
     None means that the block alone is higher than `height`.
     """
     newest, *earlier = results
-    lines = [*dashboard.block(newest.metrics, labels).split("\n"), dashboard.position(newest)]
+    lines = [*dashboard.block(newest.metrics, labels).split("\n"), *dashboard.below(newest, receipts=receipts)]
     if len(lines) > height:
         return None
     rows = height - len(lines) - 2

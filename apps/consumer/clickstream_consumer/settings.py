@@ -45,3 +45,8 @@ class ConsumerSettings:
         help="show every result in the topic, regardless of committed offsets",
     )
     plain: bool = switch("DASHBOARD_PLAIN", help="print one block after another even in a terminal", flag="--plain")
+    receipts: bool = switch(
+        "DASHBOARD_RECEIPTS",
+        help="show below each result which records it was counted from",
+        flag="--receipts",
+    )

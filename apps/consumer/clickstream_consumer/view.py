@@ -29,20 +29,25 @@ class PlainView:
     """Prints blocks one after another: for `kubectl logs`, and in a terminal with `--plain`.
 
     Each result is one announcement: in JSON format one object a line, with the block as its message and the numbers as
-    fields for log collectors.
+    fields for log collectors. With `receipts` it has the result's receipt too.
     """
 
-    def __init__(self, labels: Labels) -> None:
+    def __init__(self, labels: Labels, *, receipts: bool = False) -> None:
         self._labels = labels
+        self._receipts = receipts
         self._announced_waiting = False
 
     def show(self, result: WindowResult) -> None:
+        receipt = {"receipt": result.receipt and msgspec.json.decode(result.receipt)} if self._receipts else {}
         announce(
-            f"{dashboard.block(result.metrics, self._labels)}\n{dashboard.position(result)}",
+            "\n".join(
+                [dashboard.block(result.metrics, self._labels), *dashboard.below(result, receipts=self._receipts)]
+            ),
             window=result.metrics.window_start,
             partition=result.partition,
             offset=result.offset,
             metrics=msgspec.to_builtins(result.metrics),
+            **receipt,
         )
 
     def refresh(self, status: Status) -> None:
@@ -56,5 +61,5 @@ def view_for(settings: ConsumerSettings, labels: Labels, output: TextIO) -> Abst
     """Return the live view for a terminal that can move its cursor, otherwise the plain one."""
     live = output.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
     if live and not settings.plain and settings.service.log_format == "text":
-        return LiveView(terminal(output), labels)
-    return nullcontext(PlainView(labels))
+        return LiveView(terminal(output), labels, receipts=settings.receipts)
+    return nullcontext(PlainView(labels, receipts=settings.receipts))

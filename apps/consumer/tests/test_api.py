@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from clickstream_consumer.tabular import COLUMNS
+from clickstream_core.receipts import PartitionReceipt, encode_receipt
 from kit.page import Site
 
 
@@ -155,6 +156,36 @@ def test_a_window_is_as_openapi_describes_it(site: Site) -> None:
     limit = description["components"]["parameters"]["limit"]["schema"]
     assert site.ask(f"/api/windows?limit={limit['maximum']}")[0] == 200
     assert site.ask(f"/api/windows?limit={limit['maximum'] + 1}")[0] == 400
+
+
+def test_receipts_are_those_of_the_windows(site: Site) -> None:
+    receipt = encode_receipt({0: PartitionReceipt(1, 9, 7, {"late": 2}), 5: PartitionReceipt(3, 3, 1, None)})
+    assert receipt is not None
+    site.fill(2)
+    site.add(1, receipt, revision=3)
+    status, headers, body = site.ask("/api/receipts?limit=2")
+    assert (status, headers["content-type"], headers["cache-control"]) == (200, "application/json", "no-store")
+    answer = json.loads(body)
+    assert answer["position"] == "0:1,1:1,2:1"
+    assert answer["receipts"] == [
+        {
+            "window_start": "2026-09-21T14:13:00Z",
+            "window_end": "2026-09-21T14:13:30Z",
+            "revision": 0,
+            "receipt": None,
+        },
+        {
+            "window_start": "2026-09-21T14:13:30Z",
+            "window_end": "2026-09-21T14:14:00Z",
+            "revision": 3,
+            "receipt": json.loads(receipt),
+        },
+    ]
+    described = json.loads(site.ask("/api/openapi.json")[2])
+    schema = {**described["components"]["schemas"]["WindowReceipt"], "components": described["components"]}
+    for each in answer["receipts"]:
+        jsonschema.validate(each, schema)
+    assert site.ask("/api/receipts?fields=totals")[0] == 400
 
 
 def test_nothing_can_be_changed(site: Site) -> None:

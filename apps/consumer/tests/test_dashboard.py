@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 
 import msgspec
@@ -6,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from clickstream_consumer.dashboard import block, marks, position, printable
+from clickstream_consumer.dashboard import below, block, marks, position, printable
 from clickstream_consumer.labels import LABELS, Labels
 from clickstream_consumer.results import WindowResult
+from clickstream_core.receipts import PartitionReceipt, encode_receipt
 from clickstream_core.window_metrics import WindowMetrics
 
 ENGLISH_BLOCK = """\
@@ -89,6 +91,22 @@ def test_the_block_is_this_text(reference: WindowMetrics, labels: Labels, expect
 
 def test_the_line_below_the_block_has_the_results_position(make_result: Callable[..., WindowResult]) -> None:
     assert position(make_result()) == "📍 Partition: 1 | Offset: 42 | Total consumed: 7"
+
+
+def test_the_receipt_is_below_that_if_it_is_wanted(make_result: Callable[..., WindowResult]) -> None:
+    result = make_result()
+    assert below(result) == [position(result)]
+    assert below(result, receipts=True) == [position(result), "🧾 No receipt"]
+    receipt = {
+        0: PartitionReceipt(12, 2099, 2085, {"late": 1, "not_json": 2}),
+        3: PartitionReceipt(7, 7, 1, {}),
+        10: PartitionReceipt(8, 9, 2, None),
+    }
+    assert below(dataclasses.replace(result, receipt=encode_receipt(receipt)), receipts=True)[1:] == [
+        "🧾 Partition 0: offsets 12 to 2099, 2,085 counted, 1 late, 2 not_json refused",
+        "🧾 Partition 3: offsets 7 to 7, 1 counted, none refused",
+        "🧾 Partition 10: offsets 8 to 9, 2 counted, an unknown number refused",
+    ]
 
 
 def test_a_revision_and_a_sketch_are_marked_behind_the_windows_end(reference: WindowMetrics) -> None:

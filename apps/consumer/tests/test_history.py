@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -72,6 +73,19 @@ def test_the_oldest_go_when_they_are_too_large(make: MakeResult) -> None:
     # A window that alone is too large is shown all the same.
     history.add(make(50, top_pages={"/" + "x" * 50_000: 1}))
     assert starts(history.select().windows) == [50]
+
+
+def test_the_oldest_lose_their_receipts_when_these_are_too_large(make: MakeResult) -> None:
+    history = WindowHistory(max_receipt_bytes=25)
+    for minute in (0, 5, 10, 15):
+        history.add(dataclasses.replace(make(minute), receipt=b"{receipt}" if minute != 5 else None))
+    assert [kept.receipt for kept in history.select().windows] == [None, None, b"{receipt}", b"{receipt}"]
+    history.add(dataclasses.replace(make(10, revision=1), receipt=b"{another receipt}"))
+    assert [kept.receipt for kept in history.select().windows] == [None, None, b"{another receipt}", None]
+    history.add(make(10, revision=2))
+    history.add(dataclasses.replace(make(20), receipt=b"{receipt}"))
+    history.add(dataclasses.replace(make(25), receipt=b"{receipt}"))
+    assert [kept.receipt is None for kept in history.select().windows] == [True, True, True, True, False, False]
 
 
 def test_windows_of_more_than_a_week_ago_go(make: MakeResult) -> None:

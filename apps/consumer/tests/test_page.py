@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from clickstream_core.receipts import PartitionReceipt, encode_receipt
 from clickstream_core.timestamps import format_seconds, parse_timestamp
 from clickstream_core.window_metrics import WindowMetrics
 from kit.page import Site, served_page
@@ -382,6 +383,51 @@ def test_figures_ranges_and_tables_are_reached_with_the_keyboard(site: Site, ope
     expect(page.locator("#history-note")).to_have_text(
         "The newest 120 of 300 windows in this range; the CSV holds all."
     )
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+def test_the_receipt_of_the_window_is_shown_when_it_is_opened(
+    site: Site, open_page: OpenPage, keep: Keep, locale: str
+) -> None:
+    english = locale == "en-US"
+    site.add(-1)
+    site.add(
+        0,
+        encode_receipt(
+            {
+                0: PartitionReceipt(1_180, 12_890, 11_702, {"late": 1, "not_json": 2}),
+                10: PartitionReceipt(977, 2_291, 1_298, {}),
+                2: PartitionReceipt(7, 7, 1, None),
+            }
+        ),
+    )
+    site.ready()
+    page = open_page(360 if english else 1280, locale=locale)
+    expect(page.locator("#total_events")).to_have_text("3,000")
+    requests: list[str] = []
+    page.on("request", lambda sent: requests.append(sent.url))
+    page.focus("#receipt summary")
+    page.keyboard.press("Enter")
+    rows = page.locator("#receipt-table tbody tr")
+    expect(rows).to_have_text(
+        [
+            "0118012890" + "11,702" + "1 late, 2 not_json",
+            "2771" + ("not known" if english else "알 수 없음"),
+            "1097722911,298" + ("none" if english else "없음"),
+        ]
+    )
+    assert len([url for url in requests if "api/receipts" in url]) == 1
+    assert page.evaluate(_FITS)
+    keep(page, f"receipt-{locale}")
+    page.click("#earlier")
+    absent = "This result has no receipt" if english else "이 결과에는 근거 레코드가 없습니다"
+    expect(page.locator("#receipt-note")).to_contain_text(absent)
+    expect(page.locator("#receipt-rows")).to_be_hidden()
+    page.click("#latest")
+    expect(rows).to_have_count(3)
+    expect(page.locator("#receipt-rows")).to_be_visible()
+    site.add(0, encode_receipt({4: PartitionReceipt(1, 2, 2, {})}), revision=1)
+    expect(rows).to_have_text(["4122" + ("none" if english else "없음")])
 
 
 def test_names_from_the_internet_do_nothing(site: Site, open_page: OpenPage) -> None:

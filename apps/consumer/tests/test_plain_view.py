@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 
@@ -49,3 +50,18 @@ def test_in_json_format_a_result_is_one_object_with_the_numbers(
     assert line["message"].startswith("=====")
     assert (line["window"], line["partition"], line["offset"]) == ("2024-10-26T10:30:00Z", 1, 42)
     assert line["metrics"]["total_events"] == 3000
+    assert "receipt" not in line
+
+
+@pytest.mark.usefixtures("json_lines")
+def test_in_json_format_the_receipt_is_an_object_of_its_own(
+    capsys: pytest.CaptureFixture[str], make_result: MakeResult
+) -> None:
+    receipt = b'{"0":{"first":1,"last":2,"counted":2,"refused":{}}}'
+    view = PlainView(LABELS["en"], receipts=True)
+    for result in (make_result(30), dataclasses.replace(make_result(30), receipt=receipt)):
+        view.show(result)
+    without, line = map(json.loads, capsys.readouterr().out.splitlines())
+    assert without["receipt"] is None
+    assert line["receipt"] == json.loads(receipt)
+    assert line["message"].endswith("🧾 Partition 0: offsets 1 to 2, 2 counted, none refused")

@@ -153,6 +153,24 @@ def test_a_malformed_record_is_reported_and_skipped(
     assert kafka.registry.get_sample_value("clickstream_consumer_malformed_total") == 1
 
 
+def test_a_result_has_its_receipt_and_is_shown_without_one_that_is_malformed(
+    kafka: Kafka, reference: WindowMetrics, logged: Callable[[], list[str]]
+) -> None:
+    value = encode_window_metrics(reference)
+    receipt = b'{"0":{"first":1,"last":2,"counted":2,"refused":{}}}'
+    group = ("group", b"clickstream-processor")
+    kafka.connection.script = [
+        [
+            Record(value, 1, 5, [group, ("receipt", receipt)]),
+            Record(value, 1, 6, [group]),
+            Record(value, 1, 7, [group, ("receipt", b"\x1b[31m")]),
+        ]
+    ]
+    assert [result.receipt for result in kafka.reader().poll()] == [receipt, None, None]
+    assert [line.startswith("Left out a malformed receipt, partition 1, offset 7: ") for line in logged()] == [True]
+    assert kafka.registry.get_sample_value("clickstream_consumer_malformed_total") == 0
+
+
 def test_a_record_of_the_right_types_and_impossible_numbers_is_skipped(
     kafka: Kafka, reference: WindowMetrics, logged: Callable[[], list[str]]
 ) -> None:

@@ -18,6 +18,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
     assert settings.language == "en"
     assert not settings.from_beginning
     assert not settings.plain
+    assert not settings.receipts
     assert settings.metrics_topic == "clickstream-metrics"
 
 
@@ -29,6 +30,11 @@ def test_the_flags_are_the_documented_ones() -> None:
 def test_the_environment_does_what_the_flags_do() -> None:
     settings = read(DASHBOARD_LANGUAGE="ko", FROM_BEGINNING="true", GROUP_ID="mine", DASHBOARD_PLAIN="true")
     assert (settings.language, settings.from_beginning, settings.group_id, settings.plain) == ("ko", True, "mine", True)
+
+
+def test_receipts_are_shown_if_asked_for() -> None:
+    assert read("--receipts").receipts
+    assert read(DASHBOARD_RECEIPTS="true").receipts
 
 
 def test_an_unknown_language_is_refused_with_those_that_are_known() -> None:

@@ -21,7 +21,9 @@ from clickstream_streams.partition import (
     Changes,
     Partition,
 )
+from clickstream_streams.refusals import refused_between
 from clickstream_streams.sketches import IdsSnapshot
+from clickstream_streams.spans import Span
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import NEVER, CountingRules
 
@@ -416,6 +418,55 @@ def test_the_commit_replays_from_the_first_record_of_the_oldest_window_that_is_n
     state.process([raw(104, b"{", 0), record(105, 70_000)], clock=NOW, monotonic=0)
     commit(state)
     assert (state.open_windows, state.committed.replay_from) == (1, 105)
+
+
+def span(state: Partition, window: int) -> Span:
+    found = state.changes().partials[BASE + window].counts.span
+    assert found is not None
+    return found
+
+
+def refused_in(state: Partition, window: int) -> dict[str, int] | None:
+    found = span(state, window)
+    return refused_between(found.first, found.before_first, found.before_last)
+
+
+def test_a_partial_names_its_first_and_last_record_and_what_was_refused_between_them() -> None:
+    state = partition()
+    state.process([raw(100, b"{", 0), record(101, 1_000), record(102, 11_000)], clock=NOW, monotonic=0)
+    state.process([raw(103, b"[]", 0), record(105, 2_000), raw(106, b"{", 0)], clock=NOW, monotonic=0)
+    state.process([record(107, 12_500), raw(108, None, 0), record(109, 25_000)], clock=NOW, monotonic=0)
+    assert (span(state, 0).first, span(state, 0).last, refused_in(state, 0)) == (101, 105, {"not_object": 1})
+    assert (span(state, 10_000).first, span(state, 10_000).last) == (102, 107)
+    assert refused_in(state, 10_000) == {"not_json": 1, "not_object": 1}
+
+
+def test_records_of_several_windows_in_one_batch_have_their_own_first_and_last() -> None:
+    state = partition()
+    times = [1_000, 11_000, 2_000, 12_000, 25_000]
+    state.process([record(100 + number, time) for number, time in enumerate(times)], clock=NOW, monotonic=0)
+    assert [(span(state, each).first, span(state, each).last) for each in (0, 10_000)] == [(100, 102), (101, 103)]
+
+
+def test_what_a_reset_leaves_out_makes_refusals_unknown_where_it_lies_between() -> None:
+    """Windows up to BASE keep their results: their records are not counted again, and may have been dead letters."""
+    commit = EventsCommit(rules=RULES, replay_from=FIRST, final_before=BASE, dead_lettered_to=105, kept_to=BASE)
+    state = partition(commit)
+    early = [record(100, -5_000), record(101, 0), raw(102, b"{", 0), record(103, 1_000), record(104, 11_000)]
+    state.process(early, clock=NOW, monotonic=0)
+    state.process([record(105, -4_000), record(106, 12_000), record(107, 30_000)], clock=NOW, monotonic=0)
+    assert refused_in(state, 0) == {"not_json": 1}
+    assert refused_in(state, 10_000) == {"late": 1}, "offset 105 was not read before the reset"
+    state = partition(replace_commit(commit, dead_lettered_to=106))
+    state.process([*early, record(105, -4_000), record(106, 12_000), record(107, 30_000)], clock=NOW, monotonic=0)
+    assert refused_in(state, 0) == {"not_json": 1}
+    assert refused_in(state, 10_000) is None
+    assert state.changes().commit.kept_to == BASE
+
+
+def replace_commit(commit: EventsCommit, **changes: Any) -> EventsCommit:
+    replaced: EventsCommit = msgspec.structs.replace(commit, **changes)
+    return replaced
 
 
 def test_what_was_refused_before_a_reset_is_no_second_dead_letter() -> None:

@@ -4,6 +4,7 @@ import * as breakdown from "./breakdown.js";
 import * as format from "./format.js";
 import * as notices from "./notices.js";
 import * as overview from "./overview.js";
+import * as receipt from "./receipt.js";
 import * as server from "./server.js";
 import { Timeline } from "./timeline.js";
 import { Windows, totalsOf } from "./windows.js";
@@ -85,6 +86,7 @@ function draw() {
   overview.show(shown, totals, windows.all[at - 1], at === windows.all.length - 1);
   timeline.show(totals);
   breakdown.show(shown);
+  receipt.show(totals);
   steps();
 }
 

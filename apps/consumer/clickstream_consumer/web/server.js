@@ -2,19 +2,25 @@
 
 const SILENCE_MS = 40000; // the server sends something every 15 s
 
-async function fetched(query) {
-  const answer = await fetch(`api/windows?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } });
+async function fetched(query, what = "windows") {
+  const answer = await fetch(`api/${what}?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw new Error(`${answer.status} ${(await answer.text()).slice(0, 200)}`);
   return answer.json();
 }
 
 export const allTotals = () => fetched({ fields: "totals", limit: 20160 });
 
+const only = (window) => ({
+  from: new Date(window.start).toISOString(), to: new Date(window.start + 1).toISOString(), limit: 10,
+});
+const among = (records, window) => records.find((each) => Date.parse(each.window_end) === window.end);
+
 export async function record(window) {
-  const { windows } = await fetched({
-    from: new Date(window.start).toISOString(), to: new Date(window.start + 1).toISOString(), limit: 10,
-  });
-  return windows.find((each) => Date.parse(each.window_end) === window.end);
+  return among((await fetched(only(window))).windows, window);
+}
+
+export async function receipt(window) {
+  return among((await fetched(only(window), "receipts")).receipts, window)?.receipt;
 }
 
 // Listens from `position` on. The browser reconnects by itself after a lost connection and names the last event it saw;
