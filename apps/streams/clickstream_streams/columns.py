@@ -9,7 +9,7 @@ of a clock, the time of each event is parsed.
 `columns_of` returns None for any other batch, and the partition takes its records one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import sub
@@ -23,6 +23,9 @@ _SHAPE = "0000-00-00T00:00:00.000Z"
 _DIGITS_TO_0 = str.maketrans("123456789", "000000000")
 _MINUTE = len("2024-10-26T10:30")
 _SECOND = len("2024-10-26T10:30:45")
+
+_FEW_WINDOWS = 32
+"""As many as can be looked for one by one: a batch has two or three, unless its times are scattered."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +102,23 @@ def _by_window(
     grouped: dict[int, list[CountedEvent]] = {window: [] for window in set(windows)}
     for event, window in zip(events, windows, strict=True):
         grouped[window].append(event)
-    offsets = [record.offset for record in records]
-    lasts = dict(zip(windows, offsets, strict=True))  # of equal keys the last one counts
-    firsts = dict(zip(reversed(windows), reversed(offsets), strict=True))
-    return grouped, {window: (firsts[window], lasts[window]) for window in grouped}
+    return grouped, _offsets(records, windows, grouped)
+
+
+def _offsets(
+    records: Sequence[Record], windows: Sequence[int], different: Collection[int]
+) -> dict[int, tuple[int, int]]:
+    """Return the offsets of the first and the last record of each of the `different` windows."""
+    backwards = windows[::-1]
+    if len(different) <= _FEW_WINDOWS:
+        return {
+            window: (records[windows.index(window)].offset, records[-1 - backwards.index(window)].offset)
+            for window in different
+        }
+    positions = range(len(windows))
+    lasts = dict(zip(windows, positions, strict=True))  # of equal keys the last one counts
+    firsts = dict(zip(backwards, reversed(positions), strict=True))
+    return {window: (records[firsts[window]].offset, records[lasts[window]].offset) for window in different}
 
 
 def _starts(texts: Sequence[str], first: str, last: str) -> dict[str, int] | None:

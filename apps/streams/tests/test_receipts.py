@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clickstream_core.receipts import PartitionReceipt
+from clickstream_core.events import CountedEvent
+from clickstream_core.receipts import MOST_RECEIPT_BYTES, PartitionReceipt
 from clickstream_core.timestamps import format_milliseconds
+from clickstream_core.window_metrics import encode_window_metrics
 from clickstream_kafka.records import OversizedRecord, Record
+from clickstream_kafka.transactions import MAX_BATCH_BYTES, MIN_MESSAGE_BYTES
 from clickstream_streams import refusals
+from clickstream_streams.columns import columns_of
 from clickstream_streams.commits import EventsCommit, decode_commit, encode_commit
-from clickstream_streams.counts import PartialCounts
+from clickstream_streams.counts import MOST_KINDS_SHOWN, PartialCounts, WindowCounts, merged_metrics
 from clickstream_streams.partials import Partial, decode_counts, split
 from clickstream_streams.partition import Partition
 from clickstream_streams.refusals import REASONS, CommittedRefusals, OpenWindow, Refusals, committed_refusals
@@ -24,6 +28,7 @@ from clickstream_streams.windows import CountingRules
 RULES = CountingRules(10_000, "event", 4_000)
 NOW = 1_729_938_600_000
 FIRST = 100
+NAMES = ("user_id", "session_id", "event_type", "page_url", "referrer", "device_type")
 
 
 @dataclass
@@ -107,16 +112,8 @@ def append(processor: Processor, times: dict[int, int], step: list[tuple[str, in
         time = now + behind * 1_000
         processor.end += gap
         offset = processor.end
-        event = {
-            "timestamp": format_milliseconds(time + 60_000 if kind == "future" else time),
-            "user_id": "u",
-            "session_id": "s",
-            "event_type": "click",
-            "page_url": "/",
-            "referrer": "direct",
-            "device_type": "mobile",
-            "duration_ms": 1,
-        }
+        timestamp = format_milliseconds(time + 60_000 if kind == "future" else time)
+        event = {"timestamp": timestamp, **dict.fromkeys(NAMES, "x"), "duration_ms": 1}
         value = {"not_json": b"{", "not_object": b"[]"}.get(kind, msgspec.json.encode(event))
         record: Record = OversizedRecord(offset, now) if kind == "too_large" else Stored(offset, max(now, time), value)
         processor.log.append(record)
@@ -170,6 +167,20 @@ def test_receipts_are_those_of_an_oracle_after_any_restarts(room: int, monkeypat
     assert known[True] > known[False] > 0
 
 
+@given(st.lists(st.integers(0, 60).map(lambda number: number * 10_000), min_size=1, max_size=200))
+def test_each_window_of_a_batch_has_its_first_and_last_offset_however_many_there_are(windows: list[int]) -> None:
+    records: list[Record] = []
+    for number, window in enumerate(windows):
+        event = {"timestamp": format_milliseconds(NOW + window), **dict.fromkeys(NAMES, "x"), "duration_ms": 1}
+        records.append(Stored(FIRST + 3 * number, NOW + 600_000, msgspec.json.encode(event)))
+    columns = columns_of(records, RULES, believed_to=NOW + 600_000)
+    assert columns is not None
+    expected = defaultdict(list)
+    for record, window in zip(records, windows, strict=True):
+        expected[NOW + window].append(record.offset)
+    assert columns.offsets == {window: (offsets[0], offsets[-1]) for window, offsets in expected.items()}
+
+
 def test_an_older_version_reads_partials_with_spans() -> None:
     """Its struct has eight fields; msgspec leaves out further elements of an array."""
     older = msgspec.defstruct(
@@ -185,6 +196,16 @@ def test_an_older_version_reads_partials_with_spans() -> None:
     (partial,) = processor.state.changes().partials.values()
     payload = b"".join(part.payload for part in split(RULES, 0, 0, partial))
     assert msgspec.msgpack.decode(payload, type=older).total_events == 1  # type: ignore[attr-defined]
+
+
+def test_the_largest_result_and_the_largest_receipt_fit_into_a_batch() -> None:
+    counts = WindowCounts(1_000)
+    names = [f"{number:04}".rjust(256, "\x01") for number in range(1_000)]  # \u0001 in JSON, six bytes for one
+    counts.add([CountedEvent("", name, name, name, name, name, name, 2**62) for name in names])
+    result = merged_metrics(NOW, NOW + 10_000, [counts.snapshot()] * 3)
+    assert len(result.event_types) == len(result.devices) == MOST_KINDS_SHOWN
+    record = len(encode_window_metrics(result)) + MOST_RECEIPT_BYTES + 1_000
+    assert record < MAX_BATCH_BYTES < MIN_MESSAGE_BYTES
 
 
 def test_a_share_with_a_partial_of_an_older_version_has_no_receipt() -> None:
