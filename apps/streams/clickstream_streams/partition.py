@@ -179,6 +179,8 @@ class Partition:
         taken: dict[int, list[CountedEvent]] = {}
         firsts: dict[int, int] = {}
         lasts: dict[int, int] = {}
+        counted: list[CountedEvent] = []
+        latest = last = NEVER
         for record in records:
             arrived = record.timestamp
             rejected: InvalidEvent | None = None
@@ -206,17 +208,19 @@ class Partition:
             elif window < FIRST_MS or end >= LAST_MS:
                 refuse(record, "bad_timestamp", "its window is not within the years 1 to 9999")
             elif end > over:
-                if window in taken:
-                    taken[window].append(event)
-                else:
-                    taken[window], firsts[window] = [event], record.offset
-                lasts[window] = record.offset
+                if window != latest:
+                    lasts[latest], latest = last, window
+                    firsts.setdefault(window, record.offset)
+                    counted = taken.setdefault(window, [])
+                counted.append(event)
+                last = record.offset
             elif record.offset < self.committed.dead_lettered_to and end <= self.committed.kept_to:
                 self._refused.leave_out(record.offset)  # before the reset it was counted, or became a dead letter
             elif end <= self.committed.expired_to:
                 refuse(record, "expired", f"the earlier events of window {format_seconds(window)} are gone")
             else:
                 refuse(record, "late", _behind(end, over))
+        lasts[latest] = last
         self._count(taken, {window: (first, lasts[window]) for window, first in firsts.items()})
         return highest, ahead
 
