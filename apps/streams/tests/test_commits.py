@@ -3,10 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
+from clickstream_streams.refusals import Refusals, committed_refusals
 from clickstream_streams.windows import CountingRules
 
 numbers = st.integers(-(2**63), 2**63 - 1)
 rules = st.builds(CountingRules, numbers, st.sampled_from(["event", "arrival"]), numbers)
+refusals = st.builds(Refusals, st.integers(0, 2**63 - 1), st.lists(st.integers(0, 2**63 - 1), max_size=9).map(tuple))
+refused = st.builds(committed_refusals, refusals, st.dictionaries(numbers, st.tuples(refusals, refusals), max_size=30))
 events_commits = st.builds(
     EventsCommit,
     rules=rules,
@@ -17,6 +20,8 @@ events_commits = st.builds(
     expired_to=numbers,
     began=numbers,
     joined=st.booleans(),
+    kept_to=numbers,
+    refused=st.none() | refused,
 )
 merge_commits = st.builds(MergeCommit, rules=rules, replay_from=numbers, final_before=numbers)
 
