@@ -52,7 +52,7 @@ class Api:
             reason = str(getattr(error, "reason", None) or error)
             raise ApiError(0, reason.partition("): ")[2] or reason) from error
         text = answer.data.decode("utf-8", "replace")
-        return text if path.endswith("/log") else json.loads(text)
+        return text if path.endswith(("/log", "/metrics")) else json.loads(text)
 
 
 def connect(programs: Programs) -> Api:

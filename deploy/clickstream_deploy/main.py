@@ -14,14 +14,17 @@ from clickstream_deploy.usage import USAGE
 
 
 def heed_interrupts() -> None:
-    """End after the first Ctrl+C or SIGTERM, and don't let a second one disturb that."""
+    """End after the first Ctrl+C, SIGTERM or closed terminal, and don't let a second one disturb that."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+        numbers.append(signal.SIGHUP)
 
     def interrupt(*_: Any) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         signal.signal(number, interrupt)
 
 
@@ -43,10 +46,10 @@ def main() -> int:
 
     from clickstream_deploy.cleanup import CLEANUP
     from clickstream_deploy.program import World, run
-    from clickstream_deploy.setup import SETUP
+    from clickstream_deploy.setup import setup
 
     heed_interrupts()
-    return run(SETUP if name == "setup.sh" else CLEANUP, options, World())
+    return run(setup(options) if name == "setup.sh" else CLEANUP, options, World())
 
 
 if __name__ == "__main__":

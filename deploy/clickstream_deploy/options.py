@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from clickstream_core.event_rates import HIGHEST_RATE, LOWEST_RATE
 from clickstream_core.processor_times import ProcessorTimes
-from clickstream_core.settings import duration, matching, number
+from clickstream_core.settings import duration, integer, matching, number
 from clickstream_deploy.apps import APPS, LOCAL, MONITORING, RELEASES, version
 from clickstream_deploy.errors import refused
 from clickstream_deploy.usage import USAGE
@@ -17,8 +18,11 @@ from clickstream_deploy.usage import USAGE
 DEFAULT_NAMESPACE = "kafka"
 DEFAULT_CLUSTER_NAME = "data-on-eks"
 
-_FIELDS = {"--all": "everything", "--timeout": "timeout_s"}
+_FIELDS = {"--all": "everything", "--timeout": "timeout_s", "--duration": "duration_s"}
 """The fields that are not called as their options."""
+
+_RATES = f"events per second from {LOWEST_RATE} to {HIGHEST_RATE}, such as 10 or 0.5"
+_OF_TEST = ("--replicas", "--duration", "--throughput-test", "--namespace", "--cluster-name", "--timeout", "--dry-run")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Options:
     rate: str = ""
     values: tuple[Values, ...] = ()
 
+    throughput_test: float = 0.0
+    """Events per second; 0 for no test."""
+    replicas: tuple[int, ...] = (1, 3, 6)
+    duration_s: int = 120
+
     delete_topics: bool = False
     delete_kafka: bool = False
     """With the topics."""
@@ -70,7 +79,7 @@ def parse(program: str, arguments: Sequence[str]) -> Options | None:
     known = re.findall(r"^  (--[a-z-]+)", USAGE[program], re.MULTILINE)
     optional = {f"--{app.option}": app.option for app in APPS if app.option and program == "setup.sh"}
     found: dict[str, Any] = {"parts": (), "values": ()}
-    rest = list(arguments)
+    rest, given = list(arguments), list[str]()
     while rest:
         flag, separator, value = rest.pop(0).partition("=")
         if flag in ("-h", "--help"):
@@ -80,6 +89,7 @@ def parse(program: str, arguments: Sequence[str]) -> Options | None:
         if flag not in (*known, *optional):
             unknown = f"unknown option {flag} (--help lists them)"
             raise refused(unknown if flag.startswith("-") else f"unexpected argument {flag} (--help explains)")
+        given.append(flag)
         name = _FIELDS.get(flag, flag[2:].replace("-", "_"))
         if flag in _PARSERS:
             parsed = _parsed(flag, value if separator else next(iter(rest), None))
@@ -91,6 +101,11 @@ def parse(program: str, arguments: Sequence[str]) -> Options | None:
             found["parts"] = (*found["parts"], optional[flag])
         else:
             found[name] = True
+    for flag in given:
+        if "--throughput-test" in given and flag not in _OF_TEST:
+            raise refused(f"{flag} can't be given with --throughput-test, which measures what is installed")
+        if "--throughput-test" not in given and flag in _OF_TEST[:2]:
+            raise refused(f"{flag} needs --throughput-test")
     for app in APPS:
         if app.option not in ("", *found["parts"]) and app.release in [each.release for each in found["values"]]:
             raise refused(
@@ -136,12 +151,17 @@ def _window_size(value: str) -> str:
 
 def _rate(value: str) -> str:
     """As the producer's RATE, but without the exponents that Helm would take for text."""
-    number(minimum=0.001, maximum=100_000)(matching(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?", "")(value))
+    number(minimum=LOWEST_RATE, maximum=HIGHEST_RATE)(matching(r"(0|[1-9][0-9]*)(\.[0-9]{1,3})?", "")(value))
     return value
 
 
-def _timeout_s(value: str) -> int:
-    return duration(minimum="1s", maximum="1d", whole_seconds=True)(value) // 1000
+def _seconds(minimum: str) -> Callable[[str], int]:
+    parse = duration(minimum=minimum, maximum="1d", whole_seconds=True)
+    return _worded(lambda value: parse(value) // 1000, f"a duration from {minimum} to 1d, such as 90s or 10m")
+
+
+def _replicas(value: str) -> tuple[int, ...]:
+    return tuple(map(integer(minimum=1, maximum=999), value.split(",")))
 
 
 def _values(value: str) -> Values:
@@ -175,8 +195,11 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     ),
     "--platform": matching("amd64|arm64|any", "amd64, arm64 or any"),
     "--window-size": _worded(_window_size, "whole seconds from 1s to 1d, such as 30s, 5m or 1h"),
-    "--rate": _worded(_rate, "events per second from 0.001 to 100000, such as 10 or 0.5"),
+    "--rate": _worded(_rate, _RATES),
     "--values": _values,
-    "--timeout": _worded(_timeout_s, "a duration from 1s to 1d, such as 90s or 10m"),
+    "--timeout": _seconds("1s"),
+    "--throughput-test": _worded(lambda value: float(_rate(value)), _RATES),
+    "--replicas": _worded(_replicas, "numbers of replicas from 1 to 999, such as 1,3,6"),
+    "--duration": _seconds("10s"),
 }
 """Of the options that take a value."""

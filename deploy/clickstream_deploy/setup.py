@@ -1,7 +1,9 @@
 """setup.sh: from the options to a Clickstream that is Ready."""
 
+from clickstream_deploy.options import Options
 from clickstream_deploy.program import Program, components
 from clickstream_deploy.session import Session
+from clickstream_deploy.throughput import THROUGHPUT_TEST, recover
 
 _FIRST_STEPS = """\
 Clickstream runs in namespace {namespace}. What to look at next:
@@ -21,6 +23,8 @@ Clickstream runs in namespace {namespace}. What to look at next:
 
 def set_up(session: Session) -> None:
     """Check everything first, then make what is missing."""
+    if not session.options.dry_run:
+        recover(session)
     parts = components(session)
     for part in parts:
         part.check()
@@ -45,3 +49,8 @@ SETUP = Program(
     ),
     failed="What was made so far stays: setup.sh with the same options goes on from there.",
 )
+
+
+def setup(options: Options) -> Program:
+    """The program that the options ask for."""
+    return THROUGHPUT_TEST if options.throughput_test else SETUP

@@ -27,6 +27,10 @@ Python's Kubernetes client (into .venv-deploy).
   --values [RELEASE=]FILE   Helm values for all apps' releases, or for one release; may be given several times; the
                             options above win over these
   --timeout DURATION        how long each step may take (10m)
+  --throughput-test NUMBER  install nothing: send so many events per second to the processor that runs, print what it
+                            does with them at each number of replicas, and put everything back
+  --replicas LIST           those numbers (1,3,6)
+  --duration DURATION       how long each of them is measured, 10s to 1d (2m)
   --dry-run                 check everything, say what would be done, and change nothing in the cluster
   --help                    this text
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_core.errors import SettingsError
+from clickstream_core.event_rates import HIGHEST_RATE
 from clickstream_core.listening import LOCALHOST, LOOPBACK, family_of, host_names, listen_address
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import choice, integer, number, port, setting, setting_of, switch
@@ -18,7 +19,7 @@ class LocalSettings:
 
     rate: float = setting(
         "RATE",
-        parse=number(minimum=0, maximum=100_000),
+        parse=number(minimum=0, maximum=HIGHEST_RATE),
         default="10",
         help="events per second of the simulated users; 0 for no users",
     )

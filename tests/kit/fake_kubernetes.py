@@ -23,7 +23,7 @@ from clickstream_deploy.objects import at
 from clickstream_deploy.options import parse
 from clickstream_deploy.programs import Done, Programs
 from clickstream_deploy.progress import Clock
-from clickstream_deploy.setup import SETUP
+from clickstream_deploy.setup import setup
 from clickstream_deploy.usage import USAGE
 from kit import inventory
 
@@ -362,7 +362,7 @@ class FakeCluster:
             return Finished(error.status, "", f"{script}: {error}\n")
         if options is None:
             return Finished(0, USAGE[script], "")
-        status = program.run(SETUP if script == "setup.sh" else CLEANUP, options, world)
+        status = program.run(setup(options) if script == "setup.sh" else CLEANUP, options, world)
         return Finished(status, out.getvalue(), err.getvalue())
 
     def matching(self, pattern: str) -> list[str]:
@@ -471,7 +471,9 @@ def processor_deployment(*more: tuple[str, str], **settings: str) -> str:
 
 def _merge(existing: Manifest, change: Manifest) -> None:
     for name, value in change.items():
-        if isinstance(value, dict) and isinstance(existing.get(name), dict):
+        if value is None:
+            existing.pop(name, None)
+        elif isinstance(value, dict) and isinstance(existing.get(name), dict):
             _merge(existing[name], value)
         else:
             existing[name] = value

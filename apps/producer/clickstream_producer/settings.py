@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from clickstream_core.event_rates import HIGHEST_RATE, LOWEST_RATE
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, duration, integer, number, setting, setting_of
 from clickstream_kafka.settings import KafkaSettings, TopicSettings
@@ -18,7 +19,10 @@ class ProducerSettings:
     service: ServiceSettings
     events_topic: str = setting_of(TopicSettings, "events_topic")
     rate: float = setting(
-        "RATE", parse=number(minimum=0.001, maximum=100_000), default="10", help="events per second, 1 to 20000 exactly"
+        "RATE",
+        parse=number(minimum=LOWEST_RATE, maximum=HIGHEST_RATE),
+        default="10",
+        help="events per second, 1 to 20000 exactly",
     )
     duration: int | None = setting(
         "DURATION",

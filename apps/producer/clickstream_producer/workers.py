@@ -1,9 +1,8 @@
 """Several generating processes behind one command.
 
-One Python process can generate and send some 20,000 events a second with a core of its own, which it does not have on a
-small machine; above EVENTS_PER_PROCESS the load is shared. The number of processes depends on the rate alone, so a seed
-means the same events on every machine. The parent handles signals, the HTTP port, the totals and the log lines. Through
-a pipe to each child it receives progress and sends start and stop. A child whose pipe breaks has lost its parent.
+Above EVENTS_PER_PROCESS the load is shared. The number of processes depends on the rate alone, so a seed means the same
+events on every machine. The parent handles signals, the HTTP port, the totals and the log lines. Through a pipe to each
+child it receives progress and sends start and stop. A child whose pipe breaks has lost its parent.
 """
 
 import logging
@@ -16,14 +15,13 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+from clickstream_core.event_rates import EVENTS_PER_PROCESS
 from clickstream_core.logs import configure_logs
 from clickstream_core.shutdown import StopRequest
 from clickstream_kafka.patches import apply_to_kafka_python
 from clickstream_producer.generation import SENDING_GRACE_S, Share, generate
 from clickstream_producer.progress import Progress, total
 from clickstream_producer.settings import APP, ProducerSettings
-
-EVENTS_PER_PROCESS = 8_000  # events per second up to which one process is enough
 
 _log = logging.getLogger(__name__)
 
