@@ -181,7 +181,7 @@ class ThroughputTest(Component):
             found = zip(names, side_by_side(self._metrics_or_none, names), strict=True)
             readings.append(Reading(at_s, {name: metrics for name, metrics in found if metrics}))
             lag = lag_of(readings[-1].pods.values())
-            progress.waiting(f"Measuring {what}: {waited:.0f}s of {seconds}s, lag {lag:,}")
+            progress.waiting(f"Measuring {what}: {min(waited, seconds):.0f}s of {seconds}s, lag {lag:,}")
         return readings
 
     def _pods(self) -> list[Manifest]:
