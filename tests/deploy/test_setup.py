@@ -52,6 +52,11 @@ from kit.inventory import ROOT
         (["-n", "kafka"], "unknown option -n"),
         (["dev"], "unexpected argument dev"),
         (["--dry-run", "--local"], "--local must come first"),
+        (["--throughput-test", "0"], "--throughput-test=0: expected events per second from 0.001 to 100000"),
+        (["--throughput-test=9", "--replicas", "0,1"], "--replicas=0,1: expected numbers of replicas from 1 to 999"),
+        (["--throughput-test=9", "--duration", "5s"], "--duration=5s: expected a duration from 10s to 1d"),
+        (["--throughput-test=9", "--collector"], "--collector can't be given with --throughput-test"),
+        (["--replicas", "3"], "--replicas needs --throughput-test"),
     ],
 )
 def test_a_wrong_option_is_refused_in_one_line_before_anything_is_asked(
