@@ -22,13 +22,17 @@ RUN pip download --quiet --require-hashes --only-binary :all: --dest /wheels -r 
 FROM ${PYTHON_IMAGE} AS needs
 WORKDIR /build
 ARG APP
-COPY deploy/image/requirements.py .
+COPY deploy/image/requirements.py requirements-*.lock ./
 COPY apps apps
+RUN touch "requirements-${APP}.lock" && mv "requirements-${APP}.lock" own.lock
 RUN python requirements.py "apps/${APP}" > requirements.txt \
     && mkdir own && cp --recursive --parents $(python requirements.py --own "apps/${APP}") own
 
-# The lock covers all apps; an app's image gets the part of it that the app needs.
+# The lock covers all apps; an app's image gets the part of it that the app needs. An app with a lock of its own
+# (requirements-APP.lock) gets its needs from that one, and no other image has its wheels.
 FROM wheels AS dependencies
+COPY --from=needs /build/own.lock .
+RUN [ ! -s own.lock ] || pip download --quiet --require-hashes --only-binary :all: --dest /wheels -r own.lock
 COPY --from=needs /build/requirements.txt .
 RUN python -m venv --without-pip /app && rm -f /app/bin/*ctivate* \
     && pip --python /app/bin/python install --quiet --no-compile --no-index --find-links /wheels -r requirements.txt \

@@ -13,23 +13,29 @@ VENV_BENCH := .venv-bench
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV_BENCH)/.installed
+# An app with much that no other needs has a lock of its own, requirements-APP.lock, and is installed when it is asked for.
+EXTRA_APPS := archive
+INSTALLED_EXTRA := $(EXTRA_APPS:%=$(VENV)/.installed-%)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
 # What the apps need, what building their packages needs, and what the embedded broker needs.
 LOCKS := requirements.lock requirements-build.lock requirements-local.lock
 PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml examples/*/pyproject.toml local/pyproject.toml deploy/pyproject.toml))
 PACKAGES := $(notdir $(wildcard $(PROJECTS:%=%/clickstream_*)))
+INSTALLED_PROJECTS := $(filter-out $(EXTRA_APPS:%=apps/%),$(PROJECTS))
 # mypy looks at each folder by itself: files of different folders may have the same name.
 TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py examples/*/tests/*.py local/tests/*.py)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv test test-fast test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
+.PHONY: help venv venv-archive test test-fast test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
 
 venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files say
+
+venv-archive: $(VENV)/.installed-archive ## the same with the archive: DuckDB, PyIceberg, and SeaweedFS for this machine
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
@@ -78,13 +84,16 @@ COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-vers
 	--no-header --no-annotate $(patsubst %,--no-emit-package clickstream-%,$(notdir $(wildcard apps/* examples/* deploy)))
 lock: ## write the lock files from the pyproject.toml files, and which wheels there are
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
-	$(COMPILE) $(ARGS) -o requirements.lock $(wildcard apps/*/pyproject.toml)
+	$(COMPILE) $(ARGS) -o requirements.lock $(filter-out $(EXTRA_APPS:%=apps/%/pyproject.toml),$(wildcard apps/*/pyproject.toml))
 	$(COMPILE) $(ARGS) -c requirements.lock -o requirements-build.lock --group build
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -o requirements-local.lock local/pyproject.toml
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-local.lock -o requirements-archive.lock --extra local \
+		apps/archive/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/lambda/requirements.lock deploy/lambda/requirements.in
-	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/requirements.lock deploy/pyproject.toml
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o deploy/requirements.lock deploy/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
-		-c deploy/lambda/requirements.lock -c deploy/requirements.lock -o requirements-dev.lock --group dev
+		-c requirements-archive.lock -c deploy/lambda/requirements.lock -c deploy/requirements.lock -o requirements-dev.lock \
+		--group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
 
@@ -94,7 +103,7 @@ lock-jars: $(INSTALLED) ## write the hashes of the embedded broker's jars, after
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
 	rm -rf $(VENV) $(VENV_BENCH) .venv-deploy .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-$(INSTALLED): $(LOCKS) $(PROJECTS:%=%/pyproject.toml)
+$(INSTALLED): $(LOCKS) $(INSTALLED_PROJECTS:%=%/pyproject.toml)
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or newer," \
 		"or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Clickstream needs Python 3.11 or newer," \
@@ -107,10 +116,16 @@ $(INSTALLED): $(LOCKS) $(PROJECTS:%=%/pyproject.toml)
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "$(PYTHON) -m venv failed;" \
 		"on Debian and Ubuntu the package python3-venv has it" >&2; exit 1; }
 	@$(PIP) --require-hashes $(LOCKS:%=-r %)
-	@$(PIP) --no-deps --no-build-isolation $(PROJECTS:%=-e %)
+	@$(PIP) --no-deps --no-build-isolation $(INSTALLED_PROJECTS:%=-e %)
 	@touch $@
 
-$(INSTALLED_DEV): $(INSTALLED) requirements-dev.lock
+$(INSTALLED_EXTRA): $(VENV)/.installed-%: $(INSTALLED) requirements-%.lock apps/%/pyproject.toml
+	@echo "Adding the $* app to $(VENV)"
+	@$(PIP) --only-binary :all: --require-hashes -r requirements-$*.lock
+	@$(PIP) --no-deps --no-build-isolation -e apps/$*
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) $(INSTALLED_EXTRA) requirements-dev.lock
 	@echo "Adding the development tools to $(VENV)"
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@

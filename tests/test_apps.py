@@ -18,7 +18,7 @@ from clickstream_local.parts import PARTS
 from kit import inventory
 from kit.inventory import ROOT
 
-NOT_STARTED_BY_LOCAL: set[str] = set()
+NOT_STARTED_BY_LOCAL = {"archive"}
 """Apps that are no part of ./setup.sh --local."""
 
 BY_HAND = {
@@ -120,6 +120,7 @@ def test_the_import_contracts_know_every_package() -> None:
         ("streams", {"EVENTS_TOPIC", "METRICS_TOPIC", "PARTIALS_TOPIC", "DEAD_LETTER_TOPIC"}),
         ("consumer", {"METRICS_TOPIC"}),
         ("collector", {"EVENTS_TOPIC", "DEAD_LETTER_TOPIC"}),
+        ("archive", {"EVENTS_TOPIC", "METRICS_TOPIC", "DEAD_LETTER_TOPIC"}),
     ],
 )
 def test_an_app_has_settings_for_the_topics_that_it_uses_and_ignores_others(
@@ -167,7 +168,9 @@ def test_an_image_holds_the_app_core_and_only_what_is_locked(app: str) -> None:
     own = requirements("--own", f"apps/{app}")
     assert {f"apps/{app}", "apps/core"} <= set(own)
     assert not {f"apps/{each}" for each in inventory.apps() if each != app} & set(own), "no app needs another"
-    locked = set(re.findall("^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE))
+    of_its_own = ROOT / f"requirements-{app}.lock"
+    lock = (of_its_own if of_its_own.exists() else ROOT / "requirements.lock").read_text(encoding="utf-8")
+    locked = set(re.findall("^([a-z0-9-]+)==", lock, re.MULTILINE))
     wanted = {re.split(r"[^\w-]", each)[0] for each in requirements(f"apps/{app}")}
     assert wanted <= locked
 
