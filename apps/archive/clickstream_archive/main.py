@@ -1,4 +1,4 @@
-"""`clickstream-archive compact|report|sql|verify`: the batch side of the archive. `COMMAND --help` lists the settings."""
+"""`clickstream-archive compact|report|sql|verify`: the batch side of the archive; `COMMAND --help` explains each."""
 
 from typing import NoReturn
 

@@ -83,7 +83,7 @@ class CatalogSettings:
         "S3_ENDPOINT",
         parse=_s3_endpoint,
         default="auto",
-        help=f"http://HOST:PORT of an S3 that is not Amazon's; auto is {LOCAL_S3} with the default catalog, else Amazon's",
+        help=f"http://HOST:PORT of an S3; auto is {LOCAL_S3} with the default catalog, else Amazon's",
     )
     s3_region: str = setting("S3_REGION", parse=text, default="us-east-1", help="region of the bucket")
 
