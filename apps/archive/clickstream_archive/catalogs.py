@@ -1,0 +1,106 @@
+"""The Iceberg catalog as the settings describe it, for what needs manifests or commits."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, OAuthError, RESTError
+from pyiceberg.table import Table
+from requests.exceptions import ConnectionError as Unreachable
+from requests.exceptions import RequestException
+
+from clickstream_archive.credentials import s3_keys
+from clickstream_archive.errors import ArchiveError, MissingTable
+from clickstream_archive.settings import CatalogSettings
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError
+
+NAMESPACE = "clickstream"
+_FILE_IO = {"py-io-impl": "clickstream_archive.storage.ArchiveFileIO"}
+
+
+def open_catalog(settings: CatalogSettings) -> Catalog:
+    """Return the catalog, connected. Raises ArchiveError, in one line, when it can't be reached or refuses."""
+    with catalog_errors(settings):
+        if settings.catalog_type == "hadoop":
+            from clickstream_archive.hadoop_catalog import HadoopCatalog
+
+            return HadoopCatalog("archive", settings.warehouse, **_FILE_IO)
+        properties = {"warehouse": settings.warehouse, **_FILE_IO, **_s3(settings)}
+        if settings.catalog_type == "glue":
+            from pyiceberg.catalog.glue import GlueCatalog
+
+            return GlueCatalog("archive", **properties, **{"glue.region": settings.s3_region})
+        from pyiceberg.catalog.rest import RestCatalog
+
+        if settings.credential:
+            uri = f"{settings.catalog_uri.rstrip('/')}/v1/oauth/tokens"
+            properties |= {"credential": settings.credential, "oauth2-server-uri": uri}
+        return RestCatalog("archive", uri=settings.catalog_uri, **properties)
+
+
+def load_table(catalog: Catalog, settings: CatalogSettings, name: str) -> Table:
+    """Return the table as it is now. Raises MissingTable, or ArchiveError when the catalog fails."""
+    with catalog_errors(settings):
+        try:
+            return catalog.load_table((NAMESPACE, name))
+        except (NoSuchTableError, NoSuchNamespaceError) as error:
+            raise MissingTable(f"there is no table {NAMESPACE}.{name} in {where(settings)}") from error
+
+
+def where(settings: CatalogSettings) -> str:
+    """Return in words which catalog that is."""
+    if settings.catalog_type == "rest":
+        return f"the catalog {settings.catalog_uri} (warehouse {settings.warehouse})"
+    return f"{settings.warehouse} ({settings.catalog_type} catalog)"
+
+
+@contextmanager
+def catalog_errors(settings: CatalogSettings) -> Iterator[None]:
+    """Turn what the libraries raise for a catalog or storage that fails into one line."""
+    try:
+        yield
+    except Unreachable as error:
+        raise ArchiveError(f"{where(settings)} can't be reached: {_last_words(error)}") from error
+    except OAuthError as error:
+        raise ArchiveError(f"{where(settings)} refuses CATALOG_CREDENTIAL: {_last_words(error)}") from error
+    except (RESTError, RequestException, OSError, _aws_error()) as error:
+        raise ArchiveError(f"{where(settings)}: {_last_words(error)}") from error
+
+
+def _aws_error() -> "type[BotoCoreError]":
+    """boto3's error, which can only be raised once the library is imported."""
+    import sys
+
+    errors = sys.modules.get("botocore.exceptions")
+    found: type[BotoCoreError] = errors.BotoCoreError if errors else _Never
+    return found
+
+
+class _Never(Exception):  # never raised
+    pass
+
+
+def _last_words(error: BaseException) -> str:
+    """Return the innermost cause, in one line of at most 300 characters."""
+    while error.__cause__ is not None or (error.__context__ is not None and not error.__suppress_context__):
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is there
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _s3(settings: CatalogSettings) -> dict[str, str]:
+    if not settings.warehouse.startswith("s3://"):
+        return {}
+    keys = s3_keys(settings)
+    given = {
+        "s3.access-key-id": keys.key,
+        "s3.secret-access-key": keys.secret,
+        "s3.session-token": keys.token,
+        "s3.endpoint": settings.s3_address,
+        "s3.region": settings.s3_region,
+        "s3.connect-timeout": "10",
+        "s3.request-timeout": "60",
+    }
+    return {name: value for name, value in given.items() if value}

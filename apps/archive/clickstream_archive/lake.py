@@ -1,0 +1,100 @@
+"""The archive's tables in DuckDB, to be read with SQL: as they are now, without PyIceberg, whose import takes a second.
+
+A REST catalog or Glue is attached; of a hadoop catalog each table's current metadata file is read. Missing tables are
+left out.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from clickstream_archive.credentials import s3_keys
+from clickstream_archive.engine import engine, load_extension
+from clickstream_archive.errors import ArchiveError
+from clickstream_archive.quoting import name, quoted
+from clickstream_archive.settings import CatalogSettings
+
+_NAMESPACE = "clickstream"
+
+
+@contextmanager
+def lake(catalog: CatalogSettings) -> Iterator[DuckDBPyConnection]:
+    """A connection with a view for each table of the archive that exists, under the table's name."""
+    with engine(catalog) as connection:
+        load_extension(connection, "avro")
+        load_extension(connection, "iceberg")
+        try:
+            for table, source in _sources(connection, catalog).items():
+                connection.execute(f"CREATE VIEW {name(table)} AS SELECT * FROM {source}")
+        except duckdb.Error as error:
+            raise ArchiveError(f"the archive can't be opened: {one_line(error)}") from error
+        yield connection
+
+
+def tables(connection: DuckDBPyConnection) -> set[str]:
+    """Return the views that `lake` made."""
+    found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    return {row[0] for row in found}
+
+
+def one_line(error: duckdb.Error) -> str:
+    """Return DuckDB's message in one line, without the repetition of the query."""
+    text = re.split(r"\n\s*\nLINE ", str(error))[0]
+    return " ".join(text.split())[:400]
+
+
+def _sources(connection: DuckDBPyConnection, catalog: CatalogSettings) -> dict[str, str]:
+    """The expression to read each table from, by name."""
+    if catalog.catalog_type == "hadoop":
+        return _in_folder(catalog)
+    options = []
+    if catalog.catalog_type == "glue":
+        options.append("ENDPOINT_TYPE glue")
+    else:
+        options.append(f"ENDPOINT {quoted(catalog.catalog_uri)}")
+        if catalog.credential:
+            key, _, secret = catalog.credential.partition(":")
+            uri = f"{catalog.catalog_uri.rstrip('/')}/v1/oauth/tokens"
+            connection.execute(
+                f"CREATE SECRET archive_catalog (TYPE iceberg, CLIENT_ID {quoted(key)}, CLIENT_SECRET {quoted(secret)},"
+                f" OAUTH2_SERVER_URI {quoted(uri)})"
+            )
+            options.append("SECRET archive_catalog")
+        else:
+            options.append("AUTHORIZATION_TYPE none")
+    connection.execute(f"ATTACH {quoted(_warehouse(catalog))} AS lake (TYPE iceberg, {', '.join(options)})")
+    found = connection.execute(
+        "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'lake' AND table_schema = ?",
+        [_NAMESPACE],
+    ).fetchall()
+    return {row[0]: f"lake.{_NAMESPACE}.{name(row[0])}" for row in found}
+
+
+def _warehouse(catalog: CatalogSettings) -> str:
+    """What a catalog calls its warehouse; Glue's is the account's number."""
+    if catalog.catalog_type != "glue":
+        return catalog.warehouse
+    import boto3  # takes a quarter of a second
+
+    keys = s3_keys(catalog)
+    account = boto3.client(
+        "sts",
+        region_name=catalog.s3_region,
+        aws_access_key_id=keys.key,
+        aws_secret_access_key=keys.secret,
+        aws_session_token=keys.token,
+    ).get_caller_identity()["Account"]
+    return str(account)
+
+
+def _in_folder(catalog: CatalogSettings) -> dict[str, str]:
+    from clickstream_archive.folders import folder_of
+    from clickstream_archive.versions import current_version
+
+    folder = folder_of(catalog.warehouse)
+    place = f"{catalog.warehouse}/{_NAMESPACE}"
+    versions = {table: current_version(folder, f"{place}/{table}") for table in folder.names(place)}
+    return {table: f"iceberg_scan({quoted(file)})" for table, (_, file) in versions.items() if file}

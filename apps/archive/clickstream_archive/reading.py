@@ -1,0 +1,39 @@
+"""The rows of raw files, a chunk at a time: values for the decoders, and where each record comes from."""
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+import pyarrow
+from duckdb import DuckDBPyConnection
+
+from clickstream_archive.errors import ArchiveError
+from clickstream_archive.raw import RawFile
+
+_CHUNK_ROWS = 65_536
+
+RECORD = ("value", "partition", "offset", "timestamp")
+"""Columns that each raw file has."""
+
+
+def read_rows(
+    connection: DuckDBPyConnection, files: Sequence[RawFile], headers: Sequence[str] = ()
+) -> Iterator[pyarrow.RecordBatch]:
+    """Yield the files' rows with the columns of RECORD and the headers named; a header that none has is null.
+
+    Raises ArchiveError, which names the file, when one can't be read.
+    """
+    paths = [each.path for each in files]
+    try:
+        there = _columns(connection, paths) if headers else set()
+        wanted = [f'"{name}"' for name in RECORD]
+        wanted += [f'"{name}"' if name in there else f'NULL::VARCHAR AS "{name}"' for name in headers]
+        by_name = ", union_by_name = true" if headers else ""
+        query = f"SELECT {', '.join(wanted)} FROM read_parquet($files, hive_partitioning = false{by_name})"
+        yield from connection.execute(query, {"files": paths}).to_arrow_reader(_CHUNK_ROWS)
+    except duckdb.Error as error:
+        raise ArchiveError(f"a raw file can't be read: {' '.join(str(error).split())[:300]}") from error
+
+
+def _columns(connection: DuckDBPyConnection, paths: Sequence[str]) -> set[str]:
+    query = "DESCRIBE SELECT * FROM read_parquet($files, hive_partitioning = false, union_by_name = true)"
+    return {row[0] for row in connection.execute(query, {"files": list(paths)}).fetchall()}

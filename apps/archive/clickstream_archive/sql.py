@@ -1,0 +1,121 @@
+"""`clickstream-archive sql "SELECT …"`: any question to the archive's tables, read-only."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow
+from duckdb import DuckDBPyConnection
+from rich.console import Console
+from rich.table import Table
+
+from clickstream_archive.errors import ArchiveError
+from clickstream_archive.lake import lake, one_line, tables
+from clickstream_archive.settings import ArchiveSettings
+from clickstream_core.errors import SettingsError
+from clickstream_core.settings import boolean, read_settings, setting
+
+_CHUNK_ROWS = 10_000
+_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+@dataclass(frozen=True)
+class SqlSettings:
+    """The archive, and the form of the answer."""
+
+    archive: ArchiveSettings
+    as_json: bool = setting(
+        "JSON", parse=boolean, default="false", switch=True, help="one JSON object for each row", flag="--json"
+    )
+    as_csv: bool = setting(
+        "CSV", parse=boolean, default="false", switch=True, help="comma-separated values", flag="--csv"
+    )
+
+    def validate(self) -> None:
+        """Raise SettingsError when both forms are asked for."""
+        if self.as_json and self.as_csv:
+            raise SettingsError("--json and --csv are both given: expected one of the two")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return the exit status."""
+    queries = [each for each in argv[:1] if not each.startswith("-")]
+    settings = read_settings(
+        SqlSettings,
+        prog='clickstream-archive sql "SELECT ..."',
+        description="Answers a query in DuckDB's SQL about the tables raw, events, web_logs, metrics, scenario_results,"
+        " compactions and runs. Nothing can be changed with it.",
+        argv=argv[len(queries) :],
+    )
+    if not queries:
+        raise SettingsError('expected a query first: clickstream-archive sql "SELECT count(*) FROM events"')
+    with lake(settings.archive.catalog) as connection:
+        try:
+            answer = _answer(connection, queries[0]).to_arrow_reader(_CHUNK_ROWS)
+            names, rows = answer.schema.names, _rows(answer)
+            if settings.as_json:
+                for row in rows:
+                    print(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_shown))
+            elif settings.as_csv:
+                writer = csv.writer(sys.stdout, lineterminator="\n")
+                writer.writerow(names)
+                writer.writerows([_shown(value) for value in row] for row in rows)
+            else:
+                _print_table(names, rows)
+        except duckdb.Error as error:
+            there = ", ".join(sorted(tables(connection))) or "none yet"
+            hint = f" (tables: {there})" if isinstance(error, duckdb.CatalogException) else ""
+            raise ArchiveError(f"{one_line(error)}{hint}") from error
+    return 0
+
+
+def _answer(connection: DuckDBPyConnection, query: str) -> DuckDBPyConnection:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1 or statements[0].type not in _READING:
+        raise ArchiveError("expected one SELECT: nothing can be changed with sql")
+    return connection.execute(statements[0])
+
+
+def _rows(answer: pyarrow.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
+    """Rows as Python values, a map as a dict. DuckDB's own conversion of times would need another package."""
+    for batch in answer:
+        columns = []
+        for column in batch.columns:
+            values = column.to_pylist()
+            if pyarrow.types.is_map(column.type):
+                values = [None if value is None else dict(value) for value in values]
+            columns.append(values)
+        yield from zip(*columns, strict=True)
+
+
+def _print_table(names: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    found = list(rows)
+    table = Table(show_edge=False, pad_edge=False)
+    numeric = [
+        bool(found) and all(isinstance(row[place], int | float | None) for row in found) for place in range(len(names))
+    ]
+    for title, right in zip(names, numeric, strict=True):
+        table.add_column(title, justify="right" if right else "left", overflow="fold")
+    for row in found:
+        table.add_row(*("" if value is None else str(_shown(value)) for value in row))
+    console = Console(width=None if sys.stdout.isatty() else 10_000, markup=False, highlight=False)
+    console.print(table)
+    console.print(f"{len(found):,} row{'' if len(found) == 1 else 's'}")
+
+
+def _shown(value: Any) -> Any:
+    """A value as text or number; bytes are shown as UTF-8 where they are, else as hexadecimal digits."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=_shown)
+    if value is None or isinstance(value, int | float | str):
+        return value
+    return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,34 @@
+"""The records of a chunk that fit a typed table, and why the others don't."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Refusal(NamedTuple):
+    """A record that can't be typed: its place in the chunk, and one of the dead letters' reasons."""
+
+    place: int
+    reason: str
+
+
+@dataclass
+class TypedRows:
+    """Columns of what was typed; `places` are the places of these rows in the chunk."""
+
+    places: Sequence[int]
+    refusals: Sequence[Refusal]
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def kept(cls, rows: int, refusals: Sequence[Refusal]) -> "TypedRows":
+        """Return what remains of so many rows; the columns are to be added."""
+        if not refusals:
+            return cls(range(rows), ())
+        refused = {each.place for each in refusals}
+        return cls([place for place in range(rows) if place not in refused], refusals)
+
+    def untyped(self) -> Counter[str]:
+        """How many records can't be typed, by reason."""
+        return Counter(each.reason for each in self.refusals)
