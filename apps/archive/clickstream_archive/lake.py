@@ -5,8 +5,9 @@ left out.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -20,24 +21,36 @@ from clickstream_archive.settings import CatalogSettings
 _NAMESPACE = "clickstream"
 
 
+@dataclass(frozen=True)
+class Lake:
+    """A connection with a view for each table that exists; `sources` are the expressions behind the views."""
+
+    connection: DuckDBPyConnection
+    sources: Mapping[str, str]
+
+    def files(self, table: str) -> dict[str, int]:
+        """Return the table's data files and the number of rows in each, from its manifests."""
+        place = self.sources[table].removeprefix("iceberg_scan(").removesuffix(")")
+        rows = self.connection.execute(
+            f"SELECT file_path, record_count FROM iceberg_metadata({place})"
+            " WHERE manifest_content = 'DATA' AND status <> 'DELETED'"
+        ).fetchall()
+        return dict(rows)
+
+
 @contextmanager
-def lake(catalog: CatalogSettings) -> Iterator[DuckDBPyConnection]:
-    """A connection with a view for each table of the archive that exists, under the table's name."""
+def lake(catalog: CatalogSettings) -> Iterator[Lake]:
+    """Open the archive to be read with SQL. Raises ArchiveError, in one line, when it can't be reached."""
     with engine(catalog) as connection:
         load_extension(connection, "avro")
         load_extension(connection, "iceberg")
         try:
-            for table, source in _sources(connection, catalog).items():
+            sources = _sources(connection, catalog)
+            for table, source in sources.items():
                 connection.execute(f"CREATE VIEW {name(table)} AS SELECT * FROM {source}")
         except duckdb.Error as error:
             raise ArchiveError(f"the archive can't be opened: {one_line(error)}") from error
-        yield connection
-
-
-def tables(connection: DuckDBPyConnection) -> set[str]:
-    """Return the views that `lake` made."""
-    found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    return {row[0] for row in found}
+        yield Lake(connection, sources)
 
 
 def one_line(error: duckdb.Error) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clickstream_archive.errors import ArchiveError
-from clickstream_archive.lake import lake, one_line, tables
+from clickstream_archive.lake import lake, one_line
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import boolean, read_settings, setting
@@ -53,9 +53,9 @@ def main(argv: Sequence[str]) -> int:
     )
     if not queries:
         raise SettingsError('expected a query first: clickstream-archive sql "SELECT count(*) FROM events"')
-    with lake(settings.archive.catalog) as connection:
+    with lake(settings.archive.catalog) as opened:
         try:
-            answer = _answer(connection, queries[0]).to_arrow_reader(_CHUNK_ROWS)
+            answer = _answer(opened.connection, queries[0]).to_arrow_reader(_CHUNK_ROWS)
             names, rows = answer.schema.names, _rows(answer)
             if settings.as_json:
                 for row in rows:
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
             else:
                 _print_table(names, rows)
         except duckdb.Error as error:
-            there = ", ".join(sorted(tables(connection))) or "none yet"
+            there = ", ".join(sorted(opened.sources)) or "none yet"
             hint = f" (tables: {there})" if isinstance(error, duckdb.CatalogException) else ""
             raise ArchiveError(f"{one_line(error)}{hint}") from error
     return 0
