@@ -152,7 +152,7 @@ def _insert(cursor: DuckDBPyConnection, columns: Mapping[str, list[Any]]) -> Non
     )
     chunk = pyarrow.table({name: pyarrow.array(columns[name], schema.field(name).type) for name in columns})
     cursor.register("chunk", chunk)
-    cursor.execute(f"INSERT INTO fresh SELECT * REPLACE (make_timestamptz(timestamp) AS timestamp) FROM chunk")
+    cursor.execute("INSERT INTO fresh SELECT * REPLACE (make_timestamptz(timestamp) AS timestamp) FROM chunk")
     cursor.unregister("chunk")
 
 
@@ -188,7 +188,8 @@ def _count(connection: DuckDBPyConnection, day: date, source: Source) -> Day:
 
 def _by_name(connection: DuckDBPyConnection, column: str, most: int = 1000) -> Counts:
     rows = connection.execute(
-        f"SELECT {column}, count(*) FROM day_events WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}"
+        f"SELECT {column}, count(*) FROM day_events WHERE {column} IS NOT NULL"
+        f" GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}"
     ).fetchall()
     return dict(rows)
 

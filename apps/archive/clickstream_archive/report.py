@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     settings = read_settings(
         ReportSettings,
         prog="clickstream-archive report",
-        description="Shows a day: events, users, sessions, pages, referrers, devices, countries, the funnel, each hour.",
+        description="Shows a day: events, users, sessions, pages, referrers, devices, countries, the funnel, hours.",
         argv=argv,
     )
     began = time.monotonic()

@@ -42,15 +42,15 @@ def remarks(day: Day, now: datetime) -> Iterator[str]:
         yield "The archive has no events yet."
         return
     if not day.events:
-        yield f"There are no events of {day.day}; the archive has hours from {source.archive_begins} to {source.archive_ends}."
+        first, last = source.archive_begins, source.archive_ends
+        yield f"There are no events of {day.day}; the archive has hours from {first} to {last}."
     elif source.archive_begins > f"{day.day}T00":
         yield f"The archive begins at {source.archive_begins}, so earlier events of the day are not in it."
     if day.events and now.date().isoformat() == day.day:
         yield "The day is not over."
     if source.raw:
-        hours = _list(source.raw)
-        verb = "are" if len(source.raw) > 1 else "is"
-        yield f"Hour{'s' if len(source.raw) > 1 else ''} {hours} {verb} not compacted yet: counted from the raw records."
+        hours = f"Hours {_list(source.raw)} are" if len(source.raw) > 1 else f"Hour {source.raw[0]} is"
+        yield f"{hours} not compacted yet: counted from the raw records."
     if source.untyped:
         counts = ", ".join(f"{kind} {count:,}" for kind, count in source.untyped.items())
         yield f"Not among the events are records that are none: {counts}."

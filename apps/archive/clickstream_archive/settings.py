@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_core.errors import SettingsError
-from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import choice, matching, setting, text
 from clickstream_kafka.settings import KafkaSettings, dead_letter_topic, events_topic, metrics_topic
@@ -129,6 +128,6 @@ class ArchiveSettings:
     events_topic: str = events_topic()
     metrics_topic: str = metrics_topic()
     dead_letter_topic: str = dead_letter_topic()
-    group_id: str = setting(
-        "GROUP_ID", parse=text, default=DEFAULT_GROUP, help="GROUP_ID of the processor whose results are verified"
+    group_id: str | None = setting(
+        "GROUP_ID", parse=text, help="verify only the results of the processor with this GROUP_ID; without it, of all"
     )

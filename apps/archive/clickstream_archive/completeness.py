@@ -1,0 +1,35 @@
+"""Finds gaps and doubled offsets with one sorted pass over (topic, partition, offset, timestamp)."""
+
+from duckdb import DuckDBPyConnection
+
+from clickstream_archive.offsets import Doubled, Gap, PartitionOffsets
+
+
+def partition_offsets(connection: DuckDBPyConnection, source: str) -> list[PartitionOffsets]:
+    """Return each topic partition in `source`, a relation with topic, partition, offset and arrived (milliseconds)."""
+    found = {
+        (topic, partition): PartitionOffsets(topic, partition, first, last, rows)
+        for topic, partition, first, last, rows in connection.execute(
+            'SELECT topic, "partition", min("offset"), max("offset"), count(*)'
+            f" FROM ({source}) GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    }
+    steps = f"""
+        SELECT topic, "partition", "offset", arrived,
+            lag("offset") OVER w AS before, lag(arrived) OVER w AS before_arrived
+        FROM ({source}) WINDOW w AS (PARTITION BY topic, "partition" ORDER BY "offset")
+    """
+    irregular = connection.execute(
+        f"""SELECT topic, "partition", before, "offset", before_arrived, arrived FROM ({steps})
+        WHERE "offset" <> before + 1 ORDER BY topic, "partition", "offset" """
+    )
+    while rows := irregular.fetchmany(10_000):
+        for topic, partition, before, offset, since, until in rows:
+            there = found[topic, partition]
+            if offset > before:
+                there.gaps.append(Gap(before + 1, offset - 1, since, until))
+            elif there.doubled and there.doubled[-1].last >= offset - 1:
+                there.doubled[-1] = Doubled(there.doubled[-1].first, offset)
+            else:
+                there.doubled.append(Doubled(offset, offset))
+    return list(found.values())

@@ -1,0 +1,186 @@
+"""Judges all windows of a group from the evidence, and its dead letters."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from duckdb import DuckDBPyConnection
+
+from clickstream_archive.offsets import Cause, PartitionOffsets
+from clickstream_archive.recount import Window, prepare, recount_within, windows
+from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.verdicts import Edges, Traced, Verdict, judge
+from clickstream_core.receipts import PartitionReceipt
+from clickstream_core.timestamps import format_seconds
+
+_REVISION_MS = 15_000
+"""REVISION_INTERVAL, and time for a commit."""
+
+_MOST_SHOWN = 1_000
+_MOST_OUTSIDE = 1_000
+_MALFORMED = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp")
+
+
+@dataclass(frozen=True)
+class Times:
+    """The processor's durations in milliseconds, and whether it counts by arrival."""
+
+    out_of_orderness: int
+    allowed_lateness: int
+    idle_timeout: int
+    max_clock_skew: int
+    by_arrival: bool
+
+
+@dataclass
+class GroupReport:
+    """What was found about a group. At most _MOST_SHOWN verdicts of each kind are kept, all are counted."""
+
+    group: str
+    equal: int = 0
+    different: int = 0
+    not_judged: Counter[str] = field(default_factory=Counter)
+    differences: list[Verdict] = field(default_factory=list)
+    unjudged: list[Verdict] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    """Differences that belong to no window: results or dead letters that are there twice, or contradict a record."""
+
+    @property
+    def is_equal(self) -> bool:
+        return not self.different and not self.others
+
+
+def judge_group(
+    connection: DuckDBPyConnection,
+    group: str,
+    settings: ArchiveSettings,
+    times: Times,
+    partitions: Sequence[PartitionOffsets],
+    settled_to: int | None = None,
+) -> GroupReport:
+    """Return the report. `settled_to` is given when the processor is known to be done with everything until then."""
+    prepare(connection, group, settings.events_topic, by_arrival=times.by_arrival)
+    edges = _edges(connection, group, settings, times, partitions, settled_to)
+    found = GroupReport(group)
+
+    def trace(window: Window, receipt: Mapping[int, PartitionReceipt]) -> Traced:
+        return _trace(connection, window, receipt)
+
+    for window in windows(connection):
+        verdict = judge(window, edges, trace)
+        if verdict.equal:
+            found.equal += 1
+        elif verdict.why is not None:
+            found.not_judged[verdict.why.value] += 1
+            if len(found.unjudged) < _MOST_SHOWN:
+                found.unjudged.append(verdict)
+        else:
+            found.different += 1
+            if len(found.differences) < _MOST_SHOWN:
+                found.differences.append(verdict)
+    found.others = list(_others(connection, group, edges))
+    return found
+
+
+def _edges(
+    connection: DuckDBPyConnection,
+    group: str,
+    settings: ArchiveSettings,
+    times: Times,
+    partitions: Sequence[PartitionOffsets],
+    settled_to: int | None,
+) -> Edges:
+    events = [each for each in partitions if each.topic == settings.events_topic]
+    results = [each for each in partitions if each.topic == settings.metrics_topic]
+    letters = [each for each in partitions if each.topic == settings.dead_letter_topic]
+    until, ended = _settled(connection, times)
+    late = {each.partition for each in events if each.first > 0}
+    begins = [row[1] for row in _first_arrivals(connection) if row[0] in late]
+    row = connection.execute("SELECT min(window_start) FROM last_results").fetchone()
+    unnamed = connection.execute(
+        "SELECT 1 FROM dead_letters WHERE writer = ? AND source_offset IS NULL LIMIT 1", [group]
+    ).fetchone()
+    return Edges(
+        complete_from=max(begins, default=-(1 << 60)) + (times.max_clock_skew if begins else 0),
+        settled_to=until if settled_to is None else max(until, settled_to),
+        pending_from=ended if settled_to is None else 1 << 60,
+        first={each.partition: each.first for each in events},
+        last={each.partition: each.last for each in events},
+        gaps={each.partition: each.gaps for each in events},
+        result_gaps=[gap for each in results for gap in each.gaps if gap.cause is Cause.MISSING],
+        first_result=row[0] if row and row[0] is not None else 1 << 60,
+        unnamed_dead_letters=unnamed is not None,
+        lost_dead_letters=any(each.total(Cause.MISSING) for each in letters),
+        late_ms=times.out_of_orderness + times.allowed_lateness + times.idle_timeout,
+        skew_ms=times.max_clock_skew,
+    )
+
+
+def _settled(connection: DuckDBPyConnection, times: Times) -> tuple[int, int]:
+    """Until which end windows can't change any more, and since when records may still become dead letters.
+
+    A result of a window that ends ALLOWED_LATENESS later shows that this one is over; its last revision came at most
+    _REVISION_MS after that. Results are archived by partition, so the partition that ends first decides.
+    """
+    row = connection.execute(
+        f"""WITH ends AS (SELECT min(newest) - {_REVISION_MS} AS settled FROM (
+            SELECT max(arrived) AS newest FROM last_results GROUP BY "partition"))
+        SELECT (SELECT max(window_end) FROM last_results, ends WHERE arrived <= settled), (SELECT settled FROM ends)"""
+    ).fetchone()
+    newest, ended = row or (None, None)
+    return (-(1 << 60) if newest is None else newest - times.allowed_lateness), ended or 0
+
+
+def _first_arrivals(connection: DuckDBPyConnection) -> list[tuple[int, int]]:
+    return connection.execute('SELECT "partition", arg_min(arrived, "offset") FROM events GROUP BY 1').fetchall()
+
+
+def _trace(connection: DuckDBPyConnection, window: Window, receipt: Mapping[int, PartitionReceipt]) -> Traced:
+    ranges = [(number, each.first, each.last) for number, each in receipt.items()]
+    within = recount_within(connection, window.start, window.end, ranges)
+    inside = connection.execute(
+        'SELECT c."partition", count(*) FROM counted c JOIN ranges r ON r.number = c."partition"'
+        ' AND c."offset" BETWEEN r.low AND r.high WHERE c.window_start = ? AND c.window_end = ? GROUP BY 1',
+        [window.start, window.end],
+    ).fetchall()
+    outside = connection.execute(
+        'SELECT c."partition", c."offset", c.arrived FROM counted c ANTI JOIN ranges r ON r.number = c."partition"'
+        ' AND c."offset" BETWEEN r.low AND r.high WHERE c.window_start = ? AND c.window_end = ?'
+        f" ORDER BY ALL LIMIT {_MOST_OUTSIDE}",
+        [window.start, window.end],
+    ).fetchall()
+    return Traced(receipt, dict(inside), within, outside)
+
+
+def _others(connection: DuckDBPyConnection, group: str, edges: Edges) -> Iterator[str]:
+    twice = connection.execute(
+        'SELECT window_start, revision, list("partition" || \'@\' || "offset" ORDER BY "offset") FROM results'
+        " WHERE writer = ? GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1 LIMIT 100",
+        [group],
+    ).fetchall()
+    for start, revision, places in twice:
+        yield f"window {format_seconds(start)} has revision {revision} {len(places)} times ({', '.join(places[:5])})"
+    for partition, offset, count in connection.execute(
+        "SELECT source_partition, source_offset, n FROM refused WHERE n > 1 ORDER BY 1, 2 LIMIT 100"
+    ).fetchall():
+        yield f"record {partition}@{offset} has {count} dead letters"
+    malformed = ", ".join(f"'{each}'" for each in _MALFORMED)
+    for partition, offset, reason, found in connection.execute(
+        f"""SELECT e."partition", e."offset", r.reason, e.reason FROM refused r
+        JOIN events e ON e."partition" = r.source_partition AND e."offset" = r.source_offset
+        WHERE (e.reason IS NOT NULL AND r.reason <> e.reason AND r.reason <> 'too_large')
+        OR (e.reason IS NULL AND r.reason IN ({malformed}) AND r.reason <> 'bad_timestamp') ORDER BY 1, 2 LIMIT 100"""
+    ).fetchall():
+        yield f"record {partition}@{offset} has a dead letter that says {reason}, but it is {found or 'an event'}"
+    if edges.unnamed_dead_letters or edges.lost_dead_letters:
+        return
+    row = connection.execute("SELECT min(arrived) FROM last_results").fetchone()
+    if row is None or row[0] is None:
+        return
+    for partition, offset, reason in connection.execute(
+        """SELECT e."partition", e."offset", e.reason FROM events e
+        ANTI JOIN refused r ON r.source_partition = e."partition" AND r.source_offset = e."offset"
+        WHERE e.reason IS NOT NULL AND e.arrived < ? AND e.arrived >= ? ORDER BY 1, 2 LIMIT 100""",
+        [edges.pending_from, row[0]],
+    ).fetchall():
+        yield f"record {partition}@{offset} is no event ({reason}), but has no dead letter"

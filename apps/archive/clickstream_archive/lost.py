@@ -1,0 +1,55 @@
+"""What files that were deleted from the storage held, as gaps of their partitions.
+
+A manifest has a file's smallest and largest partition and offset. Where other files go on behind it, the gap between
+them gives the exact offsets; at the end of a partition the manifest's largest offset, or the topic's end if that is
+smaller, is what there is.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
+from clickstream_archive.raw import RawFile
+
+
+def mark_lost(partitions: Sequence[PartitionOffsets], lost: Iterable[RawFile]) -> list[PartitionOffsets]:
+    """Return the partitions with the gaps that lost files explain, and those of which there are lost files only."""
+    found = {(each.topic, each.partition): each for each in partitions}
+    for file in lost:
+        if file.partitions is None or file.offsets is None:
+            continue
+        for number in range(file.partitions.first, file.partitions.last + 1):
+            there = found.get((file.topic, number))
+            if there is None:
+                alone = file.partitions.first == file.partitions.last
+                if not alone:
+                    continue
+                there = PartitionOffsets(file.topic, number, file.offsets.last + 1, file.offsets.last, 0)
+                found[file.topic, number] = there
+            _mark(there, file)
+    return [found[key] for key in sorted(found)]
+
+
+def _mark(there: PartitionOffsets, file: RawFile) -> None:
+    assert file.offsets is not None
+    why = f"in the deleted file {file.path}"
+    first, last = file.offsets.first, file.offsets.last
+    gaps: list[Gap] = []
+    for each in there.gaps:
+        if each.cause is Cause.UNKNOWN and each.first <= last and each.last >= first:
+            low, high = max(each.first, first), min(each.last, last)
+            if each.first < low:
+                gaps.append(each.part(each.first, low - 1, Cause.UNKNOWN))
+            gaps.append(each.part(low, high, Cause.MISSING, why))
+            if each.last > high:
+                gaps.append(each.part(high + 1, each.last, Cause.UNKNOWN))
+        else:
+            gaps.append(each)
+    end = last if there.ends_at is None else min(last, there.ends_at - 1)
+    covered = max((each.last for each in gaps), default=-1)
+    if end > max(there.last, covered):
+        gaps.append(Gap(max(there.last, covered) + 1, end, None, None, Cause.MISSING, why))
+    begin = first if there.begins_at is None else max(first, there.begins_at)
+    lowest = min((each.first for each in gaps), default=there.first)
+    if begin < min(there.first, lowest):
+        gaps.insert(0, Gap(begin, min(there.first, lowest) - 1, None, None, Cause.MISSING, why))
+    there.gaps = gaps

@@ -1,0 +1,183 @@
+"""`clickstream-archive verify`: is every record there once, and does every result equal the recount?"""
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from clickstream_archive.catalogs import open_catalog
+from clickstream_archive.engine import engine
+from clickstream_archive.evidence import Evidence
+from clickstream_archive.judging import GroupReport, Times, judge_group
+from clickstream_archive.offsets import PartitionOffsets
+from clickstream_archive.progress import progress
+from clickstream_archive.raw import RawFile
+from clickstream_archive.recount import groups
+from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.verify_text import as_result, in_words
+from clickstream_core.durations import parse_duration
+from clickstream_core.groups import DEFAULT_GROUP
+from clickstream_core.logs import configure_logs
+from clickstream_core.processor_times import allowed_lateness, idle_timeout, max_clock_skew, out_of_orderness
+from clickstream_core.settings import boolean, choice, read_settings, setting
+from clickstream_kafka.patches import apply_to_kafka_python
+
+
+def since(value: str) -> str | timedelta:
+    """An hour in UTC, `2026-11-27T09` or `2026-11-27`, or how long ago, `36h`."""
+    text = value.strip()
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H"):
+        try:
+            return datetime.strptime(text, form).strftime("%Y-%m-%dT%H")
+        except ValueError:
+            continue
+    try:
+        return timedelta(milliseconds=parse_duration(text))
+    except ValueError as error:
+        raise ValueError(
+            "expected an hour in UTC such as 2026-11-27T09, a day, or how long ago, such as 36h"
+        ) from error
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """The archive, what is verified, and the processor's own durations."""
+
+    archive: ArchiveSettings
+    source: str = setting(
+        "VERIFY_FROM",
+        parse=choice("archive", "topic"),
+        default="archive",
+        help="archive, or topic: the live topics, for what they still hold",
+        flag="--from",
+    )
+    since: str | timedelta | None = setting(
+        "VERIFY_SINCE",
+        parse=since,
+        help="look only at records since this hour in UTC (2026-11-27T09), or for so long (36h)",
+        flag="--since",
+    )
+    offline: bool = setting(
+        "OFFLINE", parse=boolean, default="false", switch=True, help="don't ask Kafka what the topics still hold"
+    )
+    window_time: str = setting(
+        "WINDOW_TIME", parse=choice("event", "arrival"), default="event", help="the processor's WINDOW_TIME"
+    )
+    out_of_orderness: int = out_of_orderness()
+    allowed_lateness: int = allowed_lateness()
+    idle_timeout: int = idle_timeout()
+    max_clock_skew: int = max_clock_skew()
+    as_json: bool = setting(
+        "JSON", parse=boolean, default="false", switch=True, help="print the result as JSON", flag="--json"
+    )
+
+    @property
+    def times(self) -> Times:
+        return Times(
+            self.out_of_orderness,
+            self.allowed_lateness,
+            self.idle_timeout,
+            self.max_clock_skew,
+            self.window_time == "arrival",
+        )
+
+
+@dataclass
+class Findings:
+    """All that verify found."""
+
+    source: str
+    partitions: list[PartitionOffsets] = field(default_factory=list)
+    lost: list[RawFile] = field(default_factory=list)
+    groups: list[GroupReport] = field(default_factory=list)
+    malformed_results: list[tuple[int, int, str]] = field(default_factory=list)
+    committed_at: int | None = None
+    kafka: str | None = None
+    """Why Kafka was not asked; None if it was."""
+
+    @property
+    def complete(self) -> bool:
+        return not self.lost and all(each.complete for each in self.partitions)
+
+    @property
+    def equal(self) -> bool:
+        return not self.malformed_results and all(each.is_equal for each in self.groups)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; return the exit status: 0 if nothing differs, 1 on a difference."""
+    settings = read_settings(
+        VerifySettings,
+        prog="clickstream-archive verify",
+        description="Checks that every record is there once, and that every window's last result equals the recount of"
+        " the events. Give it the processor's own settings.",
+        argv=argv,
+    )
+    configure_logs(settings.archive.service.log_level, settings.archive.service.log_format, "clickstream-archive")
+    apply_to_kafka_python()
+    began = time.monotonic()
+    with engine(settings.archive.catalog, on_disk=True) as connection:
+        evidence = Evidence(connection)
+        found = _from_topics(settings, evidence) if settings.source == "topic" else _from_archive(settings, evidence)
+        found.malformed_results = evidence.malformed_results
+        wanted = settings.archive.group_id
+        for group in groups(connection) if wanted is None else [wanted]:
+            found.groups.append(judge_group(connection, group, settings.archive, settings.times, found.partitions))
+    result = as_result(found, time.monotonic() - began)
+    print(json.dumps(result, ensure_ascii=False) if settings.as_json else in_words(found, time.monotonic() - began))
+    return 0 if found.complete and found.equal else 1
+
+
+def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
+    from clickstream_archive.from_archive import gather, raw_snapshot
+    from clickstream_archive.lost import mark_lost
+
+    archive = settings.archive
+    catalog = open_catalog(archive.catalog)
+    snapshot = raw_snapshot(catalog, archive, _hour(settings.since))
+    with progress("Reading raw records", snapshot.rows, "rows") as advance:
+        partitions = gather(evidence, snapshot, archive, advance)
+    evidence.finish()
+    found = Findings("archive", partitions, list(snapshot.lost), committed_at=snapshot.committed_at)
+    found.kafka = _ask_topics(settings, partitions)
+    found.partitions = mark_lost(partitions, snapshot.lost)
+    return found
+
+
+def _ask_topics(settings: VerifySettings, partitions: Sequence[PartitionOffsets]) -> str | None:
+    """Explain gaps by what the topics hold; return why Kafka was not asked, None if it was."""
+    from clickstream_archive.topic_log import TopicLog, TopicUnavailable
+
+    if settings.offline:
+        return "not asked"
+    try:
+        with ExitStack() as stack:
+            log = stack.enter_context(TopicLog(settings.archive.kafka))
+            for each in partitions:
+                bounds = log.bounds(each.topic).get(each.partition)
+                if bounds is None or bounds[1] <= each.last:
+                    continue  # another topic of that name, or none
+                each.begins_at, each.ends_at = bounds
+                each.gaps = list(log.explained(each.topic, each.partition, each.gaps))
+    except TopicUnavailable as error:
+        return str(error)
+    return None
+
+
+def _from_topics(settings: VerifySettings, evidence: Evidence) -> Findings:
+    from clickstream_archive.from_topics import gather
+    from clickstream_archive.topic_log import TopicLog
+
+    group = settings.archive.group_id or DEFAULT_GROUP
+    with TopicLog(settings.archive.kafka) as log, progress("Reading topics", None, "records") as advance:
+        partitions = gather(evidence, log, settings.archive, group, advance)
+    evidence.finish()
+    return Findings("topic", partitions)
+
+
+def _hour(since: str | timedelta | None) -> str | None:
+    if isinstance(since, timedelta):
+        return (datetime.now(UTC) - since).strftime("%Y-%m-%dT%H")
+    return since
