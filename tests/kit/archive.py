@@ -7,9 +7,10 @@ into `clickstream.raw`, whose schema is that of the sink with its headers as col
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow
 from pyiceberg.catalog import Catalog
@@ -23,6 +24,9 @@ from pyiceberg.types import BinaryType, IntegerType, LongType, NestedField, Stri
 from kit.events import event_value, invalid_values, valid_values
 from kit.offline import count_with_receipts
 from kit.topics import Message
+
+Run = Callable[..., tuple[int, Any]]
+"""Runs a command of clickstream-archive: its exit status, and what it printed, decoded if that was JSON."""
 
 EVENTS, METRICS, DEAD_LETTERS = "clickstream-events", "clickstream-metrics", "clickstream-dead-letters"
 GROUP = "clickstream-processor"
@@ -104,6 +108,7 @@ def recorded_pipeline(
     offsets, began = _Offsets(), int(start.timestamp() * 1000)
     unusual = [each for each in (*valid_values(start), *invalid_values(start)) if each.reason != "future"]
     unusual = [each for each in unusual if each.value is None or len(each.value) < 100_000]
+    every = max(2, events // (len(unusual) + 1))
     sent: list[Message] = []
     reasons: dict[tuple[int, int], str] = {}
     for number in range(events):
@@ -120,7 +125,7 @@ def recorded_pipeline(
             duration_ms=draw.randrange(60_000),
         )
         reason = None
-        if unusual and number % max(1, events // (len(unusual) + 1)) == 7:
+        if unusual and number % every == every - 1:
             odd = unusual.pop()
             value, reason = odd.value, odd.reason
         offset = offsets.take(partition)

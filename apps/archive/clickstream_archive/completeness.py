@@ -29,7 +29,8 @@ def partition_offsets(connection: DuckDBPyConnection, source: str) -> list[Parti
             if offset > before:
                 there.gaps.append(Gap(before + 1, offset - 1, since, until))
             elif there.doubled and there.doubled[-1].last >= offset - 1:
-                there.doubled[-1] = Doubled(there.doubled[-1].first, offset)
+                last = there.doubled[-1]
+                there.doubled[-1] = Doubled(last.first, offset, last.alike and since == until)
             else:
-                there.doubled.append(Doubled(offset, offset))
+                there.doubled.append(Doubled(offset, offset, since == until))
     return list(found.values())

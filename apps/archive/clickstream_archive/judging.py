@@ -42,6 +42,9 @@ class GroupReport:
     not_judged: Counter[str] = field(default_factory=Counter)
     differences: list[Verdict] = field(default_factory=list)
     unjudged: list[Verdict] = field(default_factory=list)
+    lost: list[tuple[int, int, int, str]] = field(default_factory=list)
+    """Partition, first and last offset of records that a result counted and that are not there, and which result."""
+
     others: list[str] = field(default_factory=list)
     """Differences that belong to no window: results or dead letters that are there twice, or contradict a record."""
 
@@ -72,6 +75,7 @@ def judge_group(
             found.equal += 1
         elif verdict.why is not None:
             found.not_judged[verdict.why.value] += 1
+            found.lost += [(*each, format_seconds(verdict.start)) for each in verdict.lost]
             if len(found.unjudged) < _MOST_SHOWN:
                 found.unjudged.append(verdict)
         else:

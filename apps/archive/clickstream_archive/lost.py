@@ -33,17 +33,8 @@ def _mark(there: PartitionOffsets, file: RawFile) -> None:
     assert file.offsets is not None
     why = f"in the deleted file {file.path}"
     first, last = file.offsets.first, file.offsets.last
-    gaps: list[Gap] = []
-    for each in there.gaps:
-        if each.cause is Cause.UNKNOWN and each.first <= last and each.last >= first:
-            low, high = max(each.first, first), min(each.last, last)
-            if each.first < low:
-                gaps.append(each.part(each.first, low - 1, Cause.UNKNOWN))
-            gaps.append(each.part(low, high, Cause.MISSING, why))
-            if each.last > high:
-                gaps.append(each.part(high + 1, each.last, Cause.UNKNOWN))
-        else:
-            gaps.append(each)
+    there.mark(first, last, why)
+    gaps = there.gaps
     end = last if there.ends_at is None else min(last, there.ends_at - 1)
     covered = max((each.last for each in gaps), default=-1)
     if end > max(there.last, covered):
@@ -52,4 +43,3 @@ def _mark(there: PartitionOffsets, file: RawFile) -> None:
     lowest = min((each.first for each in gaps), default=there.first)
     if begin < min(there.first, lowest):
         gaps.insert(0, Gap(begin, min(there.first, lowest) - 1, None, None, Cause.MISSING, why))
-    there.gaps = gaps

@@ -50,10 +50,11 @@ class Gap:
 
 @dataclass(frozen=True)
 class Doubled:
-    """Offsets from `first` to `last` that are there more than once."""
+    """Offsets from `first` to `last` that are there more than once; whether with the same record timestamps."""
 
     first: int
     last: int
+    alike: bool = True
 
 
 @dataclass
@@ -73,6 +74,21 @@ class PartitionOffsets:
     def total(self, cause: Cause) -> int:
         """Return how many offsets are missing for this cause."""
         return sum(each.offsets for each in self.gaps if each.cause is cause)
+
+    def mark(self, first: int, last: int, why: str) -> None:
+        """Note that records at unknown offsets from `first` to `last` are missing, and how that is known."""
+        gaps: list[Gap] = []
+        for each in self.gaps:
+            low, high = max(each.first, first), min(each.last, last)
+            if each.cause is not Cause.UNKNOWN or low > high:
+                gaps.append(each)
+                continue
+            if each.first < low:
+                gaps.append(each.part(each.first, low - 1, Cause.UNKNOWN))
+            gaps.append(each.part(low, high, Cause.MISSING, why))
+            if high < each.last:
+                gaps.append(each.part(high + 1, each.last, Cause.UNKNOWN))
+        self.gaps = gaps
 
     @property
     def doubled_offsets(self) -> int:

@@ -22,6 +22,8 @@ def read_rows(
 
     Raises ArchiveError, which names the file, when one can't be read.
     """
+    if not files:
+        return
     paths = [each.path for each in files]
     try:
         there = _columns(connection, paths) if headers else set()

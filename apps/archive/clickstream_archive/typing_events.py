@@ -107,7 +107,7 @@ def _decoded_exactly(value: bytes | None, place: int, refusals: list[Refusal]) -
         refusals.append(Refusal(place, error.reason))
         return None
     event = _Event(*(getattr(counted, name) for name in CountedEvent.__struct_fields__))
-    fields = json.loads(value or b"", parse_int=str)  # Python refuses to convert thousands of digits
+    fields = json.loads(value or b"", parse_int=float)  # Python refuses to make an int of thousands of digits
     for name in ("event_id", "page_category", "country"):
         text = fields.get(name)
         if isinstance(text, str):

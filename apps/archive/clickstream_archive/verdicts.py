@@ -42,6 +42,8 @@ class Verdict:
     why: Why | None = None
     differences: tuple[str, ...] = ()
     note: str = ""
+    lost: tuple[tuple[int, int, int], ...] = ()
+    """Partition, first and last offset of what the result counted and the archive does not have."""
 
     @property
     def equal(self) -> bool:
@@ -185,6 +187,7 @@ def _without_result(window: Window, edges: Edges) -> Verdict:
 
 def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ...], traced: Traced) -> Verdict:
     lacking: list[str] = []
+    gone: list[tuple[int, int, int]] = []
     explained = True
     for partition, share in sorted(traced.receipt.items()):
         if share.first < edges.first.get(partition, share.last + 1):
@@ -197,13 +200,15 @@ def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ..
         lost = [each for each in _lost(edges, partition) if each.first <= share.last and each.last >= share.first]
         room = sum(min(each.last, share.last) - max(each.first, share.first) + 1 for each in lost)
         explained = explained and 0 < share.counted - found <= room
+        if share.counted - found == room:
+            gone += [(partition, max(each.first, share.first), min(each.last, share.last)) for each in lost]
         names = "; ".join(_named_gap(partition, each) for each in lost)
         lacking.append(
             f"of partition {partition} it counted {share.counted} records of offsets {share.first} to {share.last}, the"
             f" archive has {found}{f' ({names})' if names else ''}"
         )
     if lacking and explained:
-        return _unjudged(window, Why.GAP, "; ".join(lacking))
+        return Verdict(window.start, window.end, Why.GAP, note="; ".join(lacking), lost=tuple(gone))
     if edges.lost_dead_letters and all(
         traced.inside.get(number, 0) >= each.counted for number, each in traced.receipt.items()
     ):

@@ -125,6 +125,7 @@ def main(argv: Sequence[str]) -> int:
         wanted = settings.archive.group_id
         for group in groups(connection) if wanted is None else [wanted]:
             found.groups.append(judge_group(connection, group, settings.archive, settings.times, found.partitions))
+    _mark_counted(found, settings.archive.events_topic)
     result = as_result(found, time.monotonic() - began)
     print(json.dumps(result, ensure_ascii=False) if settings.as_json else in_words(found, time.monotonic() - began))
     return 0 if found.complete and found.equal else 1
@@ -164,6 +165,15 @@ def _ask_topics(settings: VerifySettings, partitions: Sequence[PartitionOffsets]
     except TopicUnavailable as error:
         return str(error)
     return None
+
+
+def _mark_counted(found: Findings, events_topic: str) -> None:
+    """Offsets that the topic no longer explains are missing if a result's receipt says that they were counted."""
+    events = {each.partition: each for each in found.partitions if each.topic == events_topic}
+    for group in found.groups:
+        for partition, first, last, window in group.lost:
+            if partition in events:
+                events[partition].mark(first, last, f"counted in the result of window {window}")
 
 
 def _from_topics(settings: VerifySettings, evidence: Evidence) -> Findings:

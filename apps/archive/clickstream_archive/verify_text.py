@@ -96,7 +96,8 @@ def _losses(found: "Findings") -> Iterator[str]:
         if len(missing) > _SHOWN:
             yield f"{each.topic} partition {each.partition}: {len(missing) - _SHOWN} further ranges missing"
         for doubled in each.doubled[:_SHOWN]:
-            yield f"{each.topic} partition {each.partition}: {_range('offset', doubled.first, doubled.last)} doubled"
+            why = "" if doubled.alike else " by different records: was the topic made again, beside an older archive?"
+            yield f"{each.topic} partition {each.partition}: {_range('offset', doubled.first, doubled.last)} doubled{why}"
     for partition, offset, error in found.malformed_results[:_SHOWN]:
         yield f"the record {partition}@{offset} on the metrics topic is no result: {error}"
 
@@ -168,7 +169,7 @@ def _partition(each: PartitionOffsets) -> dict[str, Any]:
         "last": each.last,
         "records": each.rows,
         "missing": ranges(Cause.MISSING),
-        "doubled": [{"first": gap.first, "last": gap.last} for gap in each.doubled[:1_000]],
+        "doubled": [{"first": gap.first, "last": gap.last, "alike": gap.alike} for gap in each.doubled[:1_000]],
         "unknown": ranges(Cause.UNKNOWN),
         "markers": each.total(Cause.MARKERS),
         "aborted": each.total(Cause.ABORTED),

@@ -1,7 +1,7 @@
 """Archives in a folder, and a SeaweedFS with one for the tests that need S3."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from clickstream_archive import main as program
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
-
-Run = Callable[..., tuple[int, Any]]
+from kit.archive import Run
+from kit.seaweedfs import SeaweedFS, seaweedfs
 
 
 @pytest.fixture
@@ -45,3 +45,23 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return status, json.loads(out) if "--json" in arguments and out else out + err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A SeaweedFS for the tests of this run; each test that uses it begins with an empty catalog."""
+    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as running:
+        yield running
+
+
+@pytest.fixture
+def on_s3(s3: SeaweedFS, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """The catalog of an archive on S3, without tables; the environment has its settings."""
+    for name, value in s3.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    catalog = open_catalog(read_settings(CatalogSettings, prog="", description="", argv=[]))
+    catalog.create_namespace_if_not_exists("clickstream")
+    for identifier in catalog.list_tables("clickstream"):
+        catalog.drop_table(identifier)
+    return catalog

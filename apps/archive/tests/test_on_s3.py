@@ -1,0 +1,49 @@
+"""The whole way on S3 with a REST catalog: compaction, report, SQL, verification, and a deleted file."""
+
+from pyiceberg.catalog import Catalog
+
+from clickstream_archive.storage import ArchiveFileIO
+from kit.archive import EVENTS, Run, recorded_pipeline, write_raw
+from kit.seaweedfs import SeaweedFS
+
+
+def test_an_archive_on_s3_is_compacted_reported_asked_and_verified(run: Run, on_s3: Catalog, s3: SeaweedFS) -> None:
+    recorded = recorded_pipeline(events=3_000)
+    table = write_raw(on_s3, sorted(recorded.messages, key=lambda each: each.timestamp), 4)
+    valid = 3_000 - len(recorded.read("clickstream-dead-letters", ""))
+
+    status, result = run("compact", "--json")
+    assert (status, result["tables"]["events"]["typed_rows"]) == (0, valid)
+    assert run("sql", "SELECT count(*) AS n FROM events", "--json") == (0, {"n": valid})
+    status, result = run("report", "--day", "2026-11-26", "--json")
+    assert (status, result["events"], result["source"]["compacted"]) == (0, valid, ["10"])
+    status, result = run("verify", "--offline", "--json")
+    assert (status, result["complete"], result["equal"]) == (0, True, True)
+
+    first, *_ = sorted(task.file.file_path for task in table.scan(row_filter=f"topic = '{EVENTS}'").plan_files())
+    assert isinstance(table.io, ArchiveFileIO)
+    table.io.delete(first)
+    status, result = run("verify", "--offline", "--json")
+    assert status == 1
+    assert [each["path"] for each in result["lost_files"]] == [first]
+
+
+def test_a_wrong_credential_is_one_line(run: Run, on_s3: Catalog) -> None:
+    status, text = run("compact", "--catalog-credential", "clickstream:wrong")
+    assert status == 1
+    assert text.startswith("clickstream-archive compact: the catalog http://127.0.0.1:")
+    assert "refuses CATALOG_CREDENTIAL" in text
+    assert text.count("\n") == 1
+
+
+def test_a_catalog_that_is_away_is_one_line(run: Run, on_s3: Catalog) -> None:
+    for command in (
+        ["compact"],
+        ["sql", "SELECT 1 FROM raw"],
+        ["report", "--day", "2026-11-26"],
+        ["verify", "--offline"],
+    ):
+        status, text = run(*command, "--catalog-uri", "http://127.0.0.1:1")
+        assert status == 1, text
+        assert text.startswith(f"clickstream-archive {command[0]}: "), text
+        assert text.count("\n") == 1, text
