@@ -97,7 +97,8 @@ def _losses(found: "Findings") -> Iterator[str]:
             yield f"{each.topic} partition {each.partition}: {len(missing) - _SHOWN} further ranges missing"
         for doubled in each.doubled[:_SHOWN]:
             why = "" if doubled.alike else " by different records: was the topic made again, beside an older archive?"
-            yield f"{each.topic} partition {each.partition}: {_range('offset', doubled.first, doubled.last)} doubled{why}"
+            offsets = _range("offset", doubled.first, doubled.last)
+            yield f"{each.topic} partition {each.partition}: {offsets} doubled{why}"
     for partition, offset, error in found.malformed_results[:_SHOWN]:
         yield f"the record {partition}@{offset} on the metrics topic is no result: {error}"
 

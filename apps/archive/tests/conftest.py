@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 from pyiceberg.catalog import Catalog
 
 from clickstream_archive import main as program
@@ -13,6 +14,7 @@ from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
 from kit.archive import Run
+from kit.chromium import chromium
 from kit.seaweedfs import SeaweedFS, seaweedfs
 
 
@@ -45,6 +47,12 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         return status, json.loads(out) if "--json" in arguments and out else out + err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,11 @@ import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
 from pyiceberg.catalog import Catalog
 
@@ -27,7 +28,7 @@ from kit.topics import Message
 @pytest.fixture(scope="module")
 def recorded() -> Recorded:
     """Three hours of events, results and dead letters."""
-    return recorded_pipeline(events=3_000, seconds=9_000, window_seconds=300)
+    return recorded_pipeline(events=900, seconds=9_000, window_seconds=300)
 
 
 def typed(catalog: Catalog, table: str = "events") -> Counter[tuple[object, ...]]:
@@ -56,7 +57,7 @@ def test_closed_hours_become_typed_rows_and_the_rest_is_counted_by_kind(
     events, metrics = result["tables"]["events"], result["tables"]["metrics"]
     reasons = Counter(each.header("reason") for each in recorded.read(DEAD_LETTERS, ""))
     assert events["untyped"] == dict(sorted(reasons.items()))
-    assert (events["hours"], events["raw_rows"]) == (3, 3_000)
+    assert (events["hours"], events["raw_rows"]) == (3, 900)
     assert (metrics["typed_rows"], metrics["untyped"]) == (len(recorded.read(METRICS, "")), {})
     table = catalog.load_table(("clickstream", "events"))
     rows = table.scan().to_arrow().to_pylist()
@@ -64,8 +65,9 @@ def test_closed_hours_become_typed_rows_and_the_rest_is_counted_by_kind(
     assert len(rows) == len(valid_events(recorded))
     folders = {task.file.file_path.rpartition("/")[0].partition("/data/")[2] for task in table.scan().plan_files()}
     assert folders == {f"year=2026/month=11/day=26/hour={hour}" for hour in (10, 11, 12)}
-    codec = {task.file.file_path for task in table.scan().plan_files()}
-    assert all(Path(path.removeprefix("file://")).read_bytes()[:4] == b"PAR1" for path in codec)
+    files = [Path(task.file.file_path.removeprefix("file://")) for task in table.scan().plan_files()]
+    columns = [pyarrow.parquet.read_metadata(file).row_group(0).column(0) for file in files]
+    assert {column.compression for column in columns} == {"ZSTD"}
 
 
 def test_a_typed_row_has_the_events_fields_and_where_it_comes_from(
@@ -73,16 +75,16 @@ def test_a_typed_row_has_the_events_fields_and_where_it_comes_from(
 ) -> None:
     write_raw(catalog, recorded.messages)
     run("compact")
-    plain = next(each for each in recorded.read(EVENTS, "") if b'"user_4' in (each.value or b""))
+    plain = [each for each in recorded.read(EVENTS, "") if b'"user_4' in (each.value or b"")][50]
     status, rows = run(
         "sql", f'SELECT * FROM events WHERE "partition" = {plain.partition} AND "offset" = {plain.offset}', "--json"
     )
     assert status == 0
     assert rows["topic"] == EVENTS
-    assert (rows["hour"], rows["year"]) == ("10", "2026")
+    assert f"{rows['year']}-{rows['month']}-{rows['day']}T{rows['hour']}" == rows["record_timestamp"][:13]
     assert rows["event_type"] in {"page_view", "click", "add_to_cart", "purchase", "search"}
     assert isinstance(rows["duration_ms"], int)
-    assert re.fullmatch(r"2026-11-26T10:\d\d:\d\d.\d+Z", rows["timestamp"])
+    assert re.fullmatch(r"2026-11-26T\d\d:\d\d:\d\d\.\d+Z", rows["timestamp"])
 
 
 def test_a_second_run_changes_nothing(run: Run, catalog: Catalog, recorded: Recorded) -> None:
@@ -108,8 +110,6 @@ def test_what_comes_late_into_an_hour_is_added_by_the_next_run(run: Run, catalog
 
 
 def test_an_open_hour_waits_unless_it_is_asked_for(run: Run, catalog: Catalog) -> None:
-    from datetime import UTC, datetime
-
     now = datetime.now(UTC)
     recorded = recorded_pipeline(events=50, seconds=5, start=now - timedelta(seconds=5))
     write_raw(catalog, recorded.messages)
@@ -137,7 +137,7 @@ def test_runs_that_are_killed_at_any_moment_and_begun_again_end_equal(
     place: CatalogSettings, catalog: Catalog, recorded: Recorded, tmp_path: Path, run: Run
 ) -> None:
     write_raw(catalog, recorded.messages, 2)
-    environ = {**os.environ, "WAREHOUSE": str(tmp_path / "once")}
+    environ = os.environ | {"WAREHOUSE": str(tmp_path / "once")}
     once = read_settings(CatalogSettings, prog="", description="", argv=["--warehouse", str(tmp_path / "once")])
     whole = open_catalog(once)
     write_raw(whole, recorded.messages, 2)
@@ -145,9 +145,9 @@ def test_runs_that_are_killed_at_any_moment_and_begun_again_end_equal(
     began = time.monotonic()
     subprocess.run(command, env=environ, check=True, capture_output=True)
     took, draw = time.monotonic() - began, random.Random(5)
-    for _ in range(6):
+    for _ in range(4):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(took * draw.uniform(0.45, 1.0))  # the moment of the kill, not a wait for something
+        time.sleep(took * draw.uniform(0.4, 1.0))  # the moment of the kill, not a wait for something
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert run("compact")[0] == 0
@@ -210,8 +210,6 @@ def test_web_logs_and_scenario_results_are_typed_too(run: Run, catalog: Catalog)
 def test_a_record_without_a_timestamp_is_typed_too(run: Run, catalog: Catalog, recorded: Recorded) -> None:
     one = next(each for each in recorded.read(EVENTS, "") if b'"user_4' in (each.value or b""))
     table = write_raw(catalog, [replace(one, partition=2, offset=99_999)])
-    import pyarrow
-
     row = table.scan().to_arrow().to_pylist()[0] | {"timestamp": None, "offset": 5}
     row |= dict.fromkeys(("year", "month", "day", "hour"))
     table.append(pyarrow.Table.from_pylist([row], schema=table.schema().as_arrow()))

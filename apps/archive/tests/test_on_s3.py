@@ -37,12 +37,8 @@ def test_a_wrong_credential_is_one_line(run: Run, on_s3: Catalog) -> None:
 
 
 def test_a_catalog_that_is_away_is_one_line(run: Run, on_s3: Catalog) -> None:
-    for command in (
-        ["compact"],
-        ["sql", "SELECT 1 FROM raw"],
-        ["report", "--day", "2026-11-26"],
-        ["verify", "--offline"],
-    ):
+    commands = (["compact"], ["sql", "SELECT 1 FROM raw"], ["report", "--day", "2026-11-26"], ["verify", "--offline"])
+    for command in commands:
         status, text = run(*command, "--catalog-uri", "http://127.0.0.1:1")
         assert status == 1, text
         assert text.startswith(f"clickstream-archive {command[0]}: "), text

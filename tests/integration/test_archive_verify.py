@@ -1,0 +1,112 @@
+"""verify beside a real processor: the live topics, and an archive of them whose gaps the topics explain."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyiceberg.catalog import Catalog
+
+from clickstream_archive.catalogs import open_catalog
+from clickstream_archive.settings import CatalogSettings
+from clickstream_core.settings import read_settings
+from kit.archive import write_raw
+from kit.generate import Shape, generate
+from kit.offline import assert_equal_to_offline_count
+from kit.poll import eventually
+from kit.processes import Apps
+from kit.processor import SHORT_WINDOWS, minutes_ago, start_processor
+from kit.topics import Message, PipelineTopics, ToSend, read_all, send
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Runs verify as a process, on a test's topics and an archive in a folder."""
+
+    topics: PipelineTopics
+    folder: Path
+
+    def catalog(self) -> Catalog:
+        arguments = ["--catalog-type", "hadoop", "--warehouse", str(self.folder)]
+        return open_catalog(read_settings(CatalogSettings, prog="", description="", argv=arguments))
+
+    def __call__(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        archive = {"CATALOG_TYPE": "hadoop", "WAREHOUSE": str(self.folder)}
+        done = subprocess.run(
+            [sys.executable, "-m", "clickstream_archive.main", "verify", "--json", *arguments],
+            env={**os.environ, **self.topics.environ, **SHORT_WINDOWS, **archive},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.stdout, done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return done.returncode, result
+
+
+def archived(topics: PipelineTopics) -> list[Message]:
+    """What the sink stores of the topics: every committed record."""
+    names = (topics.events, topics.metrics, topics.dead_letters)
+    return [each for name in names for each in read_all(topics.bootstrap_servers, name)]
+
+
+def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_removed(
+    topics: PipelineTopics, apps: Apps, tmp_path: Path
+) -> None:
+    records = generate(Shape(start_ms=minutes_ago(4)), seed=3)
+    send(topics.bootstrap_servers, topics.events, records)
+    app = start_processor(apps, topics)
+    results = eventually(lambda: assert_equal_to_offline_count(topics, 5), 60, every=1)
+    app.stop()
+    verify = Verify(topics, tmp_path / "archive")
+
+    status, result = verify("--from", "topic")
+    assert (status, result["complete"], result["equal"]) == (0, True, True), result["groups"]
+    (group,) = result["groups"]
+    assert (group["equal"], group["different"]) == (len(results), 0)
+
+    messages = archived(topics)
+    write_raw(verify.catalog(), messages, 2)
+    status, result = verify()
+    assert (status, result["complete"], result["equal"], result["kafka"]) == (0, True, True, None), result["groups"]
+    markers = {each["topic"]: each["markers"] for each in result["partitions"]}
+    assert (markers[topics.metrics] > 0, markers[topics.dead_letters] > 0) == (True, True)
+    assert all(each["unknown"] == [] for each in result["partitions"])
+    assert sum(each["records"] for each in result["partitions"]) == len(messages)
+
+    gone = [each for each in messages if each.topic == topics.dead_letters][5:8]
+    table = verify.catalog().load_table(("clickstream", "raw"))
+    for each in gone:
+        table.delete(f"topic = '{each.topic}' and partition = {each.partition} and offset = {each.offset}")
+    status, result = verify()
+    missing = [
+        (each["topic"], each["partition"], offset)
+        for each in result["partitions"]
+        for gap in each["missing"]
+        for offset in range(gap["first"], gap["last"] + 1)
+    ]
+    assert status == 1
+    assert sorted(missing) == sorted((each.topic, each.partition, each.offset) for each in gone)
+    assert result["groups"][0]["different"] == 0
+
+
+def test_a_forged_result_differs_on_the_live_topics(topics: PipelineTopics, apps: Apps, tmp_path: Path) -> None:
+    send(topics.bootstrap_servers, topics.events, generate(Shape(start_ms=minutes_ago(4), events=400), seed=4))
+    app = start_processor(apps, topics)
+    eventually(lambda: assert_equal_to_offline_count(topics, 5), 60, every=1)
+    app.stop()
+    first = min(read_all(topics.bootstrap_servers, topics.metrics), key=lambda each: each.key or b"")
+    fields = json.loads(first.value or b"")
+    forged = json.dumps({**fields, "revision": fields["revision"] + 1, "unique_users": 1}).encode()
+    send(topics.bootstrap_servers, topics.metrics, [ToSend(forged, key=first.key, headers=first.headers)])
+
+    status, result = Verify(topics, tmp_path / "archive")("--from", "topic")
+
+    assert (status, result["complete"], result["equal"]) == (1, True, False)
+    (difference,) = result["groups"][0]["differences"]
+    assert difference["window_start"] == fields["window_start"]
+    assert difference["differences"] == [f"unique_users is 1, recounted {fields['unique_users']}"]
