@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from pyiceberg.catalog import Catalog
 
 from kit.archive import EVENTS, START, Run, recorded_pipeline, write_raw
