@@ -13,8 +13,10 @@ from clickstream_archive.engine import engine
 from clickstream_archive.ledger import read_ledger
 from clickstream_archive.progress import progress
 from clickstream_archive.raw import by_hour, raw_files
-from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.runs import Run, record_run
+from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.tables import RAW
+from clickstream_core.logs import configure_logs
 from clickstream_core.settings import boolean, duration, read_settings, setting
 
 
@@ -23,6 +25,7 @@ class CompactSettings:
     """The archive, and which hours are done."""
 
     archive: ArchiveSettings
+    output: OutputSettings
     closed_after: int = setting(
         "CLOSED_AFTER",
         parse=duration(minimum="0s", maximum="7d"),
@@ -31,9 +34,6 @@ class CompactSettings:
     )
     open_hours: bool = setting(
         "OPEN_HOURS", parse=boolean, default="false", switch=True, help="do hours too that are not closed"
-    )
-    as_json: bool = setting(
-        "JSON", parse=boolean, default="false", switch=True, help="print the result as JSON", flag="--json"
     )
 
 
@@ -46,13 +46,18 @@ def main(argv: Sequence[str]) -> int:
         " Can be ended and run again at any moment.",
         argv=argv,
     )
+    service = settings.archive.service
+    configure_logs(service.log_level, service.log_format, "clickstream-archive")
     began = time.monotonic()
     now = datetime.now(UTC)
     closed_before = None if settings.open_hours else now - timedelta(milliseconds=settings.closed_after)
     outcomes = _compact(settings.archive, closed_before)
     result = _result(outcomes, time.monotonic() - began)
-    print(json.dumps(result) if settings.as_json else _in_words(outcomes, result["seconds"]))
-    return 1 if any(outcome.failed for _, outcome in outcomes) else 0
+    print(json.dumps(result) if settings.output.as_json else _in_words(outcomes, result["seconds"]))
+    status = 1 if any(outcome.failed for _, outcome in outcomes) else 0
+    if settings.output.record:
+        record_run(settings.archive.catalog, Run("compact", now, datetime.now(UTC), status, result))
+    return status
 
 
 def _compact(archive: ArchiveSettings, closed_before: datetime | None) -> list[tuple[Plan, Outcome]]:

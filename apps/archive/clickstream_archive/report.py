@@ -14,9 +14,10 @@ from clickstream_archive.lake import lake
 from clickstream_archive.progress import progress
 from clickstream_archive.report_page import page
 from clickstream_archive.report_text import in_words, remarks
-from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_core.errors import SettingsError
-from clickstream_core.settings import boolean, read_settings, setting
+from clickstream_core.logs import configure_logs
+from clickstream_core.settings import read_settings, setting
 
 
 def a_day(value: str) -> date | str:
@@ -35,11 +36,9 @@ class ReportSettings:
     """The archive, the day, and the form."""
 
     archive: ArchiveSettings
+    output: OutputSettings
     day: date | str | None = setting("DAY", parse=a_day, help="the day in UTC: 2026-11-27, today or yesterday")
     html: Path | None = setting("HTML", parse=Path, help="write a page with charts to this file; it needs no network")
-    as_json: bool = setting(
-        "JSON", parse=boolean, default="false", switch=True, help="print the report as JSON", flag="--json"
-    )
 
     def validate(self) -> None:
         """Raise SettingsError without a day."""
@@ -55,7 +54,9 @@ def main(argv: Sequence[str]) -> int:
         description="Shows a day: events, users, sessions, pages, referrers, devices, countries, the funnel, hours.",
         argv=argv,
     )
-    began = time.monotonic()
+    service = settings.archive.service
+    configure_logs(service.log_level, service.log_format, "clickstream-archive")
+    began, started_at = time.monotonic(), datetime.now(UTC)
     day = _day(settings.day)
     with lake(settings.archive.catalog) as opened, progress("Counting raw records", None, "rows") as advance:
         found = report(opened, settings.archive.events_topic, day, advance)
@@ -67,12 +68,16 @@ def main(argv: Sequence[str]) -> int:
             settings.html.write_text(page(result), encoding="utf-8")
         except OSError as error:
             raise ArchiveError(f"HTML={settings.html}: it can't be written ({error.strerror})") from error
-    if settings.as_json:
+    if settings.output.as_json:
         print(json.dumps(result, ensure_ascii=False))
     else:
         print(in_words(found, now))
         if settings.html is not None:
             print(f"\nThe page is {settings.html}")
+    if settings.output.record:
+        from clickstream_archive.runs import Run, record_run  # imports PyIceberg, which takes a second
+
+        record_run(settings.archive.catalog, Run("report", started_at, datetime.now(UTC), 0, result))
     return 0
 
 

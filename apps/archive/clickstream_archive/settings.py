@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import choice, matching, setting, text
+from clickstream_core.settings import boolean, choice, matching, setting, text
 from clickstream_kafka.settings import KafkaSettings, dead_letter_topic, events_topic, metrics_topic
 
 LOCAL_CATALOG = "http://127.0.0.1:8181"
@@ -116,6 +116,22 @@ class CatalogSettings:
             )
         if self.catalog_type == "glue" and scheme != "s3":
             raise SettingsError(f"WAREHOUSE={self.warehouse}: expected s3://BUCKET/PATH with CATALOG_TYPE=glue")
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """What becomes of a command's result besides being printed."""
+
+    as_json: bool = setting(
+        "JSON", parse=boolean, default="false", switch=True, help="print the result as JSON", flag="--json"
+    )
+    record: bool = setting(
+        "RECORD",
+        parse=boolean,
+        default="false",
+        switch=True,
+        help="add the result to the archive's table runs, which serve shows as metrics",
+    )
 
 
 @dataclass(frozen=True)

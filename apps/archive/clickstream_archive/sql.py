@@ -17,6 +17,7 @@ from clickstream_archive.errors import ArchiveError
 from clickstream_archive.lake import lake, one_line
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_core.errors import SettingsError
+from clickstream_core.logs import configure_logs
 from clickstream_core.settings import boolean, read_settings, setting
 
 _CHUNK_ROWS = 10_000
@@ -51,6 +52,8 @@ def main(argv: Sequence[str]) -> int:
         " compactions and runs. Nothing can be changed with it.",
         argv=argv[len(queries) :],
     )
+    service = settings.archive.service
+    configure_logs(service.log_level, service.log_format, "clickstream-archive")
     if not queries:
         raise SettingsError('expected a query first: clickstream-archive sql "SELECT count(*) FROM events"')
     with lake(settings.archive.catalog) as opened:

@@ -15,7 +15,8 @@ from clickstream_archive.offsets import PartitionOffsets
 from clickstream_archive.progress import progress
 from clickstream_archive.raw import RawFile
 from clickstream_archive.recount import groups
-from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.runs import Run, record_run
+from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.verify_text import as_result, in_words
 from clickstream_core.durations import parse_duration
 from clickstream_core.groups import DEFAULT_GROUP
@@ -46,6 +47,7 @@ class VerifySettings:
     """The archive, what is verified, and the processor's own durations."""
 
     archive: ArchiveSettings
+    output: OutputSettings
     source: str = setting(
         "VERIFY_FROM",
         parse=choice("archive", "topic"),
@@ -69,9 +71,6 @@ class VerifySettings:
     allowed_lateness: int = allowed_lateness()
     idle_timeout: int = idle_timeout()
     max_clock_skew: int = max_clock_skew()
-    as_json: bool = setting(
-        "JSON", parse=boolean, default="false", switch=True, help="print the result as JSON", flag="--json"
-    )
 
     @property
     def times(self) -> Times:
@@ -117,7 +116,7 @@ def main(argv: Sequence[str]) -> int:
     )
     configure_logs(settings.archive.service.log_level, settings.archive.service.log_format, "clickstream-archive")
     apply_to_kafka_python()
-    began = time.monotonic()
+    began, started_at = time.monotonic(), datetime.now(UTC)
     with engine(settings.archive.catalog, on_disk=True) as connection:
         evidence = Evidence(connection)
         found = _from_topics(settings, evidence) if settings.source == "topic" else _from_archive(settings, evidence)
@@ -126,9 +125,13 @@ def main(argv: Sequence[str]) -> int:
         for group in groups(connection) if wanted is None else [wanted]:
             found.groups.append(judge_group(connection, group, settings.archive, settings.times, found.partitions))
     _mark_counted(found, settings.archive.events_topic)
-    result = as_result(found, time.monotonic() - began)
-    print(json.dumps(result, ensure_ascii=False) if settings.as_json else in_words(found, time.monotonic() - began))
-    return 0 if found.complete and found.equal else 1
+    seconds = time.monotonic() - began
+    result = as_result(found, seconds)
+    print(json.dumps(result, ensure_ascii=False) if settings.output.as_json else in_words(found, seconds))
+    status = 0 if found.complete and found.equal else 1
+    if settings.output.record:
+        record_run(settings.archive.catalog, Run("verify", started_at, datetime.now(UTC), status, result))
+    return status
 
 
 def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
