@@ -17,7 +17,7 @@ from clickstream_archive.runs import Run, record_run
 from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.tables import RAW
 from clickstream_core.logs import configure_logs
-from clickstream_core.settings import boolean, duration, read_settings, setting
+from clickstream_core.settings import duration, read_settings, setting, switch
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,7 @@ class CompactSettings:
         default="10m",
         help="an hour is closed so long after its end; what arrives later is added by the next run",
     )
-    open_hours: bool = setting(
-        "OPEN_HOURS", parse=boolean, default="false", switch=True, help="do hours too that are not closed"
-    )
+    open_hours: bool = switch("OPEN_HOURS", help="do hours too that are not closed")
 
 
 def main(argv: Sequence[str]) -> int:

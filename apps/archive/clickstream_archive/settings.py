@@ -6,8 +6,8 @@ from pathlib import Path
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.service import ServiceSettings
-from clickstream_core.settings import boolean, choice, matching, setting, text
-from clickstream_kafka.settings import KafkaSettings, dead_letter_topic, events_topic, metrics_topic
+from clickstream_core.settings import choice, matching, setting, setting_of, switch, text
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
 
 LOCAL_CATALOG = "http://127.0.0.1:8181"
 LOCAL_S3 = "http://127.0.0.1:8333"
@@ -122,14 +122,9 @@ class CatalogSettings:
 class OutputSettings:
     """What becomes of a command's result besides being printed."""
 
-    as_json: bool = setting(
-        "JSON", parse=boolean, default="false", switch=True, help="print the result as JSON", flag="--json"
-    )
-    record: bool = setting(
+    as_json: bool = switch("JSON", help="print the result as JSON", flag="--json")
+    record: bool = switch(
         "RECORD",
-        parse=boolean,
-        default="false",
-        switch=True,
         help="add the result to the archive's table runs, which serve shows as metrics",
     )
 
@@ -141,9 +136,9 @@ class ArchiveSettings:
     catalog: CatalogSettings
     kafka: KafkaSettings
     service: ServiceSettings
-    events_topic: str = events_topic()
-    metrics_topic: str = metrics_topic()
-    dead_letter_topic: str = dead_letter_topic()
+    events_topic: str = setting_of(TopicSettings, "events_topic")
+    metrics_topic: str = setting_of(TopicSettings, "metrics_topic")
+    dead_letter_topic: str = setting_of(TopicSettings, "dead_letter_topic")
     group_id: str | None = setting(
         "GROUP_ID", parse=text, help="verify only the results of the processor with this GROUP_ID; without it, of all"
     )

@@ -18,7 +18,7 @@ from clickstream_archive.lake import lake, one_line
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import configure_logs
-from clickstream_core.settings import boolean, read_settings, setting
+from clickstream_core.settings import read_settings, switch
 
 _CHUNK_ROWS = 10_000
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
@@ -29,12 +29,8 @@ class SqlSettings:
     """The archive, and the form of the answer."""
 
     archive: ArchiveSettings
-    as_json: bool = setting(
-        "JSON", parse=boolean, default="false", switch=True, help="one JSON object for each row", flag="--json"
-    )
-    as_csv: bool = setting(
-        "CSV", parse=boolean, default="false", switch=True, help="comma-separated values", flag="--csv"
-    )
+    as_json: bool = switch("JSON", help="one JSON object for each row", flag="--json")
+    as_csv: bool = switch("CSV", help="comma-separated values", flag="--csv")
 
     def validate(self) -> None:
         """Raise SettingsError when both forms are asked for."""

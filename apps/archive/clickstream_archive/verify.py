@@ -21,8 +21,8 @@ from clickstream_archive.verify_text import as_result, in_words
 from clickstream_core.durations import parse_duration
 from clickstream_core.groups import DEFAULT_GROUP
 from clickstream_core.logs import configure_logs
-from clickstream_core.processor_times import allowed_lateness, idle_timeout, max_clock_skew, out_of_orderness
-from clickstream_core.settings import boolean, choice, read_settings, setting
+from clickstream_core.processor_times import ProcessorTimes
+from clickstream_core.settings import choice, read_settings, setting, setting_of, switch
 from clickstream_kafka.patches import apply_to_kafka_python
 
 
@@ -61,16 +61,14 @@ class VerifySettings:
         help="look only at records since this hour in UTC (2026-11-27T09), or for so long (36h)",
         flag="--since",
     )
-    offline: bool = setting(
-        "OFFLINE", parse=boolean, default="false", switch=True, help="don't ask Kafka what the topics still hold"
-    )
+    offline: bool = switch("OFFLINE", help="don't ask Kafka what the topics still hold")
     window_time: str = setting(
         "WINDOW_TIME", parse=choice("event", "arrival"), default="event", help="the processor's WINDOW_TIME"
     )
-    out_of_orderness: int = out_of_orderness()
-    allowed_lateness: int = allowed_lateness()
-    idle_timeout: int = idle_timeout()
-    max_clock_skew: int = max_clock_skew()
+    out_of_orderness: int = setting_of(ProcessorTimes, "out_of_orderness")
+    allowed_lateness: int = setting_of(ProcessorTimes, "allowed_lateness")
+    idle_timeout: int = setting_of(ProcessorTimes, "idle_timeout")
+    max_clock_skew: int = setting_of(ProcessorTimes, "max_clock_skew")
 
     @property
     def times(self) -> Times:
