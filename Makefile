@@ -97,7 +97,7 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
 
-lock-jars: $(INSTALLED) ## write the hashes of the embedded broker's jars, after a change of its version
+lock-jars: $(INSTALLED) ## write the hashes of the jars of Kafka and Kafka Connect, after a change of a version
 	@$(BIN)/python -m clickstream_local.jars --lock
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays

@@ -1,21 +1,22 @@
-"""Apache Kafka's jars, downloaded once from Maven Central and run only if they match the lock.
+"""Jars from Maven Central, downloaded once and run only if they match a lock: Kafka's, and those of the archive.
 
 jgo's Python resolver reads the POMs and downloads the jars, without Maven or a JVM. Each coordinate is resolved on its
-own and the results are combined: resolved together, the logging binding's managed versions would lower kafka-clients
-to 3.9.1, with which the broker does not start.
+own and the results are combined, the newest version of each: resolved together, the logging binding's managed versions
+would lower kafka-clients to 3.9.1, with which the broker does not start.
 
-There is one folder of jars for each version of Kafka. The jars are downloaded into a folder beside it, which is renamed
+A set of jars has one folder, named after its version. The jars are downloaded into a folder beside it, which is renamed
 when all are there and readable. So an interrupted download starts over and is never used. (Each download gets an empty
 cache, because jgo would use half a jar from its cache.)
 
-`kafka-jars.lock` beside this module lists each jar with its SHA-256, in the format of `sha256sum --check`. Jars are
-compared with it after their download and at each start, which takes a quarter of a second. A jar that differs is named
-and never run. `make lock-jars` (`python -m clickstream_local.jars --lock`) writes the lock.
+A lock lists each jar with its SHA-256, in the format of `sha256sum --check`. Jars are compared with it after their
+download and at each start, which takes a quarter of a second for Kafka's. A jar that differs is named and never run.
+`make lock-jars` (`python -m clickstream_local.jars --lock`) writes the locks.
 """
 
 import argparse
 import fcntl
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -23,7 +24,8 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from xml.etree.ElementTree import ParseError
@@ -32,62 +34,131 @@ from jgo.maven import Artifact, MavenContext, PythonResolver
 from jgo.parse import Coordinate
 
 from clickstream_local.errors import JarsUnavailable
+from clickstream_local.screen import Screen
 
 KAFKA_VERSION = "4.3.1"
-COORDINATES = (
-    f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
-    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
-)
-LOCK = Path(__file__).with_name("kafka-jars.lock")
+_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"
 _RUNTIME_SCOPES = ("compile", "runtime")
 _RETRY_PAUSES_S = (1.0, 3.0)
 """Before the second and the third attempt of a download."""
 _FAILURES = (OSError, RuntimeError, ParseError, zipfile.BadZipFile)
 """No connection or a full disk; jgo's "not found"; a proxy's page instead of a POM; half a jar."""
 _Result = TypeVar("_Result")
+Report = Callable[[str], None]
 
 
-def kafka_jars(
-    directory: Path, report: Callable[[str], None] = lambda line: None, lock: Path = LOCK
-) -> tuple[Path, ...]:
+def _silent(line: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class JarSet:
+    """Jars that are used together.
+
+    `title` is their name in messages, `version` names their folder, `coordinates` are those of each subfolder ("" for
+    none), `megabytes` is what a download takes, `otherwise` what a user can do without them.
+    """
+
+    title: str
+    version: str
+    coordinates: Mapping[str, Sequence[str]]
+    lock: Path
+    megabytes: int
+    otherwise: str = ""
+
+    def folder(self, directory: Path) -> Path:
+        """Return where the jars are once they have been downloaded."""
+        return directory / f"jars-{self.version}"
+
+
+KAFKA = JarSet(
+    title=f"Apache Kafka {KAFKA_VERSION}",
+    version=KAFKA_VERSION,
+    coordinates={"": (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", _LOGGING)},
+    lock=Path(__file__).with_name("kafka-jars.lock"),
+    megabytes=45,
+    otherwise=", or set KAFKA_BOOTSTRAP_SERVERS to use a broker that runs elsewhere",
+)
+LOCK = KAFKA.lock
+
+ICEBERG_VERSION = "1.12.0"
+_ICEBERG = tuple(
+    f"org.apache.iceberg:iceberg-{name}:{ICEBERG_VERSION}" for name in ("kafka-connect", "parquet", "aws", "aws-bundle")
+)
+CONNECT = JarSet(
+    title=f"Kafka Connect {KAFKA_VERSION} with Apache Iceberg {ICEBERG_VERSION}",
+    version=f"{KAFKA_VERSION}-iceberg-{ICEBERG_VERSION}",
+    coordinates={
+        "worker": (
+            f"org.apache.kafka:connect-runtime:{KAFKA_VERSION}",
+            f"org.apache.kafka:connect-transforms:{KAFKA_VERSION}",
+            _LOGGING,
+        ),
+        # S3, HDFS and folders alike; Parquet needs Hadoop's classes everywhere.
+        "plugins/iceberg": (
+            *_ICEBERG,
+            "org.apache.hadoop:hadoop-client-api:3.4.3",
+            "org.apache.hadoop:hadoop-client-runtime:3.4.3",
+        ),
+        # HeaderToValue: the headers of dead letters and results become columns.
+        "plugins/debezium": ("io.debezium:debezium-core:3.4.3.Final",),
+    },
+    lock=Path(__file__).with_name("connect-jars.lock"),
+    megabytes=203,
+)
+"""A Connect worker's class path (worker) and its plugin.path (plugins)."""
+
+
+def kafka_jars(directory: Path, report: Report = _silent, lock: Path = LOCK) -> tuple[Path, ...]:
     """Return the jars of a broker's class path, downloaded into `directory` if they are not there yet.
 
-    `report` is called with progress, e.g. "Downloading Apache Kafka 4.3.1: 12 of 46 jars, 20 MB". Several processes may
-    call this at once: one downloads, the others wait. Raises JarsUnavailable, also if a jar does not match `lock`.
+    Raises JarsUnavailable, also if a jar does not match `lock`.
     """
-    locked = read_lock(lock)
-    finished = directory / f"jars-{KAFKA_VERSION}"
+    return fetched(replace(KAFKA, lock=lock), directory, report)
+
+
+def fetched(jars: JarSet, directory: Path, report: Report = _silent) -> tuple[Path, ...]:
+    """Return the jars, downloaded into a folder of `directory` if they are not there yet.
+
+    `report` is called with progress, e.g. "Downloading Apache Kafka 4.3.1: 12 of 46 jars, 20 of 45 MB". Several
+    processes may call this at once: one downloads, the others wait. Raises JarsUnavailable, also if a jar does not
+    match the lock.
+    """
+    locked = read_lock(jars.lock)
+    finished = jars.folder(directory)
     if not finished.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(directory / "download.lock"):
             if not finished.is_dir():
-                _download(directory / f"jars-{KAFKA_VERSION}.partial", report, locked).rename(finished)
-    jars = tuple(sorted(finished.glob("*.jar")))
-    assert_kafka_version(jars, finished)
-    _assert_locked(jars, finished, locked)
-    return jars
+                partial = finished.with_name(f"{finished.name}.partial")
+                _download(jars, partial, report, locked).rename(finished)
+    found = _jars_below(finished)
+    assert_kafka_version(found, finished)
+    _assert_locked(jars, finished, found, locked)
+    return found
 
 
 def read_lock(lock: Path) -> dict[str, str]:
-    """Return the SHA-256 of each jar by its name. Raises JarsUnavailable if the lock is missing or malformed."""
+    """Return the SHA-256 of each jar by its path in the set. Raises JarsUnavailable for no or a malformed lock."""
     try:
         lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
         return {name: sha256 for sha256, name in (line.split("  ") for line in lines)}
     except (OSError, ValueError) as error:
         raise JarsUnavailable(
-            f"{lock} cannot be read ({error}), and without it Kafka's jars can't be verified: restore it from git"
+            f"{lock} cannot be read ({error}), and without it jars can't be verified: restore it from git"
         ) from error
 
 
-def write_lock(lock: Path = LOCK, report: Callable[[str], None] = lambda line: None) -> int:
+def write_lock(lock: Path = LOCK, report: Report = _silent, jars: JarSet = KAFKA) -> int:
     """Download the jars and write their lock; returns how many there are. Raises JarsUnavailable."""
     with tempfile.TemporaryDirectory() as folder:
-        jars = sorted(_download(Path(folder, "jars"), report, None).glob("*.jar"))
-        assert_kafka_version(tuple(jars), Path(folder))
-        lines = [f"# What `python -m clickstream_local.jars --lock` found for Apache Kafka {KAFKA_VERSION}"]
-        lines += [f"{_sha256(jar)}  {jar.name}" for jar in jars]
+        directory = _download(jars, Path(folder, "jars"), report, None)
+        found = _jars_below(directory)
+        assert_kafka_version(found, directory)
+        lines = [f"# What `python -m clickstream_local.jars --lock` found for {jars.title}"]
+        lines += [f"{_sha256(jar)}  {jar.relative_to(directory)}" for jar in found]
     lock.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return len(jars)
+    return len(found)
 
 
 def assert_kafka_version(jars: tuple[Path, ...], directory: Path) -> None:
@@ -100,22 +171,27 @@ def assert_kafka_version(jars: tuple[Path, ...], directory: Path) -> None:
         )
 
 
-def _assert_locked(jars: tuple[Path, ...], directory: Path, locked: Mapping[str, str]) -> None:
+def _jars_below(directory: Path) -> tuple[Path, ...]:
+    return tuple(sorted(directory.rglob("*.jar")))
+
+
+def _assert_locked(jars: JarSet, directory: Path, found: Sequence[Path], locked: Mapping[str, str]) -> None:
     """Raise JarsUnavailable unless the jars are exactly those of the lock."""
-    names = {jar.name for jar in jars}
-    wrong = [f"{jar.name} ({_difference(jar, locked)})" for jar in jars if _difference(jar, locked)]
-    wrong += [f"{name} (missing)" for name in sorted(locked.keys() - names)]
+    names = {str(jar.relative_to(directory)): jar for jar in found}
+    differences = {name: _difference(name, jar, locked) for name, jar in names.items()}
+    wrong = [f"{name} ({difference})" for name, difference in differences.items() if difference]
+    wrong += [f"{name} (missing)" for name in sorted(locked.keys() - names.keys())]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise JarsUnavailable(
-            f"Kafka's jars in {directory} are not those of {LOCK.name}: {wrong[0]}{more}. "
+            f"the jars of {jars.title} in {directory} are not those of {jars.lock.name}: {wrong[0]}{more}. "
             f"None of them was run; delete that folder and start again"
         )
 
 
-def _difference(jar: Path, locked: Mapping[str, str]) -> str:
+def _difference(name: str, jar: Path, locked: Mapping[str, str]) -> str:
     """Return how a jar differs from the lock, "" if it does not."""
-    expected = locked.get(jar.name)
+    expected = locked.get(name)
     if expected is None:
         return "not in the lock"
     found = _sha256(jar)
@@ -127,44 +203,57 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _download(directory: Path, report: Callable[[str], None], locked: Mapping[str, str] | None) -> Path:
+def _download(jars: JarSet, directory: Path, report: Report, locked: Mapping[str, str] | None) -> Path:
     """Download all jars into `directory`, emptied first; returns it. Without `locked` they are not verified."""
     if directory.exists():
         shutil.rmtree(directory)
     directory.mkdir()
     try:
-        report(f"Resolving Apache Kafka {KAFKA_VERSION} on Maven Central")
-        artifacts = _retried(lambda: _resolve(directory / "cache"))
+        report(f"Resolving {jars.title} on Maven Central")
+        artifacts = [
+            (subfolder, artifact)
+            for subfolder, coordinates in jars.coordinates.items()
+            for artifact in _retried(partial(_resolve, coordinates, directory / "cache"))
+        ]
         megabytes = 0.0
-        for number, artifact in enumerate(artifacts, 1):
-            report(f"Downloading Apache Kafka {KAFKA_VERSION}: {number} of {len(artifacts)} jars, {megabytes:.0f} MB")
-            megabytes += _fetch(artifact, directory, locked).stat().st_size / 1e6
+        for number, (subfolder, artifact) in enumerate(artifacts, 1):
+            size = f"{megabytes:.0f} of {jars.megabytes} MB"
+            report(f"Downloading {jars.title}: {number} of {len(artifacts)} jars, {size}")
+            megabytes += _fetch(artifact, directory, subfolder, jars.lock, locked).stat().st_size / 1e6
     except _FAILURES as error:
         raise JarsUnavailable(
-            f"could not download Apache Kafka {KAFKA_VERSION} from Maven Central: {type(error).__name__}: {error}. "
-            f"Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are used) and try again, "
-            f"or set KAFKA_BOOTSTRAP_SERVERS to use a broker that runs elsewhere"
+            f"could not download {jars.title} from Maven Central: {type(error).__name__}: {error}. "
+            f"Check the network (HTTPS_PROXY and REQUESTS_CA_BUNDLE are used) and try again{jars.otherwise}"
         ) from error
     shutil.rmtree(directory / "cache")
     return directory
 
 
-def _resolve(cache: Path) -> list[Artifact]:
-    """Return the artifacts of all coordinates and of their run-time dependencies, each file name once."""
+def _resolve(coordinates: Sequence[str], cache: Path) -> list[Artifact]:
+    """Return the jars of the coordinates and those they need at run time, each artifact in its newest version."""
     # A POM that was cut off with the connection must not be read at the next attempt.
     shutil.rmtree(cache, ignore_errors=True)
-    found: dict[str, Artifact] = {}
-    for text in COORDINATES:
+    found: dict[tuple[str, str, str], Artifact] = {}
+    for text in coordinates:
         maven = MavenContext(resolver=PythonResolver(), repo_cache=cache, local_repos=[], timeout=30)
         wanted = maven.create_dependency(replace(Coordinate.parse(text), scope="compile"))
         inputs, transitive = maven.resolver.resolve([wanted])
         for dependency in [*inputs, *(each for each in transitive if each.scope in _RUNTIME_SCOPES)]:
-            found.setdefault(dependency.artifact.filename, dependency.artifact)
+            artifact = dependency.artifact
+            name = (artifact.groupId, artifact.artifactId, artifact.classifier)
+            if name not in found or _numbers(artifact.version) > _numbers(found[name].version):
+                found[name] = artifact
     return list(found.values())
 
 
-def _fetch(artifact: Artifact, directory: Path, locked: Mapping[str, str] | None) -> Path:
-    """Download one jar into `directory`; check that all of it can be read and that it matches `locked`."""
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", version))
+
+
+def _fetch(artifact: Artifact, directory: Path, subfolder: str, lock: Path, locked: Mapping[str, str] | None) -> Path:
+    """Download one jar; check that all of it can be read and that it matches `locked`."""
+    target = directory / subfolder / artifact.filename
+    target.parent.mkdir(parents=True, exist_ok=True)
 
     def attempt() -> Path:
         if artifact.cached_path is not None:
@@ -173,12 +262,13 @@ def _fetch(artifact: Artifact, directory: Path, locked: Mapping[str, str] | None
         with zipfile.ZipFile(downloaded) as jar:
             if broken := jar.testzip():
                 raise zipfile.BadZipFile(f"{artifact.filename}: {broken} is damaged")
-        if locked is not None and (difference := _difference(downloaded, locked)):
+        name = str(target.relative_to(directory))
+        if locked is not None and (difference := _difference(name, downloaded, locked)):
             raise JarsUnavailable(
-                f"{artifact.filename} from Maven Central does not match {LOCK.name} ({difference}). "
-                f"It was not run; a proxy may have changed it. After a change of Kafka's version: make lock-jars"
+                f"{artifact.filename} from Maven Central does not match {lock.name} ({difference}). "
+                f"It was not run; a proxy may have changed it. After a change of a version: make lock-jars"
             )
-        return downloaded.rename(directory / artifact.filename)
+        return downloaded.rename(target)
 
     return _retried(attempt)
 
@@ -200,18 +290,24 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m clickstream_local.jars --lock`."""
-    parser = argparse.ArgumentParser(prog="python -m clickstream_local.jars", description="Locks Kafka's jars.")
-    parser.add_argument(
-        "--lock", action="store_true", required=True, help=f"download them and write {LOCK.name} with their SHA-256"
-    )
-    parser.parse_args(argv)
+    """`python -m clickstream_local.jars --lock`, and `--connect FOLDER` for an image of Kafka Connect."""
+    parser = argparse.ArgumentParser(prog="python -m clickstream_local.jars", description="Fetches and locks jars.")
+    wanted = parser.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("--lock", action="store_true", help="download all jars and write the locks with their SHA-256")
+    wanted.add_argument("--connect", type=Path, metavar="FOLDER", help="download those of Kafka Connect, as locked")
+    chosen = parser.parse_args(argv)
+    report = Screen(sys.stderr).progress
     try:
-        count = write_lock(report=lambda line: print(line, file=sys.stderr))
+        if chosen.connect:
+            fetched(CONNECT, chosen.connect, report)
+            print(CONNECT.folder(chosen.connect))
+            return 0
+        for jars in (KAFKA, CONNECT):
+            count = write_lock(jars.lock, report, jars)
+            print(f"✓ {count} jars of {jars.title} are in {jars.lock}: see what changed with git diff")
     except JarsUnavailable as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
-    print(f"✓ {count} jars of Apache Kafka {KAFKA_VERSION} are in {LOCK}: see what changed with git diff")
     return 0
 
 

@@ -1,14 +1,23 @@
 import hashlib
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from clickstream_local import jars
 from clickstream_local.errors import JarsUnavailable
-from clickstream_local.jars import KAFKA_VERSION, LOCK, assert_kafka_version, kafka_jars, read_lock, write_lock
+from clickstream_local.jars import (
+    CONNECT,
+    ICEBERG_VERSION,
+    KAFKA_VERSION,
+    LOCK,
+    assert_kafka_version,
+    kafka_jars,
+    read_lock,
+    write_lock,
+)
 
 CLIENTS = f"kafka-clients-{KAFKA_VERSION}.jar"
 
@@ -40,7 +49,7 @@ def jar(tmp_path: Path) -> bytes:
 def offer(monkeypatch: pytest.MonkeyPatch, *artifacts: StandIn) -> None:
     monkeypatch.setattr(jars, "_RETRY_PAUSES_S", (0, 0))
 
-    def resolve(cache: Path) -> list[StandIn]:
+    def resolve(coordinates: Sequence[str], cache: Path) -> list[StandIn]:
         cache.mkdir()
         return list(artifacts)
 
@@ -147,9 +156,7 @@ def test_jars_that_were_changed_in_the_folder_are_not_run(
     kafka_jars(tmp_path / "kafka", lock=lock)
     change(tmp_path / "kafka" / f"jars-{KAFKA_VERSION}")
 
-    with pytest.raises(
-        JarsUnavailable, match=rf"not those of kafka-jars\.lock: {message}.*delete that folder"
-    ) as error:
+    with pytest.raises(JarsUnavailable, match=rf"not those of test\.lock: {message}.*delete that folder") as error:
         kafka_jars(tmp_path / "kafka", lock=lock)
 
     assert "\n" not in str(error.value)
@@ -182,6 +189,16 @@ def test_the_lock_of_the_checkout_names_46_jars_of_this_kafka() -> None:
     assert len(locked) == 46
     assert CLIENTS in locked
     assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in locked.values())
+
+
+def test_the_lock_of_kafka_connect_names_a_worker_and_its_plugins_once_each() -> None:
+    locked = read_lock(CONNECT.lock)
+
+    assert {str(Path(name).parent) for name in locked} == {"worker", "plugins/iceberg", "plugins/debezium"}
+    assert f"worker/{CLIENTS}" in locked
+    assert f"plugins/iceberg/iceberg-kafka-connect-{ICEBERG_VERSION}.jar" in locked
+    artifacts = [re.sub(r"-\d[^/]*\.jar$", "", name) for name in locked]
+    assert len(artifacts) == len(set(artifacts)), "an artifact in two versions"
 
 
 @pytest.mark.parametrize(
