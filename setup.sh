@@ -8,7 +8,14 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 if [ "${1-}" = --local ]; then
     shift
     cd -- "$ROOT"
-    make --no-print-directory --silent venv
+    installed=venv
+    for option in "$@"; do
+        [ "$option" != --archive ] || installed=venv-archive
+    done
+    if [ $installed = venv-archive ] && [ ! -e .venv/.installed-archive ]; then
+        echo "Fetching the archive's Python packages, once: 190 MB"
+    fi
+    make --no-print-directory --silent $installed
     exec .venv/bin/python -m clickstream_local "$@"
 fi
 

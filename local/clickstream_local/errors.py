@@ -29,5 +29,9 @@ class PrometheusFailed(LocalError):
     """The installed Prometheus did not start."""
 
 
+class ArchiveFailed(LocalError):
+    """The archive's place can't be used, or what fills it did not start."""
+
+
 class ChildDied(LocalError):
     """A part of the pipeline ended while it should be running."""

@@ -1,4 +1,7 @@
-"""The folder for Kafka's jars and data, Prometheus' data and the logs (--local-directory): one for each pipeline."""
+"""The folder for jars, the data of Kafka, Prometheus and the archive, and the logs (--local-directory).
+
+There is one for each pipeline.
+"""
 
 import fcntl
 import os
@@ -10,7 +13,7 @@ from clickstream_local.errors import FolderUnusable, LocalError
 
 _CHOOSE = "but Kafka's data and the logs need a folder that can be written to: choose one with --local-directory"
 _CREATED = ("logs", "kafka")
-_WRITTEN = (".", *_CREATED, "lock", "kafka/data", "prometheus")
+_WRITTEN = (".", *_CREATED, "lock", "kafka/data", "prometheus", "archive", "connect")
 
 
 def prepare_folder(directory: Path) -> Path:

@@ -22,6 +22,7 @@ from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import read_settings
 from clickstream_kafka.patches import apply_to_kafka_python
 from clickstream_kafka.settings import KafkaSettings, TopicSettings
+from clickstream_local.archive import running_archive, wanted_archive
 from clickstream_local.broker import Broker
 from clickstream_local.children import Child
 from clickstream_local.errors import LocalError
@@ -35,7 +36,7 @@ from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.screen import Screen
 from clickstream_local.settings import LocalSettings, refuse_foreign_address, refuse_fresh_elsewhere
-from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough
+from clickstream_local.topics import archive_topics, clickstream_topics, create_missing, keep_long_enough
 
 _PROGRAM = "./setup.sh --local"
 Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
@@ -79,6 +80,7 @@ def launch(
     times = read_settings(ProcessorTimes, prog=_PROGRAM, description="", argv=[], environ={**environ, **window_size})
     refuse_foreign_address(settings)
     executable = find_prometheus() if settings.monitoring else None
+    archive = wanted_archive(settings, environ)
     embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if embedded:
         # Settings for another Kafka (TLS, a user) would prevent the apps from connecting to this one.
@@ -100,16 +102,20 @@ def launch(
                 wanted = clickstream_topics(*names, times=times)
                 created = create_missing(kafka.kafka_python_config(), wanted)
                 own = [topic.name for topic in wanted] if embedded else created
+                if archive:
+                    create_missing(kafka.kafka_python_config(), archive_topics())
                 raised = keep_long_enough(kafka.kafka_python_config(), wanted, times, own)
             if raised:
                 screen.line(f"✓ {raised}")
             prometheus = stack.enter_context(_monitoring(settings, executable, logs, screen, signals))
+            archiving = running_archive(archive, settings, kafka, topics, logs, screen, signals)
+            tend = stack.enter_context(archiving)
             apps: list[Child] = []
             try:
                 _print_overview(settings, times, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
                 for command in commands(settings, environ):
                     apps.append(start(command, logs))  # noqa: PERF401 - if one fails to start, the others must be stopped
-                watch([*broker, *prometheus, *apps], signals.requested)
+                watch([*broker, *prometheus, *apps], signals.requested, tend)
             finally:
                 stop_apps(apps, screen.progress)
     screen.line("Stopped. Nothing is left running.")
@@ -119,19 +125,26 @@ def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool =
     """Raise LocalError that names each needed port that is taken, and the process that holds it."""
     needed = {port: f"the {app}'s HTTP port" for app, port in http_ports(settings).items() if port}
     needed |= {port: f"the {name}'s" for name, port in public_ports(settings).items()}
-    flags = "--http-port"
+    flags = ["--http-port"]
+    if settings.archive:
+        needed[settings.connect_port] = "Kafka Connect"
+        flags.insert(0, "--connect-port")
+    if settings.archive and settings.archive_to is None:
+        needed |= {settings.s3_port: "S3", settings.catalog_port: "the Iceberg catalog"}
+        flags = ["--s3-port", "--catalog-port", *flags]
     if with_prometheus:
         needed[settings.prometheus_port] = "Prometheus"
-        flags = "--prometheus-port or --http-port"
+        flags.insert(0, "--prometheus-port")
     if embedded:
         needed = {settings.kafka_port: "Kafka", **needed}
-        flags = f"--kafka-port, {flags}" if with_prometheus else "--kafka-port or --http-port"
+        flags.insert(0, "--kafka-port")
     taken = [
         f"port {port} ({use}) is held by {describe_holder(port)}" for port, use in needed.items() if not is_free(port)
     ]
     if not taken:
         return
-    hint = f"Stop it, or choose others with {flags}"
+    choice = " or ".join(each for each in (", ".join(flags[:-1]), flags[-1]) if each)
+    hint = f"Stop it, or choose others with {choice}"
     if embedded and not is_free(settings.kafka_port):
         hint += f"; to use the Kafka on it: KAFKA_BOOTSTRAP_SERVERS=localhost:{settings.kafka_port} {_PROGRAM}"
     raise LocalError("; ".join(taken) + f". {hint}")
@@ -143,6 +156,7 @@ def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals
     directory = settings.directory / "kafka"
     if settings.fresh and (directory / "data").exists():
         shutil.rmtree(directory / "data")
+        shutil.rmtree(settings.directory / "archive", ignore_errors=True)
         screen.line("Deleted the Kafka data of earlier runs")
     with signals.interrupting():
         jars = kafka_jars(directory, screen.progress)

@@ -55,9 +55,13 @@ def start(app: AppCommand, logs: Path) -> Child:
     return Child(app.name, app.command, log=log, environ=app.environ, foreground=app.foreground)
 
 
-def watch(children: Sequence[Child], stop: StopRequest) -> None:
-    """Return when a stop is requested; raise ChildDied with the end of its log if one of the children ends."""
+def watch(children: Sequence[Child], stop: StopRequest, tend: Callable[[], None] = lambda: None) -> None:
+    """Return when a stop is requested; raise ChildDied with the end of its log if one of the children ends.
+
+    `tend` is called again and again: it starts again what may end.
+    """
     while not stop.wait(_POLL_S):
+        tend()
         for child in children:
             if child.running or (child.name == "producer" and child.exit_status == 0):
                 continue

@@ -44,13 +44,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(count: int = 1) -> int:
+def free_port(count: int = 1, lowest: int = _FIRST, highest: int = _LAST) -> int:
     """Find `count` consecutive free ports at random and return the first one. Raises LocalError if there are none."""
     for _ in range(1000):
-        first = random.randrange(_FIRST, _LAST - count)
+        first = random.randrange(lowest, highest - count)
         if all(is_free(port) for port in range(first, first + count)):
             return first
-    raise LocalError(f"found no {count} consecutive free ports between {_FIRST} and {_LAST}: stop some servers")
+    raise LocalError(f"found no {count} consecutive free ports between {lowest} and {highest}: stop some servers")
 
 
 def holder_of(port: int) -> str | None:

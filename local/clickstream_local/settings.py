@@ -11,6 +11,7 @@ from clickstream_core.event_rates import HIGHEST_RATE
 from clickstream_core.listening import LOCALHOST, LOOPBACK, family_of, host_names, listen_address
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import choice, integer, number, port, setting, setting_of, switch
+from clickstream_local.archive_place import CATALOG_PORT, S3_PORT, warehouse
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class LocalSettings:
         help="start Prometheus too, if it is installed, with the apps as targets and the alert rules",
     )
     collector: bool = switch("COLLECTOR", help="start the collector and a demo shop too, whose clicks it collects")
+    archive: bool = switch(
+        "ARCHIVE",
+        help="keep everything: Kafka Connect writes all topics to an Iceberg table on S3 (SeaweedFS, started too)",
+    )
+    archive_to: str | None = setting(
+        "ARCHIVE_TO",
+        parse=warehouse,
+        help="with --archive: s3://BUCKET/PREFIX, hdfs://HOST:PORT/PATH or a folder instead of SeaweedFS; a bucket "
+        "needs an Iceberg catalog: CATALOG_URI for a REST catalog (S3_ENDPOINT, CATALOG_CREDENTIAL), else AWS Glue",
+    )
     kafka_port: int = setting("KAFKA_PORT", parse=port, default="9092", help="port of the embedded Kafka")
     http_port: int = setting(
         "HTTP_PORT",
@@ -61,11 +72,18 @@ class LocalSettings:
         help="names that browsers may use for the pages, besides localhost, addresses and this machine's name",
     )
     prometheus_port: int = setting("PROMETHEUS_PORT", parse=port, default="9090", help="port of Prometheus")
+    connect_port: int = setting(
+        "CONNECT_PORT", parse=port, default="8083", help="port of Kafka Connect's REST interface"
+    )
+    s3_port: int = setting("S3_PORT", parse=port, default=str(S3_PORT), help="port of SeaweedFS' S3")
+    catalog_port: int = setting(
+        "CATALOG_PORT", parse=port, default=str(CATALOG_PORT), help="port of SeaweedFS' Iceberg catalog"
+    )
     directory: Path = setting(
         "LOCAL_DIRECTORY",
         parse=Path,
         default=".local",
-        help="folder for Kafka's jars and data, Prometheus' data and the logs, relative to the checkout",
+        help="folder for jars, the data of Kafka, Prometheus and the archive, and the logs, relative to the checkout",
     )
 
     def validate(self) -> None:
@@ -75,6 +93,8 @@ class LocalSettings:
         for need, wanted in needs.items():
             if wanted and not self.http_port:
                 raise SettingsError(f"{need}, but HTTP_PORT=0; set only one of the two")
+        if self.archive_to and not self.archive:
+            raise SettingsError(f"ARCHIVE_TO={self.archive_to}: has no effect without --archive")
 
     def allowed_hosts(self) -> tuple[str, ...]:
         """Return the host names that the apps accept; this machine's own only if other machines can reach it."""

@@ -28,7 +28,7 @@ from clickstream_core.processor_times import (
 from clickstream_local.errors import TopicsFailed
 
 _CONNECT_MS = 10_000
-_MANIFESTS = Path(__file__).parents[2] / "strimzi" / "base" / "topics"
+_STRIMZI = Path(__file__).parents[2] / "strimzi"
 _PIPELINE = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
 
 
@@ -49,7 +49,7 @@ def clickstream_topics(
 
     Dead letters are kept as long as the events: a recount of the events excludes those in the dead letters.
     """
-    declared = {topic.name: topic for topic in map(_declared, sorted(_MANIFESTS.glob("*.yaml"))) if topic}
+    declared = {topic.name: topic for topic in _declared_in("base")}
     kept_ms = (times or ProcessorTimes()).kept_ms
     pipeline = []
     for name, called in zip(_PIPELINE, (events, metrics, partials, dead_letters), strict=True):
@@ -58,6 +58,16 @@ def clickstream_topics(
         configs = {**topic.configs, "retention.ms": str(retention_ms)}
         pipeline.append(replace(topic, name=called, configs=configs, replayed=name != _PIPELINE[-1]))
     return (*pipeline, *declared.values())
+
+
+def archive_topics() -> tuple[Topic, ...]:
+    """Return the topics that the archive's connector needs for itself."""
+    return _declared_in("archive")
+
+
+def _declared_in(folder: str) -> tuple[Topic, ...]:
+    manifests = sorted((_STRIMZI / folder / "topics").glob("*.yaml"))
+    return tuple(topic for path in manifests if (topic := _declared(path)))
 
 
 def _declared(path: Path) -> Topic | None:

@@ -1,0 +1,231 @@
+"""What `--archive` starts: SeaweedFS, unless `--archive-to` names another place, and one Kafka Connect worker.
+
+Both are started again when they end, and so is the connector's task: it ends when the place is away, and goes on where
+its last commit ended. What makes this exact stands in Kafka and in the table: Connect commits the source offsets
+together with the names of the files that it has written, and the table's snapshot notes up to where these names were
+committed.
+"""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from clickstream_kafka.settings import KafkaSettings, TopicSettings
+from clickstream_local.archive_place import CATALOG_PORT, S3_PORT, Place, seaweedfs_place, users_place
+from clickstream_local.children import Child
+from clickstream_local.connect import ConnectWorker
+from clickstream_local.connector import NAME, connector_config, sink_group
+from clickstream_local.errors import ArchiveFailed
+from clickstream_local.failures import first_cause
+from clickstream_local.interruption import StopSignals
+from clickstream_local.jars import CONNECT, fetched
+from clickstream_local.java import find_java
+from clickstream_local.kept import Kept
+from clickstream_local.place_check import check_place
+from clickstream_local.screen import Screen
+from clickstream_local.seaweedfs import VERSION, SeaweedFS, find_weed
+from clickstream_local.settings import LocalSettings
+from clickstream_local.sink_offsets import FilledPlaces, cluster_id_of, forget_committed_names, forget_offsets
+
+COMMIT_INTERVAL_MS = 30_000
+_LOOK_S = 3.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_STEADY_S = 15.0
+"""A task that has run for so long after a failure goes on."""
+
+
+class Connector:
+    """The connector on a worker, whose failed task is started again."""
+
+    def __init__(
+        self,
+        worker: ConnectWorker,
+        config: Mapping[str, str],
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._worker = worker
+        self._config = config
+        self._say = say
+        self._clock = clock
+        self._next_look = 0.0
+        self._pause_s = _FIRST_PAUSE_S
+        self._failed_at: float | None = None
+        self._said = ""
+
+    def create(self) -> None:
+        """Create it, or change it to this configuration. Raises ArchiveFailed."""
+        try:
+            self._worker.put_connector(NAME, self._config)
+        except OSError as error:
+            raise ArchiveFailed(f"Kafka Connect refuses the connector {NAME}: {error}") from error
+
+    def tend(self) -> None:
+        """Look at it every few seconds; start again what has failed, and say why."""
+        now = self._clock()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_S
+        try:
+            trace = self._worker.failure_of(NAME)
+            if trace is not None:
+                self._restart(first_cause(trace), now)
+            elif self._failed_at is not None and now - self._failed_at > _STEADY_S + self._pause_s:
+                self._say("✓ The archive goes on")
+                self._failed_at, self._said, self._pause_s = None, "", _FIRST_PAUSE_S
+        except OSError:
+            return  # the worker is being started
+
+    def _restart(self, cause: str, now: float) -> None:
+        self._failed_at = now
+        if cause != self._said:
+            self._say(f"✗ The archive stands still, and tries again: {cause}")
+            self._said = cause
+        self._worker.restart_failed(NAME)
+        self._next_look = now + self._pause_s
+        self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What is wanted: the place, whether it has a table already, and whether it is our own SeaweedFS."""
+
+    place: Place
+    has_table: Callable[[], bool]
+    own: bool
+
+
+def wanted_archive(settings: LocalSettings, environ: Mapping[str, str]) -> Archive | None:
+    """Return what `--archive` asks for, None without it.
+
+    Raises SettingsError or ArchiveFailed for a place that can't be used, before anything starts.
+    """
+    if not settings.archive:
+        return None
+    if settings.archive_to is None:
+        find_weed()
+        place = seaweedfs_place(settings.s3_port, settings.catalog_port)
+        return Archive(place, lambda: False, own=True)
+    place = users_place(settings.archive_to, environ)
+    return Archive(place, check_place(place), own=False)
+
+
+@contextmanager
+def running_archive(
+    archive: Archive | None,
+    settings: LocalSettings,
+    kafka: KafkaSettings,
+    topics: TopicSettings,
+    logs: Path,
+    screen: Screen,
+    signals: StopSignals,
+) -> Iterator[Callable[[], None]]:
+    """Run it if it is wanted; yields what is to be called again and again: it starts again what has ended."""
+    if archive is None:
+        yield lambda: None
+        return
+    directory = settings.directory / "archive"
+    kafka_config = kafka.kafka_python_config()
+    group = sink_group(archive.place)
+    started: list[Kept] = []
+    try:
+        with signals.interrupting():
+            jars = _jars(settings.directory / "connect", screen)
+            _prepare_kafka(archive, FilledPlaces(directory / "places.json"), kafka_config, group)
+            if archive.own:
+                started.append(_seaweedfs(settings, directory / "seaweedfs", logs, screen))
+            worker = ConnectWorker(
+                directory / "connect",
+                java=find_java(),
+                jars=jars,
+                port=settings.connect_port,
+                kafka=kafka,
+                environ=archive.place.environ,
+                log=logs / "connect.log",
+            )
+
+            def launch() -> Child:
+                forget_committed_names(kafka_config, group)
+                return worker.launch()
+
+            screen.progress("Starting Kafka Connect")
+            since = time.monotonic()
+            kept = Kept(launch, worker.ready, screen.line)
+            started.append(kept)
+            kept.start()
+            names = {
+                "clickstream-events": topics.events_topic,
+                "clickstream-metrics": topics.metrics_topic,
+                "clickstream-dead-letters": topics.dead_letter_topic,
+            }
+            config = connector_config(archive.place, commit_interval_ms=COMMIT_INTERVAL_MS, topics=names)
+            connector = Connector(worker, config, screen.line)
+            connector.create()
+            screen.line(f"✓ Kafka Connect on {worker.url}, ready in {time.monotonic() - since:.1f} s")
+            _say_where(archive.place, directory, screen)
+
+        def tend() -> None:
+            for each in started:
+                each.tend()
+            connector.tend()
+
+        yield tend
+    finally:
+        for each in reversed(started):
+            screen.progress("Stopping the archive")
+            each.stop()
+
+
+def _jars(directory: Path, screen: Screen) -> Path:
+    if not CONNECT.folder(directory).is_dir():
+        screen.line(f"Downloading {CONNECT.title}, once: {CONNECT.megabytes} MB")
+    fetched(CONNECT, directory, screen.progress)
+    return CONNECT.folder(directory)
+
+
+def _prepare_kafka(archive: Archive, places: FilledPlaces, kafka_config: Mapping[str, object], group: str) -> None:
+    """Refuse a place that holds another cluster's records; let a new place be filled from the topics' beginnings."""
+    cluster = cluster_id_of(kafka_config)
+    filled_by = places.cluster_of(archive.place)
+    if filled_by == cluster:
+        return
+    if filled_by is not None or archive.has_table():
+        what = "delete it with --fresh" if archive.own else "choose another with --archive-to"
+        raise ArchiveFailed(
+            f"the archive at {archive.place.warehouse} holds the records of another Kafka, whose offsets would be "
+            f"mistaken for those of this one: {what}"
+        )
+    forget_offsets(kafka_config, group)
+    places.remember(archive.place, cluster)
+
+
+def _seaweedfs(settings: LocalSettings, directory: Path, logs: Path, screen: Screen) -> Kept:
+    server = SeaweedFS(
+        directory,
+        executable=find_weed(),
+        s3_port=settings.s3_port,
+        catalog_port=settings.catalog_port,
+        log=logs / "seaweedfs.log",
+    )
+    screen.progress(f"Starting SeaweedFS {VERSION}")
+    kept = Kept(server.launch, server.ready, screen.line)
+    kept.start()
+    screen.line(
+        f"✓ SeaweedFS {VERSION}: S3 on 127.0.0.1:{settings.s3_port}, catalog on 127.0.0.1:{settings.catalog_port}"
+    )
+    return kept
+
+
+def _say_where(place: Place, directory: Path, screen: Screen) -> None:
+    """Write the settings for `clickstream-archive`, and say how to look into the archive."""
+    file = directory / "settings.env"
+    file.touch(mode=0o600)
+    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in place.settings().items() if value)
+    file.write_text("".join(lines), encoding="utf-8")
+    default = place == seaweedfs_place(S3_PORT, CATALOG_PORT)
+    before = "" if default else f". {file} && "
+    screen.line(f"✓ Archive: {place.warehouse}, new objects every {COMMIT_INTERVAL_MS // 1000} s")
+    screen.line(f"  Look into it: {before}.venv/bin/clickstream-archive report | sql | verify")

