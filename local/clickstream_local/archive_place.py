@@ -45,7 +45,7 @@ class Place:
 def warehouse(value: str) -> str:
     """Return the address of a place without a slash at its end. Raises ValueError."""
     place = value.strip().rstrip("/")
-    if "://" not in place:
+    if "://" not in value:
         if not place:
             raise ValueError(_EXPECTED)
         return f"file://{Path(place).resolve()}"

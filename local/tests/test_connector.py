@@ -1,0 +1,153 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clickstream_kafka.passwords import Password
+from clickstream_kafka.settings import KafkaSettings
+from clickstream_local.archive_place import Place, seaweedfs_place, users_place
+from clickstream_local.connect import client_properties
+from clickstream_local.connector import FOLDER, connector_config, read_connector, sink_group
+from clickstream_local.failures import first_cause
+from clickstream_local.topics import archive_topics, clickstream_topics
+
+CATALOGS = ("rest", "glue", "hadoop")
+LOCAL = seaweedfs_place(8333, 8181)
+
+
+def config(place: Place = LOCAL, **topics: str) -> dict[str, str]:
+    return connector_config(
+        place, commit_interval_ms=30_000, topics={k.replace("_", "-"): v for k, v in topics.items()}
+    )
+
+
+@pytest.mark.parametrize("catalog", CATALOGS)
+def test_the_connectors_differ_in_their_catalog_alone(catalog: str) -> None:
+    common = {name: value for name, value in read_connector(catalog).items() if not name.startswith("iceberg.catalog.")}
+
+    assert common == {
+        name: value for name, value in read_connector("rest").items() if not name.startswith("iceberg.catalog.")
+    }
+    assert json.loads((FOLDER / f"connector-{catalog}.json").read_text())["name"] == "clickstream-archive"
+
+
+def test_the_kafka_connector_says_what_the_json_says() -> None:
+    manifest = yaml.safe_load((FOLDER / "kafka-connector.yaml").read_text())
+    spec = manifest["spec"]
+
+    assert manifest["metadata"]["name"] == "clickstream-archive"
+    assert {
+        "connector.class": spec["class"],
+        "tasks.max": str(spec["tasksMax"]),
+        **spec["config"],
+    } == read_connector("rest")
+
+
+@pytest.mark.parametrize("catalog", CATALOGS)
+def test_no_configuration_holds_a_secret(catalog: str) -> None:
+    secret = {
+        name: value for name, value in read_connector(catalog).items() if re.search("credential|secret|key-id", name)
+    }
+
+    assert all(value.startswith("${env:") for value in secret.values())
+
+
+def test_every_topic_but_the_internal_ones_is_archived() -> None:
+    names = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
+    topics = {topic.name for topic in clickstream_topics(*names)}
+    later = {"clickstream-access-logs", "clickstream-scenario-results"}
+
+    assert set(config()["topics.regex"].split("|")) == (topics | later) - {"clickstream-window-partials"}
+
+
+def test_the_connectors_own_topics_are_declared() -> None:
+    chosen = read_connector("rest")
+
+    assert {topic.name for topic in archive_topics()} == {
+        chosen["iceberg.control.topic"],
+        chosen["errors.deadletterqueue.topic.name"],
+    }
+    assert {topic.partitions for topic in archive_topics()} == {1}
+
+
+def test_other_names_of_topics_reach_the_connector() -> None:
+    chosen = config(clickstream_events="my.events", clickstream_dead_letters="refused")
+
+    assert chosen["topics.regex"].split("|")[:3] == [r"my\.events", "clickstream-metrics", "refused"]
+    assert chosen["predicates.hasHeaders.pattern"] == "clickstream-metrics|refused"
+
+
+def test_each_place_is_filled_from_its_own_offsets() -> None:
+    groups = [sink_group(each) for each in (LOCAL, users_place("/a", {}), users_place("/b", {}))]
+
+    assert groups[0] == "connect-clickstream-archive"
+    assert len(set(groups)) == 3
+    assert config()["consumer.override.group.id"] == config()["iceberg.connect.group-id"] == groups[0]
+
+
+def test_a_catalog_without_a_credential_is_asked_without_one() -> None:
+    place = users_place("s3://bucket", {"CATALOG_URI": "http://catalog"})
+
+    assert "iceberg.catalog.credential" not in config(place)
+    assert config(place)["iceberg.catalog.rest.auth.type"] == "none"
+
+
+def test_every_transform_is_configured_once_and_used() -> None:
+    chosen = read_connector("rest")
+    used = chosen["transforms"].split(",")
+    configured = {name.split(".")[1] for name in chosen if name.startswith("transforms.")}
+
+    assert len(used) == len(set(used))
+    assert set(used) == configured
+
+
+def test_a_java_client_connects_as_the_settings_say(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    kafka = KafkaSettings(
+        bootstrap_servers=("a:9093", "b:9093"),
+        security_protocol="SASL_SSL",
+        sasl_mechanism="SCRAM-SHA-512",
+        sasl_username="me",
+        sasl_password=Password('pass"wo\\rd'),
+        sasl_password_file=None,
+        ssl_cafile=ca,
+        ssl_certfile=None,
+        ssl_keyfile=None,
+    )
+
+    assert client_properties(kafka) == {
+        "bootstrap.servers": "a:9093,b:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "
+        r'username="me" password="pass\"wo\\rd";',
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(ca),
+    }
+
+
+TRACE = """\
+org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
+\tat org.apache.kafka.connect.runtime.WorkerSinkTask.deliverMessages(WorkerSinkTask.java:642)
+Caused by: software.amazon.awssdk.core.exception.SdkClientException: Unable to execute HTTP request: Connection refused
+\tat software.amazon.awssdk.core.exception.SdkClientException$BuilderImpl.build(SdkClientException.java:130)
+\tSuppressed: software.amazon.awssdk.core.exception.SdkClientException: attempt 1
+Caused by: java.net.ConnectException
+\t... 12 more
+"""
+
+
+@pytest.mark.parametrize(
+    ("trace", "cause"),
+    [
+        (TRACE, "SdkClientException: Unable to execute HTTP request: Connection refused"),
+        ("java.lang.OutOfMemoryError\n\tat x.y(Z.java)", "OutOfMemoryError"),
+        ("something else\nand more", "something else"),
+        ("", "no reason given"),
+        ("a.b.CException: " + "x" * 1000, "CException: " + "x" * 287 + "…"),
+    ],
+)
+def test_a_failed_tasks_cause_is_one_line(trace: str, cause: str) -> None:
+    assert first_cause(trace) == cause
