@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -135,8 +135,9 @@ class _Hiding(BaseHTTPRequestHandler):
         self.end_headers()
         if discovers:
             self.wfile.write(json.dumps(_without_newer(json.loads(answer.read()))).encode())
-        while chunk := answer.read1(65536):
-            self.wfile.write(chunk)
+        with suppress(ConnectionError):  # a client that has what it wanted
+            while chunk := answer.read1(65536):
+                self.wfile.write(chunk)
         api.close()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_request
