@@ -72,7 +72,7 @@ pin-image: ## write the digest that the images' base has now into deploy/image/b
 test-cluster: $(INSTALLED_DEV) ## the tests that need a cluster, on the current kube context
 	@$(BIN)/pytest tests/cluster $(ARGS)
 
-bench: $(INSTALLED) $(INSTALLED_BENCH) ## the benchmarks, beside their peers
+bench: $(INSTALLED_EXTRA) $(INSTALLED_BENCH) ## the benchmarks, beside their peers
 	@$(BIN)/python bench/run.py $(ARGS)
 
 chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every window is counted again

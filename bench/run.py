@@ -33,6 +33,7 @@ _MEASUREMENTS = (
     Measurement("recovery", ("--events", "200000")),
     Measurement("memory", ("--ids", "1000000")),
     Measurement("scaling", ("--events", "2000000", "--replicas", "1,2")),
+    Measurement("archiving", ("--events", "200000")),
     Measurement("producing", ("--seconds", "3")),
     Measurement("collecting", ("--seconds", "3"), program="wrk"),
     Measurement("peers", ("--quick",)),
