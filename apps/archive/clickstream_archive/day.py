@@ -125,7 +125,7 @@ def _concerns(hour: Hour, day: date) -> bool:
 def _gather(lake: Lake, day: date, fresh: Iterable[RawHour], advance: Any) -> dict[str, int]:
     """Make the view `day_events`; return what could not be typed among the raw records of the day's own hours."""
     connection = lake.connection
-    connection.execute(f"CREATE TEMP TABLE fresh ({_COLUMNS})")
+    connection.execute(f"CREATE TABLE fresh ({_COLUMNS})")
     untyped: dict[str, int] = {}
     replaced = []
     for each in fresh:
@@ -134,7 +134,7 @@ def _gather(lake: Lake, day: date, fresh: Iterable[RawHour], advance: Any) -> di
             rows = type_events(batch.column("value").to_pylist())
             if each.hour.start is not None and each.hour.start.date() == day:
                 _add(untyped, rows.untyped())
-            _insert(connection.cursor(), {name: rows.columns[name] for name in _NAMES})
+            _insert(connection, {name: rows.columns[name] for name in _NAMES})
             advance(batch.num_rows)
     names = ", ".join(_NAMES)
     typed = f"SELECT {names} FROM events WHERE {_not_in(replaced)} UNION ALL " if "events" in lake.sources else ""
@@ -146,14 +146,15 @@ def _gather(lake: Lake, day: date, fresh: Iterable[RawHour], advance: Any) -> di
     return untyped
 
 
-def _insert(cursor: DuckDBPyConnection, columns: Mapping[str, list[Any]]) -> None:
+def _insert(connection: DuckDBPyConnection, columns: Mapping[str, list[Any]]) -> None:
     schema = pyarrow.schema(
         (name, pyarrow.int64() if name in ("timestamp", "duration_ms") else pyarrow.string()) for name in columns
     )
     chunk = pyarrow.table({name: pyarrow.array(columns[name], schema.field(name).type) for name in columns})
+    cursor = connection.cursor()  # the connection itself is being read from
     cursor.register("chunk", chunk)
     cursor.execute("INSERT INTO fresh SELECT * REPLACE (make_timestamptz(timestamp) AS timestamp) FROM chunk")
-    cursor.unregister("chunk")
+    cursor.close()
 
 
 def _not_in(hours: Iterable[Hour]) -> str:

@@ -35,6 +35,8 @@ def _main() -> int:
     except ArchiveError as error:
         print_error(str(error), f"clickstream-archive {command}", __name__, as_json=False)
         return 1
+    except BrokenPipeError:
+        return 0  # its reader, such as head, has seen enough
     return status
 
 

@@ -32,7 +32,7 @@ def read_rows(
         by_name = ", union_by_name = true" if headers else ""
         query = f"SELECT {', '.join(wanted)} FROM read_parquet($files, hive_partitioning = false{by_name})"
         yield from connection.execute(query, {"files": paths}).to_arrow_reader(_CHUNK_ROWS)
-    except duckdb.Error as error:
+    except (duckdb.Error, OSError) as error:
         raise ArchiveError(f"a raw file can't be read: {' '.join(str(error).split())[:300]}") from error
 
 
