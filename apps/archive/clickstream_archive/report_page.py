@@ -15,7 +15,7 @@ def page(result: Mapping[str, Any]) -> str:
         shared.joinpath("base.css").read_text(encoding="utf-8"),
         _script(shared.joinpath("vendor/echarts.common.min.js").read_text(encoding="utf-8")),
         _script(web.joinpath("report.js").read_text(encoding="utf-8")),
-        _script(json.dumps(result, ensure_ascii=False)),
+        json.dumps(result, ensure_ascii=False).replace("<", "\\u003c"),
         str(result["day"]),
     )
     text = web.joinpath("report.html").read_text(encoding="utf-8")
@@ -26,5 +26,5 @@ def page(result: Mapping[str, Any]) -> str:
 
 
 def _script(text: str) -> str:
-    """Text that ends no script element, whatever names are in it."""
-    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
+    """JavaScript that ends no script element, whatever strings are in it."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

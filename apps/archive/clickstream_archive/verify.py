@@ -4,16 +4,16 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.engine import engine
 from clickstream_archive.evidence import Evidence
-from clickstream_archive.judging import GroupReport, Times, judge_group
+from clickstream_archive.findings import Findings
+from clickstream_archive.judging import Times, judge_group
 from clickstream_archive.offsets import PartitionOffsets
 from clickstream_archive.progress import progress
-from clickstream_archive.raw import RawFile
 from clickstream_archive.recount import groups
 from clickstream_archive.runs import Run, record_run
 from clickstream_archive.settings import ArchiveSettings, OutputSettings
@@ -79,28 +79,6 @@ class VerifySettings:
             self.max_clock_skew,
             self.window_time == "arrival",
         )
-
-
-@dataclass
-class Findings:
-    """All that verify found."""
-
-    source: str
-    partitions: list[PartitionOffsets] = field(default_factory=list)
-    lost: list[RawFile] = field(default_factory=list)
-    groups: list[GroupReport] = field(default_factory=list)
-    malformed_results: list[tuple[int, int, str]] = field(default_factory=list)
-    committed_at: int | None = None
-    kafka: str | None = None
-    """Why Kafka was not asked; None if it was."""
-
-    @property
-    def complete(self) -> bool:
-        return not self.lost and all(each.complete for each in self.partitions)
-
-    @property
-    def equal(self) -> bool:
-        return not self.malformed_results and all(each.is_equal for each in self.groups)
 
 
 def main(argv: Sequence[str]) -> int:

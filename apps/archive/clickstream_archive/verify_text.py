@@ -1,22 +1,20 @@
 """What verify found, as JSON and in words."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from clickstream_archive.findings import Findings
 from clickstream_archive.judging import GroupReport
 from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
 from clickstream_archive.raw import RawFile
 from clickstream_archive.verdicts import Verdict
 from clickstream_core.timestamps import format_seconds
 
-if TYPE_CHECKING:
-    from clickstream_archive.verify import Findings
-
 _SHOWN = 20
 """Of each kind, in words; JSON has more."""
 
 
-def as_result(found: "Findings", seconds: float) -> dict[str, Any]:
+def as_result(found: Findings, seconds: float) -> dict[str, Any]:
     """Return the findings for --json."""
     return {
         "command": "verify",
@@ -36,7 +34,7 @@ def as_result(found: "Findings", seconds: float) -> dict[str, Any]:
     }
 
 
-def in_words(found: "Findings", seconds: float) -> str:
+def in_words(found: Findings, seconds: float) -> str:
     """Return the findings for a reader."""
     lines = [*_partitions(found.partitions), ""]
     lines += [f"✗ {each}" for each in _losses(found)]
@@ -49,7 +47,7 @@ def in_words(found: "Findings", seconds: float) -> str:
     return "\n".join(lines)
 
 
-def _verdict(found: "Findings") -> str:
+def _verdict(found: Findings) -> str:
     unknown = any(each.total(Cause.UNKNOWN) for each in found.partitions)
     whole = "NOT COMPLETE" if not found.complete else "complete but for unknown offsets" if unknown else "complete"
     judged = sum(each.equal + each.different for each in found.groups)
@@ -81,7 +79,7 @@ def _partitions(partitions: Sequence[PartitionOffsets]) -> Iterator[str]:
         yield f"{each.topic:<{width}} {each.partition:>3}  {offsets:<32} {', '.join(notes)}"
 
 
-def _losses(found: "Findings") -> Iterator[str]:
+def _losses(found: Findings) -> Iterator[str]:
     for file in found.lost:
         partitions = _range("partition", file.partitions.first, file.partitions.last) if file.partitions else ""
         offsets = _range("offset", file.offsets.first, file.offsets.last) if file.offsets else "offsets unknown"
@@ -103,7 +101,7 @@ def _losses(found: "Findings") -> Iterator[str]:
         yield f"the record {partition}@{offset} on the metrics topic is no result: {error}"
 
 
-def _unknowns(found: "Findings") -> Iterator[str]:
+def _unknowns(found: Findings) -> Iterator[str]:
     for topic in sorted({each.topic for each in found.partitions}):
         gaps = [
             (each.partition, gap)
