@@ -21,15 +21,9 @@ class Api:
     client: Any
 
     def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Any = None,
-        content: str = "application/json",
-        timeout_s: float = 60,
+        self, method: str, path: str, *, body: Any = None, content: str = "application/json", timeout_s: float = 60,
         query: Mapping[str, str] | None = None,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """Return the answer, from JSON where it is JSON. Raises ApiError."""
         from kubernetes.client.exceptions import ApiException
         from kubernetes.config.config_exception import ConfigException
@@ -37,14 +31,9 @@ class Api:
 
         try:
             answer = self.client.request(
-                method,
-                path,
-                query_params=list((query or {}).items()),
-                body=body,
-                content_type=content,
-                serialize=False,
-                _request_timeout=timeout_s,
-            )
+                method, path, query_params=list((query or {}).items()), body=body, content_type=content,
+                serialize=False, _request_timeout=timeout_s,
+            )  # fmt: skip
         except ApiException as error:
             raise ApiError(error.status, _message(error.body) or str(error.reason)) from error
         except (HTTPError, ConfigException, OSError) as error:
@@ -85,9 +74,8 @@ def no_context(programs: Programs) -> EndedError:
     """Return the error for a kubeconfig without a current context."""
     names = programs.run("kubectl", "config", "get-contexts", "--output=name").output.split()
     if names:
-        return EndedError(
-            f"kubectl has no current context: choose one of {' '.join(names)} with kubectl config use-context"
-        )
+        which = f"choose one of {' '.join(names)} with kubectl config use-context"
+        return EndedError(f"kubectl has no current context: {which}")
     return EndedError(
         "kubectl knows no cluster: set KUBECONFIG, or on EKS run aws eks update-kubeconfig --name CLUSTER"
     )
@@ -103,15 +91,12 @@ def check_answers(api: Api) -> str:
 
 def _silent(context: str, why: str) -> EndedError:
     reason = (why.strip().splitlines() or ["no reason given"])[-1]
-    of_context = f" of context {context}" if context else ""
-    return EndedError(
-        f"the cluster{of_context} does not answer ({reason}): check VPN and credentials, or choose another with"
-        " kubectl config use-context"
-    )
+    cluster = f"the cluster{f' of context {context}' if context else ''}"
+    remedy = "check VPN and credentials, or choose another with kubectl config use-context"
+    return EndedError(f"{cluster} does not answer ({reason}): {remedy}")
 
 
 def _message(body: Any) -> str:
-    """Return the API's message."""
     try:
         return str(at(json.loads(body), "message") or "")
     except (TypeError, ValueError):

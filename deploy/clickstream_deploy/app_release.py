@@ -1,28 +1,31 @@
-"""An app's Helm release: its chart is rendered and its rights are asked for first, then it is installed until its pods
-are Ready. Apps that need more are subclasses (`processor`, `collector`, `monitoring`).
+"""The apps' Helm releases, in Kafka's namespace: a chart is rendered and its rights are asked for first, then it is
+installed until its pods are Ready.
 """
+
+import base64
+import secrets
 
 import yaml
 
 from clickstream_deploy import kinds
-from clickstream_deploy.apps import ROOT, App
+from clickstream_deploy.apps import COLLECTOR, MONITORING, PROCESSOR, ROOT, App
 from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import indented
 from clickstream_deploy.kafka import KafkaCluster
-from clickstream_deploy.kinds import DEPLOYMENT, SECRET, kind_of
+from clickstream_deploy.kinds import kind_of
 from clickstream_deploy.nodes import Nodes
-from clickstream_deploy.objects import INSTANCE, PART, Manifest, name_of
+from clickstream_deploy.objects import INSTANCE, PART, Manifest, at
 from clickstream_deploy.pods import APP, Watch
 from clickstream_deploy.release import Release
 from clickstream_deploy.session import Session
-from clickstream_deploy.values import Values, chosen_values, connection_values, value_arguments
-from clickstream_deploy.waiting import wait_until_gone
+from clickstream_deploy.values import Values, chosen_values, connection_values
+from clickstream_deploy.waiting import remove_all
 
 
 class AppRelease(Component):
-    """The release of an app, in Kafka's namespace."""
+    """The release of an app; apps that need more are subclasses."""
 
     def __init__(self, session: Session, kafka: KafkaCluster, nodes: Nodes, app: App) -> None:
         super().__init__(session)
@@ -56,43 +59,51 @@ class AppRelease(Component):
             return []
         seen = [*rights("list", kinds.POD), "get pods/log", *rights("list", kinds.EVENT)]
         made = sorted({kind_of(each) for each in self.rendered}, key=str)
-        return [*rights("list create update", SECRET), *seen, *rights("create patch", *made)]
+        return [*rights("list create update", kinds.SECRET), *seen, *rights("create patch", *made)]
 
     def install(self) -> None:
-        if self.is_wanted:
-            self._prepare()
-            if not self.options.dry_run:
-                self._install()
-            elif self._kafka.found:
-                self._try()
-            else:
-                self.say(f"Would install {self.name}")
-        elif self._release.status():
-            self.say(f"{self.name} is there and stays as it is (with --{self.app.option} it is updated too)")
-
-    def values(self) -> Values:
-        """Return what was found out beside the connection and the nodes."""
-        return {}
+        if not self.is_wanted:
+            if self._release.status():
+                self.say(f"{self.name} is there and stays as it is (with --{self.app.option} it is updated too)")
+            return
+        self._prepare()
+        if self.options.dry_run:
+            self._try()
+            return
+        connection = self._kafka.connection
+        address = connection.bootstrap_servers if connection else ""
+        watch = Watch(self.session, APP, f"{INSTANCE}={self.name}", kafka=address)
+        self._release.install(str(self.app.chart), self._arguments(), watch, "its pods are being made")
+        self.say(f"{self.name} is Ready")
 
     def _prepare(self) -> None:
-        """Make what the release needs."""
+        """Make what the release needs beside its chart."""
+
+    def _found(self) -> list[Values | str]:
+        """Return the values of this run, some of them as YAML; the later win."""
+        connection = self._kafka.connection
+        kafka = connection_values(connection, self.session.kafka) if connection else {}
+        given = [each.text for each in self.options.values if each.release in ("", self.name)]
+        return [{**kafka, **self._nodes.values}, *given, chosen_values(self.options, self.name)]
 
     def _arguments(self) -> list[str]:
-        connection = self._kafka.connection
-        found = self._nodes.values | (connection_values(connection, self.session.kafka) if connection else {})
-        given = [each.text for each in self.options.values if each.release in ("", self.name)]
-        chosen = chosen_values(self.options, self.name)
-        return value_arguments(self.session, self.name, found, self.values(), *given, chosen)
+        """Return helm's arguments for the values."""
+        arguments = []
+        for number, part in enumerate(self._found()):
+            if part:
+                path = self.session.work / f"{self.name}-{number}.yaml"
+                path.write_text(part if isinstance(part, str) else yaml.safe_dump(part), encoding="utf-8")
+                arguments += ["--values", str(path)]
+        return arguments
 
     def _render(self) -> list[Manifest]:
-        helm, chart = self.session.helm, self.app.chart
-        completed = helm.complete(chart)
+        chart = self.app.chart
+        completed = self.session.programs.run("helm", "dependency", "build", "--skip-refresh", str(chart))
         if completed.status != 0:
             reason = _last_line(completed.error or completed.output)
             raise EndedError(f"chart {chart} can't be completed ({reason}): is the folder writable?")
         version = ["--kube-version", self.session.kubernetes] if self.session.kubernetes else []
-        arguments = ["template", self.name, str(chart), *self._arguments(), *version, "--no-hooks"]
-        done = helm.run(self.namespace, *arguments)
+        done = self._release.helm("template", self.name, str(chart), *self._arguments(), *version, "--no-hooks")
         if done.status == 0:
             return [each for each in yaml.safe_load_all(done.output) if each]
         if "requires kubeVersion" in done.error:
@@ -102,24 +113,19 @@ class AppRelease(Component):
             explanation=indented(done.error),
         )
 
-    def _install(self) -> None:
-        connection = self._kafka.connection
-        address = connection.bootstrap_servers if connection else ""
-        watch = Watch(self.session, APP, f"{INSTANCE}={self.name}", kafka=address)
-        self._release.install(str(self.app.chart), self._arguments(), watch, "its pods are being made")
-        self.say(f"{self.name} is Ready")
-
     def _try(self) -> None:
-        arguments = ["upgrade", "--install", "--dry-run=server", self.name, str(self.app.chart), *self._arguments()]
-        done = self.session.helm.run(self.namespace, *arguments)
-        if done.status != 0:
-            raise EndedError(f"{self.name} could not be installed: see above", explanation=indented(done.error))
+        """Ask the server, once there is a Kafka to connect to."""
+        if self._kafka.found:
+            trial = ("upgrade", "--install", "--dry-run=server", self.name, str(self.app.chart))
+            done = self._release.helm(*trial, *self._arguments())
+            if done.status != 0:
+                raise EndedError(f"{self.name} could not be installed: see above", explanation=indented(done.error))
         self.say(f"Would {'upgrade' if self._release.status() else 'install'} {self.name}")
 
     # -- cleanup.sh
 
     def removal_rights(self) -> list[str]:
-        return rights("list delete", SECRET) + rights("delete", DEPLOYMENT)
+        return rights("list delete", kinds.SECRET) + rights("delete", kinds.DEPLOYMENT)
 
     def remove(self) -> None:
         """Remove the release and wait for its pods to go: they finish their work first."""
@@ -133,18 +139,97 @@ class AppRelease(Component):
         """Remove what helm no longer knows or leaves behind: the pods of helm test, and the secret of the
         collector's visitors."""
         selector = f"{INSTANCE}={self.name},{PART}=clickstream"
-        found = [
-            (kind, name_of(each)) for kind in kinds.OF_CHARTS for each in self.cluster.seen_objects(kind, selector)
-        ]
-        if not found:
-            return
+        found = [kind for kind in kinds.OF_CHARTS if self.cluster.seen_objects(kind, selector)]
         try:
-            for kind, name in found:
-                self.cluster.delete(kind, name)
+            if remove_all(self.session, found, selector):
+                self.session.removed(f"what was left of {self.name}")
         except ApiError as error:
             raise EndedError(f"not all of {self.name} could be removed ({error}): run cleanup.sh again") from error
-        wait_until_gone(self.session, lambda: self.cluster.names(kinds.OF_CHARTS, selector))
-        self.session.removed(f"what was left of {self.name}")
+
+
+class Processor(AppRelease):
+    """The stream processor, whose settings say how long topics keep their records."""
+
+    DECISIVE = ("WINDOW_SIZE", "WINDOW_TIME", "MAX_CLOCK_SKEW")
+    """The settings that decide what is counted where."""
+
+    def environment(self) -> dict[str, str]:
+        """Return its container's environment, as the chart renders it from all values."""
+        return _environment(next((each for each in self.rendered if each["kind"] == kinds.DEPLOYMENT.name), None))
+
+    def _found(self) -> list[Values | str]:
+        """Replace the pods one by one if the decisive settings stay the same; otherwise the old ones end first, which
+        is the chart's default."""
+        first, *others = super()._found()
+        running, wanted = _environment(self.cluster.seen(kinds.DEPLOYMENT, self.name)), self.environment()
+        same = bool(self.rendered) and all(wanted.get(each, "") == running.get(each, "") for each in self.DECISIVE)
+        return [first, {"strategy": "RollingUpdate"} if same else {}, *others]
+
+
+class Collector(AppRelease):
+    """The collector, with --collector."""
+
+    def _prepare(self) -> None:
+        """The salt of visitors' ids, if it is missing; an existing one is never changed."""
+        name = f"{self.name}-visitors"
+        volumes = [v for each in self.rendered for v in at(each, "spec", "template", "spec", "volumes") or []]
+        # Values may name another Secret.
+        if name not in [at(each, "secret", "secretName") for each in volumes]:
+            return
+        if self.cluster.objects(kinds.SECRET, fields=f"metadata.name={name}"):
+            return
+        if self.options.dry_run:
+            self.say(f"Would create the secret {name}")
+            return
+        salt = base64.b64encode(secrets.token_hex(32).encode()).decode()
+        metadata = {"name": name, "labels": {INSTANCE: self.name, PART: "clickstream"}}
+        self.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"secret": salt}})
+        self.say(f"Secret {name} created")
+
+    def next_steps(self) -> str:
+        return _COLLECTOR_STEPS.format(name=self.name, namespace=self.namespace) if self.is_wanted else ""
+
+
+class Monitoring(AppRelease):
+    """The dashboard and the alert rules: when they are asked for, or when the Prometheus operator is there and this
+    user may create both; without the operator the dashboard alone."""
+
+    _rules = False
+
+    def check(self) -> None:
+        served = kinds.RULE.name in [each.name for each in self.cluster.serves(kinds.RULE.group, kinds.RULE.version)]
+        self._rules = served and not self.cluster.missing_rights(rights("create patch", kinds.RULE, kinds.CONFIG_MAP))
+        self.is_wanted = self.options.monitoring or self._rules
+        if self.options.monitoring and not self._rules:
+            self.say(f"No alert rules: the Prometheus operator is not installed, or you may not create {kinds.RULE}")
+        if not self.is_wanted and any(each.release == self.name for each in self.options.values):
+            raise EndedError(
+                f"--values={self.name}=...: without the Prometheus operator this release is installed with"
+                " --monitoring, which is missing"
+            )
+        super().check()
+
+    def _found(self) -> list[Values | str]:
+        """Its own values, and none of the apps'."""
+        given = [each.text for each in self.options.values if each.release == self.name]
+        return [{"rules": {"enabled": self._rules}}, *given]
+
+
+PARTICULAR = {PROCESSOR: Processor, COLLECTOR: Collector, MONITORING: Monitoring}
+"""The apps that are more than their charts."""
+
+_COLLECTOR_STEPS = """
+  # The collector: an event of your own, while the first command runs; and the line for your pages
+  kubectl port-forward service/{name} 8090:8080 -n {namespace}
+  curl -H 'Content-Type: application/json' -d '{{"path": "/hello"}}' http://localhost:8090/ingest
+  helm get notes {name} -n {namespace}
+"""
+
+
+def _environment(deployment: Manifest | None) -> dict[str, str]:
+    """Return the environment of its first container; the last of a name wins."""
+    found = at(deployment, "spec", "template", "spec", "containers", 0, "env") or []
+    return {each["name"]: str(each["value"]) for each in found if "value" in each}
 
 
 def _last_line(text: str) -> str:

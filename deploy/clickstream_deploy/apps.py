@@ -59,8 +59,3 @@ RELEASES = tuple(each.release for each in APPS)
 
 MONITORING_APP = App(MONITORING, ROOT / "monitoring", "monitoring")
 """Dashboard and alert rules."""
-
-
-def app_of(release: str) -> App:
-    """The app of a release."""
-    return next(app for app in APPS if app.release == release)

@@ -21,9 +21,9 @@ def clean_up(session: Session) -> None:
 def _last_words(session: Session) -> str:
     if session.options.dry_run:
         return "Nothing was changed (--dry-run)"
-    if session.outcome.left:
+    if session.has_left:
         return "Done, but for what is left: see above"
-    return "Done" if session.outcome.removed else "Nothing else was there to be removed"
+    return "Done" if session.has_removed else "Nothing else was there to be removed"
 
 
 CLEANUP = Program(

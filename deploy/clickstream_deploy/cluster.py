@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from clickstream_deploy.api import Api
 from clickstream_deploy.errors import ApiError, EndedError
@@ -12,8 +13,7 @@ from clickstream_deploy.objects import MAKER, Manifest, at, name_of
 ALL_NAMESPACES = "*"
 
 _AT_ONCE = 8
-_MERGE = "application/merge-patch+json"
-_APPLY = "application/apply-patch+yaml"
+_REVIEW = Kind("SelfSubjectAccessReview", "authorization.k8s.io", namespaced=False)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -22,7 +22,8 @@ R = TypeVar("R")
 class Cluster:
     """The API, in a namespace unless another is named.
 
-    `versions` are the versions of API groups that were found to be served. Methods raise ApiError.
+    `versions` are the versions of API groups that were found to be served. Methods raise ApiError; those called seen
+    return nothing instead, where the kind is unknown or this user may not read it.
     """
 
     def __init__(self, api: Api, namespace: str) -> None:
@@ -43,11 +44,9 @@ class Cluster:
         return found
 
     def seen(self, kind: Kind, name: str, namespace: str = "") -> Manifest | None:
-        """Return the object; None also when this user may not read it."""
-        try:
+        with suppress(ApiError):
             return self.get(kind, name, namespace)
-        except ApiError:
-            return None
+        return None
 
     def objects(self, kind: Kind, labels: str = "", *, fields: str = "", namespace: str = "") -> list[Manifest]:
         """Return the objects that have the labels and fields (as in selectors)."""
@@ -57,39 +56,28 @@ class Cluster:
         return [{"kind": kind.name, **each} for each in answer.get("items") or []]
 
     def seen_objects(self, kind: Kind, labels: str = "", *, fields: str = "", namespace: str = "") -> list[Manifest]:
-        """Like `objects`; nothing where the kind is unknown, or this user may not read it."""
-        try:
+        with suppress(ApiError):
             return self.objects(kind, labels, fields=fields, namespace=namespace)
-        except ApiError:
-            return []
+        return []
 
     def names(self, kinds: Sequence[Kind], labels: str = "", namespace: str = "") -> list[str]:
-        """Return the visible objects of several kinds, named as kubectl does."""
+        """Return the seen objects of several kinds, named as kubectl does."""
         found = side_by_side(lambda kind: self.seen_objects(kind, labels, namespace=namespace), kinds)
         return [kind.named(name_of(each)) for kind, items in zip(kinds, found, strict=True) for each in items]
 
     def log(self, pod: str, namespace: str = "", *, tail: int = 15, **query: str) -> str:
         """Return the end of the logs of all containers of a pod; "" when there is none."""
-        found = self.seen(POD, pod, namespace)
-        text = ""
-        for container in [*(at(found, "spec", "initContainers") or []), *(at(found, "spec", "containers") or [])]:
-            path = f"{self._path(POD, namespace, pod)}/log"
-            try:
-                asked = {"container": container["name"], "tailLines": str(tail), **query}
-                text += self.api.request("GET", path, query=asked)
-            except ApiError:
-                continue
+        spec, text = at(self.seen(POD, pod, namespace), "spec"), ""
+        for each in [*(at(spec, "initContainers") or []), *(at(spec, "containers") or [])]:
+            asked = {"container": each["name"], "tailLines": str(tail), **query}
+            with suppress(ApiError):
+                text += self.api.request("GET", f"{self._path(POD, namespace, pod)}/log", query=asked)
         return text
 
     def groups(self) -> dict[str, list[str]]:
         """Return the versions of the API groups, the preferred one first; the core's group is ""."""
         groups = self.api.request("GET", "/apis").get("groups") or []
-        return {"": ["v1"]} | {
-            each["name"]: list(
-                dict.fromkeys([each["preferredVersion"]["version"], *(one["version"] for one in each["versions"])])
-            )
-            for each in groups
-        }
+        return {"": ["v1"]} | {each["name"]: [one["version"] for one in each["versions"]] for each in groups}
 
     def serves(self, group: str, version: str) -> list[Kind]:
         """Return the kinds of an API version that can be listed and deleted; nothing when it is not served."""
@@ -107,22 +95,22 @@ class Cluster:
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> None:
         """Create an object that does not exist."""
-        path = self._path(kind_of(manifest), at(manifest, "metadata", "namespace") or "")
-        self._write("POST", path, self._in_served_version(manifest), dry_run=dry_run)
+        self._write("POST", self._path(kind_of(manifest)), self._served(manifest), "json", dry_run)
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False) -> str:
         """Create the object, or change what differs; return created, configured or unchanged."""
         kind, name = kind_of(manifest), name_of(manifest)
-        before, body = self.get(kind, name), self._in_served_version(manifest)
-        after = self._write("PATCH", self._path(kind, "", name), body, _APPLY, dry_run=dry_run, force="true")
+        before = self.get(kind, name)
+        path, body = self._path(kind, "", name), self._served(manifest)
+        after = self._write("PATCH", path, body, "apply-patch+yaml", dry_run, force="true")
         if before is None:
             return "created"
-        same = at(before, "metadata", "resourceVersion") == at(after, "metadata", "resourceVersion")
-        return "unchanged" if same else "configured"
+        version = ("metadata", "resourceVersion")
+        return "unchanged" if at(before, *version) == at(after, *version) else "configured"
 
     def patch(self, kind: Kind, name: str, change: Manifest, namespace: str = "") -> None:
         """Merge a change into an object."""
-        self._write("PATCH", self._path(kind, namespace, name), change, _MERGE)
+        self._write("PATCH", self._path(kind, namespace, name), change, "merge-patch+json")
 
     def delete(self, kind: Kind, name: str, namespace: str = "") -> None:
         """Delete an object and its dependents; they may take a while to disappear."""
@@ -132,34 +120,16 @@ class Cluster:
             if error.status != 404:
                 raise
 
-    def _write(
-        self, method: str, path: str, body: Manifest, content: str = "application/json", *, dry_run: bool = False,
-        **query: str,
-    ) -> Manifest:  # fmt: skip
+    def _write(self, method: str, path: str, body: Manifest, content: str, dry_run: bool = False, **query: str) -> Any:
         query |= {"fieldManager": MAKER, **({"dryRun": "All"} if dry_run else {})}
-        answer: Manifest = self.api.request(method, path, body=body, content=content, query=query)
-        return answer
+        return self.api.request(method, path, body=body, content=f"application/{content}", query=query)
 
     # -- rights
-
-    def allowed(self, right: str) -> bool:
-        """Whether this user may do that in the namespace: "get pods/log", "create kafkas.kafka.strimzi.io"."""
-        verb, _, resource = right.partition(" ")
-        names, _, group = resource.partition(".")
-        plural, _, sub = names.partition("/")
-        asked = {"namespace": self.namespace, "verb": verb, "group": group, "resource": plural, "subresource": sub}
-        review = Kind("SelfSubjectAccessReview", "authorization.k8s.io", namespaced=False)
-        body = {
-            "apiVersion": f"{review.group}/{review.version}",
-            "kind": review.name,
-            "spec": {"resourceAttributes": asked},
-        }
-        return bool(at(self.api.request("POST", self._path(review), body=body), "status", "allowed"))
 
     def missing_rights(self, rights: Iterable[str]) -> list[str]:
         """Return the rights that this user lacks. They are asked side by side: a cluster may be far away."""
         wanted = list(dict.fromkeys(rights))
-        answers = side_by_side(self.allowed, wanted)
+        answers = side_by_side(self._allowed, wanted)
         return [right for right, may in zip(wanted, answers, strict=True) if not may]
 
     def check_rights(self, what: str, rights: Iterable[str]) -> None:
@@ -171,6 +141,15 @@ class Cluster:
                 f" ask the cluster's administrator (kubectl auth can-i --list -n {self.namespace} shows what you have)"
             )
 
+    def _allowed(self, right: str) -> bool:
+        """Whether this user may do that in the namespace: "get pods/log", "create kafkas.kafka.strimzi.io"."""
+        verb, _, resource = right.partition(" ")
+        names, _, group = resource.partition(".")
+        plural, _, sub = names.partition("/")
+        asked = {"namespace": self.namespace, "verb": verb, "group": group, "resource": plural, "subresource": sub}
+        review = {"apiVersion": f"{_REVIEW.group}/v1", "kind": _REVIEW.name, "spec": {"resourceAttributes": asked}}
+        return bool(at(self.api.request("POST", self._path(_REVIEW), body=review), "status", "allowed"))
+
     def _path(self, kind: Kind, namespace: str = "", name: str = "") -> str:
         version = self.versions.get(kind.group, kind.version)
         path = f"/apis/{kind.group}/{version}" if kind.group else f"/api/{version}"
@@ -179,7 +158,8 @@ class Cluster:
             path += f"/namespaces/{namespace}"
         return f"{path}/{kind.plural}/{name}".rstrip("/")
 
-    def _in_served_version(self, manifest: Manifest) -> Manifest:
+    def _served(self, manifest: Manifest) -> Manifest:
+        """Return the manifest in the version that the cluster serves."""
         group = kind_of(manifest).group
         version = self.versions.get(group)
         return {**manifest, "apiVersion": f"{group}/{version}"} if version else manifest

@@ -1,7 +1,6 @@
 """Conditions, events and logs that explain why something does not come up; each function returns text."""
 
 from clickstream_deploy.cluster import ALL_NAMESPACES
-from clickstream_deploy.conditions import in_words
 from clickstream_deploy.kinds import CLAIM, DEPLOYMENT, EVENT, KAFKA, POD, Kind
 from clickstream_deploy.objects import Manifest, at, is_ready, name_of
 from clickstream_deploy.session import Session
@@ -13,19 +12,19 @@ LONGEST_SILENCE_S = 90
 def object_explanation(session: Session, kind: Kind, name: str, state: str) -> str:
     """Explain why one of Strimzi's objects is not Ready."""
     of_kafka = f"strimzi.io/cluster={name}"
-    return joined([
-        f"{kind.name} {name} in namespace {session.namespace}: {in_words(state)}",
+    return joined(
+        f"{kind.name} {name} in namespace {session.namespace}: {state}",
         conditions(session, kind, name),
         events(session, kind.name, name),
         pods(session, session.namespace, of_kafka) if kind == KAFKA else entity_operator(session),
-    ])  # fmt: skip
+    )
 
 
 def silence_explanation(session: Session, kind: Kind, name: str) -> str:
     """Explain why no operator has reconciled an object."""
+    operators = running_operators(session)
     what = f"{kind.name} {name} in namespace {session.namespace}"
     lines = [f"{what} was created {LONGEST_SILENCE_S}s ago or more, and has no status for it:"]
-    operators = running_operators(session)
     if not operators:
         lines += [
             "  this cluster has no Deployment of Strimzi's operator that you can see. Start it again, or install it",
@@ -40,7 +39,7 @@ def silence_explanation(session: Session, kind: Kind, name: str) -> str:
         ]
     else:
         lines += [entity_operator(session)]
-    return joined(lines)
+    return joined(*lines)
 
 
 def running_operators(session: Session) -> list[str]:
@@ -54,11 +53,10 @@ def running_operators(session: Session) -> list[str]:
 
 def conditions(session: Session, kind: Kind, name: str) -> str:
     """All conditions of an object."""
-    found = at(session.cluster.seen(kind, name), "status", "conditions") or []
     return indented(
         *(
             f"condition {each.get('type')}={each.get('status')} {each.get('reason', '')} {each.get('message', '')}"
-            for each in found
+            for each in at(session.cluster.seen(kind, name), "status", "conditions") or []
         )
     )
 
@@ -88,7 +86,7 @@ def entity_operator(session: Session) -> str:
     deployment = f"{session.kafka}-entity-operator"
     if session.cluster.seen(DEPLOYMENT, deployment):
         log = deployment_log(session, deployment, session.namespace)
-        return joined([f"  Deployment {deployment} serves topics and users; its log:", log])
+        return joined(f"  Deployment {deployment} serves topics and users; its log:", log)
     return (
         f"  Deployment {deployment}, which serves topics and users, is not there:\n"
         f"  kubectl describe kafka {session.kafka} -n {session.namespace}"
@@ -97,8 +95,7 @@ def entity_operator(session: Session) -> str:
 
 def deployment_log(session: Session, name: str, namespace: str) -> str:
     """Return the end of the log of one of the Deployment's pods."""
-    deployment = session.cluster.seen(DEPLOYMENT, name, namespace)
-    labels = at(deployment, "spec", "selector", "matchLabels") or {}
+    labels = at(session.cluster.seen(DEPLOYMENT, name, namespace), "spec", "selector", "matchLabels") or {}
     selector = ",".join(f"{label}={value}" for label, value in labels.items())
     found = session.cluster.seen_objects(POD, selector, namespace=namespace) if selector else []
     return indented(session.cluster.log(name_of(found[0]), namespace, tail=5) if found else "it has no pod")
@@ -114,21 +111,19 @@ def pods(session: Session, namespace: str, selector: str) -> str:
         lines += [f"  Pod {name} is not Ready:", events(session, "Pod", name, namespace), claims(session, pod)]
         log = session.cluster.log(name, namespace) or session.cluster.log(name, namespace, previous="true")
         lines += [indented(f"log of {name}:", log)] if log else []
-    return joined(lines)
+    return joined(*lines)
 
 
 def claims(session: Session, pod: Manifest) -> str:
     """Return the events of a pod's volume claims that are not bound."""
-    lines = []
-    for volume in at(pod, "spec", "volumes") or []:
-        claim, namespace = at(volume, "persistentVolumeClaim", "claimName"), at(pod, "metadata", "namespace") or ""
-        phase = (
-            at(session.cluster.seen(CLAIM, claim, namespace), "status", "phase") or "not there" if claim else "Bound"
-        )
+    lines, namespace = [], at(pod, "metadata", "namespace") or ""
+    names = (at(each, "persistentVolumeClaim", "claimName") for each in at(pod, "spec", "volumes") or [])
+    for name in filter(None, names):
+        phase = at(session.cluster.seen(CLAIM, name, namespace), "status", "phase") or "not there"
         if phase != "Bound":
-            what = f"  PersistentVolumeClaim {claim} is {phase}:"
-            lines += [what, events(session, "PersistentVolumeClaim", claim, namespace)]
-    return joined(lines)
+            lines.append(f"  {CLAIM.name} {name} is {phase}:")
+            lines.append(events(session, CLAIM.name, name, namespace))
+    return joined(*lines)
 
 
 def indented(*texts: str) -> str:
@@ -136,6 +131,6 @@ def indented(*texts: str) -> str:
     return "\n".join(f"       {line}" for text in texts for line in text.rstrip("\n").splitlines())
 
 
-def joined(lines: list[str]) -> str:
+def joined(*lines: str) -> str:
     """The lines that are not empty."""
-    return "\n".join(line for line in lines if line)
+    return "\n".join(filter(None, lines))

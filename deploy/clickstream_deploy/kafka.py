@@ -6,28 +6,16 @@ from clickstream_deploy import kinds
 from clickstream_deploy.apps import RELEASES, TOPICS
 from clickstream_deploy.cluster import ALL_NAMESPACES, rights
 from clickstream_deploy.component import Component
-from clickstream_deploy.conditions import READY, in_words, state_of
+from clickstream_deploy.conditions import READY, state_of
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import running_operators
-from clickstream_deploy.kinds import CLAIM, KAFKA, POOL, Kind, kind_of
+from clickstream_deploy.kinds import Kind, kind_of
 from clickstream_deploy.leftovers import say_what_is_left, wait_for_operator
 from clickstream_deploy.listeners import NONE, Connection, choose_listener
-from clickstream_deploy.manifests import manifests
-from clickstream_deploy.objects import (
-    LABEL,
-    MADE_BY,
-    MAKER,
-    OF_KAFKA,
-    Manifest,
-    at,
-    is_marked,
-    label,
-    marked,
-    name_of,
-)
+from clickstream_deploy.objects import INSTANCE, MADE_BY, MARK, OF_KAFKA, Manifest, at, is_marked, marked, name_of
 from clickstream_deploy.session import Session
 from clickstream_deploy.strimzi import Strimzi
-from clickstream_deploy.waiting import wait_until_gone, wait_until_ready
+from clickstream_deploy.waiting import remove_all, wait_until_gone, wait_until_ready
 
 
 class KafkaCluster(Component):
@@ -43,7 +31,7 @@ class KafkaCluster(Component):
         self._strimzi = strimzi
         self._name = session.kafka
         self._of_cluster = f"{OF_KAFKA}={self._name}"
-        self._ours = f"{MADE_BY},app.kubernetes.io/instance={self._name}"
+        self._ours = f"{MADE_BY},{INSTANCE}={self._name}"
         self._folder = f"overlays/{self.options.with_kafka}/kafka"
         self._removes = False
         self._has_rack = False
@@ -51,14 +39,14 @@ class KafkaCluster(Component):
     # -- setup.sh
 
     def check(self) -> None:
-        if self._strimzi.version:
+        if self.strimzi:
             self._find()
         if self.options.with_kafka:
             self._check_making()
 
     def rights(self) -> list[str]:
         makes = self.options.with_kafka and not self.found
-        return rights("create", KAFKA, POOL, kinds.CONFIG_MAP) if makes else []
+        return rights("create", kinds.KAFKA, kinds.POOL, kinds.CONFIG_MAP) if makes else []
 
     def install(self) -> None:
         if self.options.install_operator and not self.options.dry_run:
@@ -67,7 +55,7 @@ class KafkaCluster(Component):
             self._make()
         if not self.found:
             return
-        pools = self.cluster.objects(POOL, self._of_cluster)
+        pools = self.cluster.objects(kinds.POOL, self._of_cluster)
         brokers = [each for each in pools if "broker" in (at(each, "spec", "roles") or [])]
         self.brokers = sum(int(at(each, "spec", "replicas") or 0) for each in brokers)
         self._wait()
@@ -77,51 +65,42 @@ class KafkaCluster(Component):
 
     def kafka(self) -> Manifest:
         """The Kafka resource."""
-        found = self.cluster.get(KAFKA, self._name)
+        found = self.cluster.get(kinds.KAFKA, self._name)
         if found is None:
             raise EndedError(f"Kafka {self._name} in namespace {self.namespace} was removed")
         return found
 
     def check_owns(self, existing: Manifest) -> None:
         """Raises EndedError when a KafkaTopic or a KafkaUser belongs to another Kafka."""
-        owner = label(existing, OF_KAFKA)
+        owner = at(existing, "metadata", "labels", OF_KAFKA)
         if owner != self._name:
-            raise EndedError(
-                f"{existing['kind']} {name_of(existing)} in namespace {self.namespace} belongs to Kafka"
-                f" {owner or 'without a label'}, not to {self._name}: use --cluster-name {owner or 'NAME'}, or another"
-                " namespace"
-            )
+            what = f"{existing['kind']} {name_of(existing)} in namespace {self.namespace} belongs to"
+            use = f"use --cluster-name {owner or 'NAME'}, or another namespace"
+            raise EndedError(f"{what} Kafka {owner or 'without a label'}, not to {self._name}: {use}")
 
     def own_objects(self, kind: Kind, names: Sequence[str]) -> list[str]:
         """Return those of the names that are there and belong to this Kafka."""
-        found = self.cluster.objects(kind, self._of_cluster) if self._strimzi.version else []
+        found = self.cluster.objects(kind, self._of_cluster) if self.strimzi else []
         there = {name_of(each) for each in found}
         return [name for name in names if name in there]
 
     def _find(self) -> None:
         """Raises EndedError when there is no Kafka and none was asked for."""
-        namespace, name = self.namespace, self._name
         here = self._here()
-        self.found = name in here
+        self.found = self._name in here
         if self.found or self.options.with_kafka:
             return
-        makes = f"--with-kafka dev (or eks) makes {name}"
+        makes = f"./setup.sh{self.options.place()} --with-kafka dev (one node) or --with-kafka eks (three brokers)"
         if here:
             raise EndedError(
-                f"there is no Kafka {name} in namespace {namespace}: choose with --cluster-name one of those that are:"
-                f" {' '.join(here)}; or {makes}"
+                f"there is no Kafka {self._name} in namespace {self.namespace}: choose with --cluster-name one of those"
+                f" that are: {' '.join(here)}; or {makes} makes {self._name}"
             )
-        kafkas = self.cluster.seen_objects(KAFKA, namespace=ALL_NAMESPACES)
+        kafkas = self.cluster.seen_objects(kinds.KAFKA, namespace=ALL_NAMESPACES)
         elsewhere = " ".join(f"{each['metadata']['namespace']}/{name_of(each)}" for each in kafkas)
-        if elsewhere:
-            raise EndedError(
-                f"there is no Kafka in namespace {namespace}, but there are (namespace/name) {elsewhere}: choose one"
-                f" with --namespace and --cluster-name; or {makes} in {namespace}"
-            )
-        raise EndedError(
-            f"there is no Kafka in namespace {namespace}: ./setup.sh --with-kafka dev (one node) or --with-kafka eks"
-            f" (three brokers) makes {name}"
-        )
+        others = f", but there are (namespace/name) {elsewhere}: choose one with --namespace and --cluster-name; or"
+        where = f"namespace {self.namespace}{others if elsewhere else ':'}"
+        raise EndedError(f"there is no Kafka in {where} {makes} makes {self._name}")
 
     def _here(self) -> list[str]:
         """Return the Kafkas of the namespace. A namespace that this user may not read counts as there."""
@@ -132,20 +111,18 @@ class KafkaCluster(Component):
         if namespace is None:
             return []
         if at(namespace, "metadata", "deletionTimestamp"):
-            raise EndedError(
-                f"namespace {self.namespace} is being deleted: wait until it is gone (kubectl get namespace"
-                f" {self.namespace})"
-            )
-        self.cluster.check_rights("see Kafka", [*rights("get list", KAFKA), f"list {POOL}"])
-        return [name_of(each) for each in self.cluster.objects(KAFKA)]
+            name = f"namespace {self.namespace}"
+            raise EndedError(f"{name} is being deleted: wait until it is gone (kubectl get {name})")
+        self.cluster.check_rights("see Kafka", [*rights("get list", kinds.KAFKA), f"list {kinds.POOL}"])
+        return [name_of(each) for each in self.cluster.objects(kinds.KAFKA)]
 
     def _check_making(self) -> None:
         """Raises EndedError when --with-kafka can't work here."""
         option, name = f"--with-kafka={self.options.with_kafka}", self._name
-        wanted = manifests(self.session, self._folder)
+        wanted = self.manifests(self._folder)
         if self.found:
-            pools = {name_of(each) for each in wanted if each["kind"] == POOL.name}
-            there = {name_of(each) for each in self.cluster.objects(POOL, self._of_cluster)}
+            pools = {name_of(each) for each in wanted if each["kind"] == kinds.POOL.name}
+            there = {name_of(each) for each in self.cluster.objects(kinds.POOL, self._of_cluster)}
             if is_marked(self.kafka()) and not there <= pools:
                 raise EndedError(
                     f"{option}: Kafka {name} was made another way, with node pool {' '.join(sorted(there - pools))}:"
@@ -153,7 +130,7 @@ class KafkaCluster(Component):
                 )
             return
         self._strimzi.check_new_kafka()
-        if self.cluster.seen_objects(CLAIM, self._of_cluster):
+        if self.cluster.seen_objects(kinds.CLAIM, self._of_cluster):
             raise EndedError(
                 f"volumes of an earlier Kafka {name} are still there, and a new one would not start with them: remove"
                 f" them and their data with kubectl delete pvc -n {self.namespace} -l {self._of_cluster}"
@@ -179,7 +156,7 @@ class KafkaCluster(Component):
             if not self.found:
                 self.say(f"Would create Kafka {self._name} as in strimzi/{self._folder}")
             return
-        for each in manifests(self.session, self._folder):
+        for each in self.manifests(self._folder):
             done = self.cluster.apply(marked(each, self._name))
             if done != "unchanged":
                 self.detail(f"{kind_of(each).named(name_of(each))} {done}")
@@ -189,47 +166,40 @@ class KafkaCluster(Component):
 
     def _wait(self) -> None:
         if not self.options.dry_run:
-            wait_until_ready(self.session, KAFKA, [self._name])
+            wait_until_ready(self.session, kinds.KAFKA, [self._name])
         kafka = self.kafka()
         state = state_of(kafka)
         if self.options.dry_run and state != READY:
-            self.say(f"Would wait until Kafka {self._name} is Ready: {in_words(state)}")
+            self.say(f"Would wait until Kafka {self._name} is Ready: {state}")
             return
         version = at(kafka, "status", "kafkaVersion")
-        self.say(
-            f"Kafka {self._name}{f' ({version})' if version else ''} is Ready, with {self.brokers}"
-            f" broker{'' if self.brokers == 1 else 's'}"
-        )
+        brokers = f"{self.brokers} broker{'' if self.brokers == 1 else 's'}"
+        self.say(f"Kafka {self._name}{f' ({version})' if version else ''} is Ready, with {brokers}")
 
     def _check_entity_operator(self, kafka: Manifest, connection: Connection) -> None:
         """Raises EndedError when no operator manages KafkaTopics, or KafkaUsers where they are needed."""
         operators = at(kafka, "spec", "entityOperator") or {}
-        if operators.get("topicOperator") is None:
-            missing, why = "topicOperator", f"Kafka {self._name} runs without a topic operator"
-        elif operators.get("userOperator") is None and connection.authentication != NONE:
-            listener = f"listener {connection.listener} of Kafka {self._name}"
-            missing, why = "userOperator", f"{listener} asks for users, but there is no user operator"
-        else:
-            return
-        raise EndedError(
-            f"{why}: add spec.entityOperator.{missing}: {{}} (kubectl edit kafka {self._name} -n {self.namespace})"
-        )
+        wanted = {"topicOperator": "topics"}
+        if connection.authentication != NONE:
+            wanted["userOperator"] = f"users, for which listener {connection.listener} asks"
+        for operator, what in wanted.items():
+            if operators.get(operator) is None:
+                add = f"add spec.entityOperator.{operator}: {{}} (kubectl edit kafka {self._name} -n {self.namespace})"
+                raise EndedError(f"Kafka {self._name} runs without an operator for {what}: {add}")
 
     # -- cleanup.sh
 
     def look(self) -> None:
-        kafka = self.cluster.get(KAFKA, self._name) if self._strimzi.version else None
+        kafka = self.cluster.get(kinds.KAFKA, self._name) if self.strimzi else None
         self.found, ours = kafka is not None, is_marked(kafka)
         self._has_rack = bool(at(kafka, "spec", "kafka", "rack", "topologyKey"))
         self._removes = self.options.delete_kafka and (ours or not self.found)
         self._strimzi.kafka_stays = self.found and not self._removes
         if self._removes:
-            others = self._serves_others()
+            others, option = self._serves_others(), "--all" if self.options.everything else "--delete-kafka"
             if others:
-                option = "--all" if self.options.everything else "--delete-kafka"
-                raise EndedError(
-                    f"Kafka {self._name} also serves {', '.join(others)}: remove them first, or leave out {option}"
-                )
+                also = f"Kafka {self._name} also serves {', '.join(others)}"
+                raise EndedError(f"{also}: remove them first, or leave out {option}")
         elif self.options.delete_kafka and not self.options.everything:
             raise EndedError(
                 f"--delete-kafka: setup.sh did not make Kafka {self._name} in namespace {self.namespace}, so cleanup.sh"
@@ -237,14 +207,14 @@ class KafkaCluster(Component):
             )
 
     def removal_rights(self) -> list[str]:
-        if not (self._strimzi.version and self._removes):
+        if not (self.strimzi and self._removes):
             return []
-        return [*rights("delete", KAFKA, POOL, CLAIM), f"patch {CLAIM}"]
+        return [*rights("delete", kinds.KAFKA, kinds.POOL, kinds.CLAIM), f"patch {kinds.CLAIM}"]
 
     def remove(self) -> None:
         """Remove Kafka with its volumes: a new Kafka of the same name could not start with the old ones."""
         if self._removes:
-            if self._strimzi.version:
+            if self.strimzi:
                 self._remove()
         elif self.options.delete_kafka:
             self.say(f"Kept: Kafka {self._name}, which setup.sh did not make")
@@ -259,36 +229,24 @@ class KafkaCluster(Component):
 
     def _serves_others(self) -> list[str]:
         """Return the cluster's topics and users that are not Clickstream's."""
-        if not self._strimzi.version:
-            return []
-        found = [
-            (kind, name_of(each))
-            for kind in (kinds.TOPIC, kinds.USER)
-            for each in self.cluster.seen_objects(kind, self._of_cluster)
-        ]
-        return [f"{kind.name.lower()}/{name}" for kind, name in found if name not in (*TOPICS, *RELEASES)]
+        own = (kinds.TOPIC, kinds.USER) if self.strimzi else ()
+        found = [each for kind in own for each in self.cluster.seen_objects(kind, self._of_cluster)]
+        others = [each for each in found if name_of(each) not in (*TOPICS, *RELEASES)]
+        return [f"{each['kind'].lower()}/{name_of(each)}" for each in others]
 
     def _remove(self) -> None:
-        cluster, own = self.cluster, (POOL, KAFKA, kinds.CONFIG_MAP)
-        our_claims = f"{self._of_cluster},{MADE_BY}"
+        cluster, own = self.cluster, (kinds.POOL, kinds.KAFKA, kinds.CONFIG_MAP)
         there = bool(cluster.names(own, self._ours))
-        if there and not self.options.dry_run:
-            # Marked first: should this be interrupted, the next cleanup.sh still knows whose volumes they are.
-            for each in cluster.objects(CLAIM, self._of_cluster):
-                cluster.patch(CLAIM, name_of(each), {"metadata": {"labels": {LABEL: MAKER}}})
-            for kind in own:
-                for each in cluster.objects(kind, self._ours):
-                    cluster.delete(kind, name_of(each))
         if not self.options.dry_run:
+            if there:
+                # Marked first: should this be interrupted, the next cleanup.sh still knows whose volumes they are.
+                for each in cluster.objects(kinds.CLAIM, self._of_cluster):
+                    cluster.patch(kinds.CLAIM, name_of(each), MARK)
+                remove_all(self.session, own, self._ours)
             self._wait_until_gone(self._of_cluster, kinds.POD)
-            self._wait_until_gone(self._ours, POOL, KAFKA)
-            claims = cluster.objects(CLAIM, our_claims)
-            there = there or bool(claims)
-            for each in claims:
-                cluster.delete(CLAIM, name_of(each))
-            self._wait_until_gone(our_claims, CLAIM)
-            by_operator = f"{self._of_cluster},{LABEL}=strimzi-cluster-operator"
-            self._wait_until_gone(by_operator, kinds.SERVICE, kinds.SECRET, kinds.CONFIG_MAP)
+            there = remove_all(self.session, [kinds.CLAIM], f"{self._of_cluster},{MADE_BY}") or there
+            of_operator = f"{self._of_cluster},app.kubernetes.io/managed-by=strimzi-cluster-operator"
+            self._wait_until_gone(of_operator, kinds.SERVICE, kinds.SECRET, kinds.CONFIG_MAP)
             if there or running_operators(self.session):
                 wait_for_operator(self.session)
         if there:

@@ -21,21 +21,17 @@ class Kind:
     @property
     def plural(self) -> str:
         """Return the plural of URLs: kafkas, ingresses, networkpolicies."""
-        if self.served_as:
-            return self.served_as
         name = self.name.lower()
-        if name.endswith("s"):
-            return f"{name}es"
-        return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+        ends = {"s": f"{name}es", "y": f"{name[:-1]}ies"}
+        return self.served_as or ends.get(name[-1], f"{name}s")
 
     def __str__(self) -> str:
         """Return the name as in rights: kafkas.kafka.strimzi.io."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        return f"{self.plural}.{self.group}".rstrip(".")
 
     def named(self, name: str) -> str:
         """Return an object's name as in kubectl: deployment.apps/clickstream-producer."""
-        kind = self.name.lower()
-        return f"{kind}.{self.group}/{name}" if self.group else f"{kind}/{name}"
+        return f"{self.name.lower()}.{self.group}".rstrip(".") + f"/{name}"
 
 
 KAFKA = Kind("Kafka", STRIMZI)
@@ -73,4 +69,4 @@ OF_CHARTS = (
 def kind_of(manifest: Mapping[str, Any]) -> Kind:
     """The kind of a manifest; namespaces are the only ones here that are in no namespace themselves."""
     group, _, version = manifest["apiVersion"].rpartition("/")
-    return Kind(manifest["kind"], group, version, namespaced=manifest["kind"] != "Namespace")
+    return Kind(manifest["kind"], group, version, namespaced=manifest["kind"] != NAMESPACE.name)

@@ -31,23 +31,18 @@ def role_bindings(session: Session) -> list[str] | None:
 
 def wait_for_operator(session: Session) -> None:
     """Wait for the operator to remove what is outside the namespace, which it does a little later than Kafka."""
-    left_after(
-        session,
-        lambda: role_bindings(session) or [],
-        _LONGEST_RECONCILIATION_S,
-        "Waiting until Strimzi's operator has removed",
-    )
+    wait = "Waiting until Strimzi's operator has removed"
+    left_after(session, lambda: role_bindings(session) or [], _LONGEST_RECONCILIATION_S, wait)
 
 
 def say_what_is_left(session: Session, *, has_rack: bool) -> None:
     """Report it with the commands that remove it. Only a Kafka with racks has a ClusterRoleBinding."""
     cluster, namespace, name = session.cluster, session.namespace, session.kafka
-    of_kafka = f"{OF_KAFKA}={name}"
+    of_kafka, bindings = f"{OF_KAFKA}={name}", role_bindings(session)
 
     def lasting(found: Sequence[Kind]) -> list[str]:
         return left_after(session, lambda: cluster.names(found, of_kafka), DISAPPEARANCE_TIMEOUT_S)
 
-    bindings = role_bindings(session)
     if bindings is None and has_rack:
         session.left(
             f"perhaps a ClusterRoleBinding of Kafka {name}, at which you may not look: kubectl get clusterrolebinding"

@@ -28,29 +28,21 @@ class Connection:
     authorizes: bool
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A listener's rank, the lowest is the best, None for a useless one; and what it is, or why it is useless."""
-
-    rank: int | None
-    words: str
-
-
-def judge_listener(kind: str, tls: bool, authentication: str, nameless: str) -> Verdict:
-    """Rank the listener."""
+def judge_listener(kind: str, tls: bool, authentication: str, nameless: str) -> tuple[int | None, str]:
+    """Return the listener's rank, the lowest is the best, None for a useless one; and what it is, or why useless."""
     if kind not in ("internal", "cluster-ip"):
-        return Verdict(None, f"type {kind}, for clients outside of the cluster")
+        return None, f"type {kind}, for clients outside of the cluster"
     if authentication == SCRAM:
-        return Verdict(1, "TLS with SCRAM-SHA-512") if tls else Verdict(3, "SCRAM-SHA-512 without TLS")
+        return (1, "TLS with SCRAM-SHA-512") if tls else (3, "SCRAM-SHA-512 without TLS")
     if tls and authentication == "tls":
-        return Verdict(6 if nameless == FREE else 2, "TLS client certificates")
+        return 6 if nameless == FREE else 2, "TLS client certificates"
     if authentication != NONE:
-        return Verdict(None, f"authentication {authentication}, which the apps don't know")
+        return None, f"authentication {authentication}, which the apps don't know"
     if nameless == REFUSED:
-        return Verdict(None, "without authentication, which authorization refuses")
+        return None, "without authentication, which authorization refuses"
     if tls:
-        return Verdict(2 if nameless == FREE else 4, "TLS without authentication")
-    return Verdict(5, "neither TLS nor authentication")
+        return 2 if nameless == FREE else 4, "TLS without authentication"
+    return 5, "neither TLS nor authentication"
 
 
 def choose_listener(kafka: Manifest, namespace: str, progress: Progress) -> Connection:
@@ -58,39 +50,37 @@ def choose_listener(kafka: Manifest, namespace: str, progress: Progress) -> Conn
 
     Raises EndedError when there is none.
     """
-    nameless = _nameless(kafka)
-    judged = []
+    name, nameless = name_of(kafka), _nameless(kafka)
+    words, ranked = {}, []
     for each in at(kafka, "spec", "kafka", "listeners") or []:
-        authentication = at(each, "authentication", "type") or NONE
-        verdict = judge_listener(each["type"], bool(each.get("tls")), authentication, nameless)
-        judged.append((each, verdict, f"{each['name']} ({each['port']}): {verdict.words}"))
-    usable = [each for each in judged if each[1].rank is not None]
-    best = min(usable, key=lambda each: each[1].rank or 0, default=None)
-    others = "; ".join(words for each, _, words in judged if best is None or each is not best[0])
-    name = name_of(kafka)
-    if best is None:
-        reasons = f" ({others})" if others else ""
+        rank, what = judge_listener(each["type"], bool(each.get("tls")), _authentication(each), nameless)
+        words[each["name"]] = f"{each['name']} ({each['port']}): {what}"
+        ranked += [] if rank is None else [(rank, each)]
+    if not ranked:
+        reasons = f" ({'; '.join(words.values())})" if words else ""
         raise EndedError(
             f"Kafka {name} has no listener that the apps can use{reasons}: add one of type internal with tls: true and"
             f" authentication scram-sha-512 (kubectl edit kafka {name} -n {namespace})"
         )
-    listener, _, words = best
-    progress.say(f"Listener {words}")
-    if others:
-        progress.detail(f"not used: {others}")
-    certificate = at(listener, "configuration", "brokerCertChainAndKey", "secretName")
+    _, best = min(ranked, key=lambda each: each[0])
+    progress.say(f"Listener {words.pop(best['name'])}")
+    if words:
+        progress.detail(f"not used: {'; '.join(words.values())}")
+    certificate = at(best, "configuration", "brokerCertChainAndKey", "secretName")
     if certificate:
-        progress.detail(
-            f"it presents its own certificate (Secret {certificate}): name a Secret with its CA in kafka.tls.caSecret"
-            " (--values)"
-        )
+        own = f"it presents its own certificate (Secret {certificate})"
+        progress.detail(f"{own}: name a Secret with its CA in kafka.tls.caSecret (--values)")
     return Connection(
-        listener=listener["name"],
-        bootstrap_servers=_bootstrap_servers(kafka, listener, namespace),
-        tls=bool(listener.get("tls")),
-        authentication=at(listener, "authentication", "type") or NONE,
+        listener=best["name"],
+        bootstrap_servers=_bootstrap_servers(kafka, best, namespace),
+        tls=bool(best.get("tls")),
+        authentication=_authentication(best),
         authorizes=nameless != FREE,
     )
+
+
+def _authentication(listener: Manifest) -> str:
+    return at(listener, "authentication", "type") or NONE
 
 
 def _nameless(kafka: Manifest) -> str:

@@ -27,18 +27,17 @@ class Namespace(Component):
 
 
 def create_namespace(session: Session, name: str) -> None:
-    """Create the namespace unless it exists."""
+    """Create the namespace unless it exists, or this user may not look."""
     try:
-        there = session.cluster.get(NAMESPACE, name) is not None
+        if session.cluster.get(NAMESPACE, name):
+            return
     except ApiError:
-        there = True
-    if there:
         return
     if session.options.dry_run:
         session.progress.say(f"Would create namespace {name}")
-        return
-    session.cluster.create(marked({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
-    session.progress.say(f"Namespace {name} created")
+    else:
+        session.cluster.create(marked({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
+        session.progress.say(f"Namespace {name} created")
 
 
 def remove_namespace(session: Session, name: str) -> None:
@@ -52,15 +51,10 @@ def remove_namespace(session: Session, name: str) -> None:
             session.progress.say(f"Kept: namespace {name}, in which there are also {', '.join(left)}")
             return
         cluster.delete(NAMESPACE, name)
-
-        def there() -> list[str]:
-            return [f"namespace {name} is gone"] if cluster.get(NAMESPACE, name) else []
-
-        if left_after(session, there, timeout_s, "Waiting until"):
-            raise EndedError(
-                f"namespace {name} is not gone after {timeout_s}s: kubectl get namespace {name} -o yaml says what holds"
-                " it"
-            )
+        gone = [f"namespace {name} is gone"]
+        if left_after(session, lambda: gone if cluster.get(NAMESPACE, name) else [], timeout_s, "Waiting until"):
+            command = f"kubectl get namespace {name} -o yaml"
+            raise EndedError(f"namespace {name} is not gone after {timeout_s}s: {command} says what holds it")
     session.removed(f"namespace {name}")
 
 

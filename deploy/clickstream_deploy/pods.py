@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clickstream_deploy.explanations import claims, event_list, events, indented, joined
-from clickstream_deploy.kinds import DEPLOYMENT, POD, REPLICA_SET
+from clickstream_deploy.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind
 from clickstream_deploy.objects import Manifest, at, condition, is_ready, label, name_of
 from clickstream_deploy.session import Session
 
@@ -34,6 +34,19 @@ _HOW_TO_BUILD = """\
   Build it and put it where the nodes can get it: ./setup.sh --build, which loads it into kind, k3d or
   minikube, or with --image-registry REGISTRY pushes it there. A private registry needs
   imagePullSecrets (--values)."""
+_NOT_ALLOWED = """\
+  A quota or a limit range of the namespace, its pod security, or an admission webhook is in the way:
+  kubectl get resourcequota,limitrange -n {}; the pod's resources and labels can be
+  set in the charts' values (--values)."""
+_REMEDIES = {
+    "certificate|CERTIFICATE|TLS": "The CA in the pod is not that of Kafka's certificate: kafka.tls.caSecret names its"
+    " Secret (--values).",
+    "not exist": "kubectl get kafkatopic -n {namespace} shows the topics; the values of the chart name them (topics).",
+    "no address": "kafka.bootstrapServers is {bootstrap_servers} unless --values says otherwise.",
+    "": "Its user, password and rights: kubectl get kafkauser,secret -n {namespace}; the values\n"
+    "  kafka.authentication.secret and .username name others (--values).",
+}
+"""Where to look, by what the app logged."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +93,11 @@ class Watch:
         """Set `progress` to what the pods wait for, and `trouble` once waiting can't help."""
         self.progress = ""
         pods, not_created = self._newest_pods()
-        found = self._judge_none(not_created) if not_created else None
-        for pod in pods:
-            if is_ready(pod):
-                continue
-            judged = self._judge(pod)
-            # Of several pods in trouble the one that was suspected before is kept.
-            if judged and (found is None or (judged.pod, judged.kind) == self._suspect):
-                found = judged
+        troubles = [self._judge_none(not_created)] if not_created else []
+        troubles += filter(None, (self._judge(pod) for pod in pods if not is_ready(pod)))
+        # Of several pods in trouble the one that was suspected before is kept.
+        suspected = [each for each in troubles if (each.pod, each.kind) == self._suspect]
+        found = next(iter([*suspected[-1:], *troubles]), None)
         suspect = (found.pod, found.kind) if found else ("", "")
         if suspect != self._suspect:
             self._suspect, self._since = suspect, self._session.clock.elapsed()
@@ -97,30 +107,27 @@ class Watch:
     def explanation(self) -> str:
         """Explain the trouble, with events, logs and where to look."""
         assert self.trouble is not None
-        return joined([self.trouble.title, *self.trouble.details()])
+        return joined(self.trouble.title, *self.trouble.details())
 
     def _newest_pods(self) -> tuple[list[Manifest], str]:
         """Return the pods of the newest revision, and why Kubernetes creates none (a quota, a limit range, pod
         security, a webhook), which appears nowhere else."""
         if self._kind == KAFKA_PODS:
-            return self._cluster.seen_objects(POD, self.selector, namespace=self._namespace), ""
-        deployments = self._cluster.seen_objects(DEPLOYMENT, self.selector, namespace=self._namespace)
-        sets = sorted(self._cluster.seen_objects(REPLICA_SET, self.selector, namespace=self._namespace), key=_revision)
-        not_created = next(filter(None, map(_not_created, [*sets[-1:], *deployments])), "")
+            return self._seen(POD), ""
+        sets = sorted(self._seen(REPLICA_SET), key=_revision)
+        not_created = next(filter(None, map(_not_created, [*sets[-1:], *self._seen(DEPLOYMENT)])), "")
         if not sets:
             return [], not_created
-        selector = f"{self.selector},pod-template-hash={label(sets[-1], 'pod-template-hash')}"
-        return self._cluster.seen_objects(POD, selector, namespace=self._namespace), not_created
+        return self._seen(POD, f",pod-template-hash={label(sets[-1], 'pod-template-hash')}"), not_created
+
+    def _seen(self, kind: Kind, more: str = "") -> list[Manifest]:
+        return self._cluster.seen_objects(kind, self.selector + more, namespace=self._namespace)
 
     def _judge_none(self, why: str) -> Trouble:
         self.progress = f"no pod is allowed: {why}"
-        lines = [
-            "  A quota or a limit range of the namespace, its pod security, or an admission webhook is in the way:",
-            f"  kubectl get resourcequota,limitrange -n {self._namespace}; the pod's resources and labels can be",
-            "  set in the charts' values (--values).",
-        ]
+        details = _NOT_ALLOWED.format(self._namespace)
         limit_s = LONGEST_WEBHOOK_S if "failed calling webhook" in why else LONGEST_TROUBLE_S
-        return Trouble("", "refused", limit_s, f"Kubernetes makes no pod: {why}", lambda: lines)
+        return Trouble("", "refused", limit_s, f"Kubernetes makes no pod: {why}", lambda: [details])
 
     def _judge(self, pod: Manifest) -> Trouble | None:
         name, reason = name_of(pod), _waiting(pod, "reason")
@@ -147,11 +154,9 @@ class Watch:
             missing = any(re.search("not found|non-existent", each) for each in self._events(name, "FailedMount"))
             title = "can't start, because a volume can't be mounted:"
             return trouble("mount", LONGEST_REFUSAL_S, title) if missing else None
-        if reason and "CrashLoopBackOff" not in reason:
+        if (reason and "CrashLoopBackOff" not in reason) or "scheduling gates" in scheduled:
             return None
         if scheduled:
-            if "scheduling gates" in scheduled:
-                return None
             if self._events(name, "TriggeredScaleUp", "Nominated"):
                 self.progress = f"{name}: a node for it is on its way"
                 return None
@@ -163,10 +168,8 @@ class Watch:
         restarts = at(pod, "status", "containerStatuses", 0, "restartCount") or 0
         if not reason or restarts < (4 if self._kind == KAFKA_PODS else 2):
             return None
-        title = f"ends again and again ({image})"
-        return trouble(
-            "crash", LONGEST_TROUBLE_S, title, lambda: happened("  the end of its log:", self._last_words(name))
-        )
+        title, log = f"ends again and again ({image})", "  the end of its log:"
+        return trouble("crash", LONGEST_TROUBLE_S, title, lambda: happened(log, self._last_words(name)))
 
     def _is_refused(self, name: str) -> bool:
         """Judge by the log: an app that Kafka refuses keeps trying, because a password may be corrected."""
@@ -183,23 +186,9 @@ class Watch:
 
     def _refused(self) -> list[str]:
         """Return the refusal and where to look, by what the app logged."""
-        said, namespace = self._refusal, self._namespace
-        if re.search("certificate|CERTIFICATE|TLS", said):
-            where = (
-                "The CA in the pod is not that of Kafka's certificate: kafka.tls.caSecret names its Secret (--values)."
-            )
-        elif "not exist" in said:
-            where = (
-                f"kubectl get kafkatopic -n {namespace} shows the topics; the values of the chart name them (topics)."
-            )
-        elif "no address" in said:
-            where = f"kafka.bootstrapServers is {self._bootstrap_servers} unless --values says otherwise."
-        else:
-            where = (
-                f"Its user, password and rights: kubectl get kafkauser,secret -n {namespace}; the values\n"
-                "  kafka.authentication.secret and .username name others (--values)."
-            )
-        return [indented(said), f"  {where}"]
+        where = next(remedy for pattern, remedy in _REMEDIES.items() if re.search(pattern, self._refusal))
+        place = {"namespace": self._namespace, "bootstrap_servers": self._bootstrap_servers}
+        return [indented(self._refusal), f"  {where.format_map(place)}"]
 
     def _events(self, pod: str, *reasons: str) -> list[str]:
         found = event_list(self._session, "Pod", pod, self._namespace)

@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import TextIO
 
 from clickstream_deploy.api import Api, check_answers, connect
-from clickstream_deploy.app_release import AppRelease
-from clickstream_deploy.apps import APPS, COLLECTOR, MONITORING_APP, PROCESSOR, app_of
+from clickstream_deploy.app_release import PARTICULAR, AppRelease, Processor
+from clickstream_deploy.apps import APPS, MONITORING_APP
 from clickstream_deploy.build import Images
 from clickstream_deploy.cluster import Cluster
-from clickstream_deploy.collector import Collector
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.kafka import KafkaCluster
-from clickstream_deploy.monitoring import Monitoring
 from clickstream_deploy.namespaces import Namespace
 from clickstream_deploy.nodes import Nodes
 from clickstream_deploy.options import Options
-from clickstream_deploy.processor import Processor
-from clickstream_deploy.programs import Helm, Programs, check_programs
+from clickstream_deploy.programs import Programs, check_programs
 from clickstream_deploy.progress import Clock, Progress
 from clickstream_deploy.session import Session
 from clickstream_deploy.strimzi import Strimzi
@@ -54,23 +51,21 @@ class Program:
 def components(session: Session) -> list[Component]:
     """Return the components in the order of installation; cleanup.sh removes in reverse, which Strimzi's finalizers
     need: topics and users before Kafka, and Kafka before Strimzi's operator."""
-    strimzi = Strimzi(session)
-    kafka = KafkaCluster(session, strimzi)
-    images = Images(session)
+    strimzi, images = Strimzi(session), Images(session)
     nodes = Nodes(session, images)
-    processor = Processor(session, kafka, nodes, app_of(PROCESSOR))
-    particular = {PROCESSOR: processor, COLLECTOR: Collector(session, kafka, nodes, app_of(COLLECTOR))}
+    kafka = KafkaCluster(session, strimzi)
+    # The monitoring is last: the upgrade of an older processor removes the dashboard that was in it.
+    apps = [PARTICULAR.get(app.release, AppRelease)(session, kafka, nodes, app) for app in (*APPS, MONITORING_APP)]
+    (processor,) = [each for each in apps if isinstance(each, Processor)]
     return [
         images,
         Namespace(session),
         strimzi,
         kafka,
         nodes,
-        Topics(session, strimzi, kafka, processor),
-        Users(session, strimzi, kafka),
-        *(particular.get(app.release) or AppRelease(session, kafka, nodes, app) for app in APPS),
-        # The upgrade of an older processor removes the dashboard that was in it.
-        Monitoring(session, kafka, nodes, MONITORING_APP),
+        Topics(session, kafka, processor),
+        Users(session, kafka),
+        *apps,
     ]
 
 
@@ -92,9 +87,8 @@ def run(program: Program, options: Options, world: World) -> int:
             version = check_answers(api)
             of_context = f"context {api.context}, " if api.context else ""
             progress.say(f"Cluster: {of_context}{api.server}")
-            cluster, helm = Cluster(api, options.namespace), Helm(world.programs, api.context)
-            session = Session(options, cluster, world.programs, helm, progress, world.clock, Path(work), version)
-            program.steps(session)
+            cluster = Cluster(api, options.namespace)
+            program.steps(Session(options, cluster, world.programs, progress, world.clock, Path(work), version))
         return 0
     except EndedError as error:
         ended(str(error), error.explanation)

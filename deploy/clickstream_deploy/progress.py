@@ -21,7 +21,6 @@ class Clock:
         return time.monotonic() - self._start
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
         time.sleep(seconds)
 
 
@@ -31,7 +30,6 @@ class Progress:
     def __init__(self, clock: Clock, out: TextIO | None = None) -> None:
         self._clock = clock
         self._out = out or sys.stdout
-        self._live = self._out.isatty()
         self._said = 0.0
         self._shown = False
 
@@ -66,9 +64,8 @@ class Progress:
 
     def waiting(self, text: str) -> None:
         """Show the current wait; may be called at every look."""
-        if self._live:
-            width = shutil.get_terminal_size().columns
-            line = f"{self._clock.elapsed():4.0f}s  {text}"[: width - 1]
+        if self._out.isatty():
+            line = f"{self._clock.elapsed():4.0f}s  {text}"[: shutil.get_terminal_size().columns - 1]
             print(f"\r\x1b[K{line}", end="", file=self._out, flush=True)
             self._shown = True
         elif self._clock.elapsed() - self._said >= _WAITING_EVERY_S:

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 
 from clickstream_core.durations import parse_duration
@@ -20,10 +21,13 @@ _KAFKAS_OWN_MS = 604_800_000
 
 def processor_times(environment: Mapping[str, str]) -> ProcessorTimes:
     """Return the settings in the environment of the processor's container."""
-    # Whatever the processor would refuse, it refuses itself, in better words.
-    return ProcessorTimes(
-        **{each.name: _milliseconds(environment.get(each.name.upper(), "")) for each in fields(ProcessorTimes)}
-    )
+    found = {}
+    for each in fields(ProcessorTimes):
+        # Whatever the processor would refuse, it refuses itself, in better words.
+        found[each.name] = 0
+        with suppress(ValueError):
+            found[each.name] = parse_duration(environment.get(each.name.upper(), ""))
+    return ProcessorTimes(**found)
 
 
 def is_shorter(retention_ms: int, than_ms: int) -> bool:
@@ -34,8 +38,7 @@ def is_shorter(retention_ms: int, than_ms: int) -> bool:
 def default_retention_ms(kafka: Manifest) -> int:
     """Return the retention of topics without their own, from the Kafka resource."""
     config = at(kafka, "spec", "kafka", "config") or {}
-    stated = (int(config[name]) * unit_ms for name, unit_ms in _UNITS_MS.items() if name in config)
-    return next(stated, _KAFKAS_OWN_MS)
+    return next((int(config[name]) * ms for name, ms in _UNITS_MS.items() if name in config), _KAFKAS_OWN_MS)
 
 
 def in_words(milliseconds: int) -> str:
@@ -43,10 +46,3 @@ def in_words(milliseconds: int) -> str:
     seconds, rest = divmod(milliseconds, 1000)
     parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"), (rest, "ms"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 ms"
-
-
-def _milliseconds(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError:
-        return 0

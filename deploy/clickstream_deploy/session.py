@@ -1,37 +1,29 @@
 """The context that every step gets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_deploy.cluster import Cluster
 from clickstream_deploy.options import Options
-from clickstream_deploy.programs import Helm, Programs
+from clickstream_deploy.programs import Programs
 from clickstream_deploy.progress import Clock, Progress
 
 
 @dataclass
-class Outcome:
-    """What cleanup.sh has done so far: whether something was removed, and whether something is left."""
-
-    removed: bool = False
-    left: bool = False
-
-
-@dataclass(frozen=True)
 class Session:
-    """One run of setup.sh or cleanup.sh."""
+    """One run of setup.sh or cleanup.sh; `removed` and `left` note what cleanup.sh did."""
 
     options: Options
     cluster: Cluster
     programs: Programs
-    helm: Helm
     progress: Progress
     clock: Clock
     work: Path
     """A folder that is removed at the end."""
     kubernetes: str = ""
     """The cluster's version."""
-    outcome: Outcome = field(default_factory=Outcome)
+    has_removed: bool = False
+    has_left: bool = False
 
     @property
     def namespace(self) -> str:
@@ -46,9 +38,8 @@ class Session:
     def removed(self, what: str) -> None:
         """Say what was removed, or would be."""
         self.progress.say(f"{'Would remove' if self.options.dry_run else 'Removed'} {what}")
-        self.outcome.removed = True
+        self.has_removed = True
 
     def left(self, what: str) -> None:
-        """Say what is left."""
         self.progress.say(f"Left: {what}")
-        self.outcome.left = True
+        self.has_left = True

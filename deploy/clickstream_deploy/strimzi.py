@@ -7,13 +7,12 @@ from clickstream_deploy.cluster import ALL_NAMESPACES, rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import running_operators
-from clickstream_deploy.kinds import DEFINITION, DEPLOYMENT, STRIMZI
 from clickstream_deploy.namespaces import create_namespace, remove_namespace
-from clickstream_deploy.objects import LABEL, MADE_BY, MAKER, OF_KAFKA, at, condition, is_marked, label, name_of
+from clickstream_deploy.objects import MADE_BY, MAKER, MARK, OF_KAFKA, at, condition, is_marked, label, name_of
 from clickstream_deploy.pods import OPERATOR, Watch
 from clickstream_deploy.release import Release
 from clickstream_deploy.session import Session
-from clickstream_deploy.waiting import wait_until_gone
+from clickstream_deploy.waiting import remove_all
 
 # A mirror, where the cluster has no way out, is named by the environment.
 STRIMZI_CHART = os.environ.get("STRIMZI_CHART") or "oci://quay.io/strimzi-helm/strimzi-kafka-operator"
@@ -23,7 +22,7 @@ OPERATOR_NAME = "strimzi-cluster-operator"
 
 _UPGRADING = "(https://strimzi.io/docs/operators/latest/deploying#assembly-upgrade-str)"
 _VERSIONS = ("v1", "v1beta2")
-_KINDS = ("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser")
+_KINDS = (kinds.KAFKA, kinds.POOL, kinds.TOPIC, kinds.USER)
 
 
 class Strimzi(Component):
@@ -35,36 +34,27 @@ class Strimzi(Component):
         """Whether cleanup.sh keeps the Kafka cluster, and so what serves it."""
         self._operator = Release(session, OPERATOR_NAMESPACE, OPERATOR_NAME, "Strimzi's operator")
 
-    @property
-    def version(self) -> str:
-        """The version of Strimzi's kinds that is used, "" where the cluster does not serve them."""
-        return self.cluster.versions.get(STRIMZI, "")
-
     # -- setup.sh
 
     def check(self) -> None:
         self._find_version()
-        if self.version:
-            self.say(f"Strimzi: {STRIMZI}/{self.version}")
-        if not self.options.install_operator:
-            if not self.version:
-                self._refuse_missing()
-            return
-        if self.version != "v1" and self._served():
-            self._refuse(
-                f"--install-operator: this cluster has definitions of another Strimzi ({self._served()}), which helm"
-                " would leave as they are",
-                "instead ",
-            )
+        if self.strimzi:
+            self.say(f"Strimzi: {kinds.STRIMZI}/{self.strimzi}")
+        elif not self.options.install_operator:
+            self._refuse_missing()
+        served = self._served() if self.options.install_operator and self.strimzi != "v1" else ""
+        if served:
+            other = f"definitions of another Strimzi ({served}), which helm would leave as they are"
+            self._refuse(f"--install-operator: this cluster has {other}", "instead ")
 
     def rights(self) -> list[str]:
         """What the operator's chart makes is not confined to a namespace."""
-        made = rights("create", kinds.NAMESPACE, DEFINITION, kinds.ROLE, kinds.BINDING)
-        return [*made, f"list {DEPLOYMENT}"] if self.options.install_operator else []
+        made = rights("create", kinds.NAMESPACE, kinds.DEFINITION, kinds.ROLE, kinds.BINDING)
+        return [*made, f"list {kinds.DEPLOYMENT}"] if self.options.install_operator else []
 
     def check_new_kafka(self) -> None:
         """Raises EndedError when the manifests of a new Kafka, which are in v1, don't fit."""
-        if self.version not in ("", "v1"):
+        if self.strimzi not in ("", "v1"):
             self._refuse(
                 f"--with-kafka={self.options.with_kafka}: this cluster's Strimzi serves {self._served()}, and a new"
                 " Kafka needs v1 (or use a Kafka that is there)"
@@ -90,9 +80,9 @@ class Strimzi(Component):
         ]  # fmt: skip
         watch = Watch(self.session, OPERATOR, f"name={OPERATOR_NAME}", OPERATOR_NAMESPACE)
         self._operator.install(STRIMZI_CHART, arguments, watch, "its chart is fetched, and its pod made")
-        if not self.version:
-            for each in self.cluster.objects(DEFINITION, "app=strimzi"):
-                self.cluster.patch(DEFINITION, name_of(each), {"metadata": {"labels": {LABEL: MAKER}}})
+        if not self.strimzi:
+            for each in self.cluster.objects(kinds.DEFINITION, "app=strimzi"):
+                self.cluster.patch(kinds.DEFINITION, name_of(each), MARK)
         self._find_version()
         self.say("Strimzi's operator runs")
 
@@ -100,19 +90,19 @@ class Strimzi(Component):
         """Use the newest version in which all kinds are served."""
         version = next((each for each in _VERSIONS if not self._missing(each)), "")
         if version:
-            self.cluster.versions[STRIMZI] = version
+            self.cluster.versions[kinds.STRIMZI] = version
 
     def _missing(self, version: str) -> list[str]:
-        served = {each.name for each in self.cluster.serves(STRIMZI, version)}
-        return [kind for kind in _KINDS if kind not in served]
+        served = {each.name for each in self.cluster.serves(kinds.STRIMZI, version)}
+        return [kind.name for kind in _KINDS if kind.name not in served]
 
     def _served(self) -> str:
         """Return the versions that are served, as kafka.strimzi.io/v1beta2; "" for none."""
         try:
-            versions = self.cluster.groups().get(STRIMZI)
+            versions = self.cluster.groups().get(kinds.STRIMZI)
         except ApiError:
             return ""
-        return f"{STRIMZI}/{' '.join(versions)}" if versions else ""
+        return f"{kinds.STRIMZI}/{' '.join(versions)}" if versions else ""
 
     def _refuse_missing(self) -> None:
         served = self._served()
@@ -128,14 +118,14 @@ class Strimzi(Component):
         raise EndedError(f"{why}: upgrade Strimzi to {STRIMZI_VERSION} or newer {instead}{_UPGRADING}")
 
     def _is_available(self) -> bool:
-        found = self.cluster.seen(DEPLOYMENT, OPERATOR_NAME, OPERATOR_NAMESPACE) or {}
+        found = self.cluster.seen(kinds.DEPLOYMENT, OPERATOR_NAME, OPERATOR_NAMESPACE)
         return condition(found, "Available").get("status") == "True"
 
     # -- cleanup.sh
 
     def look(self) -> None:
         self._find_version()
-        if self.version:
+        if self.strimzi:
             wanted = rights("get", kinds.KAFKA) + rights("list", kinds.TOPIC, kinds.USER)
             self.cluster.check_rights("see Kafka, its topics and users", wanted)
 
@@ -144,15 +134,13 @@ class Strimzi(Component):
         if not self.options.everything:
             return
         if self._is_ours():
-            others = self._serves_others() if self.version else []
+            others = self._serves_others() if self.strimzi else []
             if others:
                 self.say(f"Kept: Strimzi's operator, which serves {', '.join(others)}")
                 return
             self._operator.remove("--ignore-not-found")
             if not self.options.dry_run:
-                for each in self.cluster.objects(DEFINITION, MADE_BY):
-                    self.cluster.delete(DEFINITION, name_of(each))
-                wait_until_gone(self.session, lambda: self.cluster.names([DEFINITION], MADE_BY))
+                remove_all(self.session, [kinds.DEFINITION], MADE_BY)
             self.session.removed("Strimzi's operator and its definitions")
         remove_namespace(self.session, OPERATOR_NAMESPACE)
 
@@ -160,7 +148,7 @@ class Strimzi(Component):
         """Whether setup.sh installed it, or began to, in a namespace of its own."""
         if is_marked(self.cluster.seen(kinds.NAMESPACE, OPERATOR_NAMESPACE)) and self._operator.status():
             return True
-        deployment = self.cluster.seen(DEPLOYMENT, OPERATOR_NAME, OPERATOR_NAMESPACE)
+        deployment = self.cluster.seen(kinds.DEPLOYMENT, OPERATOR_NAME, OPERATOR_NAMESPACE)
         return is_marked(at(deployment, "spec", "template"))
 
     def _serves_others(self) -> list[str]:
@@ -168,15 +156,15 @@ class Strimzi(Component):
         others with their kind before it."""
         others = []
         try:
-            for kind in sorted(self.cluster.serves(STRIMZI, self.version), key=lambda each: each.name):
+            for kind in sorted(self.cluster.serves(kinds.STRIMZI, self.strimzi), key=lambda each: each.name):
                 for each in self.cluster.objects(kind, namespace=ALL_NAMESPACES):
                     namespace, name = each["metadata"]["namespace"], name_of(each)
-                    of_kafka = name if kind.name == "Kafka" else label(each, OF_KAFKA)
-                    going = (namespace, of_kafka) == (self.namespace, self.session.kafka)
+                    is_kafka = kind.name == kinds.KAFKA.name
+                    of_kafka = name if is_kafka else label(each, OF_KAFKA)
+                    going = (namespace, of_kafka) == (self.namespace, self.session.kafka) and not self.kafka_stays
                     # Node pools are nothing without their Kafka.
-                    if kind.name == "KafkaNodePool" or (going and not self.kafka_stays):
-                        continue
-                    others.append(f"{'' if kind.name == 'Kafka' else f'{kind.name} '}{namespace}/{name}")
+                    if not going and kind.name != kinds.POOL.name:
+                        others.append(f"{'' if is_kafka else f'{kind.name} '}{namespace}/{name}")
         except ApiError as error:
             raise EndedError(f"the Strimzi resources of other namespaces can't be read: {error}") from error
         return others

@@ -215,7 +215,7 @@ class ThroughputTest(Component):
 
     def _explanation(self) -> str:
         unready = [pods(self.session, self.namespace, selector) for selector in (self._selector, SELECTOR)]
-        return joined([*unready, events(self.session, "Job", NAME)])
+        return joined(*unready, events(self.session, "Job", NAME))
 
 
 class _LoadWatch(Watch):

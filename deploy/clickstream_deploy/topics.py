@@ -5,6 +5,7 @@ Kafka itself forgets what groups have committed for it.
 """
 
 from clickstream_core.processor_times import alter_command
+from clickstream_deploy.app_release import Processor
 from clickstream_deploy.apps import TOPICS
 from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
@@ -13,30 +14,19 @@ from clickstream_deploy.explanations import LONGEST_SILENCE_S, conditions, entit
 from clickstream_deploy.kafka import KafkaCluster
 from clickstream_deploy.kinds import TOPIC
 from clickstream_deploy.listeners import NONE
-from clickstream_deploy.manifests import manifests
 from clickstream_deploy.objects import OF_KAFKA, Manifest, at, is_marked, marked, name_of
-from clickstream_deploy.processor import Processor
-from clickstream_deploy.retention import (
-    NEEDED,
-    REPLAYED,
-    default_retention_ms,
-    in_words,
-    is_shorter,
-    processor_times,
-)
+from clickstream_deploy.retention import NEEDED, REPLAYED, default_retention_ms, in_words, is_shorter, processor_times
 from clickstream_deploy.session import Session
-from clickstream_deploy.strimzi import Strimzi
 from clickstream_deploy.waiting import left_after, wait_until_ready
 
-_NO_FINALIZERS = '{"metadata":{"finalizers":[]}}'
+_NO_FINALIZERS = """'{"metadata":{"finalizers":[]}}'"""
 
 
 class Topics(Component):
     """The KafkaTopics of strimzi/base/topics, with as many replicas as the brokers allow."""
 
-    def __init__(self, session: Session, strimzi: Strimzi, kafka: KafkaCluster, processor: Processor) -> None:
+    def __init__(self, session: Session, kafka: KafkaCluster, processor: Processor) -> None:
         super().__init__(session)
-        self._strimzi = strimzi
         self._kafka = kafka
         self._processor = processor
         self._there: list[str] = []
@@ -50,7 +40,7 @@ class Topics(Component):
         environment = self._processor.environment()
         self._times = processor_times(environment)
         replayed = [environment[name] for name in REPLAYED if name in environment]
-        wanted = {name_of(each): each for each in manifests(self.session, self._folder())}
+        wanted = {name_of(each): each for each in self.manifests(self._folder())}
         new, kept = [], {}
         for name, manifest in wanted.items():
             existing = self._existing(name)
@@ -63,19 +53,16 @@ class Topics(Component):
                 new.append(name)
         # Also those that the processor was given by its values instead.
         given = {name: found for name in replayed if name not in wanted and (found := self._existing(name))}
-        looked_at = {name: each for name, each in {**kept, **given}.items() if name in replayed}
-        self._raise_retention({name: each for name, each in looked_at.items() if self._is_too_short(name, each)})
+        looked_at = [each for name, each in (kept | given).items() if name in replayed]
+        self._raise_retention([each for each in looked_at if self._is_too_short(each)])
         for name in new:
             self._create(wanted[name], is_replayed=name in replayed)
-        if self.options.dry_run:
-            if new:
-                self.say(f"Would create the topics {' '.join(new)}")
-            return
-        if new or kept:
+        if not self.options.dry_run and (new or kept):
             wait_until_ready(self.session, TOPIC, [*new, *kept])
-        for what, names in (("created", new), ("that were there", kept)):
-            if names:
-                self.say(f"Topics {what}: {' '.join(names)}")
+        if new:
+            self.say(f"{'Would create the topics' if self.options.dry_run else 'Topics created:'} {' '.join(new)}")
+        if kept and not self.options.dry_run:
+            self.say(f"Topics that were there: {' '.join(kept)}")
 
     def _folder(self) -> str:
         if not self._kafka.found:
@@ -99,10 +86,9 @@ class Topics(Component):
         """Report differences from the manifest. Raises EndedError when the object is not ours to use."""
         self._kafka.check_owns(existing)
         if at(existing, "metadata", "deletionTimestamp"):
-            raise EndedError(
-                f"KafkaTopic {name} is being deleted: wait until it is gone (kubectl get kafkatopic -n"
-                f" {self.namespace}); if that takes long, its operator does not run"
-            )
+            look = f"kubectl get kafkatopic -n {self.namespace}"
+            late = "if that takes long, its operator does not run"
+            raise EndedError(f"KafkaTopic {name} is being deleted: wait until it is gone ({look}); {late}")
         for setting in ("partitions", "replicas"):
             wanted, found = at(manifest, "spec", setting), at(existing, "spec", setting)
             if found not in (None, wanted):
@@ -112,55 +98,52 @@ class Topics(Component):
         found = at(topic, "spec", "config", "retention.ms")
         return default_retention_ms(self._kafka.kafka()) if found is None else int(found)
 
-    def _is_too_short(self, name: str, existing: Manifest) -> bool:
+    def _is_too_short(self, existing: Manifest) -> bool:
         """Whether its retention must be raised. Raises EndedError when a topic with a short one is not ours."""
-        found_ms, needed_ms, kept_ms = self._retention_ms(existing), self._times.needed_ms, self._times.kept_ms
+        name, found_ms = name_of(existing), self._retention_ms(existing)
+        needed_ms, kept_ms = self._times.needed_ms, self._times.kept_ms
         managed = at(existing, "metadata", "annotations", "strimzi.io/managed") != "false"
         if is_marked(existing) and managed:
             return is_shorter(found_ms, kept_ms)
         if not is_shorter(found_ms, needed_ms):
             return False
-        connection = self._kafka.connection
-        assert connection is not None
-        how = (
-            f"kubectl patch kafkatopic {name} -n {self.namespace} --type=merge -p"
-            f' \'{{"spec":{{"config":{{"retention.ms":{kept_ms}}}}}}}\' (or the same in whatever makes it)'
-        )
-        if not managed:
+        if managed:
+            change = f'{{"spec":{{"config":{{"retention.ms":{kept_ms}}}}}}}'
+            command = f"kubectl patch kafkatopic {name} -n {self.namespace} --type=merge -p '{change}'"
+            how = f"{command} (or the same in whatever makes it)"
+        else:
+            connection = self._kafka.connection
+            assert connection is not None
             secured = connection.tls or connection.authentication != NONE
-            change = {"retention.ms": str(kept_ms)}
-            command = alter_command(name, change, [connection.bootstrap_servers], secured=secured)
+            settings = {"retention.ms": str(kept_ms)}
+            command = alter_command(name, settings, [connection.bootstrap_servers], secured=secured)
             how = f"{command} (and its KafkaTopic, which Strimzi does not manage)"
         raise EndedError(
             f"topic {name} keeps its records for {in_words(found_ms)}, the processor needs them for"
             f" {in_words(needed_ms)} ({NEEDED}), and setup.sh did not make it: lower these, or {how}"
         )
 
-    def _raise_retention(self, short: dict[str, Manifest]) -> None:
+    def _raise_retention(self, short: list[Manifest]) -> None:
         """Raise the retention of our topics; it is never shortened."""
-        if not short:
-            return
-        self.cluster.check_rights("let topics keep their records for longer", [f"patch {TOPIC}"])
-        for name, existing in short.items():
-            longer = f"{in_words(self._times.kept_ms)} instead of {in_words(self._retention_ms(existing))}"
-            if self.options.dry_run:
-                self.say(f"Would let topic {name} keep its records for {longer}")
-                continue
-            self.cluster.patch(TOPIC, name, {"spec": {"config": {"retention.ms": self._times.kept_ms}}})
-            self.say(f"Topic {name} keeps its records for {longer}: the windows need it")
+        kept_ms, dry_run = self._times.kept_ms, self.options.dry_run
+        if short:
+            self.cluster.check_rights("let topics keep their records for longer", [f"patch {TOPIC}"])
+        for each in short:
+            longer = f"records for {in_words(kept_ms)} instead of {in_words(self._retention_ms(each))}"
+            if not dry_run:
+                self.cluster.patch(TOPIC, name_of(each), {"spec": {"config": {"retention.ms": kept_ms}}})
+            which = f"Would let topic {name_of(each)} keep" if dry_run else f"Topic {name_of(each)} keeps"
+            self.say(f"{which} its {longer}: the windows need it")
 
     def _create(self, manifest: Manifest, *, is_replayed: bool) -> None:
-        config = dict(at(manifest, "spec", "config") or {})
+        config = at(manifest, "spec", "config") or {}
         stated_ms, kept_ms = int(config.get("retention.ms", -1)), self._times.kept_ms
         if is_replayed and is_shorter(stated_ms, kept_ms):
-            self.detail(
-                f"topic {name_of(manifest)} gets a retention of {in_words(kept_ms)} instead of {in_words(stated_ms)}:"
-                " the processor's windows need it"
-            )
+            longer = f"{in_words(kept_ms)} instead of {in_words(stated_ms)}: the processor's windows need it"
+            self.detail(f"topic {name_of(manifest)} gets a retention of {longer}")
             config["retention.ms"] = kept_ms
         if self._kafka.found:
-            topic = marked({**manifest, "spec": {**manifest["spec"], "config": config}})
-            self.cluster.create(topic, dry_run=self.options.dry_run)
+            self.cluster.create(marked(manifest), dry_run=self.options.dry_run)
 
     # -- cleanup.sh
 
@@ -168,27 +151,25 @@ class Topics(Component):
         self._there = self._find()
 
     def removal_rights(self) -> list[str]:
-        return [f"delete {TOPIC}"] if self._strimzi.version and self.options.delete_topics else []
+        return [f"delete {TOPIC}"] if self.strimzi and self.options.delete_topics else []
 
     def remove(self) -> None:
         """Remove the topics after the apps and before Kafka."""
         names = " ".join(self._there)
-        if not self._there:
+        if not names:
             return
         if not self.options.delete_topics:
             self.say(f"Kept with their data: topics {names}")
-            self.detail(
-                f"./cleanup.sh{self.options.place()} --delete-topics removes them, with what the groups have committed"
-            )
+            command = f"./cleanup.sh{self.options.place()} --delete-topics"
+            self.detail(f"{command} removes them, with what the groups have committed")
             return
         if not self.options.dry_run:
             for name in self._there:
                 self.cluster.delete(TOPIC, name)
                 if not self._kafka.found:
                     self._drop_finalizers(name)
-            left = left_after(
-                self.session, self._find, LONGEST_SILENCE_S, "Waiting until the topic operator has deleted"
-            )
+            wait = "Waiting until the topic operator has deleted"
+            left = left_after(self.session, self._find, LONGEST_SILENCE_S, wait)
             if left:
                 self._explain_stuck(left)
         self.session.removed(f"topics {names}, and what the groups had committed")
@@ -205,18 +186,17 @@ class Topics(Component):
                 raise EndedError(f"the finalizer of KafkaTopic {name} could not be removed: {error}") from error
 
     def _explain_stuck(self, left: list[str]) -> None:
-        names = " ".join(left)
-        operator = f"the topic operator of Kafka {self.session.kafka}"
-        lines = [
+        names, operator = " ".join(left), f"the topic operator of Kafka {self.session.kafka}"
+        explanation = joined(
             f"The topics {names} are marked for deletion, but {operator} does not delete them.",
             conditions(self.session, TOPIC, left[0]),
             entity_operator(self.session),
             "  Once it runs again they go by themselves; then run cleanup.sh again.",
             "  To give up on it, and leave the data in Kafka where it is:",
-            f"  kubectl patch kafkatopic {names} -n {self.namespace} --type=merge -p '{_NO_FINALIZERS}'",
-        ]
+            f"  kubectl patch kafkatopic {names} -n {self.namespace} --type=merge -p {_NO_FINALIZERS}",
+        )
         seconds = int(self.session.clock.elapsed())
-        raise EndedError(f"topics are not gone after {seconds}s: see above", explanation=joined(lines))
+        raise EndedError(f"topics are not gone after {seconds}s: see above", explanation=explanation)
 
 
 def _kafka_name(manifest: Manifest) -> str:

@@ -7,13 +7,12 @@ import yaml
 from clickstream_deploy.apps import PROCESSOR, PRODUCER
 from clickstream_deploy.listeners import Connection
 from clickstream_deploy.options import Options
-from clickstream_deploy.session import Session
 
 Values = dict[str, Any]
 
 
 def connection_values(connection: Connection, cluster_name: str) -> Values:
-    """Return the values that tell an app how to reach Kafka."""
+    """Return the values for reaching Kafka."""
     return {
         "kafka": {
             "bootstrapServers": connection.bootstrap_servers,
@@ -26,22 +25,12 @@ def connection_values(connection: Connection, cluster_name: str) -> Values:
 def chosen_values(options: Options, release: str) -> Values:
     """Return the values of an app's release that the user's options set."""
     image = {"registry": options.image_registry, "tag": options.image_tag}
-    values: Values = {"image": {name: value for name, value in image.items() if value}} if any(image.values()) else {}
+    chosen = {name: value for name, value in image.items() if value}
     if options.build:
-        values["image"]["digest"] = ""  # which would win over the tag that is built
-    if release == PROCESSOR and options.window_size:
-        values["windowSize"] = options.window_size
-    if release == PRODUCER and options.rate:
-        values["rate"] = yaml.safe_load(options.rate)
-    return values
-
-
-def value_arguments(session: Session, release: str, *parts: Values | str) -> list[str]:
-    """Return helm's arguments for these values, some of them as YAML; a later file wins."""
-    arguments = []
-    for number, part in enumerate(parts):
-        if part:
-            path = session.work / f"{release}-{number}.yaml"
-            path.write_text(part if isinstance(part, str) else yaml.safe_dump(part), encoding="utf-8")
-            arguments += ["--values", str(path)]
-    return arguments
+        chosen["digest"] = ""  # which would win over the tag that is built
+    found: Values = {
+        "image": chosen,
+        "windowSize": options.window_size if release == PROCESSOR else "",
+        "rate": yaml.safe_load(options.rate) if release == PRODUCER and options.rate else None,
+    }
+    return {name: value for name, value in found.items() if value}

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from clickstream_deploy.conditions import SILENCE, in_words, is_final, is_settled, state_of
+from clickstream_deploy.conditions import SETTLED, SILENCE, is_final, state_of
 from clickstream_deploy.errors import ApiError, EndedError
 from clickstream_deploy.explanations import LONGEST_SILENCE_S, object_explanation, silence_explanation
 from clickstream_deploy.kinds import KAFKA, Kind
+from clickstream_deploy.objects import name_of
 from clickstream_deploy.pods import KAFKA_PODS, Watch
 from clickstream_deploy.session import Session
 
@@ -20,7 +21,7 @@ def wait_until_ready(session: Session, kind: Kind, names: Sequence[str]) -> None
     timeout_s = session.options.timeout_s
     for waited in session.progress.looks(timeout_s):
         states = {name: _state(session, kind, name) for name in names}
-        waiting = {name: state for name, state in states.items() if not is_settled(state)}
+        waiting = {name: state for name, state in states.items() if state not in SETTLED}
         if not waiting:
             return
         watch.look()
@@ -29,22 +30,18 @@ def wait_until_ready(session: Session, kind: Kind, names: Sequence[str]) -> None
             if is_final(state) and waited >= 10:
                 why = f"{what} can't become Ready: see above"
             elif state == SILENCE and waited >= LONGEST_SILENCE_S:
-                why, explanation = (
-                    f"no operator is reconciling {what}: see above",
-                    silence_explanation(session, kind, name),
-                )
+                why = f"no operator is reconciling {what}: see above"
+                explanation = silence_explanation(session, kind, name)
             elif watch.trouble:
-                why, explanation = f"{what} can't become Ready ({in_words(state)}): see above", watch.explanation()
+                why, explanation = f"{what} can't become Ready ({state}): see above", watch.explanation()
             elif waited >= timeout_s:
-                why = (
-                    f"{what} is not Ready after {timeout_s}s: see above; setup.sh can be run again, and --timeout sets"
-                    " how long it waits"
-                )
+                again = "setup.sh can be run again, and --timeout sets how long it waits"
+                why = f"{what} is not Ready after {timeout_s}s: see above; {again}"
             if why:
                 raise EndedError(why, explanation=explanation or object_explanation(session, kind, name, state))
         name, state = next(iter(waiting.items()))
         seen = f" ({watch.progress})" if watch.progress else ""
-        session.progress.waiting(f"Waiting for {kind.name} {name}: {in_words(state)}{seen}")
+        session.progress.waiting(f"Waiting for {kind.name} {name}: {state}{seen}")
 
 
 def _state(session: Session, kind: Kind, name: str) -> str:
@@ -53,9 +50,8 @@ def _state(session: Session, kind: Kind, name: str) -> str:
     except ApiError as error:
         raise EndedError(f"{kind} {name} can't be read: {error}") from error
     if found is None:
-        raise EndedError(
-            f"{kind.name} {name} in namespace {session.namespace} was removed while setup.sh waited for it"
-        )
+        place = f"in namespace {session.namespace}"
+        raise EndedError(f"{kind.name} {name} {place} was removed while setup.sh waited for it")
     return state_of(found)
 
 
@@ -69,6 +65,15 @@ def left_after(session: Session, left: Callable[[], list[str]], limit_s: float, 
         if wait:
             session.progress.waiting(f"{wait} {', '.join(found)}")
     return found
+
+
+def remove_all(session: Session, kinds: Sequence[Kind], selector: str) -> bool:
+    """Delete what the selector chooses, and wait until it is gone. Return whether there was anything."""
+    found = [(kind, name_of(each)) for kind in kinds for each in session.cluster.objects(kind, selector)]
+    for kind, name in found:
+        session.cluster.delete(kind, name)
+    wait_until_gone(session, lambda: session.cluster.names(kinds, selector))
+    return bool(found)
 
 
 def wait_until_gone(session: Session, left: Callable[[], list[str]]) -> None:
