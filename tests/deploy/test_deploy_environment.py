@@ -43,6 +43,6 @@ def test_a_folder_in_which_it_cannot_be_made_is_named(
     entered: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environment, "FOLDER", tmp_path / "a:b" / ".venv-deploy")
-    with pytest.raises(EndedError, match="folder with a colon in its path"):
+    with pytest.raises(EndedError, match="a:b, which has a colon in its path"):
         environment.enter("module", [])
     assert entered == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clickstream_deploy.pods import LONGEST_UNSCHEDULED_S, last_word
+from clickstream_deploy.pods import last_word
 from kit.fake_kubernetes import FakeCluster, Finished, event, manifest, pod, replica_set
 
 REFUSALS = (
@@ -20,6 +20,7 @@ REFUSALS = (
     "WARNING clickstream_core.patience: topic clickstream-event does not exist; waiting for it to be created",
 )
 CRASHING = {"reason": "CrashLoopBackOff"}
+PULLING = ("Pulling", "the image")
 UNSCHEDULED = {"unscheduled": "0/3 nodes: 3 Insufficient cpu."}
 
 
@@ -38,17 +39,20 @@ def ended(cluster: FakeCluster, *changes: tuple[float, Any], after_s: float = 12
     return cluster.run("setup.sh")
 
 
+def stops(cluster: FakeCluster, *words: str) -> str:
+    """setup.sh ends by itself, with these words; return the error."""
+    cluster.press_ctrl_c(120)
+    return cluster.fails("setup.sh", *words)
+
+
 @pytest.mark.parametrize("line", REFUSALS)
 def test_what_kafka_refuses_is_not_waited_for_to_the_end(hanging: FakeCluster, line: str) -> None:
     hanging.api.add(pod("app-1"))
     hanging.api.logs["app-1"] = [f"Starting\n{line}\nWARNING aiokafka: something else\n"]
-    finished = ended(hanging)
-    assert finished.status == 1
-    assert "Pod app-1 runs, but it can't do its work, and waiting does not change that:" in finished.error
-    assert line in finished.error
-    assert "clickstream-consumer does not come up: see above, then run setup.sh again" in finished.error
+    work = "Pod app-1 runs, but it can't do its work, and waiting does not change that:"
+    error = stops(hanging, work, line, "clickstream-consumer does not come up: see above, then run setup.sh again")
     assert 25 <= hanging.clock.now < 35
-    assert "no address" not in line or "kafka.bootstrapServers is data-on-eks-kafka-bootstrap:9093" in finished.error
+    assert "no address" not in line or "kafka.bootstrapServers is data-on-eks-kafka-bootstrap:9093" in error
 
 
 @pytest.mark.parametrize(
@@ -80,10 +84,11 @@ def test_a_refusal_is_remembered_while_the_container_begins_again(hanging: FakeC
 def test_a_wrong_setting_is_not_tried_again(hanging: FakeCluster) -> None:
     hanging.api.add(pod("app-1", reason="CrashLoopBackOff", restarts=1, exited=2))
     hanging.api.logs["previous app-1"] = ["clickstream-consumer: HTTP_PORT=banana: expected a number\n"]
-    finished = ended(hanging)
-    assert finished.status == 1
-    assert "Pod app-1 ends with status 2: one of its settings is wrong. What it said:" in finished.error
-    assert "clickstream-consumer: HTTP_PORT=banana: expected a number" in finished.error
+    stops(
+        hanging,
+        "Pod app-1 ends with status 2: one of its settings is wrong. What it said:",
+        "clickstream-consumer: HTTP_PORT=banana: expected a number",
+    )
     assert hanging.clock.now < 5
 
 
@@ -98,9 +103,7 @@ def test_a_wrong_setting_is_not_tried_again(hanging: FakeCluster) -> None:
 )
 def test_pods_that_kubernetes_does_not_allow_are_not_waited_for(hanging: FakeCluster, why: str) -> None:
     hanging.api.add(replica_set(4, "new", why))
-    finished = ended(hanging)
-    assert finished.status == 1
-    assert f"Kubernetes makes no pod: {why}" in finished.error
+    stops(hanging, f"Kubernetes makes no pod: {why}")
 
 
 @pytest.mark.parametrize(("why", "seconds"), [("exceeded quota: tight", 15), ("failed calling webhook x: refused", 60)])
@@ -112,54 +115,40 @@ def test_replica_sets_that_kubernetes_does_not_allow_are_named_too(
     labels = {"app.kubernetes.io/instance": "clickstream-consumer"}
     deployment = manifest("Deployment", "clickstream-consumer", "apps/v1", labels=labels)
     hanging.api.add({**deployment, "status": {"conditions": [refused]}})
-    finished = ended(hanging)
-    assert finished.status == 1
-    assert f"Kubernetes makes no pod: {why}" in finished.error
+    stops(hanging, f"Kubernetes makes no pod: {why}")
     assert seconds <= hanging.clock.now < seconds + 10
 
 
 @pytest.mark.parametrize(
-    ("found", "happened", "said"),
+    ("found", "happened", "said", "after_s"),
     [
-        (UNSCHEDULED, ("FailedScheduling", "no"), "fits on no node"),
-        (UNSCHEDULED, ("NotTriggerScaleUp", "no"), "fits on no node"),
-        (UNSCHEDULED, ("TriggeredScaleUp", "3->4"), ""),
-        (UNSCHEDULED, ("Nominated", "nodeclaim/x"), ""),
-        ({"unscheduled": '0/1 nodes: claim "country" not found.'}, ("FailedScheduling", "no"), "fits on no node"),
-        ({"unscheduled": "Scheduling is blocked due to non-empty scheduling gates"}, ("x", "y"), ""),
-        ({"reason": "ContainerCreating"}, ("FailedMount", 'secret "mine" not found'), "a volume can't be mounted"),
-        ({"reason": "ContainerCreating"}, ("FailedMount", "timed out waiting for the condition"), ""),
+        ({"reason": "ErrImagePull"}, PULLING, "can't get its image localhost/app:nope (ErrImagePull)", 15),
+        ({"reason": "ImagePullBackOff"}, PULLING, "can't get its image localhost/app:nope (ImagePullBackOff)", 15),
+        ({"reason": "CreateContainerConfigError"}, PULLING, "can't start (CreateContainerConfigError)", 15),
+        ({**CRASHING, "restarts": 3}, PULLING, "ends again and again", 15),
+        ({**CRASHING, "restarts": 1}, PULLING, "", 0),
+        ({"reason": "ContainerCreating"}, PULLING, "", 0),
+        ({"reason": "PodInitializing", "unscheduled": "0/3 nodes are available"}, PULLING, "", 0),
+        ({"ready": True, "restarts": 5}, PULLING, "", 0),
+        # No node takes it
+        (UNSCHEDULED, ("FailedScheduling", "no"), "fits on no node", 45),
+        (UNSCHEDULED, ("NotTriggerScaleUp", "no"), "fits on no node", 45),
+        (UNSCHEDULED, ("TriggeredScaleUp", "3->4"), "", 0),
+        (UNSCHEDULED, ("Nominated", "nodeclaim/x"), "", 0),
+        ({"unscheduled": '0/1 nodes: claim "country" not found.'}, ("FailedScheduling", "no"), "fits on no node", 45),
+        ({"unscheduled": "Scheduling is blocked due to non-empty scheduling gates"}, PULLING, "", 0),
+        ({"reason": "ContainerCreating"}, ("FailedMount", 'secret "mine" not found'), "a volume can't be mounted", 25),
+        ({"reason": "ContainerCreating"}, ("FailedMount", "timed out waiting for the condition"), "", 0),
     ],
 )
-def test_a_pod_that_no_node_takes_is_not_waited_for(
-    hanging: FakeCluster, found: dict[str, Any], happened: tuple[str, str], said: str
+def test_trouble_that_lasts_is_not_waited_out(
+    hanging: FakeCluster, found: dict[str, Any], happened: tuple[str, str], said: str, after_s: float
 ) -> None:
     hanging.api.add(pod("app-1", **found), event("app-1", *happened))
     finished = ended(hanging)
     assert finished.status == (1 if said else 130)
     assert said in finished.error
-    assert not said or 25 <= hanging.clock.now < LONGEST_UNSCHEDULED_S + 10
-
-
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        ({"reason": "ErrImagePull"}, "can't get its image localhost/app:nope (ErrImagePull)"),
-        ({"reason": "ImagePullBackOff"}, "can't get its image localhost/app:nope (ImagePullBackOff)"),
-        ({"reason": "CreateContainerConfigError"}, "can't start (CreateContainerConfigError)"),
-        ({**CRASHING, "restarts": 3}, "ends again and again"),
-        ({**CRASHING, "restarts": 1}, ""),
-        ({"reason": "ContainerCreating"}, ""),
-        ({"reason": "PodInitializing", "unscheduled": "0/3 nodes are available"}, ""),
-        ({"ready": True, "restarts": 5}, ""),
-    ],
-)
-def test_trouble_that_lasts_is_not_waited_out(hanging: FakeCluster, found: dict[str, Any], said: str) -> None:
-    hanging.api.add(pod("app-1", **found))
-    finished = ended(hanging)
-    assert finished.status == (1 if said else 130)
-    assert said in finished.error
-    assert not said or 15 <= hanging.clock.now < 25
+    assert not said or after_s <= hanging.clock.now < after_s + 10
 
 
 def test_trouble_that_passes_is_forgotten(hanging: FakeCluster) -> None:

@@ -1,6 +1,6 @@
 """How long topics keep their records for the processor's settings, on an API that holds what each test says."""
 
-from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -11,7 +11,6 @@ DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
 # 24 h 1 min 5 s, at worst 1 min 10 s more, and half a day: whole days.
 FOR_A_DAY_MS = 2 * DAY_MS
-NO_ANNOTATIONS: Mapping[str, str] = {}
 KEPT = ("clickstream-events", "clickstream-window-partials")
 PROCESSOR = "clickstream-streams-processor"
 
@@ -20,18 +19,8 @@ def windows_of(cluster: FakeCluster, size: str, *more: tuple[str, str], **settin
     cluster.programs.rendered[PROCESSOR] = processor_deployment(*more, WINDOW_SIZE=size, **settings)
 
 
-def existing(
-    cluster: FakeCluster,
-    name: str,
-    retention: str,
-    *,
-    ours: bool = True,
-    annotations: Mapping[str, str] = NO_ANNOTATIONS,
-) -> None:
-    labels = MADE_BY_SETUP if ours else {}
-    found = topic(name, retention=retention, labels=labels)
-    found["metadata"]["annotations"] = dict(annotations)
-    cluster.api.add(found)
+def existing(cluster: FakeCluster, name: str, retention: str, *, ours: bool = True, **metadata: Any) -> None:
+    cluster.api.add(topic(name, retention=retention, labels=MADE_BY_SETUP if ours else {}, **metadata))
 
 
 def retention_of(cluster: FakeCluster, *names: str) -> dict[str, int]:
@@ -41,20 +30,18 @@ def retention_of(cluster: FakeCluster, *names: str) -> dict[str, int]:
 
 def test_new_topics_keep_what_the_longest_windows_need(cluster: FakeCluster) -> None:
     windows_of(cluster, "1d")
-    finished = cluster.run("setup.sh", "--window-size", "1d")
-    assert finished.status == 0, finished.error
+    output = cluster.set_up("--window-size 1d")
     assert retention_of(cluster, *KEPT) == dict.fromkeys(KEPT, FOR_A_DAY_MS)
-    assert finished.output.count("gets a retention of 48 h instead of 24 h") == len(KEPT)
+    assert output.count("gets a retention of") == len(KEPT)
     for name in KEPT:
-        assert f"topic {name} gets a retention of 48 h instead of 24 h" in finished.output
+        assert f"topic {name} gets a retention of 48 h instead of 24 h" in output
 
 
 def test_topics_are_as_their_manifests_for_windows_that_are_short(cluster: FakeCluster) -> None:
-    finished = cluster.run("setup.sh")
-    assert finished.status == 0, finished.error
+    output = cluster.set_up()
     wanted = {each["metadata"]["name"]: each["spec"] for each in cluster.programs.manifests["overlays/dev/topics"]}
     assert {name: each["spec"] for name, each in cluster.api.of("KafkaTopic").items()} == wanted
-    assert "retention" not in finished.output
+    assert "retention" not in output
 
 
 @pytest.mark.parametrize(
@@ -83,12 +70,11 @@ def test_topics_of_ours_that_are_too_short_are_lengthened(
     before = {**dict.fromkeys(KEPT, DAY_MS), "clickstream-metrics": 7 * DAY_MS}
     for name, retention in before.items():
         existing(cluster, name, str(retention))
-    finished = cluster.run("setup.sh")
-    assert finished.status == 0, finished.error
+    output = cluster.set_up()
     assert retention_of(cluster, *before) == before | wanted
     assert len(cluster.matching("patch KafkaTopic/")) == len(wanted)
     for name in wanted:
-        assert finished.output.count(f"Topic {name} keeps its records for ") == 1
+        assert output.count(f"Topic {name} keeps its records for ") == 1
 
 
 @pytest.mark.parametrize("retention", ["-1", str(30 * DAY_MS), str(FOR_A_DAY_MS), ""])
@@ -96,8 +82,7 @@ def test_a_topic_that_keeps_enough_is_never_shortened(cluster: FakeCluster, rete
     windows_of(cluster, "1d")
     for name in KEPT:
         existing(cluster, name, retention)
-    finished = cluster.run("setup.sh")
-    assert finished.status == 0, finished.error
+    cluster.set_up()
     assert cluster.matching("patch KafkaTopic/") == []
 
 
@@ -119,46 +104,35 @@ def test_a_foreign_topic_is_refused_with_the_command_that_fixes_it(
     windows_of(cluster, "1d")
     existing(cluster, "clickstream-events", retention, ours=False)
     cluster.kafka()["spec"]["kafka"]["config"] = brokers
-    finished = cluster.run("setup.sh")
-    assert cluster.matching("patch KafkaTopic/") == []
     if fits:
-        assert finished.status == 0, finished.error
+        cluster.set_up()
+        assert cluster.matching("patch KafkaTopic/") == []
         return
-    assert finished.status == 1
-    assert (
-        "the processor needs them for 24 h 1 min 5 s (WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS)"
-        in finished.error
+    change = f'{{"spec":{{"config":{{"retention.ms":{FOR_A_DAY_MS}}}}}}}'
+    cluster.refuses(
+        "setup.sh",
+        "the processor needs them for 24 h 1 min 5 s (WINDOW_SIZE + OUT_OF_ORDERNESS + ALLOWED_LATENESS)",
+        f"kubectl patch kafkatopic clickstream-events -n kafka --type=merge -p '{change}'",
     )
-    assert "kubectl patch kafkatopic clickstream-events -n kafka --type=merge -p '" in finished.error
-    assert f'{{"spec":{{"config":{{"retention.ms":{FOR_A_DAY_MS}}}}}}}' in finished.error
-    assert cluster.happened == []
 
 
 def test_a_topic_that_strimzi_does_not_manage_is_changed_in_kafka(cluster: FakeCluster) -> None:
     windows_of(cluster, "1d")
     existing(cluster, "clickstream-events", str(DAY_MS), annotations={"strimzi.io/managed": "false"})
-    finished = cluster.run("setup.sh")
-    assert finished.status == 1
-    login = "--command-config client.properties"
-    assert f"kafka-configs.sh --bootstrap-server data-on-eks-kafka-bootstrap:9093 {login} --alter" in finished.error
-    assert f"--add-config retention.ms={FOR_A_DAY_MS}" in finished.error
+    server = "--bootstrap-server data-on-eks-kafka-bootstrap:9093 --command-config client.properties"
+    cluster.fails("setup.sh", f"kafka-configs.sh {server} --alter", f"--add-config retention.ms={FOR_A_DAY_MS}")
 
 
 def test_a_topic_that_the_values_name_is_looked_at_too(cluster: FakeCluster) -> None:
     windows_of(cluster, "1d", EVENTS_TOPIC="clicks")
     existing(cluster, "clicks", str(DAY_MS), ours=False)
-    finished = cluster.run("setup.sh")
-    assert finished.status == 1
-    assert "topic clicks keeps its records for 24 h" in finished.error
-    assert cluster.happened == []
+    cluster.refuses("setup.sh", "topic clicks keeps its records for 24 h")
 
 
 def test_a_dry_run_says_which_topics_it_would_lengthen(cluster: FakeCluster) -> None:
     windows_of(cluster, "1d")
     existing(cluster, "clickstream-events", str(DAY_MS))
-    finished = cluster.run("setup.sh", "--dry-run")
-    assert finished.status == 0, finished.error
-    assert "Would let topic clickstream-events keep its records for 48 h instead of 24 h" in finished.output
+    assert "Would let topic clickstream-events keep its records for 48 h instead of 24 h" in cluster.set_up("--dry-run")
     assert cluster.happened == []
 
 
@@ -166,10 +140,7 @@ def test_without_the_right_to_lengthen_a_topic_nothing_is_changed(cluster: FakeC
     windows_of(cluster, "1d")
     existing(cluster, "clickstream-events", str(DAY_MS))
     cluster.api.denied.add("patch kafkatopics.kafka.strimzi.io")
-    finished = cluster.run("setup.sh")
-    assert finished.status == 1
-    assert "patch kafkatopics.kafka.strimzi.io" in finished.error
-    assert cluster.happened == []
+    cluster.refuses("setup.sh", "patch kafkatopics.kafka.strimzi.io")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from clickstream_deploy.manifests import renamed
+from clickstream_deploy.component import renamed
 from kit import integrations
 from kit.kustomize import Kustomize, KustomizeMissing, build, find_kustomize
 from kit.secured_kafka import Right, rights_of

@@ -6,7 +6,9 @@ objects are gone at once, unless a test says otherwise. Time passes only when th
 
 import io
 import json
+import math
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ import yaml
 from clickstream_deploy import program
 from clickstream_deploy.cleanup import CLEANUP
 from clickstream_deploy.errors import ApiError, EndedError
-from clickstream_deploy.kinds import Kind
+from clickstream_deploy.kinds import Kind, kind_of
 from clickstream_deploy.objects import at
 from clickstream_deploy.options import parse
 from clickstream_deploy.programs import Done, Programs
@@ -28,6 +30,8 @@ from clickstream_deploy.usage import USAGE
 from kit import inventory
 
 Manifest = dict[str, Any]
+Key = tuple[str, str, str, str]
+"""Group, plural, namespace and name of an object."""
 
 STRIMZI = "kafka.strimzi.io"
 RELEASES = tuple(each.name for each in inventory.releases() if not each.option)
@@ -36,6 +40,10 @@ TOPICS = {name: manifest["spec"]["partitions"] for name, manifest in inventory.t
 MADE_BY_SETUP = {"app.kubernetes.io/managed-by": "setup.sh"}
 OF_KAFKA = {"strimzi.io/cluster": "data-on-eks"}
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
+_PATH = re.compile(
+    r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v\w+)(?:/namespaces/(?P<namespace>[^/]+)(?=/[^/]+))?"
+    r"/(?P<plural>\w+)(?:/(?P<name>[^/]+))?"
+)
 
 
 def manifest(
@@ -105,8 +113,7 @@ class FakeApi:
     context: str = "fake"
     server: str = "https://fake:6443"
     version: str = "v1.34.0"
-    objects: dict[tuple[str, str, str, str], Manifest] = field(default_factory=dict)
-    """By group, plural, namespace and name."""
+    objects: dict[Key, Manifest] = field(default_factory=dict)
     kinds: dict[str, list[Kind]] = field(default_factory=dict)
     """The kinds of each group that is served, each in one version."""
     denied: set[str] = field(default_factory=set)
@@ -115,10 +122,8 @@ class FakeApi:
     """What requests fail with, by a pattern of "METHOD path"."""
     logs: dict[str, list[str]] = field(default_factory=dict)
     """The logs of each pod, one after the other and then the last; and those of the run before, as "previous POD"."""
-    stuck: set[str] = field(default_factory=set)
-    """Kinds whose objects stay when they are deleted."""
-    lasting: dict[str, int] = field(default_factory=dict)
-    """How often objects of a kind are still seen after they are deleted."""
+    lasting: dict[str, float] = field(default_factory=dict)
+    """How often objects of a kind are still seen after they are deleted; math.inf for always."""
     status: dict[str, Manifest] = field(default_factory=dict)
     """The status of new objects of a kind, where it is not Ready."""
     asked: list[str] = field(default_factory=list)
@@ -126,16 +131,18 @@ class FakeApi:
     dry: list[Manifest] = field(default_factory=list)
     """What was asked of the server in a dry run."""
 
-    def serve(self, group: str, version: str, *kinds: str, namespaced: bool = True) -> None:
-        self.kinds[group] = [Kind(kind, group, version, namespaced=namespaced) for kind in kinds]
+    def serve(self, group: str, version: str, *kinds: str) -> None:
+        self.kinds[group] = [Kind(kind, group, version) for kind in kinds]
 
     def add(self, *manifests: Manifest, namespace: str = "kafka") -> None:
         for each in manifests:
-            group = each["apiVersion"].rpartition("/")[0]
-            known = Kind(each["kind"], group)
-            each["metadata"].setdefault("namespace", namespace)
-            each["metadata"].setdefault("generation", 1)
-            self.objects[group, known.plural, each["metadata"]["namespace"], each["metadata"]["name"]] = each
+            kind = kind_of(each)
+            each["metadata"] = {"namespace": namespace, "generation": 1, **each["metadata"]}
+            self.objects[kind.group, kind.plural, each["metadata"]["namespace"], each["metadata"]["name"]] = each
+
+    def remove(self, kind: str, name: str) -> None:
+        (key,) = [key for key, each in self.objects.items() if (each["kind"], key[3]) == (kind, name)]
+        del self.objects[key]
 
     def of(self, kind: str) -> dict[str, Manifest]:
         """The objects of a kind, by name."""
@@ -153,46 +160,33 @@ class FakeApi:
             return self._log(path.split("/")[-2], "previous" in query)
         if path.endswith("selfsubjectaccessreviews"):
             return self._review(body["spec"]["resourceAttributes"])
-        match = re.fullmatch(
-            r"/(?:api|apis/(?P<group>[^/]+))/(?P<version>v\w+)(?:/namespaces/(?P<namespace>[^/]+)(?=/[^/]+))?"
-            r"/(?P<plural>\w+)(?:/(?P<name>[^/]+))?",
-            path,
-        )
-        if match is None:
+        found = _PATH.fullmatch(path)
+        if found is None:
             return self._discover(path)
-        found = match.groupdict("")
-        group, served = found["group"], self.kinds.get(found["group"], [])
-        if "." in group and not group.endswith(".k8s.io") and found["version"] not in {each.version for each in served}:
+        group, plural, namespace, name = (found[each] or "" for each in ("group", "plural", "namespace", "name"))
+        served = {each.version for each in self.kinds.get(group, [])}
+        if "." in group and not group.endswith(".k8s.io") and found["version"] not in served:
             raise ApiError(404, "the server could not find the requested resource")
-        key = (group, found["plural"], found["namespace"], found["name"])
-        if method == "GET" and not found["name"]:
-            return {"items": deepcopy(self._list(key, query))}
-        return self._single(method, key, query, body, content)
-
-    def _single(
-        self, method: str, key: tuple[str, str, str, str], query: Mapping[str, str], body: Any, content: str
-    ) -> Any:
-        existing = self.objects.get(self._key(key))
-        if method == "POST":
-            name = body["metadata"]["name"]
-            return self._write("create", self._key((*key[:3], name)), deepcopy(body), query)
-        if method == "PATCH" and "apply" in content:
-            return self._write("apply", self._key(key), deepcopy(body), query)
+        if method == "GET" and not name:
+            return {"items": deepcopy(self._list(group, plural, namespace, query))}
+        # Objects that are in no namespace are kept in kafka's.
+        key = (group, plural, namespace or "kafka", name or (body or {}).get("metadata", {}).get("name"))
+        if method == "POST" or "apply" in content:
+            return self._write("create" if method == "POST" else "apply", key, deepcopy(body), query)
+        existing = self.objects.get(key)
         if existing is None:
-            raise ApiError(404, f"{key[1]} {key[3]!r} not found")
+            raise ApiError(404, f"{plural} {name!r} not found")
         if method == "PATCH":
-            self.happened.append(f"patch {existing['kind']}/{key[3]} {json.dumps(body)}")
+            self.happened.append(f"patch {existing['kind']}/{name} {json.dumps(body)}")
             _merge(existing, body)
         elif method == "DELETE":
-            self.happened.append(f"delete {existing['kind']}/{key[3]}")
-            seen = self.lasting.get(existing["kind"], 0)
-            if seen:
-                existing["metadata"]["seen"] = seen
-            elif existing["kind"] not in self.stuck:
-                del self.objects[self._key(key)]
+            self.happened.append(f"delete {existing['kind']}/{name}")
+            existing["metadata"]["seen"] = self.lasting.get(existing["kind"], 0)
+            if not existing["metadata"]["seen"]:
+                del self.objects[key]
         return deepcopy(existing)
 
-    def _write(self, verb: str, key: tuple[str, str, str, str], body: Manifest, query: Mapping[str, str]) -> Manifest:
+    def _write(self, verb: str, key: Key, body: Manifest, query: Mapping[str, str]) -> Manifest:
         if "dryRun" in query:
             self.dry.append(body)
             return body
@@ -203,24 +197,15 @@ class FakeApi:
         self.objects[key] = body
         return deepcopy(body)
 
-    def _list(self, key: tuple[str, str, str, str], query: Mapping[str, str]) -> list[Manifest]:
+    def _list(self, group: str, plural: str, namespace: str, query: Mapping[str, str]) -> list[Manifest]:
         found = []
-        for (group, plural, namespace, name), each in list(self.objects.items()):
-            if (group, plural) != key[:2] or (key[2] and namespace != key[2]):
-                continue
-            if not _selected(each, query):
-                continue
-            found.append(each)
-            seen = each["metadata"].get("seen")
-            if seen is not None:
-                each["metadata"]["seen"] = seen - 1
-                if seen <= 1:
-                    del self.objects[group, plural, namespace, name]
+        for key, each in list(self.objects.items()):
+            if key[:2] == (group, plural) and namespace in ("", key[2]) and _selected(each, query):
+                found.append(each)
+                each["metadata"]["seen"] = each["metadata"].get("seen", math.inf) - 1
+                if each["metadata"]["seen"] <= 0:
+                    del self.objects[key]
         return found
-
-    def _key(self, key: tuple[str, str, str, str]) -> tuple[str, str, str, str]:
-        """Objects that are in no namespace are kept in kafka's."""
-        return (*key[:2], key[2] or "kafka", key[3])
 
     def _log(self, name: str, previous: bool) -> str:
         logs = self.logs.get(f"previous {name}" if previous else name, [""])
@@ -237,13 +222,8 @@ class FakeApi:
         if path == "/version":
             return {"gitVersion": self.version}
         if path == "/apis":
-            named = {name: kinds[0].version for name, kinds in self.kinds.items() if name}
-            versions = {name: {"version": version} for name, version in named.items()}
-            return {
-                "groups": [
-                    {"name": name, "versions": [each], "preferredVersion": each} for name, each in versions.items()
-                ]
-            }
+            named = {name: [{"version": kinds[0].version}] for name, kinds in self.kinds.items() if name}
+            return {"groups": [{"name": name, "versions": versions} for name, versions in named.items()]}
         group, _, version = path.removeprefix("/apis/").removeprefix("/api/").rpartition("/")
         kinds = [each for each in self.kinds.get(group, []) if each.version == version]
         if not kinds:
@@ -299,8 +279,6 @@ class FakePrograms(Programs):
             return Done(0, f"NAME: {name}\nSTATUS: {status}\n") if status else Done(1, "", "Error: release: not found")
         if verb == "history":
             return Done(0, self.history)
-        if verb == "list":
-            return Done(0, "".join(f"{each}\n" for each in self.releases))
         if verb == "uninstall":
             self.happened.append(f"uninstall {name}")
             self.releases.pop(name, None)
@@ -352,18 +330,46 @@ class FakeCluster:
         self.clock = FakeClock()
         self.connect: Callable[[Any], Any] = lambda _: self.api
 
-    def run(self, script: str, *arguments: str) -> Finished:
-        """Run setup.sh or cleanup.sh."""
+    def run(self, *command: str) -> Finished:
+        """Run setup.sh or cleanup.sh, with its options as in a shell."""
+        script, *arguments = shlex.split(" ".join(command))
         out, err = io.StringIO(), io.StringIO()
-        world = program.World(self.connect, self.programs, self.clock, out, err)
         try:
             options = parse(script, arguments)
         except EndedError as error:
             return Finished(error.status, "", f"{script}: {error}\n")
         if options is None:
             return Finished(0, USAGE[script], "")
+        world = program.World(self.connect, self.programs, self.clock, out, err)
         status = program.run(setup(options) if script == "setup.sh" else CLEANUP, options, world)
         return Finished(status, out.getvalue(), err.getvalue())
+
+    def set_up(self, options: str = "") -> str:
+        """Run setup.sh, which succeeds, and return what it prints."""
+        return self._succeeds(f"setup.sh {options}")
+
+    def clean_up(self, options: str = "") -> str:
+        """Run cleanup.sh, which succeeds, and return what it prints."""
+        return self._succeeds(f"cleanup.sh {options}")
+
+    def _succeeds(self, command: str) -> str:
+        finished = self.run(command)
+        assert finished.status == 0, finished.error
+        return finished.output
+
+    def fails(self, command: str, *words: str) -> str:
+        """Run it; it ends early, with these words in its error. Return the error."""
+        finished = self.run(command)
+        assert finished.status == 1, finished
+        for each in words:
+            assert each in finished.error, f"{each!r} is not in {finished.error}"
+        return finished.error
+
+    def refuses(self, command: str, *words: str) -> str:
+        """Run it; it ends with these words before it has changed anything. Return the error."""
+        error = self.fails(command, *words)
+        assert self.happened == []
+        return error
 
     def matching(self, pattern: str) -> list[str]:
         """What was changed and matches."""
@@ -384,6 +390,14 @@ class FakeCluster:
         """The Kafka data-on-eks, to be changed."""
         return self.api.of("Kafka")["data-on-eks"]
 
+    def without_kafka(self) -> None:
+        self.api.remove("Kafka", "data-on-eks")
+        self.api.remove("KafkaNodePool", "dual-role")
+
+    def mark(self, kind: str, name: str, **more: str) -> None:
+        """As made by setup.sh."""
+        self.api.of(kind)[name]["metadata"]["labels"] |= {**MADE_BY_SETUP, **more}
+
     def press_ctrl_c(self, after_s: float) -> None:
         """After so many seconds."""
 
@@ -399,17 +413,13 @@ def healthy_cluster() -> FakeCluster:
     api, programs = cluster.api, cluster.programs
     api.serve(STRIMZI, "v1", "Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser")
     api.serve("", "v1", "ConfigMap", "Pod", "Secret", "ServiceAccount", "Event")
-    api.add(manifest("Namespace", "kafka"), ready_kafka())
-    roles = ["controller", "broker"]
-    api.add(strimzi("KafkaNodePool", "dual-role", spec={"replicas": 1, "roles": roles}))
+    pool = strimzi("KafkaNodePool", "dual-role", spec={"replicas": 1, "roles": ["controller", "broker"]})
+    api.add(manifest("Namespace", "kafka"), ready_kafka(), pool)
     for overlay, replicas in (("dev", 1), ("eks", 3)):
         programs.manifests[f"overlays/{overlay}/topics"] = [
             {**each, "spec": {**each["spec"], "replicas": replicas}} for each in inventory.topics().values()
         ]
-    pool = strimzi("KafkaNodePool", "dual-role", spec={"replicas": 1, "roles": roles})
-    programs.manifests["overlays/dev/kafka"] = [ready_kafka(), pool]
-    for each in programs.manifests["overlays/dev/kafka"]:
-        each.pop("status", None)
+    programs.manifests["overlays/dev/kafka"] = [{**ready_kafka(), "status": {}}, deepcopy(pool)]
     programs.manifests["base/users"] = [user(name) for name in RELEASES]
     programs.manifests["collector"] = [user(COLLECTOR)]
     programs.rendered["clickstream-streams-processor"] = processor_deployment()
@@ -435,10 +445,12 @@ def user(name: str) -> Manifest:
 
 
 def topic(name: str, *, partitions: int = 6, replicas: int = 1, retention: str = "", **rest: Any) -> Manifest:
-    """A Ready KafkaTopic; `labels` beside that of its Kafka, and `spec` beside the rest."""
+    """A Ready KafkaTopic; `labels` beside that of its Kafka, `spec` beside the rest, and others of its metadata."""
     config = {"retention.ms": int(retention)} if retention else {}
     spec = {"partitions": partitions, "replicas": replicas, "config": config, **rest.pop("spec", {})}
-    return strimzi("KafkaTopic", name, spec=spec, status=READY, labels={**OF_KAFKA, **rest.pop("labels", {})})
+    found = strimzi("KafkaTopic", name, spec=spec, status=READY, labels={**OF_KAFKA, **rest.pop("labels", {})})
+    found["metadata"] |= rest
+    return found
 
 
 def listener(name: str, port: int, tls: bool, authentication: str = "", kind: str = "internal") -> Manifest:
