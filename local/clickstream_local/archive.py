@@ -228,4 +228,4 @@ def _say_where(place: Place, directory: Path, screen: Screen) -> None:
     default = place == seaweedfs_place(S3_PORT, CATALOG_PORT)
     before = "" if default else f". {file} && "
     screen.line(f"✓ Archive: {place.warehouse}, new objects every {COMMIT_INTERVAL_MS // 1000} s")
-    screen.line(f"  Look into it: {before}.venv/bin/clickstream-archive report | sql | verify")
+    screen.line(f"  Is it complete? {before}.venv/bin/clickstream-archive verify (or report --day today, compact, sql)")

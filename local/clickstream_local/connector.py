@@ -9,6 +9,7 @@ from clickstream_local.archive_place import LOCAL_WAREHOUSE, Place
 
 NAME = "clickstream-archive"
 CONTROL_TOPIC = "clickstream-archive-control"
+_SESSION_TIMEOUT_MS = 12_000
 FOLDER = Path(__file__).parents[2] / "strimzi" / "archive"
 
 
@@ -41,4 +42,7 @@ def connector_config(place: Place, *, commit_interval_ms: int, topics: Mapping[s
         "iceberg.control.commit.interval-ms": str(commit_interval_ms),
         "iceberg.connect.group-id": group,
         "consumer.override.group.id": group,
+        # How long Kafka waits for a worker that was killed, before its successor gets the topics and the control topic.
+        "consumer.override.session.timeout.ms": str(_SESSION_TIMEOUT_MS),
+        "iceberg.kafka.session.timeout.ms": str(_SESSION_TIMEOUT_MS),
     }

@@ -36,7 +36,7 @@ from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.screen import Screen
 from clickstream_local.settings import LocalSettings, refuse_foreign_address, refuse_fresh_elsewhere
-from clickstream_local.topics import archive_topics, clickstream_topics, create_missing, keep_long_enough
+from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough, prepare_archive_topics
 
 _PROGRAM = "./setup.sh --local"
 Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
@@ -102,11 +102,12 @@ def launch(
                 wanted = clickstream_topics(*names, times=times)
                 created = create_missing(kafka.kafka_python_config(), wanted)
                 own = [topic.name for topic in wanted] if embedded else created
-                if archive:
-                    create_missing(kafka.kafka_python_config(), archive_topics())
                 raised = keep_long_enough(kafka.kafka_python_config(), wanted, times, own)
+                risk = prepare_archive_topics(kafka.kafka_python_config(), wanted) if archive else ""
             if raised:
                 screen.line(f"✓ {raised}")
+            if risk:
+                screen.line(f"✗ {risk}")
             prometheus = stack.enter_context(_monitoring(settings, executable, logs, screen, signals))
             archiving = running_archive(archive, settings, kafka, topics, logs, screen, signals)
             tend = stack.enter_context(archiving)

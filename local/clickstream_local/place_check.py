@@ -29,6 +29,7 @@ def _check_s3(place: Place) -> Callable[[], bool]:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
+    from pyiceberg.exceptions import ForbiddenError, OAuthError, UnauthorizedError
 
     bucket = urlsplit(place.warehouse).netloc
     endpoint = place.environ.get("S3_ENDPOINT")
@@ -59,6 +60,9 @@ def _check_s3(place: Place) -> Callable[[], bool]:
         catalog.list_namespaces()
     except Exception as error:  # pyiceberg passes on what each of its libraries raises
         where = place.environ.get("CATALOG_URI", "AWS Glue")
+        if place.catalog == "rest" and isinstance(error, OAuthError | UnauthorizedError | ForbiddenError):
+            given = "refuses" if place.environ["CATALOG_CREDENTIAL"] else "needs"
+            raise ArchiveFailed(f"the Iceberg catalog {where} {given} CATALOG_CREDENTIAL: {_line(error)}") from error
         raise ArchiveFailed(f"the Iceberg catalog {where} can't be used: {_line(error)}") from error
     return lambda: bool(catalog.table_exists(TABLE))
 

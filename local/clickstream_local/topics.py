@@ -2,8 +2,9 @@
 
 Partitions and limits are those of production. The replication factor is the cluster's default, which is 1 on the
 embedded broker. Topics of the pipeline keep their records for as long as the processor's settings require. An existing
-topic is not changed, with two exceptions for our own topics: a retention that is too short is raised (and never
-lowered), and the processor's output gets the brokers' timestamps if it was created without them.
+topic is not changed, with three exceptions for our own topics: a retention that is too short is raised (and never
+lowered), the processor's output gets the brokers' timestamps if it was created without them, and what the archive reads
+refuses timestamps that would end it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -28,6 +29,7 @@ from clickstream_core.processor_times import (
 from clickstream_local.errors import TopicsFailed
 
 _CONNECT_MS = 10_000
+_BEFORE = "message.timestamp.before.max.ms"
 _STRIMZI = Path(__file__).parents[2] / "strimzi"
 _PIPELINE = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
 
@@ -126,6 +128,7 @@ def keep_long_enough(
                     least = int(topic.configs["retention.ms"])
                     changes = retention_changes(config, least, least)
                     stamp = timestamp_type_changes(config) if topic.configs.items() >= BROKERS_TIME.items() else {}
+                    stamp = {**stamp, **_limit_changes(topic, config)}
                     if changes or stamp:
                         _change(admin, topic.name, {**changes, **stamp})
                     if changes:
@@ -142,6 +145,30 @@ def keep_long_enough(
         raise TopicsFailed("; ".join(refused))
     need = format_duration(times.needed_ms)
     return f"Topics keep their records for longer: {', '.join(raised)}; a restart needs {need}" if raised else ""
+
+
+def prepare_archive_topics(kafka_config: Mapping[str, Any], archived: Iterable[Topic]) -> str:
+    """Create the sink's own topics; returns one line about archived ones whose timestamps may end it, "" if none's may.
+
+    Raises TopicsFailed.
+    """
+    create_missing(kafka_config, archive_topics())
+    servers, secured = kafka_config["bootstrap_servers"], kafka_config["security_protocol"] != "PLAINTEXT"
+    try:
+        with KafkaAdminClient(**{"bootstrap_timeout_ms": _CONNECT_MS, **kafka_config}) as admin:
+            changes = {topic.name: _limit_changes(topic, _settings_of(admin, topic.name)) for topic in archived}
+    except (KafkaError, TimeoutError) as error:
+        raise TopicsFailed(f"could not ask {', '.join(servers)} for the topics' settings: {error}") from error
+    commands = [alter_command(name, change, servers, secured=secured) for name, change in changes.items() if change]
+    return f"A record with a negative timestamp would end the archive: {'; '.join(commands)}" if commands else ""
+
+
+def _limit_changes(topic: Topic, config: Mapping[str, str]) -> dict[str, str]:
+    """Return the change after which it takes no older timestamps than declared; {} if its settings are unknown."""
+    wanted = topic.configs.get(_BEFORE)
+    if wanted is None or int(config.get(_BEFORE, "0")) <= int(wanted):
+        return {}
+    return {_BEFORE: wanted}
 
 
 def _settings_of(admin: KafkaAdminClient, topic: str) -> dict[str, str]:

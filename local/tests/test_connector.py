@@ -34,7 +34,7 @@ def test_the_connectors_differ_in_their_catalog_alone(catalog: str) -> None:
 
 
 def test_the_kafka_connector_says_what_the_json_says() -> None:
-    manifest = yaml.safe_load((FOLDER / "kafka-connector.yaml").read_text())
+    manifest = yaml.safe_load((FOLDER / "connector" / "kafka-connector.yaml").read_text())
     spec = manifest["spec"]
 
     assert manifest["metadata"]["name"] == "clickstream-archive"

@@ -5,12 +5,21 @@ import uuid
 import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import InvalidTimestampError
 
 from clickstream_core.processor_times import DAY_MS, ProcessorTimes
 from clickstream_local.broker import Broker
 from clickstream_local.errors import TopicsFailed
-from clickstream_local.topics import Topic, clickstream_topics, create_missing, keep_long_enough
+from clickstream_local.topics import (
+    Topic,
+    clickstream_topics,
+    create_missing,
+    keep_long_enough,
+    prepare_archive_topics,
+)
+from kit.topics import ToSend, send
 
+OLDEST, FIFTY_YEARS_MS = "message.timestamp.before.max.ms", 50 * 365 * DAY_MS
 DAILY = ProcessorTimes(window_size=DAY_MS)
 LATE = ProcessorTimes(allowed_lateness=7 * DAY_MS)
 
@@ -78,7 +87,29 @@ def test_own_topics_of_an_earlier_version_get_the_brokers_time(broker: Broker) -
     assert make(broker, topics, ProcessorTimes()) == ""
     types = ["CreateTime", "LogAppendTime", "LogAppendTime", "CreateTime"]
     assert settings(broker, topics, "message.timestamp.type") == types
+    assert kept(broker, [topics[0], topics[3]], OLDEST) == [FIFTY_YEARS_MS] * 2
     assert kept(broker, topics) == [8 * DAY_MS] * 4
+
+
+def test_no_record_gets_in_whose_timestamp_would_end_the_archive(broker: Broker) -> None:
+    topics = names()
+    make(broker, topics, ProcessorTimes())
+    for topic in (topics[0], topics[3]):
+        with pytest.raises(InvalidTimestampError):
+            send(broker.bootstrap_servers, topic, [ToSend(b"old", timestamp=-5)])
+        send(broker.bootstrap_servers, topic, [ToSend(b"now"), ToSend(b"1990", timestamp=20 * 365 * DAY_MS)])
+
+
+def test_foreign_topics_that_take_such_records_are_named_with_the_command(broker: Broker) -> None:
+    topics = names()
+    create_missing(config(broker), [Topic(name, 1, {}) for name in topics])
+    line = prepare_archive_topics(config(broker), clickstream_topics(*topics)[:4])
+    assert line.startswith("A record with a negative timestamp would end the archive: kafka-configs.sh ")
+    for topic in (topics[0], topics[3]):
+        assert f"--entity-name {topic} --add-config {OLDEST}={FIFTY_YEARS_MS}" in line
+    assert topics[1] not in line
+    make(broker, topics, ProcessorTimes())
+    assert prepare_archive_topics(config(broker), clickstream_topics(*topics)[:4]) == ""
 
 
 def test_an_own_topic_is_not_limited_in_bytes_either(broker: Broker) -> None:

@@ -25,6 +25,7 @@ FILES = sorted(path for path in STRIMZI.rglob("*.yaml") if path.name != "kustomi
 BUILDS = sorted(path.parent for path in STRIMZI.rglob("kustomization.yaml"))
 BY_BROKERS: Mapping[str, object] = {"message.timestamp.type": "LogAppendTime"}
 DAY_MS = 24 * 60 * 60 * 1000
+NOT_OLD: Mapping[str, object] = {"message.timestamp.before.max.ms": 50 * 365 * DAY_MS}
 
 Resource = dict[str, Any]
 Schemas = Mapping[str, Mapping[str, Any]]
@@ -71,6 +72,7 @@ def test_a_file_holds_one_resource_for_any_namespace_and_is_named_after_it(path:
     name, kind = resource["metadata"]["name"], resource["kind"]
     named = {
         "Kafka": "kafka",
+        "KafkaConnector": "kafka-connector",
         "KafkaNodePool": f"node-pool-{name}",
         "ConfigMap": name.removeprefix(f"{CLUSTER}-"),
         "KafkaRebalance": name,
@@ -124,6 +126,8 @@ def test_another_cluster_name_takes_the_place_of_ours_everywhere(directory: Path
         name, kind = resource["metadata"]["name"], resource["kind"]
         if kind == "Kafka":
             assert name == "other"
+        elif kind == "KafkaConnector":
+            assert resource["metadata"]["labels"]["strimzi.io/cluster"] == "clickstream-connect", "Connect's name"
         elif kind != "Pod" and name != "cluster-operator":
             assert resource["metadata"]["labels"]["strimzi.io/cluster"] == "other"
     assert "data-on" not in text.replace(CLUSTER, "other")
@@ -194,11 +198,11 @@ def test_topics_are_the_documented_ones(overlay: str, replicas: int, in_sync: in
     built = resources(kustomize, f"overlays/{overlay}/topics")
 
     expected: dict[str, tuple[int, dict[str, object]]] = {
-        "clickstream-events": (6, {"retention.ms": DAY_MS, "message.timestamp.after.max.ms": 60_000}),
+        "clickstream-events": (6, {"retention.ms": DAY_MS, "message.timestamp.after.max.ms": 60_000, **NOT_OLD}),
         "clickstream-metrics": (3, {"retention.ms": 7 * DAY_MS, **BY_BROKERS}),
         "clickstream-window-partials": (1, {"retention.ms": DAY_MS, "max.message.bytes": 8 << 20, **BY_BROKERS}),
-        "clickstream-dead-letters": (3, {"retention.ms": 7 * DAY_MS, "max.message.bytes": 8 << 20}),
-        "web_logs": (3, {"retention.ms": DAY_MS}),
+        "clickstream-dead-letters": (3, {"retention.ms": 7 * DAY_MS, "max.message.bytes": 8 << 20, **NOT_OLD}),
+        "web_logs": (3, {"retention.ms": DAY_MS, **NOT_OLD}),
     }
     specs = {name: topic["spec"] for (_, name), topic in built.items()}
     assert {spec.pop("topicName", name): spec for name, spec in specs.items()} == {

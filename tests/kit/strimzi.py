@@ -26,6 +26,8 @@ _VERSIONS = {"v1": STRIMZI_VERSION, "v1beta2": OLDER_STRIMZI}
 _MODEL = "io.strimzi.api.kafka.model"
 _CLASSES = {
     "Kafka": f"{_MODEL}.kafka.Kafka",
+    "KafkaConnect": f"{_MODEL}.connect.KafkaConnect",
+    "KafkaConnector": f"{_MODEL}.connector.KafkaConnector",
     "KafkaNodePool": f"{_MODEL}.nodepool.KafkaNodePool",
     "KafkaRebalance": f"{_MODEL}.rebalance.KafkaRebalance",
     "KafkaTopic": f"{_MODEL}.topic.KafkaTopic",

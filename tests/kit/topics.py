@@ -81,9 +81,10 @@ class ToSend:
 
 
 def create_topics(bootstrap_servers: str, partitions: int = 6, **configs: str) -> PipelineTopics:
-    """Create four topics with new names, configured as in production with two exceptions.
+    """Create four topics with new names, configured as in production with three exceptions.
 
     Retention is unlimited: with the default the records of a test with old timestamps are deleted before they are read.
+    Timestamps may be of any age, as on topics that others made.
     The events topic has `partitions` partitions and the topic settings `configs` (underscores for dots:
     max_message_bytes="2000000").
     """
@@ -93,6 +94,7 @@ def create_topics(bootstrap_servers: str, partitions: int = 6, **configs: str) -
     topics = []
     for topic in clickstream_topics(*names)[:4]:
         kept = {**topic.configs, "retention.ms": "-1"}
+        kept.pop("message.timestamp.before.max.ms", None)
         if topic.name == names[0]:
             topics.append(replace(topic, partitions=partitions, configs={**kept, **changes}))
         else:
