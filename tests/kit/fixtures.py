@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from clickstream_local.broker import Broker
-from clickstream_local.jars import KAFKA_VERSION
+from clickstream_local.jars import CONNECT, KAFKA_VERSION, fetched
 from clickstream_local.java import find_java
 from kit.chromium import chromium
 from kit.kafka_versions import jars_of
@@ -26,6 +26,7 @@ _ROOT = Path(__file__).parents[2]
 _MARKS = {
     "java": "kafka",
     "jars": "kafka",
+    "connect_jars": "kafka",
     "browser": "browser",
     "chromium": "browser",
     "helm": "helm",
@@ -55,6 +56,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def jars(pytestconfig: pytest.Config) -> tuple[Path, ...]:
     """Kafka's jars, in the folder that ./setup.sh --local uses too; downloaded if they are missing."""
     return jars_of(pytestconfig.getoption("kafka"), _ROOT / ".local" / "kafka")
+
+
+@pytest.fixture(scope="session")
+def connect_jars() -> Path:
+    """The folder of Kafka Connect's jars, that of ./setup.sh --local --archive; downloaded if they are missing."""
+    directory = _ROOT / ".local" / "connect"
+    fetched(CONNECT, directory)
+    return CONNECT.folder(directory)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,17 @@
-"""Jars from Maven Central, by coordinates, with what they need at run time."""
+"""Jars from Maven Central, by coordinates, with what they need at run time; and locks, as `sha256sum --check` reads."""
 
+import fcntl
+import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from jgo.maven import MavenContext, PythonResolver
 from jgo.parse import Coordinate
+
+from clickstream_local.jars import read_lock
 
 
 def fetch_jars(coordinates: Iterable[str], directory: Path, *, alone: bool = False) -> None:
@@ -29,3 +34,28 @@ def fetch_jars(coordinates: Iterable[str], directory: Path, *, alone: bool = Fal
     shutil.rmtree(cache)
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
+
+
+def locked_jars(coordinates: Iterable[str], folder: Path, lock: Path) -> tuple[Path, ...]:
+    """Return the jars in `folder`, downloaded if it is not there; raises AssertionError if they are not the lock's."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name("download.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            fetch_jars(coordinates, folder)
+    found = _checksums(folder)
+    assert found == read_lock(lock), f"the jars in {folder} are not those of {lock.name}"
+    return tuple(folder / name for name in found)
+
+
+def write_lock(coordinates: Iterable[str], lock: Path, found_by: str) -> None:
+    """Download the jars and write their lock; `found_by` says what wrote it."""
+    with tempfile.TemporaryDirectory() as temporary:
+        fetch_jars(coordinates, Path(temporary, "jars"))
+        lines = [f"{sha256}  {name}" for name, sha256 in _checksums(Path(temporary, "jars")).items()]
+    lock.write_text("\n".join([f"# What {found_by}", *lines]) + "\n", encoding="utf-8")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each jar by its name."""
+    return {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in sorted(folder.glob("*.jar"))}

@@ -1,0 +1,118 @@
+"""The archive's promise under fire: whatever is killed, away or full, each record is in the table exactly once.
+
+`make chaos` runs it; CHAOS_FAULTS, CHAOS_SEED and CHAOS_RATE change it as they change the processor's run. `make test`
+has the short round in tests/integration/test_archive_sink.py.
+"""
+
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chaos.load import Load
+from clickstream_local.archive_place import seaweedfs_place
+from clickstream_local.broker import Broker
+from clickstream_local.ports import free_port
+from clickstream_local.seaweedfs import SeaweedFS, find_weed
+from kit.poll import eventually
+from kit.sink import RawTable, Sink, assert_archived_exactly_once, everything
+from kit.topics import create_topics
+
+PARTITIONS = 6
+EVENTS = 50_000
+KILLS = 10
+AWAY_S = 60.0
+FULL_S = 30.0
+DEADLINE_S = 300.0
+
+
+class Storage:
+    """A SeaweedFS that can be away, and whose disk can be full."""
+
+    def __init__(self, folder: Path) -> None:
+        s3_port, catalog_port = free_port(), free_port()
+        self.place = seaweedfs_place(s3_port, catalog_port)
+        self._server = SeaweedFS(
+            folder, executable=find_weed(), s3_port=s3_port, catalog_port=catalog_port, log=folder / "log"
+        )
+        self.start()
+
+    def start(self) -> None:
+        self._child = self._server.launch()
+        eventually(self._server.ready, 60, every=0.2)
+
+    def stop(self) -> None:
+        self._child.kill()
+
+    def fill(self) -> None:
+        """No file of it can grow from now on, as on a disk without space."""
+        resource.prlimit(self._child.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+
+    def free(self) -> None:
+        resource.prlimit(self._child.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        if not self._child.running:
+            self.start()
+
+
+@pytest.mark.skipif("CHAOS_FAULTS" not in os.environ, reason="the long round: make chaos")
+def test_no_fault_loses_or_doubles_a_record(
+    own_broker: Broker, java: Path, connect_jars: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(10**9))
+    rate = int(os.environ.get("CHAOS_RATE", "500"))
+    print(f"\nCHAOS_SEED={seed} CHAOS_RATE={rate}", flush=True)
+    draw = random.Random(seed)
+    # A file over its limit sends a signal that ends a program, unless it is ignored; a full disk does not.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    topics = create_topics(own_broker.bootstrap_servers, PARTITIONS)
+    storage = Storage(tmp_path / "seaweedfs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, storage.place.environ[name])
+    table = RawTable(storage.place)
+    with Sink(tmp_path / "connect", topics, storage.place, java, connect_jars) as sink:
+
+        def tend_for(seconds: float) -> None:
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                sink.tend()
+                time.sleep(0.2)
+
+        def s3_away() -> None:
+            storage.stop()
+            tend_for(AWAY_S)
+            storage.start()
+
+        def disk_full() -> None:
+            storage.fill()
+            tend_for(FULL_S)
+            storage.free()
+
+        faults: list[Callable[[], None]] = [*[sink.kill] * KILLS, own_broker.restart, s3_away, disk_full]
+        draw.shuffle(faults)
+        with Load(topics, PARTITIONS, rate, seed) as load:
+            for fault in faults:
+                tend_for(draw.uniform(1, 12))
+                print(f"{load.sent} events, {fault.__name__}", flush=True)
+                fault()
+            while load.sent < EVENTS:
+                tend_for(1)
+        expected = everything(topics)
+
+        def all_archived() -> bool:
+            sink.tend()
+            assert table.count >= len(expected), f"{table.count} of {len(expected)}: {sink.said}\n{sink.log()}"
+            return True
+
+        eventually(all_archived, DEADLINE_S, every=1)
+    print("\n".join(sink.said), flush=True)
+    storage.stop()
+    storage.start()
+    rows = table.rows()
+    storage.stop()
+    assert_archived_exactly_once(rows, expected)
+    assert len(expected) >= EVENTS
