@@ -114,5 +114,5 @@ def test_no_fault_loses_or_doubles_a_record(
     storage.start()
     rows = table.rows()
     storage.stop()
-    assert_archived_exactly_once(rows, expected)
+    assert_archived_exactly_once(rows, expected, (topics.metrics, topics.dead_letters))
     assert len(expected) >= EVENTS

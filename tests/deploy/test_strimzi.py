@@ -72,6 +72,7 @@ def test_a_file_holds_one_resource_for_any_namespace_and_is_named_after_it(path:
     name, kind = resource["metadata"]["name"], resource["kind"]
     named = {
         "Kafka": "kafka",
+        "KafkaConnect": "kafka-connect",
         "KafkaConnector": "kafka-connector",
         "KafkaNodePool": f"node-pool-{name}",
         "ConfigMap": name.removeprefix(f"{CLUSTER}-"),

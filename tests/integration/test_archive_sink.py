@@ -134,7 +134,7 @@ def test_each_record_is_archived_exactly_once_while_the_worker_is_killed(
         eventually(all_archived, DEADLINE_S, every=0.5)
         refused = eventually(lambda: read_all(servers, REFUSED), 20)
 
-    assert_archived_exactly_once(table.rows(), expected)
+    assert_archived_exactly_once(table.rows(), expected, (topics.metrics, topics.dead_letters))
     assert [each.value for each in refused] == [b"a header twice"]
     assert sum("killed by SIGKILL" in line for line in sink.said) == 2
 
@@ -168,4 +168,4 @@ def assert_filled(place: Place, topics: PipelineTopics, java: Path, connect_jars
         sink.kill()
         send(topics.bootstrap_servers, topics.events, events(random.Random(2), 100))
         eventually(all_archived, DEADLINE_S, every=0.5)
-    assert_archived_exactly_once(table.rows(), everything(topics))
+    assert_archived_exactly_once(table.rows(), everything(topics), (topics.metrics, topics.dead_letters))

@@ -66,7 +66,7 @@ def hdfs(folder: Path, java: Path, jars: tuple[Path, ...]) -> Iterator[Hdfs]:
         "dfs.namenode.safemode.extension": "0",
     }
     (folder / "hdfs-site.xml").write_text(_xml(settings), encoding="utf-8")
-    command = [java, *_JVM, "-cp", ":".join([str(folder), *map(str, jars)])]
+    command: list[str | Path] = [java, *_JVM, "-cp", ":".join([str(folder), *map(str, jars)])]
     formatting = Child(
         "format", [*command, f"{_MAIN}.namenode.NameNode", "-format", "-nonInteractive"], log=folder / "format.log"
     )

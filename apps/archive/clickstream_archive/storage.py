@@ -15,4 +15,5 @@ class ArchiveFileIO(PyArrowFileIO):
 def hdfs(authority: str) -> HdfsFileSystem:
     """Return the file system of `host:port`, or of a name service in HADOOP_CONF_DIR."""
     host, _, port = authority.partition(":")
-    return HdfsFileSystem(host=host, port=int(port) if port else None)
+    # fsspec empties its cache in each forked process, where the client's end would wait for threads that are not there.
+    return HdfsFileSystem(host=host, port=int(port) if port else None, skip_instance_cache=True)
