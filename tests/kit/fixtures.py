@@ -3,6 +3,7 @@
 `broker` is one real Kafka for the whole run; a test that stops, kills or pauses a broker takes `own_broker`.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
+from clickstream_core.logs import configure_logs
 from clickstream_local.broker import Broker
 from clickstream_local.jars import CONNECT, KAFKA_VERSION, fetched
 from clickstream_local.java import find_java
@@ -50,6 +52,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in {_MARKS[fixture] for fixture in getattr(item, "fixturenames", ()) if fixture in _MARKS}:
             item.add_marker(mark)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """For tests that configure logging in this process: it is put back afterwards."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    configure_logs("WARNING", "text", "")
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

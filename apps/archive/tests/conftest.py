@@ -34,7 +34,7 @@ def catalog(place: CatalogSettings) -> Catalog:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], logging_as_before: None) -> Run:
     """Runs a command in this process: its exit status and what it printed, decoded if it was --json."""
 
     def run(*arguments: str) -> tuple[int, Any]:
