@@ -33,8 +33,8 @@ from clickstream_local.sink_offsets import FilledPlaces, cluster_id_of, forget_c
 COMMIT_INTERVAL_MS = 30_000
 _LOOK_S = 3.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
-_STEADY_S = 15.0
-"""A task that has run for so long after a failure goes on."""
+_STEADY_S = 45.0
+"""A task that has run for so long after a failure goes on: it has committed."""
 
 
 class Connector:

@@ -121,7 +121,7 @@ def test_a_failed_task_is_restarted_and_its_cause_said_once() -> None:
     worker.away = True
     tend(10)
     worker.away, worker.trace = False, None
-    tend(60)
+    tend(100)
 
     assert 2 <= restarted <= 4
     assert said == ["✗ The archive stands still, and tries again: SdkException: S3 is away", "✓ The archive goes on"]
