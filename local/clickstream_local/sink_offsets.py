@@ -6,18 +6,21 @@ and answers each old start of a commit again; so what the table has is deleted t
 """
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import CoordinatorLoadInProgressError, KafkaError
 
 from clickstream_local.archive_place import Place
 from clickstream_local.connector import CONTROL_TOPIC
 from clickstream_local.errors import ArchiveFailed
 
 _CONNECT_MS = 10_000
+_LOADING_S = 10.0
+"""So long a broker that has just started may read its groups."""
 
 
 class FilledPlaces:
@@ -52,7 +55,7 @@ def cluster_id_of(kafka_config: Mapping[str, Any]) -> str:
     try:
         with KafkaAdminClient(**{"bootstrap_timeout_ms": _CONNECT_MS, **kafka_config}) as admin:
             return str(admin.describe_cluster()["cluster_id"])
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise ArchiveFailed(f"could not ask Kafka for its cluster id: {error}") from error
 
 
@@ -63,12 +66,15 @@ def forget_offsets(kafka_config: Mapping[str, Any], group: str) -> None:
             existing = _groups(admin)
             if unwanted := [each for each in (group, f"{group}-coord") if each in existing]:
                 admin.delete_groups(unwanted)
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise ArchiveFailed(f"could not delete the offsets of group {group}: {error}") from error
 
 
 def forget_committed_names(kafka_config: Mapping[str, Any], group: str) -> None:
-    """Delete from the control topic the names of files that the table has. Raises ArchiveFailed."""
+    """Delete from the control topic the names of files that the table has.
+
+    That only saves the next worker time, so a Kafka that is away now is no failure.
+    """
     partition = TopicPartition(CONTROL_TOPIC, 0)
     try:
         with KafkaAdminClient(**{"bootstrap_timeout_ms": _CONNECT_MS, **kafka_config}) as admin:
@@ -78,10 +84,17 @@ def forget_committed_names(kafka_config: Mapping[str, Any], group: str) -> None:
             committed = admin.list_group_offsets({coordinator: [partition]})[coordinator].get(partition)
             if committed is not None and committed.offset > 0:
                 admin.delete_records({partition: committed.offset})
-    except KafkaError as error:
-        raise ArchiveFailed(f"could not shorten {CONTROL_TOPIC}: {error}") from error
+    except (KafkaError, TimeoutError):
+        return
 
 
 def _groups(admin: KafkaAdminClient) -> set[str]:
     """Return the names of the groups. (A new cluster can't be asked about one: it has no coordinator yet.)"""
-    return {group["group_id"] for group in admin.list_groups()}
+    deadline = time.monotonic() + _LOADING_S
+    while True:
+        try:
+            return {group["group_id"] for group in admin.list_groups()}
+        except CoordinatorLoadInProgressError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

@@ -10,7 +10,10 @@ from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.archive_place import Place, seaweedfs_place, users_place
 from clickstream_local.connect import client_properties
 from clickstream_local.connector import FOLDER, connector_config, read_connector, sink_group
+from clickstream_local.errors import ArchiveFailed
 from clickstream_local.failures import first_cause
+from clickstream_local.ports import free_port
+from clickstream_local.sink_offsets import forget_committed_names, forget_offsets
 from clickstream_local.topics import archive_topics, clickstream_topics
 
 CATALOGS = ("rest", "glue", "hadoop")
@@ -151,3 +154,11 @@ Caused by: java.net.ConnectException
 )
 def test_a_failed_tasks_cause_is_one_line(trace: str, cause: str) -> None:
     assert first_cause(trace) == cause
+
+
+def test_a_kafka_that_is_away_does_not_end_an_archive_that_runs() -> None:
+    config = {"bootstrap_servers": [f"127.0.0.1:{free_port()}"], "bootstrap_timeout_ms": 300}
+
+    with pytest.raises(ArchiveFailed, match="could not delete the offsets of group g"):
+        forget_offsets(config, "g")
+    forget_committed_names(config, "g")

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from clickstream_local.broker import Broker
 from clickstream_local.ports import free_port
 from clickstream_local.seaweedfs import SeaweedFS, find_weed
 from kit.poll import eventually
-from kit.sink import RawTable, Sink, assert_archived_exactly_once, everything
+from kit.sink import COMMIT_INTERVAL_MS, RawTable, Sink, assert_archived_exactly_once, everything
 from kit.topics import create_topics
 
 PARTITIONS = 6
@@ -41,7 +42,13 @@ class Storage:
             folder, executable=find_weed(), s3_port=s3_port, catalog_port=catalog_port, log=folder / "log"
         )
         self._filler = folder.parent / "filler"
+
+    def __enter__(self) -> "Storage":
         self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         self._child = self._server.launch()
@@ -90,14 +97,18 @@ def test_no_fault_loses_or_doubles_a_record(
     storage = Storage(small_disk / "seaweedfs")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, storage.place.environ[name])
-    table = RawTable(storage.place)
-    with Sink(tmp_path / "connect", topics, storage.place, java, connect_jars) as sink:
+    with storage, Sink(tmp_path / "connect", topics, storage.place, java, connect_jars) as sink:
+        table = RawTable(storage.place)
 
         def tend_for(seconds: float) -> None:
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 sink.tend()
                 time.sleep(0.2)
+
+        def committed_since(commits: int) -> bool:
+            sink.tend()
+            return table.commits > commits
 
         def s3_away() -> None:
             storage.stop()
@@ -113,7 +124,9 @@ def test_no_fault_loses_or_doubles_a_record(
         draw.shuffle(faults)
         with Load(topics, PARTITIONS, rate, seed) as load:
             for fault in faults:
-                tend_for(draw.uniform(1, 12))
+                commits = table.commits
+                eventually(partial(committed_since, commits), DEADLINE_S, every=0.3)
+                tend_for(draw.uniform(0, 1.2 * COMMIT_INTERVAL_MS / 1000))
                 print(f"{load.sent} events, {fault.__name__}", flush=True)
                 fault()
             while load.sent < EVENTS:
@@ -126,10 +139,7 @@ def test_no_fault_loses_or_doubles_a_record(
             return True
 
         eventually(all_archived, DEADLINE_S, every=1)
+        rows = table.rows()
     print("\n".join(sink.said), flush=True)
-    storage.stop()
-    storage.start()
-    rows = table.rows()
-    storage.stop()
     assert_archived_exactly_once(rows, expected, (topics.metrics, topics.dead_letters))
     assert len(expected) >= EVENTS
