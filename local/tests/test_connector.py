@@ -146,6 +146,10 @@ Caused by: java.net.ConnectException
     ("trace", "cause"),
     [
         (TRACE, "SdkClientException: Unable to execute HTTP request: Connection refused"),
+        (
+            "a.Failed: b\nCaused by: c.DError: to host:8020: refused\nCaused by: c.DError: refused",
+            "DError: to host:8020: refused",
+        ),
         ("java.lang.OutOfMemoryError\n\tat x.y(Z.java)", "OutOfMemoryError"),
         ("something else\nand more", "something else"),
         ("", "no reason given"),
