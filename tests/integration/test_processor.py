@@ -1,7 +1,6 @@
 """What the processor counts: its results equal an independent offline count, and what it refuses is what it must."""
 
 import random
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +8,7 @@ from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource
 from kafka.serializer import Serializer
 
-from clickstream_core.receipt_checks import Share, partition_problems, result_problems
+from clickstream_core.receipt_checks import result_problems
 from clickstream_core.receipts import decode_receipt, receipt_of
 from clickstream_core.window_metrics import decode_window_metrics
 from kit.events import RawEvent, event_value, invalid_values, valid_values
@@ -53,21 +52,11 @@ def test_a_disorderly_stream_is_counted_as_offline(topics: PipelineTopics, apps:
 
 
 def problems_of_receipts(topics: PipelineTopics) -> list[str]:
-    """What `receipt_checks` finds in the last results, the dead letters and the offsets."""
-    last = {}
+    """What `receipt_checks` finds in the results."""
+    problems = []
     for result in topics.read(topics.metrics, "read_committed"):
         metrics = decode_window_metrics(result.value)
-        last[metrics.window_start] = metrics.total_events, decode_receipt(receipt_of(result.headers) or b"")
-    shares = defaultdict(list)
-    problems = []
-    for window, (total, receipt) in last.items():
-        problems += result_problems(total, receipt)
-        for partition, each in receipt.items():
-            shares[partition].append(Share(window, each))
-    letters = {place: letter.header("reason") for place, letter in read_dead_letters(topics).items()}
-    for partition, of_partition in shares.items():
-        refused = {offset: reason for (source, offset), reason in letters.items() if source == partition}
-        problems += partition_problems(of_partition, refused, lambda first, last: last - first + 1, complete=True)
+        problems += result_problems(metrics.total_events, decode_receipt(receipt_of(result.headers) or b""))
     return problems
 
 

@@ -104,6 +104,7 @@ def _edges(
     unnamed = connection.execute(
         "SELECT 1 FROM dead_letters WHERE writer = ? AND source_offset IS NULL LIMIT 1", [group]
     ).fetchone()
+    changes = connection.execute("SELECT until FROM sizes WHERE until < 9000000000000000").fetchall()
     return Edges(
         complete_from=max(begins, default=-(1 << 60)) + (times.max_clock_skew if begins else 0),
         settled_to=until if settled_to is None else max(until, settled_to),
@@ -115,6 +116,7 @@ def _edges(
         first_result=row[0] if row and row[0] is not None else 1 << 60,
         unnamed_dead_letters=unnamed is not None,
         lost_dead_letters=any(each.total(Cause.MISSING) for each in letters),
+        changed_at=[each for (each,) in changes],
         late_ms=times.out_of_orderness + times.allowed_lateness + times.idle_timeout,
         skew_ms=times.max_clock_skew,
     )
@@ -159,7 +161,7 @@ def _trace(connection: DuckDBPyConnection, window: Window, receipt: Mapping[int,
 def _others(connection: DuckDBPyConnection, group: str, edges: Edges) -> Iterator[str]:
     twice = connection.execute(
         'SELECT window_start, revision, list("partition" || \'@\' || "offset" ORDER BY "offset") FROM results'
-        " WHERE writer = ? GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 1 LIMIT 100",
+        " WHERE writer = ? GROUP BY window_start, window_end, revision HAVING count(*) > 1 ORDER BY 1 LIMIT 100",
         [group],
     ).fetchall()
     for start, revision, places in twice:

@@ -1,8 +1,8 @@
 """Counts the events of each window again, by the rules of the metrics record (docs/records.md), for one group.
 
 An event is counted in the window of its time unless it is in the group's dead letters. Window sizes are those of the
-group's results: each size holds for the time from its first window to its last, which do not overlap, because a change
-of the size begins at one time for all partitions.
+group's results: a size holds for the time from its first window to its last, without the times in which it has no
+results and another size has. Two sizes can hold for the same time, when events were counted again by another one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,6 +26,19 @@ FIELDS = (
 _MAPS = {"event_types": ("event_type", None), "devices": ("device_type", None)}
 _TOPS: dict[str, tuple[str, int | None]] = {"top_referrers": ("referrer", 3), "top_pages": ("page_url", 5)}
 _NAMED: dict[str, tuple[str, int | None]] = {**_MAPS, **_TOPS}
+
+_SIZES = """CREATE OR REPLACE TABLE sizes AS
+    WITH ended AS (
+        SELECT window_end - window_start AS size, window_start, window_end,
+        lag(window_end) OVER (PARTITION BY window_end - window_start ORDER BY window_start) AS before
+        FROM last_results
+    ), spans AS (
+        SELECT *, sum(CASE WHEN window_start > before AND EXISTS (
+            SELECT 1 FROM last_results o WHERE o.window_start >= before AND o.window_start < e.window_start
+            AND o.window_end - o.window_start <> e.size) THEN 1 ELSE 0 END)
+        OVER (PARTITION BY size ORDER BY window_start) AS span FROM ended e
+    )
+    SELECT size, min(window_start) AS since, max(window_end) AS until FROM spans GROUP BY size, span"""
 
 
 @dataclass(frozen=True)
@@ -74,14 +87,11 @@ def prepare(connection: DuckDBPyConnection, group: str, events_topic: str, *, by
     """Make the tables of this group: `last_results`, `sizes`, and `counted`, the events with their windows."""
     time = "arrived" if by_arrival else "time"
     connection.execute(
-        "CREATE OR REPLACE TABLE last_results AS SELECT * FROM results WHERE writer = $group"
-        " QUALIFY row_number() OVER (PARTITION BY window_start ORDER BY revision DESC, arrived DESC) = 1",
+        "CREATE OR REPLACE TABLE last_results AS SELECT * FROM results WHERE writer = $group QUALIFY row_number()"
+        " OVER (PARTITION BY window_start, window_end ORDER BY revision DESC, arrived DESC) = 1",
         {"group": group},
     )
-    connection.execute(
-        "CREATE OR REPLACE TABLE sizes AS SELECT window_end - window_start AS size, min(window_start) AS since,"
-        " max(window_end) AS until FROM last_results GROUP BY 1"
-    )
+    connection.execute(_SIZES)
     # Before the first result the size of that time is unknown; the first one's is taken, and after the last the last's.
     connection.execute(
         "UPDATE sizes SET since = -9000000000000000 WHERE since = (SELECT min(since) FROM sizes);"

@@ -13,6 +13,7 @@ from enum import StrEnum
 from clickstream_archive.offsets import Cause, Gap
 from clickstream_archive.recount import FIELDS, Named, Numbers, Result, Window
 from clickstream_core.errors import MalformedReceipt
+from clickstream_core.receipt_checks import result_problems
 from clickstream_core.receipts import PartitionReceipt, decode_receipt
 
 _SKETCH_SHARE = 0.04
@@ -31,6 +32,7 @@ class Why(StrEnum):
     NOT_ARCHIVED = "not archived yet"
     NO_HEADERS = "dead letters without headers"
     NO_RESULT_YET = "before the first result"
+    CHANGED = "before a change of WINDOW_SIZE"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Edges:
     first_result: int = 0
     unnamed_dead_letters: bool = False
     lost_dead_letters: bool = False
+    changed_at: Sequence[int] = ()
     late_ms: int = 66_000
     skew_ms: int = 60_000
 
@@ -110,6 +113,8 @@ def judge(window: Window, edges: Edges, trace: Trace) -> Verdict:
         return _unjudged(window, Why.GAP, _named_gap(*gap))
     if window.end > edges.settled_to:
         return _unjudged(window, Why.NOT_OVER)
+    if _cut_short(window, edges):
+        return _unjudged(window, Why.CHANGED)
     return Verdict(window.start, window.end, differences=differences)
 
 
@@ -165,10 +170,8 @@ def _receipt_verdict(window: Window, result: Result) -> Verdict:
         receipt = _receipt(result)
         if receipt is None:
             return Verdict(window.start, window.end, differences=("its receipt can't be read",))
-        counted = sum(each.counted for each in receipt.values())
-        if counted != result.numbers.total_events:
-            words = f"its receipt adds up to {counted} events, the result says {result.numbers.total_events}"
-            return Verdict(window.start, window.end, differences=(words,))
+        problems = result_problems(result.numbers.total_events, receipt)
+        return Verdict(window.start, window.end, differences=tuple(problems))
     return Verdict(window.start, window.end)
 
 
@@ -225,6 +228,8 @@ def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ..
         return Verdict(window.start, window.end, differences=inner, note="among the events that its receipt names")
     if window.end > edges.settled_to or all(at >= edges.pending_from for _, _, at in traced.outside):
         return _unjudged(window, Why.NOT_OVER, f"{len(traced.outside)} more events: {outside}")
+    if _cut_short(window, edges):
+        return _unjudged(window, Why.CHANGED, f"{len(traced.outside)} more events: {outside}")
     note = f"events that it does not count: {outside}{' …' if len(traced.outside) > 3 else ''}"
     return Verdict(window.start, window.end, differences=differences, note=note)
 
@@ -232,6 +237,11 @@ def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ..
 def _result(window: Window) -> Result:
     assert window.result is not None
     return window.result
+
+
+def _cut_short(window: Window, edges: Edges) -> bool:
+    """Whether the size was changed while events of the window could still come: they are in no result."""
+    return any(at - edges.late_ms < window.end <= at for at in edges.changed_at)
 
 
 def _touching(window: Window, edges: Edges) -> tuple[int, Gap] | None:
