@@ -12,7 +12,8 @@ from clickstream_archive.compaction import Outcome, Plan, compact, kinds, plan
 from clickstream_archive.engine import engine
 from clickstream_archive.ledger import read_ledger
 from clickstream_archive.progress import progress
-from clickstream_archive.raw import by_hour, raw_files
+from clickstream_archive.raw import by_hour
+from clickstream_archive.raw_table import raw_files
 from clickstream_archive.runs import Run, record_run
 from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.tables import RAW

@@ -1,6 +1,6 @@
 """Evidence from the raw table: its current snapshot, and the files that it names, whether or not they are there."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,11 @@ from pyiceberg.table import Table
 from clickstream_archive.catalogs import catalog_errors, load_table
 from clickstream_archive.completeness import partition_offsets
 from clickstream_archive.evidence import Evidence, Headers
+from clickstream_archive.lost import Commits
 from clickstream_archive.offsets import PartitionOffsets
 from clickstream_archive.quoting import quoted
-from clickstream_archive.raw import RawFile, raw_files
+from clickstream_archive.raw import RawFile
+from clickstream_archive.raw_table import commit_numbers, raw_files
 from clickstream_archive.reading import read_rows
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_archive.storage import ArchiveFileIO
@@ -29,11 +31,15 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RawSnapshot:
-    """The raw table's files at one moment; `lost` are those that the snapshot names and the storage does not have."""
+    """The raw table's files at one moment; `lost` are those that the snapshot names and the storage does not have.
+
+    `brought_by` has the number of the commit that brought a file, by path, if there are lost ones.
+    """
 
     there: Sequence[RawFile]
     lost: Sequence[RawFile]
     committed_at: int | None
+    brought_by: Mapping[str, int]
 
     @property
     def rows(self) -> int:
@@ -49,11 +55,14 @@ def raw_snapshot(catalog: Catalog, settings: ArchiveSettings, since: str | None)
     with catalog_errors(settings.catalog):
         files = [each for each in raw_files(table) if since is None or str(each.hour) >= since]
         there = _existing(table, files)
+        lost = [each for each in files if each.path not in there]
+        brought_by = commit_numbers(table) if lost else {}
     snapshot = table.current_snapshot()
     return RawSnapshot(
         [each for each in files if each.path in there],
-        [each for each in files if each.path not in there],
+        lost,
         None if snapshot is None else snapshot.timestamp_ms,
+        brought_by,
     )
 
 
@@ -80,6 +89,29 @@ def gather(
     paths = ", ".join(quoted(each.path) for each in snapshot.there)
     columns = 'topic, "partition", "offset", epoch_ms(timestamp) AS arrived'
     return partition_offsets(connection, f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = false)")
+
+
+def commits_of_partitions(evidence: Evidence, snapshot: RawSnapshot) -> Commits:
+    """Return the first and the last commit of each partition whose files are there."""
+    if not snapshot.there:
+        return {}
+    paths = ", ".join(quoted(each.path) for each in snapshot.there)
+    rows = evidence.connection.execute(
+        f'SELECT DISTINCT filename, topic, "partition" FROM read_parquet([{paths}], hive_partitioning = false,'
+        " filename = true)"
+    ).fetchall()
+    numbers = {_within_table(path): number for path, number in snapshot.brought_by.items()}
+    found: dict[tuple[str, int], tuple[int, int]] = {}
+    for path, topic, partition in rows:
+        number = numbers[_within_table(path)]
+        oldest, newest = found.get((topic, partition), (number, number))
+        found[topic, partition] = min(oldest, number), max(newest, number)
+    return found
+
+
+def _within_table(path: str) -> str:
+    """The end of a file's path, which is the same however its storage is written."""
+    return path.rpartition("/data/")[2]
 
 
 def _places(batch: RecordBatch) -> tuple[list[int], list[int], list[int]]:

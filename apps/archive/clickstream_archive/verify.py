@@ -111,7 +111,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
-    from clickstream_archive.from_archive import gather, raw_snapshot
+    from clickstream_archive.from_archive import commits_of_partitions, gather, raw_snapshot
     from clickstream_archive.lost import mark_lost
 
     archive = settings.archive
@@ -122,7 +122,9 @@ def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
     evidence.finish()
     found = Findings("archive", partitions, list(snapshot.lost), committed_at=snapshot.committed_at)
     found.kafka = _ask_topics(settings, partitions)
-    found.partitions = mark_lost(partitions, snapshot.lost)
+    if snapshot.lost:
+        commits = commits_of_partitions(evidence, snapshot)
+        found.partitions = mark_lost(partitions, snapshot.lost, snapshot.brought_by, commits)
     return found
 
 
@@ -131,7 +133,7 @@ def _ask_topics(settings: VerifySettings, partitions: Sequence[PartitionOffsets]
     from clickstream_archive.topic_log import TopicLog, TopicUnavailable
 
     if settings.offline:
-        return "not asked"
+        return "--offline"
     try:
         with ExitStack() as stack:
             log = stack.enter_context(TopicLog(settings.archive.kafka))
