@@ -134,7 +134,7 @@ def recorded_pipeline(
         sent.append(Message(EVENTS, partition, offset, arrived, None, value, ()))
     letters = _dead_letters(sent, reasons)
     recorded = Recorded((*sent, *letters))
-    return recorded.with_more(*_results(recorded, window_seconds, receipts))
+    return recorded.with_more(*results_of(recorded, window_seconds, receipts))
 
 
 def _dead_letters(sent: Sequence[Message], reasons: dict[tuple[int, int], str]) -> list[Message]:
@@ -161,7 +161,8 @@ def _dead_letters(sent: Sequence[Message], reasons: dict[tuple[int, int], str]) 
     return letters
 
 
-def _results(recorded: Recorded, window_seconds: int, receipts: bool) -> list[Message]:
+def results_of(recorded: Recorded, window_seconds: int, receipts: bool = True) -> list[Message]:
+    """Return the results of the recorded events, at offsets from 0 on."""
     offsets = _Offsets(markers=3)
     results = []
     for start, counted in count_with_receipts(recorded, window_seconds).items():

@@ -4,10 +4,9 @@ from pyiceberg.catalog import Catalog
 
 from clickstream_archive.storage import ArchiveFileIO
 from kit.archive import EVENTS, Run, recorded_pipeline, write_raw
-from kit.seaweedfs import SeaweedFS
 
 
-def test_an_archive_on_s3_is_compacted_reported_asked_and_verified(run: Run, on_s3: Catalog, s3: SeaweedFS) -> None:
+def test_an_archive_on_s3_is_compacted_reported_asked_and_verified(run: Run, on_s3: Catalog) -> None:
     recorded = recorded_pipeline(events=3_000)
     table = write_raw(on_s3, sorted(recorded.messages, key=lambda each: each.timestamp), 4)
     valid = 3_000 - len(recorded.read("clickstream-dead-letters", ""))

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +32,12 @@ def events(*given: dict[str, object], start: datetime = START) -> list[Message]:
         )
         for number, fields in enumerate(given)
     ]
+
+
+def test_report_and_sql_start_without_pyiceberg_which_takes_a_second() -> None:
+    ask = "import sys, clickstream_archive.report, clickstream_archive.sql; print('pyiceberg' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_the_report_counts_a_day_from_the_typed_table(run: Run, catalog: Catalog) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyiceberg.catalog import Catalog
 
-from kit.archive import DEAD_LETTERS, EVENTS, METRICS, Recorded, Run, recorded_pipeline, write_raw
+from kit.archive import DEAD_LETTERS, EVENTS, METRICS, Recorded, Run, recorded_pipeline, results_of, write_raw
 from kit.topics import Message
 
 
@@ -193,6 +193,71 @@ def test_a_deleted_file_is_named_with_the_offsets_that_it_held(
     held = sum(file["records"] for file in result["lost_files"])
     assert sum(last - first + 1 for *_, first, last in missing(result)) == held
     assert (group(result)["different"], group(result)["not_judged"].keys()) == (0, {"gap in offsets"})
+
+
+def test_of_a_deleted_file_only_offsets_that_it_can_have_held_are_missing(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    sent = [each for each in recorded.read(EVENTS, "") if each.partition == 0]
+    ahead = [replace(each, partition=1, offset=each.offset + 5_000) for each in sent]
+    write_raw(catalog, [*sent[:100], *ahead[:100]])
+    table = write_raw(catalog, [*sent[100:200], *ahead[100:200]])
+    lost = table.inspect.files().to_pylist()
+    (deleted,) = [each for each in lost if each["readable_metrics"]["offset"]["upper_bound"] == ahead[199].offset]
+    write_raw(catalog, [*sent[200:300], *ahead[200:300]])
+    Path(deleted["file_path"].removeprefix("file://")).unlink()
+    status, result = run("verify", "--offline", "--json")
+    assert status == 1
+    assert missing(result) == [
+        (EVENTS, 0, sent[100].offset, sent[199].offset),
+        (EVENTS, 1, ahead[100].offset, ahead[199].offset),
+    ]
+
+
+def test_each_window_is_counted_by_the_size_of_its_time(run: Run, catalog: Catalog, recorded: Recorded) -> None:
+    shorter = sorted(recorded.read(METRICS, ""), key=lambda each: each.timestamp)
+    longer = [replace(each, offset=each.offset + 1_000) for each in results_of(recorded, 20)]
+    changed = [each for each in shorter if b"10:01:20" <= (each.key or b"")[11:19] < b"10:03:00"]
+    instead = [each for each in longer if b"10:01:20" <= (each.key or b"")[11:19] < b"10:03:00"]
+    status, result = verified(run, catalog, recorded.without(*changed).with_more(*instead))
+    assert (status, group(result)["not_judged"]) == (0, {})
+    assert group(result)["equal"] == 31 - len(changed) + len(instead)
+
+
+def test_events_counted_again_by_another_size_are_judged_by_both(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    longer = [replace(each, offset=each.offset + 1_000) for each in results_of(recorded, 20)]
+    status, result = verified(run, catalog, recorded.with_more(*longer))
+    assert (status, group(result)["equal"], group(result)["not_judged"]) == (0, 31 + len(longer), {})
+
+
+def test_an_approximate_result_may_differ_by_its_sketches_error_and_no_more(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    first, second = sorted(recorded.read(METRICS, ""), key=lambda each: each.timestamp)[4:6]
+    fields = [json.loads(each.value or b"") for each in (first, second)]
+    status, result = verified(
+        run,
+        catalog,
+        recorded.changed(first, approximate=True, unique_sessions=fields[0]["unique_sessions"] + 1).changed(
+            second, approximate=True, unique_sessions=fields[1]["unique_sessions"] + 20
+        ),
+    )
+    assert status == 1
+    (difference,) = group(result)["differences"]
+    assert difference["window_start"] == (second.key or b"").decode()
+
+
+def test_a_receipt_that_contradicts_itself_is_a_difference(run: Run, catalog: Catalog, recorded: Recorded) -> None:
+    one = middle(recorded, METRICS)
+    receipt = json.loads(one.header("receipt"))
+    receipt["0"]["refused"] = {"late": 10_000}
+    forged = tuple((name, json.dumps(receipt).encode() if name == "receipt" else value) for name, value in one.headers)
+    status, result = verified(run, catalog, recorded.without(one).with_more(replace(one, headers=forged)))
+    assert status == 1
+    (difference,) = group(result)["differences"]
+    assert "records of partition 0 were counted or refused at the" in difference["differences"][0]
 
 
 def test_windows_before_the_archive_are_not_judged(run: Run, catalog: Catalog, recorded: Recorded) -> None:
