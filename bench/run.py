@@ -34,6 +34,7 @@ _MEASUREMENTS = (
     Measurement("memory", ("--ids", "1000000")),
     Measurement("scaling", ("--events", "2000000", "--replicas", "1,2")),
     Measurement("archiving", ("--events", "200000")),
+    Measurement("compacting", ("--events", "200000")),
     Measurement("producing", ("--seconds", "3")),
     Measurement("collecting", ("--seconds", "3"), program="wrk"),
     Measurement("peers", ("--quick",)),
