@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -166,19 +166,21 @@ def _write(catalog: Catalog, events: int) -> None:
     records = _records(events)
     for number in range(-(-events // _COMMIT_RECORDS)):
         rows = list(islice(records, _COMMIT_RECORDS))
-        columns = {name: [row[place] for row in rows] for place, name in enumerate(("value", "partition", "offset"))}
-        columns["timestamp"] = [row[3] for row in rows]
-        times = [row[3] for row in rows]
-        columns |= {
+        values, times = [row[0] for row in rows], [row[3] for row in rows]
+        columns: dict[str, Sequence[object]] = {
+            "value": values,
             "key": [row[4] for row in rows],
             "topic": [_TOPIC] * len(rows),
+            "partition": [row[1] for row in rows],
+            "offset": [row[2] for row in rows],
+            "timestamp": times,
             **{name: [f"{at:{form}}" for at in times] for name, form in _PARTS.items()},
             "group": [None] * len(rows),
             "receipt": [None] * len(rows),
         }
         table.append(pyarrow.Table.from_pydict(columns, schema=table.schema().as_arrow()))
         with gzip.open(_FOLDER / "json" / f"{number:05}.gz", "wb", compresslevel=6) as out:
-            out.write(b"\n".join(columns["value"]) + b"\n")
+            out.write(b"\n".join(values) + b"\n")
 
 
 def _records(events: int) -> Iterator[tuple[bytes, int, int, datetime, bytes]]:

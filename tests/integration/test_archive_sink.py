@@ -37,11 +37,10 @@ def topics(own_broker: Broker) -> PipelineTopics:
 
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    with seaweedfs(tmp_path / "s3") as server:
-        environ = {name: value for name, value in server.environ.items() if name != "CATALOG_TYPE"}
+    with seaweedfs(tmp_path / "s3") as place:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, environ[name])
-        yield Place(environ["WAREHOUSE"], "rest", {**environ, "S3_REGION": "us-east-1"})
+            monkeypatch.setenv(name, place.environ[name])
+        yield place
 
 
 def events(draw: random.Random, count: int) -> list[ToSend]:

@@ -2,11 +2,11 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clickstream_local.archive_place import BUCKET, LOCAL_KEY, LOCAL_SECRET, seaweedfs_place
+from clickstream_local.archive_place import BUCKET, LOCAL_KEY, LOCAL_SECRET, Place, seaweedfs_place
 from clickstream_local.ports import free_port
 from clickstream_local.seaweedfs import SeaweedFS, find_weed
 from kit.poll import eventually
@@ -16,8 +16,8 @@ _STOP_S = 10.0
 
 
 @contextmanager
-def seaweedfs(folder: Path) -> Iterator[Mapping[str, str]]:
-    """Start one, yield the settings of an archive in it, and stop it after the block."""
+def seaweedfs(folder: Path) -> Iterator[Place]:
+    """Start one, yield it as the archive's place, and stop it after the block."""
     s3_port, catalog_port = free_port(), free_port()
     server = SeaweedFS(folder, executable=find_weed(), s3_port=s3_port, catalog_port=catalog_port, log=folder / "log")
     child = server.launch()
@@ -28,7 +28,7 @@ def seaweedfs(folder: Path) -> Iterator[Mapping[str, str]]:
             return server.ready() and _has_table_bucket(catalog_port)
 
         eventually(ready, _DEADLINE_S, every=0.1)
-        yield seaweedfs_place(s3_port, catalog_port).environ
+        yield seaweedfs_place(s3_port, catalog_port)
     finally:
         child.stop(_STOP_S)
 

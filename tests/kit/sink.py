@@ -9,7 +9,7 @@ from pyiceberg.table import Table
 
 from clickstream_archive.catalogs import load_table, open_catalog
 from clickstream_archive.errors import MissingTable
-from clickstream_archive.raw import raw_files
+from clickstream_archive.raw_table import raw_files
 from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
 from clickstream_kafka.settings import KafkaSettings

@@ -22,7 +22,7 @@ from clickstream_archive.typing_events import type_events
 
 _LAYOUT = re.compile(r"/topic=([^/]+)/year=(\d{4})/month=(\d\d)/day=(\d\d)/hour=(\d\d)/")
 _COLUMNS = (
-    "event_id VARCHAR, timestamp TIMESTAMPTZ, user_id VARCHAR, session_id VARCHAR, event_type VARCHAR,"
+    "timestamp TIMESTAMPTZ, user_id VARCHAR, session_id VARCHAR, event_type VARCHAR,"
     " page_url VARCHAR, referrer VARCHAR, device_type VARCHAR, country VARCHAR, duration_ms BIGINT"
 )
 _NAMES = [column.split()[0] for column in _COLUMNS.split(", ")]

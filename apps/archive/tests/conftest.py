@@ -1,7 +1,7 @@
 """Archives in a folder, and a SeaweedFS with one for the tests that need S3."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from clickstream_archive import main as program
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
+from clickstream_local.archive_place import Place
 from kit.archive import Run
 from kit.chromium import chromium
 from kit.seaweedfs import seaweedfs
@@ -56,16 +57,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """The settings of a SeaweedFS for the tests of this run; each test that uses it begins with an empty catalog."""
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A SeaweedFS for the tests of this run; each test that uses it begins with an empty catalog."""
     with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as running:
         yield running
 
 
 @pytest.fixture
-def on_s3(s3: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Catalog:
+def on_s3(s3: Place, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     """The catalog of an archive on S3, without tables; the environment has its settings."""
-    for name, value in s3.items():
+    for name, value in s3.settings().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     catalog = open_catalog(read_settings(CatalogSettings, prog="", description="", argv=[]))
