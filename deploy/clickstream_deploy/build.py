@@ -16,13 +16,16 @@ from clickstream_deploy.apps import APPS, LOCAL, ROOT
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import EndedError
 from clickstream_deploy.explanations import indented
-from clickstream_deploy.images import Build, Request, Step, prepare
+from clickstream_deploy.images import CONNECT, SEAWEEDFS, Build, Request, Step, prepare
 from clickstream_deploy.kinds import NODE
 from clickstream_deploy.objects import Manifest, at, label, name_of
 from clickstream_deploy.session import Session
 
 _SHOWN_LINES = 30
-_SOURCES = ("Dockerfile", "requirements.lock", "requirements-build.lock", "deploy/image/*", "apps/*/**/*")
+_SOURCES = (
+    *("Dockerfile", "requirements*.lock", "deploy/image/**/*", "apps/*/**/*"),
+    *("local/clickstream_local/jars.py", "local/clickstream_local/connect-jars.lock"),
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class Images(Component):
             for app in APPS
             if not app.option or app.option in self.options.parts
         ]
+        if "archive" in self.options.parts:
+            self.apps += [CONNECT] if self.options.archive_bucket else [SEAWEEDFS, CONNECT]
         self._local: LocalCluster | None = None
         self._build: Build | None = None
 

@@ -23,7 +23,8 @@ Usage: make images [VARIABLE=value ...] [ARGS="option ..."]     (or deploy/image
        make pin-image                                           (or deploy/images.sh --pin)
        deploy/images.sh --list                                  prints the apps' names
 
-Builds REGISTRY/clickstream-APP:TAG of each app in apps/. Options go to each build, such as --no-cache. With --push the
+Builds REGISTRY/clickstream-APP:TAG of each app in apps/, and of what the archive needs beside its app: connect (Kafka
+Connect with its sink) and seaweedfs, from deploy/image. Options go to each build, such as --no-cache. With --push the
 images go to the registry, for amd64 and arm64 where the builder can build both; otherwise nothing is pushed.
 
 All are built on the same base image, the tag and digest in deploy/image/base. Where that can't be pulled, the tag as it
@@ -33,6 +34,8 @@ skopeo or crane finds out the digest that the tag has now, and it is written the
   REGISTRY      where the images will live (localhost); 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team
   TAG           their tag (the version in apps/core)
   PYTHON_IMAGE  another base image, best with its digest, NAME:TAG@sha256:...; has to bring python and pip
+  KAFKA_IMAGE   another Strimzi's image of Kafka for connect, quay.io/strimzi/kafka:STRIMZI-kafka-KAFKA; where the
+                usual one can't be pulled, connect is left out, and a line says so; --push refuses that
   BUILDER       docker, podman or buildah (the first that works)
   PLATFORMS     linux/amd64, linux/arm64, or both with a comma (this machine's; with --push both where possible)
   REVISION      label: the commit (git's, with -dirty when files differ from it)
@@ -42,7 +45,15 @@ BUILDERS = ("docker", "podman", "buildah")
 BOTH = "linux/amd64,linux/arm64"
 
 _BASE = ROOT / "deploy" / "image" / "base"
-_DOCKERFILES = (ROOT / "Dockerfile", ROOT / "deploy" / "lambda" / "Dockerfile")
+_FURTHER = ROOT / "deploy" / "image"
+CONNECT, SEAWEEDFS = "connect", "seaweedfs"
+FURTHER = (SEAWEEDFS, CONNECT)
+"""What the archive needs beside its app; each has a Dockerfile in a folder of that name in deploy/image."""
+_DOCKERFILES = (
+    ROOT / "Dockerfile",
+    ROOT / "deploy" / "lambda" / "Dockerfile",
+    *(_FURTHER / each / "Dockerfile" for each in FURTHER),
+)
 _PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _ALLOWED = {
     "REGISTRY": (
@@ -77,6 +88,7 @@ class Request:
     platforms: str = ""
     builder: str = ""
     python_image: str = ""
+    kafka_image: str = ""
     revision: str = ""
     source: str = ""
     push: bool = False
@@ -85,7 +97,7 @@ class Request:
     @classmethod
     def of(cls, variables: Mapping[str, str], arguments: Sequence[str] = ()) -> "Request":
         """Read the environment and the options. Raises EndedError for what is not allowed."""
-        names = ("REGISTRY", "TAG", "PLATFORMS", "BUILDER", "PYTHON_IMAGE", "REVISION", "SOURCE")
+        names = ("REGISTRY", "TAG", "PLATFORMS", "BUILDER", "PYTHON_IMAGE", "KAFKA_IMAGE", "REVISION", "SOURCE")
         given = {each.lower(): variables[each] for each in names if variables.get(each)}
         given.setdefault("tag", version())
         options = tuple(each for each in arguments if each != "--push")
@@ -149,11 +161,13 @@ class Build:
             "VERSION": version(),
             "REVISION": request.revision,
             "SOURCE": request.source,
-            "APP": app,
+            **({} if app in FURTHER else {"APP": app}),
+            **({"KAFKA_IMAGE": request.kafka_image} if app == CONNECT and request.kafka_image else {}),
         }
+        file = ("--file", f"{context}/deploy/image/{app}/Dockerfile") if app in FURTHER else ()
         arguments = [part for name, value in values.items() for part in ("--build-arg", f"{name}={value}")]
         name = "--manifest" if self._is_list else "--tag"
-        yield Step((*build, *platforms, *arguments, name, image, *request.options, context), "build")
+        yield Step((*build, *platforms, *arguments, *file, name, image, *request.options, context), "build")
         if request.push and self.builder != "docker":
             yield Step(self.push(app), "push")
 
@@ -226,20 +240,38 @@ def _choose_base(machine: Machine, builder: str, request: Request) -> tuple[str,
         )
         return given, [warning]
     pinned = _BASE.read_text("utf-8").strip()
-    inspect = ("inspect", "--type", "image") if builder == "buildah" else ("image", "inspect")
-    if machine.run(builder, *inspect, pinned).status == 0:
+    tag, why = pinned.partition("@")[0], _why_not_there(machine, builder, pinned)
+    if not why:
         return pinned, []
-    pulled = machine.run(builder, "pull", pinned)
-    if pulled.status == 0:
-        return pinned, []
-    # A builder says all that it tried to do, and at the end why it could not.
-    why, tag = ": ".join(_last_line(pulled.error).split(": ")[-2:]), pinned.partition("@")[0]
     if request.push:
         raise EndedError(
             f"{pinned} can't be pulled here ({why}), and images that are pushed are built on nothing else;"
             " PYTHON_IMAGE=NAME:TAG@sha256:... names a mirror's"
         )
     return tag, [f"{pinned} can't be pulled here ({why}), so the {tag} that is here is taken, whatever it holds"]
+
+
+def _why_not_there(machine: Machine, builder: str, image: str) -> str:
+    """Pull the image unless it is here; return why that can't be done, "" when it is here now."""
+    inspect = ("inspect", "--type", "image") if builder == "buildah" else ("image", "inspect")
+    if machine.run(builder, *inspect, image).status == 0:
+        return ""
+    pulled = machine.run(builder, "pull", image)
+    # A builder says all that it tried to do, and at the end why it could not.
+    return "" if pulled.status == 0 else ": ".join(_last_line(pulled.error).split(": ")[-2:])
+
+
+def _can_connect(machine: Machine, build: Build) -> bool:
+    """Return whether Kafka Connect's base is there. Raises EndedError when it has to be."""
+    text = (_FURTHER / CONNECT / "Dockerfile").read_text("utf-8")
+    kafka = build.request.kafka_image or re.findall("^ARG KAFKA_IMAGE=(.+)", text, re.MULTILINE)[0]
+    why = _why_not_there(machine, build.builder, kafka)
+    if why and (build.request.push or build.request.kafka_image):
+        raise EndedError(f"{kafka} can't be pulled here ({why}), on which clickstream-connect is built")
+    if why:
+        text = f"images.sh: clickstream-connect, for the archive, is left out: {kafka} can't be pulled here ({why})"
+        print(text, file=sys.stderr, flush=True)
+    return not why
 
 
 def _pin(machine: Machine, given: str) -> str:
@@ -274,11 +306,12 @@ def _last_line(text: str) -> str:
     return (text.strip().splitlines() or ["no reason given"])[-1]
 
 
-def _make(build: Build) -> None:
+def _make(machine: Machine, build: Build) -> None:
     """Build all images while the builder's output is shown, and say what there is then."""
     began, request = time.monotonic(), build.request
     print(f"On {build.base}{f', for {request.platforms}' if request.platforms else ''}", flush=True)
-    names = {app: build.image(app) for app in apps()}
+    wanted = [*apps(), *(each for each in FURTHER if each != CONNECT or _can_connect(machine, build))]
+    names = {app: build.image(app) for app in wanted}
     for app, image in names.items():
         print(f"Building {image} with {build.builder}", flush=True)
         for step in build.steps(app, "."):
@@ -315,7 +348,7 @@ def main(arguments: Sequence[str]) -> int:
                 build, warnings = prepare(machine, Request.of(os.environ, arguments))
                 for warning in warnings:
                     print(f"images.sh: {warning}", file=sys.stderr, flush=True)
-                _make(build)
+                _make(machine, build)
     except EndedError as error:
         print(f"images.sh: {error}", file=sys.stderr)
         return error.status

@@ -19,6 +19,11 @@ BASE = PINNED.partition("@")[0]
 OTHER = "mirror.example/python:3.13-slim"
 DIGEST = "sha256:" + "5f" * 32
 APPS = inventory.apps()
+FURTHER = ("seaweedfs", "connect")
+BUILT = (*APPS, *FURTHER)
+FOLDERS = ("Dockerfile", "deploy/lambda/Dockerfile", *(f"deploy/image/{each}/Dockerfile" for each in FURTHER))
+KAFKA = re.findall("^ARG KAFKA_IMAGE=(.+)", (ROOT / FOLDERS[-1]).read_text(encoding="utf-8"), re.MULTILINE)[0]
+LEFT_OUT = f"images.sh: clickstream-connect, for the archive, is left out: {KAFKA} can't be pulled here"
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
 STAND_IN = """#!/bin/sh
 { printf '%s' "${0##*/}"; printf ' <%s>' "$@"; echo; } >> "$CALLS"
@@ -108,6 +113,7 @@ def machine(tmp_path: Path) -> Machine:
             "Dockerfile",
             "deploy/*.sh",
             "deploy/image/base",
+            "deploy/image/*/Dockerfile",
             "deploy/lambda/Dockerfile",
             "deploy/clickstream_deploy/*.py",
         ),
@@ -130,23 +136,23 @@ def test_all_are_built_under_the_version_of_the_packages(machine: Machine) -> No
     machine.install("docker")
     done = machine.images()
     assert done.status == 0, done.error
-    names = [f"localhost/clickstream-{app}:{__version__}" for app in APPS]
-    assert len(done.builds) == len(APPS)
-    for app, name, call in zip(APPS, names, done.builds, strict=True):
+    names = [f"localhost/clickstream-{app}:{__version__}" for app in BUILT]
+    for app, name, call in zip(BUILT, names, done.builds, strict=True):
         assert call.startswith("docker <build>")
-        assert f"<--build-arg> <APP={app}>" in call
+        assert (f"<--build-arg> <APP={app}>" in call) == (app in APPS)
+        assert (f"<--file> <./deploy/image/{app}/Dockerfile>" in call) == (app in FURTHER)
         assert f"<--tag> <{name}>" in call
         assert f"<VERSION={__version__}>" in call
         assert f"<--build-arg> <PYTHON_IMAGE={PINNED}>" in call
         assert call.endswith(" <.>")
         assert f"{name:60} 87 MB\n" in done.output
-    assert done.output.count("87 MB") == len(APPS), "a builder lists an image once for each of its names"
+    assert done.output.count("87 MB") == len(BUILT), "a builder lists an image once for each of its names"
     assert "push" not in done.output, "images for this machine need no registry"
 
 
 def test_the_pinned_base_is_the_tag_that_the_dockerfiles_name_and_a_digest() -> None:
     assert re.fullmatch("sha256:[0-9a-f]{64}", PINNED.partition("@")[2])
-    for name in ("Dockerfile", "deploy/lambda/Dockerfile"):
+    for name in FOLDERS:
         assert f"\nARG PYTHON_IMAGE={BASE}\n" in (ROOT / name).read_text(encoding="utf-8"), (
             "without a registry, builders find an image by its tag alone"
         )
@@ -176,8 +182,9 @@ def test_where_the_pinned_base_cannot_be_pulled_the_tag_that_is_there_is_taken_b
     assert all(f"<PYTHON_IMAGE={BASE}>" in call for call in done.builds)
     assert done.error == (
         f"images.sh: {PINNED} can't be pulled here (lookup: no such host), so the {BASE} that is here is taken,"
-        " whatever it holds\n"
+        f" whatever it holds\n{LEFT_OUT} (lookup: no such host)\n"
     )
+    assert [call for call in done.builds if "clickstream-connect" in call] == []
     pushed = machine.images("--push", REGISTRY=REGISTRY, PULLS="1")
     assert (pushed.status, pushed.builds) == (1, [])
     assert (
@@ -192,7 +199,7 @@ def test_the_tag_of_another_base_image_is_resolved_to_its_digest(machine: Machin
     machine.install(resolver)
     done = machine.images(BUILDER="podman", PYTHON_IMAGE=OTHER, DIGEST=DIGEST)
     assert done.status == 0, done.error
-    assert len(done.builds) == len(APPS)
+    assert len(done.builds) == len(BUILT)
     for call in done.builds:
         assert f"<PYTHON_IMAGE={OTHER}@{DIGEST}>" in call
     assert f"On {OTHER}@{DIGEST}\n" in done.output
@@ -239,9 +246,28 @@ def test_another_base_image_can_be_pinned(machine: Machine) -> None:
     done = machine.images("--pin", DIGEST=DIGEST, PYTHON_IMAGE=OTHER)
     assert done.output == f"Pinned {OTHER}@{DIGEST} in deploy/image/base: see git diff, and commit it\n"
     assert (machine.checkout / "deploy/image/base").read_text() == f"{OTHER}@{DIGEST}\n"
-    for name in ("Dockerfile", "deploy/lambda/Dockerfile"):
+    for name in FOLDERS:
         wanted = (ROOT / name).read_text().replace(f"ARG PYTHON_IMAGE={BASE}\n", f"ARG PYTHON_IMAGE={OTHER}\n")
         assert (machine.checkout / name).read_text() == wanted
+
+
+def test_connect_is_built_on_another_strimzis_kafka(machine: Machine) -> None:
+    machine.install("podman")
+    other = "quay.io/strimzi/kafka:0.47.0-kafka-4.0.0"
+    done = machine.images(KAFKA_IMAGE=other)
+    (call,) = (call for call in done.builds if "clickstream-connect" in call)
+    assert f"<--build-arg> <KAFKA_IMAGE={other}>" in call
+    assert sum("KAFKA_IMAGE" in call for call in done.builds) == 1
+    assert machine.images("--list").output.split() == list(APPS)
+
+
+@pytest.mark.parametrize("given", [(), ("--push",)])
+def test_a_kafka_that_was_named_or_is_to_be_pushed_has_to_be_there(machine: Machine, given: tuple[str, ...]) -> None:
+    machine.install("podman")
+    variables = {"REGISTRY": REGISTRY, "PYTHON_IMAGE": f"{OTHER}@{DIGEST}"} if given else {"KAFKA_IMAGE": "kafka:4"}
+    done = machine.images(*given, **variables, PULLS="1")
+    assert (done.status, done.builds) == (1, [])
+    assert f"{KAFKA if given else 'kafka:4'} can't be pulled here (lookup: no such host), on which" in done.error
 
 
 def test_what_cannot_be_pinned_stays_as_it_is(machine: Machine) -> None:
@@ -264,7 +290,7 @@ def test_a_docker_client_without_its_daemon_does_not_count(machine: Machine) -> 
 def test_buildah_keeps_the_steps_it_has_done(machine: Machine) -> None:
     machine.install("buildah")
     done = machine.images()
-    assert [call.split(" <--build-arg>")[0] for call in done.builds] == ["buildah <bud> <--layers>"] * len(APPS)
+    assert [call.split(" <--build-arg>")[0] for call in done.builds] == ["buildah <bud> <--layers>"] * len(BUILT)
 
 
 def test_registry_tag_base_image_and_options_reach_the_builder(machine: Machine) -> None:
@@ -386,7 +412,7 @@ def test_the_source_label_is_an_address_without_secrets(machine: Machine, origin
 
 BOTH = "linux/amd64,linux/arm64"
 REGISTRY = "registry.example/team"
-PUSHED = [f"{REGISTRY}/clickstream-{app}:{__version__}" for app in APPS]
+PUSHED = [f"{REGISTRY}/clickstream-{app}:{__version__}" for app in BUILT]
 CAN_DO_BOTH = "Driver:   docker-container\nNodes:\nPlatforms: linux/amd64*, linux/amd64/v2, linux/386, linux/arm64"
 
 

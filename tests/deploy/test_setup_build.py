@@ -17,11 +17,12 @@ import pytest
 from clickstream_core import __version__
 from clickstream_deploy.build import hash_of_sources
 from clickstream_deploy.programs import Done
-from kit.fake_kubernetes import RELEASES, FakeCluster, FakePrograms, FakeRunning, Finished, manifest
+from kit.fake_kubernetes import RELEASES, STRIMZI, FakeCluster, FakePrograms, FakeRunning, Finished, manifest
 
 ROOT = Path(__file__).parents[2]
 BASE = (ROOT / "deploy/image/base").read_text(encoding="utf-8").strip()
 APPS = ("consumer", "streams", "producer")
+KINDS = ("Kafka", "KafkaConnect", "KafkaConnector", "KafkaNodePool", "KafkaTopic", "KafkaUser")
 REGISTRY = "registry.example/team"
 BOTH = "linux/amd64,linux/arm64"
 
@@ -171,6 +172,18 @@ def test_the_images_of_the_apps_that_are_installed_are_built(site: Site) -> None
     assert built == [f"localhost/clickstream-{app}:dev" for app in (*APPS[:2], "collector", *APPS[2:])] or set(
         built
     ) == {f"localhost/clickstream-{app}:dev" for app in (*APPS, "collector")}
+
+
+def test_what_the_archive_needs_beside_its_app_is_built_with_it(site: Site) -> None:
+    make_kind(site)
+    site.machine.missing = set()
+    site.cluster.api.serve(STRIMZI, "v1", *KINDS)
+    site.machine.manifests |= {f"archive/{each}": [] for each in ("dev", "glue", "users", "topics", "dev/topics")}
+    bucket = ("--archive-bucket", "example-archive", "--archive-region", "eu-central-1")
+    for options, further in (((), ("archive", "seaweedfs", "connect")), (bucket, ("archive", "connect"))):
+        finished = site.setup("--build", "--archive", "--dry-run", *options)
+        assert finished.status == 0, finished.error
+        assert f"Would build {len(APPS) + len(further)} images with docker" in finished.output
 
 
 def test_with_a_registry_images_are_pushed_to_it_whatever_the_cluster(site: Site) -> None:
