@@ -64,11 +64,11 @@ def clickstream_topics(
 
 def archive_topics() -> tuple[Topic, ...]:
     """Return the topics that the archive's connector needs for itself."""
-    return _declared_in("archive")
+    return _declared_in("archive", "clickstream-archive-*.yaml")  # a worker makes its own
 
 
-def _declared_in(folder: str) -> tuple[Topic, ...]:
-    manifests = sorted((_STRIMZI / folder / "topics").glob("*.yaml"))
+def _declared_in(folder: str, files: str = "*.yaml") -> tuple[Topic, ...]:
+    manifests = sorted((_STRIMZI / folder / "topics").glob(files))
     return tuple(topic for path in manifests if (topic := _declared(path)))
 
 

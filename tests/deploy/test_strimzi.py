@@ -22,7 +22,8 @@ STRIMZI = ROOT / "strimzi"
 CLUSTER = "data-on-eks"
 KUBERNETES = "1.34"
 FILES = sorted(path for path in STRIMZI.rglob("*.yaml") if path.name != "kustomization.yaml")
-BUILDS = sorted(path.parent for path in STRIMZI.rglob("kustomization.yaml"))
+KUSTOMIZATIONS = sorted(STRIMZI.rglob("kustomization.yaml"))
+BUILDS = [path.parent for path in KUSTOMIZATIONS if "kind: Component\n" not in path.read_text(encoding="utf-8")]
 BY_BROKERS: Mapping[str, object] = {"message.timestamp.type": "LogAppendTime"}
 DAY_MS = 24 * 60 * 60 * 1000
 NOT_OLD: Mapping[str, object] = {"message.timestamp.before.max.ms": 50 * 365 * DAY_MS}
@@ -74,13 +75,16 @@ def test_a_file_holds_one_resource_for_any_namespace_and_is_named_after_it(path:
         "Kafka": "kafka",
         "KafkaConnect": "kafka-connect",
         "KafkaConnector": "kafka-connector",
+        "NetworkPolicy": f"{name.removeprefix('clickstream-').removesuffix('-egress')}-network-policy",
+        "Service": f"{name.removeprefix('clickstream-')}-service",
+        "StatefulSet": f"{name.removeprefix('clickstream-')}-stateful-set",
         "KafkaNodePool": f"node-pool-{name}",
-        "ConfigMap": name.removeprefix(f"{CLUSTER}-"),
+        "ConfigMap": name.removeprefix(f"{CLUSTER}-").removeprefix("clickstream-"),
         "KafkaRebalance": name,
         "KafkaTopic": name,
         "KafkaUser": name,
         "Pod": f"{name}-pod",
-        "PodMonitor": f"{name.removeprefix(f'{CLUSTER}-')}-pod-monitor",
+        "PodMonitor": f"{name.removeprefix(f'{CLUSTER}-').removeprefix('clickstream-')}-pod-monitor",
     }
     assert path.stem in (named[kind], f"{name}-user")
 
@@ -129,6 +133,8 @@ def test_another_cluster_name_takes_the_place_of_ours_everywhere(directory: Path
             assert name == "other"
         elif kind == "KafkaConnector":
             assert resource["metadata"]["labels"]["strimzi.io/cluster"] == "clickstream-connect", "Connect's name"
+        elif kind in ("KafkaConnect", "ConfigMap", "NetworkPolicy", "Service", "StatefulSet") and "clickstream" in name:
+            assert resource["metadata"]["labels"]["app.kubernetes.io/part-of"] == "clickstream"
         elif kind != "Pod" and name != "cluster-operator":
             assert resource["metadata"]["labels"]["strimzi.io/cluster"] == "other"
     assert "data-on" not in text.replace(CLUSTER, "other")

@@ -41,8 +41,16 @@ def strimzi_schemas(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def strimzi_versions(directory: Path, version: str, kinds: Iterable[str] = _CLASSES) -> dict[str, dict[str, Any]]:
-    """The definitions' v1 of the newest Strimzi, or v1beta2 of an older one, generated into `directory` if they are not
-    there yet."""
+    """The definitions' v1 of the newest Strimzi, or v1beta2 of an older one."""
+    return {
+        kind: _version(definition, version)
+        for kind, definition in strimzi_definitions(directory, version, kinds).items()
+    }
+
+
+def strimzi_definitions(directory: Path, version: str, kinds: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The definitions for v1 of the newest Strimzi, or for v1beta2 of an older one, generated into `directory` if they
+    are not there yet."""
     finished = directory / f"definitions-{STRIMZI_VERSION}-{OLDER_STRIMZI}"
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "definitions.lock").open("w") as lock:
@@ -50,11 +58,10 @@ def strimzi_versions(directory: Path, version: str, kinds: Iterable[str] = _CLAS
         if not all((finished / each / f"{kind}.yaml").is_file() for each in _VERSIONS for kind in _CLASSES):
             shutil.rmtree(finished, ignore_errors=True)
             _generate(directory / "definitions.partial").rename(finished)
-    return {kind: _version(finished / version / f"{kind}.yaml", version) for kind in kinds}
+    return {kind: yaml.safe_load((finished / version / f"{kind}.yaml").read_text(encoding="utf-8")) for kind in kinds}
 
 
-def _version(file: Path, name: str) -> dict[str, Any]:
-    definition = yaml.safe_load(file.read_text())
+def _version(definition: dict[str, Any], name: str) -> dict[str, Any]:
     (found,) = (version for version in definition["spec"]["versions"] if version["name"] == name)
     return dict(found)
 
