@@ -178,6 +178,7 @@ def test_nothing_optional_is_there_by_default(charts: Charts) -> None:
         "streams": always | {"PodDisruptionBudget"},
         "consumer": always,
         "collector": always | {"PodDisruptionBudget"},
+        "archive": always | {"CronJob"},
     }
 
 

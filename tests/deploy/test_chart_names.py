@@ -44,7 +44,12 @@ def test_a_value_may_be_a_word_of_yaml(charts: Charts, app: str, word: str, tmp_
     texts = {"kafka.tls.caSecret", "kafka.authentication.secret", "kafka.authentication.username"}
     texts |= {"serviceAccount.name", "image.tag", "image.repository", "nodeSelector.a", "podLabels.a"}
     texts |= {"extraEnv[0].value", "podAnnotations.a", "serviceAccount.annotations.a"}
-    texts |= {"streams": {"groupId"}, "consumer": {"groupId"}, "collector": {"ingress.className"}}.get(app, set())
+    texts |= {
+        "streams": {"groupId"},
+        "archive": {"processor.groupId"},
+        "consumer": {"groupId"},
+        "collector": {"ingress.className"},
+    }.get(app, set())
     given = tmp_path / "word"
     given.write_text(word)
     options = [part for text in sorted(texts) for part in ("--set-file", f"{text}={given}")]
@@ -70,7 +75,8 @@ def test_a_value_may_be_a_word_of_yaml(charts: Charts, app: str, word: str, tmp_
 @pytest.mark.parametrize("app", APPS)
 def test_alone_everything_is_called_like_its_release(charts: Charts, app: str) -> None:
     objects = everything(charts, app, release="load")
-    assert names(objects) == {"load", "load-test"}
+    jobs = {f"load-{each}" for each in ("job", "compact", "report", "verify")} if app == "archive" else set()
+    assert names(objects) == {"load", "load-test", *jobs}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ def test_the_charts_defaults_are_the_apps_own(charts: Charts, app: str) -> None:
     given = environment(container(charts, app))
     given.pop("VISITOR_SECRET_FILE", None)
     assert given.pop("KAFKA_BOOTSTRAP_SERVERS") == "data-on-eks-kafka-bootstrap:9092"
+    if app == "archive":  # where strimzi/archive/dev has it
+        assert given.pop("CATALOG_URI") == "http://clickstream-seaweedfs:8181"
+        assert given.pop("S3_ENDPOINT") == "http://clickstream-seaweedfs:8333"
+        assert given.pop("CATALOG_CREDENTIAL") == "$(AWS_ACCESS_KEY_ID):$(AWS_SECRET_ACCESS_KEY)"
     chosen = read_settings(settings_of(app), prog=app, description="", argv=[], environ=given)
     assert chosen == read_settings(settings_of(app), prog=app, description="", argv=[], environ={})
 
@@ -123,6 +127,13 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("consumer", "fullnameOverride=My_Page", "at '/fullnameOverride': 'My_Page' does not match pattern"),
         ("producer", "networkPolicy.dnsPorts={dns}", "at '/networkPolicy/dnsPorts/0': got string, want integer"),
         ("producer", "networkPolicy.kafkaPorts={0}", "at '/networkPolicy/kafkaPorts/0': minimum: got 0, want 1"),
+        ("archive", "catalog.type=hive", "at '/catalog/type': value must be one of 'rest', 'glue', 'hadoop'"),
+        ("archive", "catalog.warehouse=clickstream", "at '/catalog/warehouse': 'clickstream' does not match pattern"),
+        ("archive", "s3.endpoint=s3.example.com", "at '/s3/endpoint': 's3.example.com' does not match pattern"),
+        ("archive", "verify.schedule=daily", "at '/verify/schedule': 'daily' does not match pattern"),
+        ("archive", "compact.deadlineSeconds=5", "at '/compact/deadlineSeconds': minimum: got 5, want 60"),
+        ("archive", "spillSize=4GB", "at '/spillSize': '4GB' does not match pattern"),
+        ("archive", "storagePorts={hdfs}", "at '/storagePorts/0': got string, want integer"),
         ("consumer", "log.level=TRACE", "at '/log/level': value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
     ],
 )

@@ -20,6 +20,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "clickstream-streams": {"windowSize": "1m", "keda": {"enabled": True}, "podSecurityContext": {"runAsUser": None}},
     "clickstream-consumer": {"kafka": {"authentication": {"type": "scram-sha-512", "secret": "someone"}}},
     "clickstream-collector": {"siteKeys": ["shop"], "preStopSeconds": 9, "visitorSecret": {"name": "salt"}},
+    "clickstream-archive": {"report": {"enabled": False}},
     ALIAS: {"dashboardLanguage": "ko", "groupId": "page"},
     MONITORING: {"dashboard": {"annotations": {"grafana_folder": "Clicks"}}},
 }
@@ -95,6 +96,8 @@ def test_below_a_parent_each_app_has_its_own_name_environment_and_pods(parent: C
 
     pods = [each["spec"]["template"]["metadata"]["labels"] for each in deployments.values()]
     pods += [each["metadata"]["labels"] for each in of_kind(objects, "Pod")]
+    jobs = of_kind(objects, "CronJob")
+    pods.append(jobs[0]["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"])  # all have the same
     for each in objects:
         selector = each["spec"].get("selector") or each["spec"].get("podSelector") if "spec" in each else None
         if selector and each["kind"] != "Pod":
@@ -123,7 +126,7 @@ def test_a_parent_can_leave_an_app_out(parent: Charts) -> None:
     objects = parent.objects(
         "parent", "--set", "clickstream-collector.enabled=false,page.enabled=false", release=RELEASE
     )
-    assert len(of_kind(objects, "Deployment")) == 3
+    assert len(of_kind(objects, "Deployment")) == 4
 
 
 @pytest.mark.parametrize(

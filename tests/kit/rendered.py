@@ -39,8 +39,8 @@ def of_kind(objects: list[Object], kind: str) -> list[Object]:
 
 
 def only(objects: list[Object], kind: str) -> Object:
-    """The one object of a kind, those of `helm test` left out."""
-    (found,) = [each for each in of_kind(objects, kind) if not is_test(each)]
+    """The one object of a kind, those of `helm test` and of an app's jobs left out."""
+    (found,) = [each for each in of_kind(objects, kind) if not (is_test(each) or is_of_jobs(each))]
     return found
 
 
@@ -50,9 +50,16 @@ def is_test(resource: Object) -> bool:
     return annotations.get("helm.sh/hook") == "test"
 
 
+def is_of_jobs(resource: Object) -> bool:
+    """Whether the object is for the pods of an app's CronJobs, which have a name of their own."""
+    selected: dict[str, str] = resource.get("spec", {}).get("podSelector", {}).get("matchLabels", {})
+    return selected.get("app.kubernetes.io/name", "").endswith("-job")
+
+
 def pod_specs(objects: list[Object]) -> list[Object]:
     """The specifications of all pods, that of `helm test` included."""
     workloads = [each["spec"]["template"]["spec"] for each in objects if each["kind"] in ("Deployment", "Job")]
+    workloads += [each["spec"]["jobTemplate"]["spec"]["template"]["spec"] for each in of_kind(objects, "CronJob")]
     return workloads + [each["spec"] for each in of_kind(objects, "Pod")]
 
 

@@ -1,8 +1,8 @@
-"""What `helm test` runs in a pod of the app's image: `python -m clickstream_core.check ADDRESS METRIC`.
+"""What `helm test` runs in a pod of the app's image: `python -m clickstream_core.check ADDRESS [METRIC]`.
 
-It passes when /readyz answers with status 200 and every series of METRIC rises on one replica. Replicas share the
-address, so numbers are compared by the start time of the process that served them. `clickstream_consumer.check` and
-`clickstream_collector.check` are the checks of the apps that have no such metric.
+It passes when /readyz answers with status 200 and, where one is named, every series of METRIC rises on one replica.
+Replicas share the address, so numbers are compared by the start time of the process that served them.
+`clickstream_consumer.check` and `clickstream_collector.check` are the checks of the apps that have no such metric.
 """
 
 import sys
@@ -55,4 +55,7 @@ def check(address: str, metric: str, patience_s: float = _PATIENCE_S, pause_s: f
 
 
 if __name__ == "__main__":
-    check(sys.argv[1], sys.argv[2])
+    if len(sys.argv) > 2:
+        check(sys.argv[1], sys.argv[2])
+    else:
+        wait_until_ready(sys.argv[1], time.monotonic() + _PATIENCE_S)

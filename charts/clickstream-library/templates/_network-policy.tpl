@@ -1,4 +1,4 @@
-{{/* Ingress: the app's ports. Egress: DNS and Kafka. Takes context and app. */}}
+{{/* Ingress: the app's ports. Egress: DNS, Kafka, and the app's own. Takes context and app. */}}
 {{- define "clickstream-library.networkPolicy" -}}
 {{- $context := .context -}}
 {{- if $context.Values.networkPolicy.enabled -}}
@@ -27,6 +27,9 @@ spec:
     {{- end }}
   egress:
     {{- include "clickstream-library.kafkaEgress" $context | nindent 4 }}
+    {{- with .app.egress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
 {{- end }}
 {{- end }}
 

@@ -7,10 +7,12 @@ app       the chart's template CHART.app:
   ports           the container's ports, name: number; http is the Service's
   adminPort       the name of the port that serves /healthz, /readyz and /metrics
   preStopSeconds  how long the app still answers after its pod began to terminate
+  args            the command's arguments, if it has any
   env             the app's settings
   fileEnv, volumeMounts, volumes
                   its files other than Kafka's, and the settings that name them
   check           what `helm test` runs: module, and for clickstream_core.check the metric that must rise
+  egress          rules of the NetworkPolicy besides those for DNS and Kafka
   topologySpreadConstraints
                   the default of the value of this name
 */}}
@@ -41,6 +43,10 @@ containers:
   - name: {{ $app.name }}
     image: {{ include "clickstream-library.image" $context | quote }}
     imagePullPolicy: {{ $values.image.pullPolicy }}
+    {{- with $app.args }}
+    args:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
     securityContext:
       {{- include "clickstream-library.containerSecurityContext" . | nindent 6 }}
     env:
