@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 PROCESSOR = "clickstream-streams-processor"
 PRODUCER = "clickstream-producer"
 COLLECTOR = "clickstream-collector"
+ARCHIVE = "clickstream-archive"
+CONTROL_TOPIC = "clickstream-archive-control"
 MONITORING = "clickstream-monitoring"
 LOCAL = "localhost"
 """The registry of images that are in none."""
@@ -52,10 +54,21 @@ def version() -> str:
 APPS = _apps()
 """In the order of installation."""
 
-TOPICS = tuple(sorted(each.stem for each in ROOT.glob("strimzi/base/topics/*.yaml") if each.stem != "kustomization"))
+
+def _topics(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(each.stem for each in ROOT.glob(f"strimzi/{folder}/*.yaml") if each.stem != "kustomization"))
+
+
+TOPICS = _topics("base/topics")
 """The names of the KafkaTopics."""
 
+ARCHIVE_TOPICS = _topics("archive/topics")
+"""Those of Kafka Connect and its sink, with --archive."""
+
 RELEASES = tuple(each.release for each in APPS)
+
+USERS = (*RELEASES, "clickstream-connect")
+"""The names of the KafkaUsers."""
 
 MONITORING_APP = App(MONITORING, ROOT / "monitoring", "monitoring")
 """Dashboard and alert rules."""

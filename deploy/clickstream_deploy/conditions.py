@@ -9,7 +9,11 @@ SETTLED = (READY, "Unmanaged")
 
 BEFORE_CHANGE = " (said before the last change, which its operator is not done with yet)"
 
-_FINAL = ("NotSupported:", "ResourceConflict:", "InvalidResource", "Unsupported", "ReconciliationPaused:")
+_FINAL = (
+    *("NotSupported:", "ResourceConflict:", "InvalidResource", "Unsupported", "ReconciliationPaused:"),
+    # A connector's configuration was refused, or its task has ended.
+    *("ConnectRestException:", "Throwable: The following tasks have failed"),
+)
 
 
 def state_of(manifest: Manifest) -> str:

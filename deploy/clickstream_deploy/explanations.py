@@ -1,7 +1,7 @@
 """Conditions, events and logs that explain why something does not come up; each function returns text."""
 
 from clickstream_deploy.cluster import ALL_NAMESPACES
-from clickstream_deploy.kinds import CLAIM, DEPLOYMENT, EVENT, KAFKA, POD, Kind
+from clickstream_deploy.kinds import CLAIM, CONNECT, CONNECTOR, DEPLOYMENT, EVENT, KAFKA, POD, TOPIC, USER, Kind
 from clickstream_deploy.objects import Manifest, at, is_ready, name_of
 from clickstream_deploy.session import Session
 
@@ -14,9 +14,11 @@ def object_explanation(session: Session, kind: Kind, name: str, state: str) -> s
     of_kafka = f"strimzi.io/cluster={name}"
     return joined(
         f"{kind.name} {name} in namespace {session.namespace}: {state}",
-        conditions(session, kind, name),
+        conditions(session, kind, name) if kind != CONNECTOR else "",
         events(session, kind.name, name),
-        pods(session, session.namespace, of_kafka) if kind == KAFKA else entity_operator(session),
+        pods(session, session.namespace, of_kafka) if kind in (KAFKA, CONNECT) else "",
+        connector_traces(session, name) if kind == CONNECTOR else "",
+        entity_operator(session) if kind in (TOPIC, USER) else "",
     )
 
 
@@ -30,7 +32,7 @@ def silence_explanation(session: Session, kind: Kind, name: str) -> str:
             "  this cluster has no Deployment of Strimzi's operator that you can see. Start it again, or install it",
             "  (./setup.sh --install-operator), then run setup.sh again.",
         ]
-    elif kind == KAFKA:
+    elif kind not in (TOPIC, USER):
         namespace, _, operator = operators[-1].partition("/")
         lines += [
             f"  Strimzi's operator ({', '.join(operators)}) does not run, or does not watch this namespace",
@@ -40,6 +42,20 @@ def silence_explanation(session: Session, kind: Kind, name: str) -> str:
     else:
         lines += [entity_operator(session)]
     return joined(*lines)
+
+
+def connector_traces(session: Session, name: str) -> str:
+    """Return what ended a connector and its tasks: the first line of each trace, and of its last cause."""
+    status = at(session.cluster.seen(CONNECTOR, name), "status", "connectorStatus") or {}
+    lines = []
+    for each in (at(status, "connector") or {}, *(at(status, "tasks") or [])):
+        trace = str(each.get("trace") or "").splitlines()
+        if trace:
+            what = f"task {each['id']}" if "id" in each else "the connector"
+            lines += [f"{what} has ended: {trace[0]}"]
+            lines += [line.strip() for line in trace if line.startswith("Caused by: ")][-1:]
+    again = f"kubectl annotate kafkaconnector {name} -n {session.namespace} strimzi.io/restart=true"
+    return joined(indented(*lines), f"  Once the cause is gone: {again}") if lines else ""
 
 
 def running_operators(session: Session) -> list[str]:

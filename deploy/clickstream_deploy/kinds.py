@@ -38,6 +38,8 @@ KAFKA = Kind("Kafka", STRIMZI)
 POOL = Kind("KafkaNodePool", STRIMZI)
 TOPIC = Kind("KafkaTopic", STRIMZI)
 USER = Kind("KafkaUser", STRIMZI)
+CONNECT = Kind("KafkaConnect", STRIMZI)
+CONNECTOR = Kind("KafkaConnector", STRIMZI)
 NAMESPACE = Kind("Namespace", namespaced=False)
 NODE = Kind("Node", namespaced=False)
 POD = Kind("Pod")
@@ -48,8 +50,11 @@ SERVICE_ACCOUNT = Kind("ServiceAccount")
 CONFIG_MAP = Kind("ConfigMap")
 CLAIM = Kind("PersistentVolumeClaim")
 DEPLOYMENT = Kind("Deployment", "apps")
+STATEFUL_SET = Kind("StatefulSet", "apps")
 REPLICA_SET = Kind("ReplicaSet", "apps")
 JOB = Kind("Job", "batch")
+CRON_JOB = Kind("CronJob", "batch")
+NETWORK_POLICY = Kind("NetworkPolicy", "networking.k8s.io")
 STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io", namespaced=False)
 BINDING = Kind("ClusterRoleBinding", "rbac.authorization.k8s.io", namespaced=False)
 ROLE = Kind("ClusterRole", "rbac.authorization.k8s.io", namespaced=False)
@@ -57,9 +62,8 @@ DEFINITION = Kind("CustomResourceDefinition", "apiextensions.k8s.io", namespaced
 RULE = Kind("PrometheusRule", "monitoring.coreos.com")
 
 OF_CHARTS = (
-    *(DEPLOYMENT, JOB, POD, SERVICE, SERVICE_ACCOUNT, SECRET),
+    *(DEPLOYMENT, CRON_JOB, JOB, POD, SERVICE, SERVICE_ACCOUNT, SECRET, NETWORK_POLICY),
     Kind("PodDisruptionBudget", "policy"),
-    Kind("NetworkPolicy", "networking.k8s.io"),
     Kind("Ingress", "networking.k8s.io"),
     Kind("HorizontalPodAutoscaler", "autoscaling", "v2"),
 )

@@ -54,6 +54,11 @@ class Options:
     platform: str = ""
     window_size: str = ""
     rate: str = ""
+    archive_bucket: str = ""
+    """The bucket of the archive, "" for storage in the cluster."""
+    archive_secret: str = ""
+    """The Secret with the key of the bucket, "" for pod identity."""
+    archive_region: str = ""
     values: tuple[Values, ...] = ()
 
     throughput_test: float = 0.0
@@ -62,6 +67,8 @@ class Options:
     duration_s: int = 120
 
     delete_topics: bool = False
+    delete_archive: bool = False
+    """What was archived in the cluster."""
     delete_kafka: bool = False
     """With the topics."""
     everything: bool = False
@@ -113,6 +120,12 @@ def parse(program: str, arguments: Sequence[str]) -> Options | None:
             )
     if "build" in found:
         found = {"image_registry": LOCAL, "image_tag": version(), **found}
+    for option in ("bucket", "secret", "region"):
+        if f"archive_{option}" in found and "archive" not in found["parts"]:
+            raise refused(f"--archive-{option} is for the archive: give --archive too")
+        if f"archive_{option}" in found and "archive_bucket" not in found:
+            raise refused(f"--archive-{option} is for a bucket: give --archive-bucket too")
+    found["delete_archive"] = "delete_archive" in found or "everything" in found
     found["delete_kafka"] = "delete_kafka" in found or "everything" in found
     found["delete_topics"] = "delete_topics" in found or found["delete_kafka"]
     return Options(**found)
@@ -196,6 +209,13 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "--platform": matching("amd64|arm64|any", "amd64, arm64 or any"),
     "--window-size": _worded(_window_size, "whole seconds from 1s to 1d, such as 30s, 5m or 1h"),
     "--rate": _worded(_rate, _RATES),
+    "--archive-bucket": matching(
+        # Amazon's rules for general purpose buckets
+        r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "a bucket's name without s3://, 3 to 63 lower-case letters, digits, hyphens and dots, such as my-archive",
+    ),
+    "--archive-secret": matching(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "the name of a Secret, such as archive-s3"),
+    "--archive-region": matching(r"[a-z]{2}(-[a-z0-9]+)+", "a region, such as eu-central-1"),
     "--values": _values,
     "--timeout": _seconds("1s"),
     "--throughput-test": _worded(lambda value: float(_rate(value)), _RATES),

@@ -145,7 +145,7 @@ class Watch:
             title = "ends with status 2: one of its settings is wrong. What it said:"
             return trouble("setting", 0, title, lambda: [self._last_words(name)])
         if re.search("ErrImage|ImagePullBackOff|InvalidImageName", reason):
-            how = _HOW_TO_BUILD if self._kind == APP else ""
+            how = _HOW_TO_BUILD if self._kind == APP or "clickstream-" in image else ""
             title = f"can't get its image {image} ({reason})"
             return trouble("image", LONGEST_TROUBLE_S, title, lambda: happened(how))
         if re.search("CreateContainerConfigError|CreateContainerError|RunContainerError", reason):

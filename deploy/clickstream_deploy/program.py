@@ -9,7 +9,8 @@ from typing import TextIO
 
 from clickstream_deploy.api import Api, check_answers, connect
 from clickstream_deploy.app_release import PARTICULAR, AppRelease, Processor
-from clickstream_deploy.apps import APPS, MONITORING_APP
+from clickstream_deploy.apps import APPS, ARCHIVE, MONITORING_APP
+from clickstream_deploy.archive import Archive, ArchiveJobs
 from clickstream_deploy.build import Images
 from clickstream_deploy.cluster import Cluster
 from clickstream_deploy.component import Component
@@ -50,13 +51,16 @@ class Program:
 
 def components(session: Session) -> list[Component]:
     """Return the components in the order of installation; cleanup.sh removes in reverse, which Strimzi's finalizers
-    need: topics and users before Kafka, and Kafka before Strimzi's operator."""
+    need: Connect before users and topics, these before Kafka, and Kafka before Strimzi's operator."""
     strimzi, images = Strimzi(session), Images(session)
     nodes = Nodes(session, images)
     kafka = KafkaCluster(session, strimzi)
     # The monitoring is last: the upgrade of an older processor removes the dashboard that was in it.
-    apps = [PARTICULAR.get(app.release, AppRelease)(session, kafka, nodes, app) for app in (*APPS, MONITORING_APP)]
-    (processor,) = [each for each in apps if isinstance(each, Processor)]
+    wanted = (*APPS, MONITORING_APP)
+    apps = {app.release: PARTICULAR.get(app.release, AppRelease)(session, kafka, nodes, app) for app in wanted}
+    (processor,) = [each for each in apps.values() if isinstance(each, Processor)]
+    archive = Archive(session, kafka, nodes)
+    apps[ARCHIVE] = ArchiveJobs(archive, processor, kafka, nodes, apps[ARCHIVE].app)
     return [
         images,
         Namespace(session),
@@ -65,7 +69,8 @@ def components(session: Session) -> list[Component]:
         nodes,
         Topics(session, kafka, processor),
         Users(session, kafka),
-        *apps,
+        archive,
+        *apps.values(),
     ]
 
 

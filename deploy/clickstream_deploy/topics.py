@@ -6,7 +6,7 @@ Kafka itself forgets what groups have committed for it.
 
 from clickstream_core.processor_times import alter_command
 from clickstream_deploy.app_release import Processor
-from clickstream_deploy.apps import TOPICS
+from clickstream_deploy.apps import ARCHIVE_TOPICS, CONTROL_TOPIC, TOPICS
 from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
@@ -23,7 +23,7 @@ _NO_FINALIZERS = """'{"metadata":{"finalizers":[]}}'"""
 
 
 class Topics(Component):
-    """The KafkaTopics of strimzi/base/topics, with as many replicas as the brokers allow."""
+    """The KafkaTopics of strimzi/base/topics and strimzi/archive/topics, with as many replicas as the brokers allow."""
 
     def __init__(self, session: Session, kafka: KafkaCluster, processor: Processor) -> None:
         super().__init__(session)
@@ -40,7 +40,7 @@ class Topics(Component):
         environment = self._processor.environment()
         self._times = processor_times(environment)
         replayed = [environment[name] for name in REPLAYED if name in environment]
-        wanted = {name_of(each): each for each in self.manifests(self._folder())}
+        wanted = {name_of(each): each for folder in self._folders() for each in self.manifests(folder)}
         new, kept = [], {}
         for name, manifest in wanted.items():
             existing = self._existing(name)
@@ -64,10 +64,12 @@ class Topics(Component):
         if kept and not self.options.dry_run:
             self.say(f"Topics that were there: {' '.join(kept)}")
 
-    def _folder(self) -> str:
-        if not self._kafka.found:
-            return f"overlays/{self.options.with_kafka}/topics"
-        return f"overlays/{'eks' if self._kafka.brokers >= 3 else 'dev'}/topics"
+    def _folders(self) -> list[str]:
+        overlay = self.options.with_kafka
+        if self._kafka.found:
+            overlay = "eks" if self._kafka.brokers >= 3 else "dev"
+        of_archive = "archive/topics" if overlay == "eks" else "archive/dev/topics"
+        return [f"overlays/{overlay}/topics", *([of_archive] if "archive" in self.options.parts else [])]
 
     def _existing(self, name: str) -> Manifest | None:
         return self.cluster.get(TOPIC, name) if self._kafka.found else None
@@ -175,7 +177,10 @@ class Topics(Component):
         self.session.removed(f"topics {names}, and what the groups had committed")
 
     def _find(self) -> list[str]:
-        return self._kafka.own_objects(TOPIC, TOPICS)
+        """The control topic of an archive that stays does too: the sink needs it to go on there."""
+        found = self._kafka.own_objects(TOPIC, (*TOPICS, *ARCHIVE_TOPICS))
+        goes = self.options.delete_archive or self.options.delete_kafka or not self.options.delete_topics
+        return [name for name in found if goes or name != CONTROL_TOPIC]
 
     def _drop_finalizers(self, name: str) -> None:
         """Remove the finalizers when Kafka is gone, and with it the topics and the operator that would remove them."""

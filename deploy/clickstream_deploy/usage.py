@@ -14,6 +14,12 @@ Python's Kubernetes client (into .venv-deploy).
   --with-kafka dev|eks      create that Kafka: dev has one node, eks three controllers and three brokers
   --install-operator        install Strimzi's operator first, into namespace strimzi
   --collector               install the collector too, which takes clicks from browsers
+  --archive                 keep everything: Kafka Connect writes to S3, and jobs make typed tables, reports and a proof
+                            that the archive and the live numbers agree; without --archive-bucket in the cluster
+                            itself (SeaweedFS in one pod with one volume), for trying it out
+  --archive-bucket NAME     the archive's S3 bucket, with AWS Glue as the catalog, by EKS pod identity
+  --archive-secret NAME     instead of pod identity: the Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  --archive-region NAME     the bucket's region (the nodes')
   --monitoring              install the Grafana dashboard, and the alert rules where the Prometheus operator is; without
                             this option both come where that operator is
   --build                   build the images first, with docker, podman or buildah, and load them into the nodes of
@@ -36,7 +42,8 @@ Python's Kubernetes client (into .venv-deploy).
 
 Options are not remembered: what is left out is back at its default at the next run; only the number of replicas
 stays as kubectl scale set it, and a collector that is there is left alone without --collector (likewise what
---monitoring installs). STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's chart.
+--archive and --monitoring install). STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's
+chart.
 
 With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal;
 --collector adds the collector and a demo shop to click on. Ctrl+C stops it and leaves nothing running. It needs
@@ -47,11 +54,13 @@ Python 3.11 or newer with venv, and make; the rest it fetches at the first start
 _CLEANUP = """\
 Usage: ./cleanup.sh [option ...]
 
-Removes the Helm releases and the apps' users. The topics stay, with their data, and so does Kafka.
+Removes the Helm releases, the apps' users and the archive's Kafka Connect. The topics stay, with their data, and so do
+Kafka and what was archived.
 
   --namespace NAME       Kafka's namespace (kafka)
   --cluster-name NAME    name of the Kafka resource (data-on-eks)
   --delete-topics        also remove the topics, their data, and what the groups have committed
+  --delete-archive       also remove what was archived in the cluster; a bucket always stays
   --delete-kafka         also remove the Kafka cluster, if setup.sh made it: with its topics and its volumes
   --all                  also remove Strimzi's operator and the namespace, if setup.sh made them
   --timeout DURATION     how long each step may take (10m)

@@ -1,6 +1,6 @@
-"""The apps' users, where the listener asks for them. They have the names of the releases."""
+"""The apps' users, where the listener asks for them. They have the names of the releases; Kafka Connect has one too."""
 
-from clickstream_deploy.apps import RELEASES
+from clickstream_deploy.apps import ROOT, USERS
 from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.kafka import KafkaCluster
@@ -12,7 +12,7 @@ from clickstream_deploy.waiting import wait_until_gone, wait_until_ready
 
 
 class Users(Component):
-    """The KafkaUsers of the apps to be installed; those of an optional app are in strimzi/OPTION."""
+    """The KafkaUsers of the apps to be installed; those of an optional app are in strimzi/OPTION, or users/ in it."""
 
     def __init__(self, session: Session, kafka: KafkaCluster) -> None:
         super().__init__(session)
@@ -24,7 +24,8 @@ class Users(Component):
         if connection and connection.authentication == NONE:
             self.say(f"No users: listener {connection.listener} asks for none")
             return
-        wanted = [each for folder in ("base/users", *self.options.parts) for each in self.manifests(folder)]
+        folders = ["base/users", *(_folder(part) for part in self.options.parts)]
+        wanted = [each for folder in folders for each in self.manifests(folder)]
         names = [name_of(each) for each in wanted]
         if not connection:
             self.say(f"Would create the users {' '.join(names)}")
@@ -59,4 +60,8 @@ class Users(Component):
         self.session.removed(f"users {' '.join(found)}")
 
     def _find(self) -> list[str]:
-        return self._kafka.own_objects(USER, RELEASES[::-1])
+        return self._kafka.own_objects(USER, USERS[::-1])
+
+
+def _folder(part: str) -> str:
+    return f"{part}/users" if (ROOT / "strimzi" / part / "users").is_dir() else part

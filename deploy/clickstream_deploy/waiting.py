@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from clickstream_deploy.conditions import SETTLED, SILENCE, is_final, state_of
 from clickstream_deploy.errors import ApiError, EndedError
-from clickstream_deploy.explanations import LONGEST_SILENCE_S, object_explanation, silence_explanation
-from clickstream_deploy.kinds import KAFKA, Kind
-from clickstream_deploy.objects import name_of
+from clickstream_deploy.explanations import LONGEST_SILENCE_S, object_explanation, pods, silence_explanation
+from clickstream_deploy.kinds import CONNECT, CONNECTOR, KAFKA, POD, Kind
+from clickstream_deploy.objects import is_ready, name_of
 from clickstream_deploy.pods import KAFKA_PODS, Watch
 from clickstream_deploy.session import Session
 
@@ -17,7 +17,11 @@ DISAPPEARANCE_TIMEOUT_S = 30
 def wait_until_ready(session: Session, kind: Kind, names: Sequence[str]) -> None:
     """Wait until all are Ready. Raises EndedError with an explanation when one can't be, or the time is over."""
     selector = f"strimzi.io/name={session.kafka}-entity-operator"
-    watch = Watch(session, KAFKA_PODS, f"strimzi.io/cluster={names[0]}" if kind == KAFKA else selector)
+    if kind in (KAFKA, CONNECT):
+        selector = f"strimzi.io/cluster={names[0]}"
+    elif kind == CONNECTOR:
+        selector = "strimzi.io/kind=KafkaConnect"
+    watch = Watch(session, KAFKA_PODS, selector)
     timeout_s = session.options.timeout_s
     for waited in session.progress.looks(timeout_s):
         states = {name: _state(session, kind, name) for name in names}
@@ -42,6 +46,23 @@ def wait_until_ready(session: Session, kind: Kind, names: Sequence[str]) -> None
         name, state = next(iter(waiting.items()))
         seen = f" ({watch.progress})" if watch.progress else ""
         session.progress.waiting(f"Waiting for {kind.name} {name}: {state}{seen}")
+
+
+def wait_for_pods(session: Session, what: str, selector: str) -> None:
+    """Wait until there are such pods, and all are Ready. Raises EndedError with an explanation."""
+    watch, timeout_s = Watch(session, KAFKA_PODS, selector), session.options.timeout_s
+    for waited in session.progress.looks(timeout_s):
+        found = session.cluster.objects(POD, selector)
+        if found and all(map(is_ready, found)):
+            return
+        watch.look()
+        if watch.trouble:
+            message = f"{what} does not come up: see above, then run setup.sh again"
+            raise EndedError(message, explanation=watch.explanation())
+        if waited >= timeout_s:
+            message = f"{what} is not Ready after {timeout_s}s: see above; setup.sh can be run again"
+            raise EndedError(message, explanation=pods(session, session.namespace, selector))
+        session.progress.waiting(f"Waiting for {what}: {watch.progress or 'its pod is being made'}")
 
 
 def _state(session: Session, kind: Kind, name: str) -> str:
