@@ -5,6 +5,7 @@ Every test finds and leaves it with one Ready pod of each app, so that each can 
 
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,10 +14,14 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from cluster.archiving import ARCHIVE, missing_images
 from cluster.cluster_topics import ClusterTopics
+from cluster.commands import ROOT
+from cluster.connect_operator import connect_operator
 from cluster.installation import PROCESSOR, RELEASES, Installation
 from cluster.older_strimzi import assert_it_is_installed_and_removed_in_v1beta2
 from cluster.removal import remove_and_assert_nothing_is_left, remove_apps_and_assert_data_is_kept
+from kit.skipping import skip
 
 NO_CLUSTER = "the tests need a cluster, and that of the current kubectl context does not answer"
 kube: Any = config
@@ -43,7 +48,16 @@ def namespace() -> str:
 
 
 @pytest.fixture(scope="session")
-def fresh_installation(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def afterwards(namespace: str) -> Iterator[ExitStack]:
+    """What ends after the installation was removed."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def fresh_installation(
+    namespace: str, afterwards: ExitStack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
     """As setup.sh left it the first time."""
     fresh = Installation(namespace)
     try:
@@ -66,6 +80,24 @@ def installation(fresh_installation: Installation) -> Installation:
     for release in RELEASES:
         fresh_installation.wait_until_ready(release)
     return fresh_installation
+
+
+@pytest.fixture(scope="session")
+def installation_with_archive(fresh_installation: Installation, afterwards: ExitStack) -> Installation:
+    """The same with the archive, which setup.sh adds; it stays, because cleanup.sh has to remove it as well."""
+    if missing := missing_images():
+        skip(f"the nodes don't have {' and '.join(missing)} (make images builds them)")
+    added = Installation(fresh_installation.namespace)
+    afterwards.enter_context(connect_operator(added.namespace, ROOT / ".local" / "strimzi"))
+    added.set_up("--archive")
+    return added
+
+
+@pytest.fixture
+def archiving(installation: Installation, installation_with_archive: Installation) -> Installation:
+    """With one Ready pod of each app and of the archive's server."""
+    installation_with_archive.wait_until_ready(ARCHIVE)
+    return installation_with_archive
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from typing import Any
 
 from kubernetes import client
 
+from cluster.archiving import ARCHIVE
 from cluster.installation import COLLECTOR, RELEASES, Installation
 from kit import inventory
 from kit.poll import eventually
@@ -27,11 +28,17 @@ def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
     assert "--delete-topics" in printed
     assert installation.helm("list", "--all", "--short").split() == []
     users = installation.kubectl("get", "kafkausers", "-o", "name").split()
-    assert not [each for each in users if each.rpartition("/")[2] in (*RELEASES, COLLECTOR)], users
-    ours = "--selector=app.kubernetes.io/part-of=clickstream"
-    assert installation.kubectl("get", "secrets", "--output=name", ours).split() == [], "also what helm keeps"
-    topics = installation.kubectl("get", "kafkatopics", "-o", "name").split()
-    assert {each.rpartition("/")[2] for each in topics} == set(inventory.topics())
+    ours = (*RELEASES, COLLECTOR, ARCHIVE, "clickstream-connect")
+    assert not [each for each in users if each.rpartition("/")[2] in ours], users
+    part = "--selector=app.kubernetes.io/part-of=clickstream"
+    kept = {"secret/clickstream-archive-s3"} if "what was archived" in printed else set()
+    assert set(installation.kubectl("get", "secrets", "--output=name", part).split()) == kept, "also what helm keeps"
+    topics = {each.rpartition("/")[2] for each in installation.kubectl("get", "kafkatopics", "-o", "name").split()}
+    assert set(inventory.topics()) <= topics
+    further = topics - set(inventory.topics())
+    assert all(each.startswith(("clickstream-archive-", "clickstream-connect-")) for each in further), further
+    workers = installation.kubectl("get", "pods", "--output=name", "--selector=strimzi.io/kind=KafkaConnect")
+    assert workers.split() == [], "the connector went before them, and they before their user"
 
 
 def _left(namespace: str) -> list[str]:
