@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 Documented = dict[str, tuple[str, frozenset[str]]]
-_ROWS = ["Business: the windows", "Pipeline", "Collector", "Kafka", "Pods"]
+_ROWS = ["Business: the windows", "Pipeline", "Collector", "Kafka", "Archive", "Pods"]
 _METRIC = re.compile(r"\b(?:clickstream|kafka|kube|container|strimzi|process)_[a-z0-9_]+\b(?=[{\[)\s]|$)")
 _PROCESS = {"process_resident_memory_bytes"}
 
