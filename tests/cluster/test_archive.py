@@ -33,7 +33,7 @@ def test_what_is_archived_is_complete_and_every_result_equals_the_recount(archiv
         assert sum(each["equal"] for each in found["groups"]) >= 2, f"too few windows could be judged: {found}"
         return found
 
-    found = eventually(judged, deadline_seconds=120, every=5)
+    found = eventually(judged, deadline_seconds=240, every=5)
     assert {each["topic"] for each in found["partitions"]} >= {"clickstream-events", "clickstream-metrics"}
     assert found["kafka"] is None, "the topics were asked too"
 
