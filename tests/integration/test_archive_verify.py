@@ -54,7 +54,7 @@ def archived(topics: PipelineTopics) -> list[Message]:
     return [each for name in names for each in read_all(topics.bootstrap_servers, name)]
 
 
-def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_removed(
+def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_removed_or_forged(
     topics: PipelineTopics, apps: Apps, tmp_path: Path
 ) -> None:
     records = generate(Shape(start_ms=minutes_ago(4)), seed=3)
@@ -91,19 +91,11 @@ def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_remov
     assert sorted(missing) == sorted((each.topic, each.partition, each.offset) for each in gone)
     assert result["groups"][0]["different"] == 0
 
-
-def test_a_forged_result_differs_on_the_live_topics(topics: PipelineTopics, apps: Apps, tmp_path: Path) -> None:
-    send(topics.bootstrap_servers, topics.events, generate(Shape(start_ms=minutes_ago(4), events=400), seed=4))
-    app = start_processor(apps, topics)
-    eventually(lambda: assert_equal_to_offline_count(topics, 5), 60, every=1)
-    app.stop()
-    first = min(read_all(topics.bootstrap_servers, topics.metrics), key=lambda each: each.key or b"")
+    first = min((each for each in messages if each.topic == topics.metrics), key=lambda each: each.key or b"")
     fields = json.loads(first.value or b"")
-    forged = json.dumps({**fields, "revision": fields["revision"] + 1, "unique_users": 1}).encode()
+    forged = json.dumps({**fields, "revision": fields["revision"] + 9, "unique_users": 1}).encode()
     send(topics.bootstrap_servers, topics.metrics, [ToSend(forged, key=first.key, headers=first.headers)])
-
-    status, result = Verify(topics, tmp_path / "archive")("--from", "topic")
-
+    status, result = verify("--from", "topic")
     assert (status, result["complete"], result["equal"]) == (1, True, False)
     (difference,) = result["groups"][0]["differences"]
     assert difference["window_start"] == fields["window_start"]
