@@ -108,7 +108,10 @@ class RawTable:
     def count(self) -> int:
         """How many rows its files have, as its manifests say."""
         table = self._load()
-        return sum(each.rows for each in raw_files(table)) if table is not None else 0
+        try:
+            return sum(each.rows for each in raw_files(table)) if table is not None else 0
+        except OSError as error:  # a storage that has just started
+            raise AssertionError(str(error)) from error
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows."""
