@@ -1,10 +1,12 @@
 """Progress for the user: steps with the elapsed time, and the current wait."""
 
 import math
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TextIO
 
 _WAITING_EVERY_S = 15
@@ -42,9 +44,14 @@ class Progress:
         self.print(f"       {text}")
 
     def print(self, text: str) -> None:
-        """Print any text, after clearing the live line."""
+        """Print any text, after clearing the live line. A pipe whose reader has gone (`| head`) is a Ctrl+C."""
         self.clear()
-        print(text, file=self._out, flush=True)
+        try:
+            print(text, file=self._out, flush=True)
+        except BrokenPipeError:
+            with Path(os.devnull).open("w") as null:  # what is left in the buffer would fail again
+                os.dup2(null.fileno(), self._out.fileno())
+            raise KeyboardInterrupt from None
 
     def looks(self, limit_s: float = math.inf, every_s: float = 1) -> Iterator[float]:
         """Yield before each look the seconds waited so far, for the last time when the time is over.

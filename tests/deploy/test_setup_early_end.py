@@ -1,10 +1,12 @@
 """What setup.sh does not wait for to the end: pods in trouble, and what Kafka refuses."""
 
+import os
 from typing import Any
 
 import pytest
 
 from clickstream_deploy.pods import last_word
+from clickstream_deploy.progress import Clock, Progress
 from kit.fake_kubernetes import FakeCluster, Finished, event, manifest, pod, replica_set
 
 REFUSALS = (
@@ -162,3 +164,12 @@ def test_a_pod_of_an_earlier_revision_is_no_trouble(hanging: FakeCluster) -> Non
     labels = {"app.kubernetes.io/instance": "clickstream-consumer", "pod-template-hash": "old"}
     hanging.api.add(pod("app-1", reason="ErrImagePull", labels=labels))
     assert ended(hanging).status == 130
+
+
+def test_a_reader_that_has_gone_interrupts() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        with pytest.raises(KeyboardInterrupt):
+            Progress(Clock(), out).print("a step")
+        Progress(Clock(), out).print("what is said on the way out goes nowhere")
