@@ -74,6 +74,7 @@ class SeaweedFS:
                 "-s3.config=s3.json",
                 f"-s3.port={self.s3_port}",
                 f"-s3.port.iceberg={self.catalog_port}",
+                "-s3.port.lance=0",
                 f"-tableBucket={BUCKET}",
                 "-metricsPort=0",
                 *(f"-{name}={port}" for name, port in self._ports_of_parts().items()),

@@ -6,10 +6,11 @@ has the short round in tests/integration/test_archive_sink.py.
 
 import os
 import random
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Storage:
     """A SeaweedFS that can be away, and whose disk can be full."""
 
     def __init__(self, folder: Path) -> None:
-        s3_port, catalog_port = free_port(), free_port()
+        s3_port, catalog_port = self.place_ports = free_port(), free_port()
         self.place = seaweedfs_place(s3_port, catalog_port)
         self._server = SeaweedFS(
             folder, executable=find_weed(), s3_port=s3_port, catalog_port=catalog_port, log=folder / "log"
@@ -66,6 +67,17 @@ class Storage:
 
     def free(self) -> None:
         self._filler.unlink()
+
+
+@contextmanager
+def bound(ports: tuple[int, ...]) -> Iterator[None]:
+    """Keep ports from other programs; connections to them are refused."""
+    with ExitStack() as sockets:
+        for port in ports:
+            held = sockets.enter_context(socket.socket())
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", port))
+        yield
 
 
 @pytest.fixture
@@ -112,7 +124,8 @@ def test_no_fault_loses_or_doubles_a_record(
 
         def s3_away() -> None:
             storage.stop()
-            tend_for(AWAY_S)
+            with bound(storage.place_ports):  # or another test takes them
+                tend_for(AWAY_S)
             storage.start()
 
         def disk_full() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from pyiceberg.table import Table
 
 from clickstream_archive.catalogs import load_table, open_catalog
-from clickstream_archive.errors import MissingTable
+from clickstream_archive.errors import ArchiveError, MissingTable
 from clickstream_archive.raw_table import raw_files
 from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
@@ -107,10 +107,10 @@ class RawTable:
     @property
     def count(self) -> int:
         """How many rows its files have, as its manifests say."""
-        table = self._load()
         try:
+            table = self._load()
             return sum(each.rows for each in raw_files(table)) if table is not None else 0
-        except OSError as error:  # a storage that has just started
+        except (OSError, ArchiveError) as error:  # a storage that has just started
             raise AssertionError(str(error)) from error
 
     def rows(self) -> list[dict[str, Any]]:

@@ -27,7 +27,13 @@ def main() -> None:
         json.dump({"identities": [user]}, file)
     arguments = [
         *("mini", "-dir=/data", "-ip=127.0.0.1", "-ip.bind=0.0.0.0", "-master.telemetry=false"),
-        *("-s3.port=8333", "-s3.port.iceberg=8181", f"-s3.config={CONFIG}", f"-tableBucket={bucket}"),
+        *(
+            "-s3.port=8333",
+            "-s3.port.iceberg=8181",
+            "-s3.port.lance=0",
+            f"-s3.config={CONFIG}",
+            f"-tableBucket={bucket}",
+        ),
         *("-webdav=false", "-admin.ui=false"),
     ]
     os.execvp("weed", ["weed", *arguments])
