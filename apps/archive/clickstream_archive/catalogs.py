@@ -1,8 +1,8 @@
 """The Iceberg catalog as the settings describe it, for what needs manifests or commits."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, OAuthError, RESTError
@@ -13,9 +13,6 @@ from requests.exceptions import RequestException
 from clickstream_archive.credentials import s3_keys
 from clickstream_archive.errors import ArchiveError, MissingTable
 from clickstream_archive.settings import CatalogSettings
-
-if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError
 
 NAMESPACE = "clickstream"
 _FILE_IO = {"py-io-impl": "clickstream_archive.storage.ArchiveFileIO"}
@@ -66,21 +63,14 @@ def catalog_errors(settings: CatalogSettings) -> Iterator[None]:
         raise ArchiveError(f"{where(settings)} can't be reached: {_last_words(error)}") from error
     except OAuthError as error:
         raise ArchiveError(f"{where(settings)} refuses CATALOG_CREDENTIAL: {_last_words(error)}") from error
-    except (RESTError, RequestException, OSError, _aws_error()) as error:
+    except _failures() as error:
         raise ArchiveError(f"{where(settings)}: {_last_words(error)}") from error
 
 
-def _aws_error() -> "type[BotoCoreError]":
-    """boto3's error, which can only be raised once the library is imported."""
-    import sys
-
-    errors = sys.modules.get("botocore.exceptions")
-    found: type[BotoCoreError] = errors.BotoCoreError if errors else _Never
-    return found
-
-
-class _Never(Exception):  # never raised
-    pass
+def _failures() -> tuple[type[Exception], ...]:
+    """What catalogs and storage raise; boto3's errors only once it is imported, which nothing but Glue needs."""
+    aws = sys.modules.get("botocore.exceptions")
+    return (RESTError, RequestException, OSError, *((aws.BotoCoreError, aws.ClientError) if aws else ()))
 
 
 def _last_words(error: BaseException) -> str:

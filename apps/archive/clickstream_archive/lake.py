@@ -1,6 +1,6 @@
 """The archive's tables in DuckDB, to be read with SQL: as they are now, without PyIceberg, whose import takes a second.
 
-A REST catalog or Glue is attached; of a hadoop catalog each table's current metadata file is read. Missing tables are
+A REST catalog is attached; with Glue or a hadoop catalog each table's current metadata file is read. Missing tables are
 left out.
 """
 
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from clickstream_archive.credentials import s3_keys
 from clickstream_archive.engine import engine, load_extension
 from clickstream_archive.errors import ArchiveError
 from clickstream_archive.quoting import name, quoted
@@ -63,22 +62,20 @@ def _sources(connection: DuckDBPyConnection, catalog: CatalogSettings) -> dict[s
     """The expression to read each table from, by name."""
     if catalog.catalog_type == "hadoop":
         return _in_folder(catalog)
-    options = []
     if catalog.catalog_type == "glue":
-        options.append("ENDPOINT_TYPE glue")
+        return _in_glue(catalog)
+    options = [f"ENDPOINT {quoted(catalog.catalog_uri)}"]
+    if catalog.credential:
+        key, _, secret = catalog.credential.partition(":")
+        uri = f"{catalog.catalog_uri.rstrip('/')}/v1/oauth/tokens"
+        connection.execute(
+            f"CREATE SECRET archive_catalog (TYPE iceberg, CLIENT_ID {quoted(key)}, CLIENT_SECRET {quoted(secret)},"
+            f" OAUTH2_SERVER_URI {quoted(uri)})"
+        )
+        options.append("SECRET archive_catalog")
     else:
-        options.append(f"ENDPOINT {quoted(catalog.catalog_uri)}")
-        if catalog.credential:
-            key, _, secret = catalog.credential.partition(":")
-            uri = f"{catalog.catalog_uri.rstrip('/')}/v1/oauth/tokens"
-            connection.execute(
-                f"CREATE SECRET archive_catalog (TYPE iceberg, CLIENT_ID {quoted(key)}, CLIENT_SECRET {quoted(secret)},"
-                f" OAUTH2_SERVER_URI {quoted(uri)})"
-            )
-            options.append("SECRET archive_catalog")
-        else:
-            options.append("AUTHORIZATION_TYPE none")
-    connection.execute(f"ATTACH {quoted(_warehouse(catalog))} AS lake (TYPE iceberg, {', '.join(options)})")
+        options.append("AUTHORIZATION_TYPE none")
+    connection.execute(f"ATTACH {quoted(catalog.warehouse)} AS lake (TYPE iceberg, {', '.join(options)})")
     found = connection.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'lake' AND table_schema = ?",
         [_NAMESPACE],
@@ -86,21 +83,10 @@ def _sources(connection: DuckDBPyConnection, catalog: CatalogSettings) -> dict[s
     return {row[0]: f"lake.{_NAMESPACE}.{name(row[0])}" for row in found}
 
 
-def _warehouse(catalog: CatalogSettings) -> str:
-    """What a catalog calls its warehouse; Glue's is the account's number."""
-    if catalog.catalog_type != "glue":
-        return catalog.warehouse
-    import boto3  # takes a quarter of a second
+def _in_glue(catalog: CatalogSettings) -> dict[str, str]:
+    from clickstream_archive.glue_tables import metadata_files  # boto3 takes a quarter of a second
 
-    keys = s3_keys(catalog)
-    account = boto3.client(
-        "sts",
-        region_name=catalog.s3_region,
-        aws_access_key_id=keys.key,
-        aws_secret_access_key=keys.secret,
-        aws_session_token=keys.token,
-    ).get_caller_identity()["Account"]
-    return str(account)
+    return {table: f"iceberg_scan({quoted(file)})" for table, file in metadata_files(catalog, _NAMESPACE).items()}
 
 
 def _in_folder(catalog: CatalogSettings) -> dict[str, str]:
