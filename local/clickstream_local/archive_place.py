@@ -76,13 +76,13 @@ def seaweedfs_place(s3_port: int, catalog_port: int) -> Place:
 def users_place(address: str, environ: Mapping[str, str]) -> Place:
     """Return the place at the address that `warehouse` gave, with the settings of the environment.
 
-    Raises SettingsError for a bucket without a catalog, and for settings that contradict the address.
+    Raises SettingsError for a bucket without a catalog, and for settings that are wrong or contradict the address.
     """
     wanted = environ.get("CATALOG_TYPE", "").lower()
     if not address.startswith("s3://"):
         if wanted not in ("", "hadoop"):
             raise SettingsError(f"CATALOG_TYPE={wanted}: expected hadoop, or nothing, with ARCHIVE_TO={address}")
-        return Place(address, "hadoop", {"WAREHOUSE": address})
+        return Place(address, "hadoop", {"WAREHOUSE": address, **_hadoop_files(address, environ)})
     endpoint, uri = environ.get("S3_ENDPOINT", ""), environ.get("CATALOG_URI", "")
     catalog = wanted or ("rest" if uri else "glue")
     if catalog not in ("rest", "glue"):
@@ -110,6 +110,16 @@ def users_place(address: str, environ: Mapping[str, str]) -> Place:
             **_given(environ, "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
         },
     )
+
+
+def _hadoop_files(address: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """HDFS' core-site.xml and hdfs-site.xml, which describe a name service; Kafka Connect runs in another folder."""
+    given = environ.get("HADOOP_CONF_DIR")
+    if not given or not address.startswith("hdfs://"):
+        return {}
+    if not Path(given).is_dir():
+        raise SettingsError(f"HADOOP_CONF_DIR={given}: expected a folder with core-site.xml and hdfs-site.xml")
+    return {"HADOOP_CONF_DIR": str(Path(given).resolve())}
 
 
 def _given(environ: Mapping[str, str], *names: str) -> dict[str, str]:

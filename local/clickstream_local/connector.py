@@ -34,6 +34,8 @@ def connector_config(place: Place, *, commit_interval_ms: int, topics: Mapping[s
     if place.catalog == "rest" and not place.environ["CATALOG_CREDENTIAL"]:
         del config["iceberg.catalog.credential"]
         config["iceberg.catalog.rest.auth.type"] = "none"
+    if "HADOOP_CONF_DIR" in place.environ:
+        config["iceberg.hadoop-conf-dir"] = place.environ["HADOOP_CONF_DIR"]
     for patterns in ("topics.regex", "predicates.hasHeaders.pattern"):
         names = (topics.get(name, name) for name in config[patterns].split("|"))
         config[patterns] = "|".join(name.replace(".", r"\.") for name in names)

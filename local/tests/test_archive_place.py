@@ -88,6 +88,11 @@ def test_a_bucket_of_amazon_has_glue_in_the_users_region() -> None:
         ("s3://bucket", {"CATALOG_TYPE": "rest"}, "CATALOG_TYPE=rest: needs CATALOG_URI"),
         ("s3://bucket", {"CATALOG_TYPE": "hadoop"}, "CATALOG_TYPE=hadoop: expected rest or glue"),
         ("hdfs://host:1/x", {"CATALOG_TYPE": "glue"}, "CATALOG_TYPE=glue: expected hadoop"),
+        (
+            "hdfs://archive/x",
+            {"HADOOP_CONF_DIR": "/none"},
+            "HADOOP_CONF_DIR=/none: expected a folder with core-site.xml",
+        ),
         ("s3://bucket", {**CATALOG, "CATALOG_CREDENTIAL_FILE": "/none"}, "CATALOG_CREDENTIAL_FILE=/none: No such file"),
     ],
 )

@@ -97,6 +97,19 @@ def test_a_catalog_without_a_credential_is_asked_without_one() -> None:
     assert config(place)["iceberg.catalog.rest.auth.type"] == "none"
 
 
+def test_the_connector_reads_the_files_of_hadoop_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "conf").mkdir()
+    monkeypatch.chdir(tmp_path)
+    place = users_place("hdfs://archive/x", {"HADOOP_CONF_DIR": "conf"})
+
+    assert config(place)["iceberg.hadoop-conf-dir"] == str(tmp_path / "conf")
+    assert place.settings()["HADOOP_CONF_DIR"] == str(tmp_path / "conf")
+    assert "iceberg.hadoop-conf-dir" not in config(users_place("hdfs://namenode:8020/x", {}))
+    assert "iceberg.hadoop-conf-dir" not in config(users_place("/data", {"HADOOP_CONF_DIR": "conf"}))
+
+
 def test_every_transform_is_configured_once_and_used() -> None:
     chosen = read_connector("rest")
     used = chosen["transforms"].split(",")
