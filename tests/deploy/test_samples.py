@@ -1,5 +1,6 @@
 """The samples in docs/: what they name exists, and the charts take their values."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import yaml
 from clickstream_core import __version__
 from clickstream_deploy.programs import HELM_AT_LEAST
 from kit.helm import Charts
+from kit.kustomize import KustomizeMissing, build, find_kustomize
+from kit.skipping import skip
 from kit.strimzi import STRIMZI_VERSION
 from kit.structural_schema import load_documents
 
@@ -19,6 +22,7 @@ RELEASES = {
     "clickstream-producer": "charts/clickstream-producer",
     "clickstream-streams-processor": "charts/clickstream-streams",
     "clickstream-consumer": "charts/clickstream-consumer",
+    "clickstream-archive": "charts/clickstream-archive",
 }
 CONNECTION = {
     "bootstrapServers": "data-on-eks-kafka-bootstrap:9093",
@@ -88,6 +92,42 @@ def test_both_install_this_strimzi_and_the_manifests_of_production() -> None:
     assert kustomization["path"] == f"./{path}"
     assert kustomization["prune"] is False
     assert (ROOT / path / "kustomization.yaml").exists()
+
+
+def argo_cd_archive() -> tuple[str, list[dict[str, Any]]]:
+    application = sample("gitops/argo-cd.yaml")["Application", "clickstream-connect"]["spec"]
+    assert "prune" not in application["syncPolicy"]["automated"]
+    return application["source"]["path"], application["source"]["kustomize"]["patches"]
+
+
+def flux_archive() -> tuple[str, list[dict[str, Any]]]:
+    kustomization = sample("gitops/flux.yaml")["Kustomization", "clickstream-connect"]["spec"]
+    assert kustomization["prune"] is False
+    return kustomization["path"].removeprefix("./"), kustomization["patches"]
+
+
+@pytest.mark.parametrize(
+    ("archive", "release_of"), [(argo_cd_archive, argo_cd_release), (flux_archive, flux_release)], ids=["argo", "flux"]
+)
+def test_the_sink_writes_where_the_jobs_of_the_archive_read(archive: Any, release_of: Any, tmp_path: Path) -> None:
+    path, patches = archive()
+    (tmp_path / "kustomization.yaml").write_text(
+        yaml.safe_dump({"resources": [os.path.relpath(ROOT / path, tmp_path)], "patches": patches})
+    )
+    try:
+        manifests = load_documents(build(find_kustomize(ROOT / ".local" / "bin"), tmp_path))
+    except KustomizeMissing as error:
+        skip(str(error))
+
+    values = release_of("clickstream-archive")[2]
+    (connect,) = (each["spec"] for each in manifests if each["kind"] == "KafkaConnect")
+    (connector,) = (each["spec"] for each in manifests if each["kind"] == "KafkaConnector")
+    environment = {each["name"]: each.get("value") for each in connect["template"]["connectContainer"]["env"]}
+    assert connect["image"] == f"{values['image']['registry']}/clickstream-connect:{__version__}"
+    assert connect["bootstrapServers"] == values["kafka"]["bootstrapServers"]
+    assert connector["config"]["iceberg.catalog.type"] == values["catalog"]["type"]
+    assert environment["WAREHOUSE"] == values["catalog"]["warehouse"]
+    assert environment["S3_REGION"] == values["s3"]["region"]
 
 
 def test_the_docs_ask_for_the_helm_that_setup_asks_for() -> None:
