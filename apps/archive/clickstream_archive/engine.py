@@ -1,6 +1,5 @@
 """DuckDB, set up for the archive's storage: extensions from their wheels, keys, a memory limit, files to spill to."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from clickstream_archive.credentials import s3_keys
 from clickstream_archive.quoting import quoted
+from clickstream_archive.scratch import scratch_folder
 from clickstream_archive.settings import CatalogSettings
 
 _MEMORY_SHARE = 0.6
@@ -23,14 +23,14 @@ _UNLIMITED_BYTES = 1 << 60
 @contextmanager
 def engine(catalog: CatalogSettings, *, on_disk: bool = False) -> Iterator[DuckDBPyConnection]:
     """A connection that can read the archive's files; what it spills, and with `on_disk` its tables, is in TMPDIR."""
-    with tempfile.TemporaryDirectory(prefix="clickstream-archive-") as folder:
-        database = str(Path(folder, "work.duckdb")) if on_disk else ":memory:"
+    with scratch_folder() as folder:
+        database = str(folder / "work.duckdb") if on_disk else ":memory:"
         connection = duckdb.connect(database, config={"autoinstall_known_extensions": "false"})
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = false")
             connection.execute("SET enable_progress_bar = false")
-            connection.execute(f"SET temp_directory = {quoted(str(Path(folder, 'spilled')))}")
+            connection.execute(f"SET temp_directory = {quoted(str(folder / 'spilled'))}")
             limit = _memory_limit()
             if limit is not None:
                 connection.execute(f"SET memory_limit = '{int(limit * _MEMORY_SHARE) >> 20}MiB'")
