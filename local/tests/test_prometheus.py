@@ -69,6 +69,7 @@ def test_the_alerts_become_a_rule_file() -> None:
         "clickstream.recording",
         "clickstream.pipeline",
         "clickstream.collector",
+        "clickstream.archive",
         "clickstream.pods",
         "clickstream.kafka",
     ]

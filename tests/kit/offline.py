@@ -208,7 +208,7 @@ def _event(message: Message) -> tuple[dict[str, object], int]:
     where = f"record {message.partition}@{message.offset} is not in the dead letters, though"
     try:
         event = json.loads((message.value or b"").decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AssertionError(f"{where} it is not JSON: {error}") from error
     assert isinstance(event, dict), f"{where} it is no object"
     for name in ("timestamp", "user_id", "session_id", "event_type", "page_url", "referrer", "device_type"):

@@ -92,8 +92,8 @@ def test_a_click_that_leaves_the_page_arrives(collector: FakeCollector, site: We
 
 
 def test_a_page_that_is_left_in_mid_flight_sends_the_rest(collector: FakeCollector, open_page: OpenPage) -> None:
-    page = open_page("/left")
     with collector.hanging():
+        page = open_page("/left")
         press(page, 2)
         eventually(lambda: collector.sent(), 10)
         page.goto("about:blank")
