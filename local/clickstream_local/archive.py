@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clickstream_kafka.settings import KafkaSettings, TopicSettings
-from clickstream_local.archive_place import CATALOG_PORT, S3_PORT, Place, seaweedfs_place, users_place
+from clickstream_local.archive_place import Place, seaweedfs_place, users_place
+from clickstream_local.archive_settings import is_default, write_settings
 from clickstream_local.children import Child
 from clickstream_local.connect import ConnectWorker
 from clickstream_local.connector import NAME, connector_config, sink_group
@@ -165,7 +166,7 @@ def running_archive(
             connector = Connector(worker, config, screen.line)
             connector.create()
             screen.line(f"✓ Kafka Connect on {worker.url}, ready in {time.monotonic() - since:.1f} s")
-            _say_where(archive.place, directory, screen)
+            _say_where(archive.place, kafka, directory, screen)
 
         def tend() -> None:
             for each in started:
@@ -219,13 +220,10 @@ def _seaweedfs(settings: LocalSettings, directory: Path, logs: Path, screen: Scr
     return kept
 
 
-def _say_where(place: Place, directory: Path, screen: Screen) -> None:
+def _say_where(place: Place, kafka: KafkaSettings, directory: Path, screen: Screen) -> None:
     """Write the settings for `clickstream-archive`, and say how to look into the archive."""
     file = directory / "settings.env"
-    file.touch(mode=0o600)
-    lines = (f"export {name}={shlex.quote(value)}\n" for name, value in place.settings().items() if value)
-    file.write_text("".join(lines), encoding="utf-8")
-    default = place == seaweedfs_place(S3_PORT, CATALOG_PORT)
-    before = "" if default else f". {file} && "
+    write_settings(file, place, kafka)
+    before = "" if is_default(place, kafka) else f". {shlex.quote(str(file))} && "
     screen.line(f"✓ Archive: {place.warehouse}, new objects every {COMMIT_INTERVAL_MS // 1000} s")
     screen.line(f"  Is it complete? {before}.venv/bin/clickstream-archive verify (or report --day today, compact, sql)")
