@@ -20,6 +20,8 @@ def write_settings(file: Path, place: Place, kafka: KafkaSettings) -> None:
     """
     settings = {**place.settings(), "KAFKA_BOOTSTRAP_SERVERS": ",".join(kafka.bootstrap_servers)}
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items() if value]
+    if "CATALOG_CREDENTIAL" in settings:
+        lines.insert(0, "unset CATALOG_CREDENTIAL_FILE\n")  # the credential may come from it, and both are an error
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
     file.write_text("".join(lines), encoding="utf-8")

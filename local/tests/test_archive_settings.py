@@ -51,3 +51,14 @@ def test_settings_env_names_the_place_and_its_kafka_and_only_the_user_reads_it(t
     assert found["CATALOG_TYPE"] == "hadoop"
     assert found["WAREHOUSE"] == "file:///data/my archive"
     assert stat.S_IMODE((tmp_path / "archive" / "settings.env").stat().st_mode) == 0o600
+
+
+def test_settings_env_has_the_credential_alone_where_a_file_with_it_was_exported(tmp_path: Path) -> None:
+    file = tmp_path / "credential"
+    file.write_text("id:word")
+    exported = {"CATALOG_URI": "http://catalog", "CATALOG_CREDENTIAL_FILE": str(file)}
+
+    found = sourced(tmp_path, users_place("s3://bucket", exported), "127.0.0.1:9092", exported)
+
+    assert found["CATALOG_CREDENTIAL"] == "id:word"
+    assert "CATALOG_CREDENTIAL_FILE" not in found
