@@ -152,8 +152,8 @@ def _forget_earlier_runs(cluster: Cluster, kafka_config: dict[str, Any], place: 
         existing = own & set(admin.list_topics())
     if existing:
         cluster.delete(sorted(existing))
-    forget_offsets(kafka_config, sink_group(place))
     create_missing(kafka_config, archive_topics())
+    forget_offsets(kafka_config, sink_group(place))
 
 
 @contextmanager

@@ -135,7 +135,11 @@ def running_archive(
     try:
         with signals.interrupting():
             jars = _jars(settings.directory / "connect", screen)
-            _prepare_kafka(archive, FilledPlaces(directory / "places.json"), kafka_config, group)
+            if prepare_kafka(archive, FilledPlaces(directory / "places.json"), kafka_config):
+                screen.line(
+                    f"✗ {archive.place.warehouse} was filled before, but has no table now: it is filled again "
+                    f"with all that the topics still hold"
+                )
             if archive.own:
                 started.append(_seaweedfs(settings, directory / "seaweedfs", logs, screen))
             worker = ConnectWorker(
@@ -187,12 +191,17 @@ def _jars(directory: Path, screen: Screen) -> Path:
     return CONNECT.folder(directory)
 
 
-def _prepare_kafka(archive: Archive, places: FilledPlaces, kafka_config: Mapping[str, object], group: str) -> None:
-    """Refuse a place that holds another cluster's records; let a new place be filled from the topics' beginnings."""
+def prepare_kafka(archive: Archive, places: FilledPlaces, kafka_config: Mapping[str, object]) -> bool:
+    """Let a new place, and one that was emptied, be filled from the topics' beginnings; returns whether it was emptied.
+
+    Raises ArchiveFailed for a place that holds another cluster's records.
+    """
     cluster = cluster_id_of(kafka_config)
     filled_by = places.cluster_of(archive.place)
+    group = sink_group(archive.place)
     if filled_by == cluster:
-        return
+        # Ours is deleted together with the note of what filled it, and is not running yet.
+        return not archive.own and not archive.has_table() and forget_offsets(kafka_config, group)
     if filled_by is not None or archive.has_table():
         what = "delete it with --fresh" if archive.own else "choose another with --archive-to"
         raise ArchiveFailed(
@@ -201,6 +210,7 @@ def _prepare_kafka(archive: Archive, places: FilledPlaces, kafka_config: Mapping
         )
     forget_offsets(kafka_config, group)
     places.remember(archive.place, cluster)
+    return False
 
 
 def _seaweedfs(settings: LocalSettings, directory: Path, logs: Path, screen: Screen) -> Kept:

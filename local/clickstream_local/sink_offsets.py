@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
-from kafka.errors import CoordinatorLoadInProgressError, KafkaError
+from kafka.admin import OffsetSpec
+from kafka.errors import CoordinatorLoadInProgressError, KafkaError, NoError
 
 from clickstream_local.archive_place import Place
 from clickstream_local.connector import CONTROL_TOPIC
@@ -59,15 +60,32 @@ def cluster_id_of(kafka_config: Mapping[str, Any]) -> str:
         raise ArchiveFailed(f"could not ask Kafka for its cluster id: {error}") from error
 
 
-def forget_offsets(kafka_config: Mapping[str, Any], group: str) -> None:
-    """Delete what Kafka keeps of an empty place, so that it is filled from the beginning. Raises ArchiveFailed."""
+def forget_offsets(kafka_config: Mapping[str, Any], group: str) -> bool:
+    """Forget what Kafka keeps of an empty place, so that it is filled from the beginning; returns whether it kept any.
+
+    The names on the control topic are of files that are gone, so the coordinator goes on behind them. The control topic
+    must exist. Raises ArchiveFailed, also if the groups are in use.
+    """
+    coordinator, partition = f"{group}-coord", TopicPartition(CONTROL_TOPIC, 0)
     try:
         with KafkaAdminClient(**{"bootstrap_timeout_ms": _CONNECT_MS, **kafka_config}) as admin:
             existing = _groups(admin)
-            if unwanted := [each for each in (group, f"{group}-coord") if each in existing]:
-                admin.delete_groups(unwanted)
+            refusals = {}
+            if group in existing and (answer := admin.delete_groups([group])[group]) != "OK":
+                refusals[group] = answer
+            if coordinator in existing:
+                reset = admin.reset_group_offsets(coordinator, {partition: OffsetSpec.LATEST})
+                if (error_type := reset[partition]["error"]) is not NoError:
+                    refusals[coordinator] = error_type.__name__
     except (KafkaError, TimeoutError) as error:
         raise ArchiveFailed(f"could not delete the offsets of group {group}: {error}") from error
+    if refusals:
+        named = ", ".join(f"{name} ({why})" for name, why in refusals.items())
+        raise ArchiveFailed(
+            f"Kafka does not give up the offsets of {named}: another Kafka Connect uses them, or one that was killed "
+            f"less than a minute ago; try again then"
+        )
+    return not existing.isdisjoint((group, coordinator))
 
 
 def forget_committed_names(kafka_config: Mapping[str, Any], group: str) -> None:
