@@ -10,7 +10,7 @@ from kit.rendered import SOURCE, Object, environment, of_kind, only, rendered
 JOBS = {
     "compact": ["compact", "--record"],
     "report": ["report", "--day", "yesterday", "--record"],
-    "verify": ["verify", "--record"],
+    "verify": ["verify", "--record", "--since", "50h"],
 }
 PROCESSOR = {
     "WINDOW_TIME": "event",
@@ -62,6 +62,14 @@ def test_a_job_can_be_left_out_and_have_another_schedule(charts: Charts) -> None
     found = jobs(charts, "--set", "report.enabled=false", "--set-string", "verify.schedule=@weekly")
     assert found.keys() == {"compact", "verify"}
     assert found["verify"]["schedule"] == "@weekly"
+
+
+@pytest.mark.parametrize(("since", "further"), [("9d", ["--since", "9d"]), ("", [])])
+def test_the_verification_looks_at_another_span_or_at_everything(
+    charts: Charts, since: str, further: list[str]
+) -> None:
+    found = jobs(charts, "--set-string", f"verify.since={since}")
+    assert container(found["verify"])["args"] == ["verify", "--record", *further]
 
 
 def test_jobs_have_the_servers_settings_and_a_folder_to_spill_to(charts: Charts) -> None:
