@@ -2,7 +2,8 @@
 
 It runs in its folder and uses relative paths, so the folder can have any name. It listens on 127.0.0.1 alone, for all
 of its parts, and reports nothing: both have to be asked for. Only the ports of S3 and the catalog are known to others;
-those of its parts are chosen once and kept beside the data, because a part's data names its port.
+those of its parts are kept beside the data, and chosen again when another program has taken one. Data stays readable
+with other ports.
 """
 
 import json
