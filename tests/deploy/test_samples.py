@@ -22,6 +22,7 @@ RELEASES = {
     "clickstream-producer": "charts/clickstream-producer",
     "clickstream-streams-processor": "charts/clickstream-streams",
     "clickstream-consumer": "charts/clickstream-consumer",
+    "clickstream-collector": "charts/clickstream-collector",
     "clickstream-archive": "charts/clickstream-archive",
 }
 CONNECTION = {
@@ -92,6 +93,36 @@ def test_both_install_this_strimzi_and_the_manifests_of_production() -> None:
     assert kustomization["path"] == f"./{path}"
     assert kustomization["prune"] is False
     assert (ROOT / path / "kustomization.yaml").exists()
+
+
+def argo_cd_collector_user() -> str:
+    application = sample("gitops/argo-cd.yaml")["Application", "clickstream-collector-user"]["spec"]
+    assert application["destination"]["namespace"] == "kafka"
+    assert "prune" not in application["syncPolicy"]["automated"]
+    return str(application["source"]["path"])
+
+
+def flux_collector_user() -> str:
+    kustomization = sample("gitops/flux.yaml")["Kustomization", "clickstream-collector-user"]["spec"]
+    assert kustomization["targetNamespace"] == "kafka"
+    assert kustomization["prune"] is False
+    return str(kustomization["path"])
+
+
+@pytest.mark.parametrize(
+    ("path_of", "release_of"),
+    [(argo_cd_collector_user, argo_cd_release), (flux_collector_user, flux_release)],
+    ids=["argo", "flux"],
+)
+def test_the_collector_logs_in_as_the_user_that_the_samples_create(path_of: Any, release_of: Any) -> None:
+    folder = ROOT / path_of()
+    (file,) = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    user = yaml.safe_load((folder / file).read_text())
+    _, release, values = release_of("clickstream-collector")
+
+    assert user["kind"] == "KafkaUser"
+    assert user["metadata"]["name"] == release
+    assert user["spec"]["authentication"]["type"] == values["kafka"]["authentication"]["type"]
 
 
 def argo_cd_archive() -> tuple[str, list[dict[str, Any]]]:
