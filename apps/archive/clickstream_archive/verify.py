@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.engine import engine
+from clickstream_archive.errors import ArchiveError
 from clickstream_archive.evidence import Evidence
 from clickstream_archive.findings import Findings
 from clickstream_archive.judging import Times, judge_group
@@ -97,8 +98,7 @@ def main(argv: Sequence[str]) -> int:
         evidence = Evidence(connection)
         found = _from_topics(settings, evidence) if settings.source == "topic" else _from_archive(settings, evidence)
         found.malformed_results = evidence.malformed_results
-        wanted = settings.archive.group_id
-        for group in groups(connection) if wanted is None else [wanted]:
+        for group in _wanted(groups(connection), settings):
             found.groups.append(judge_group(connection, group, settings.archive, settings.times, found.partitions))
     _mark_counted(found, settings.archive.events_topic)
     seconds = time.monotonic() - began
@@ -108,6 +108,16 @@ def main(argv: Sequence[str]) -> int:
     if settings.output.record:
         record_run(settings.archive.catalog, Run("verify", started_at, datetime.now(UTC), status, result))
     return status
+
+
+def _wanted(known: Sequence[str], settings: VerifySettings) -> Sequence[str]:
+    """The groups to be judged. Raises ArchiveError for a group that has no results while others have."""
+    wanted = settings.archive.group_id
+    if wanted is None:
+        return known
+    if known and wanted not in known:
+        raise ArchiveError(f"GROUP_ID={wanted}: this group has no results; expected one of {', '.join(known)}")
+    return [wanted]
 
 
 def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:

@@ -322,3 +322,13 @@ def test_an_archive_that_does_not_exist_is_one_line(run: Run, catalog: Catalog) 
 def test_a_wrong_setting_is_one_line_and_status_2(run: Run) -> None:
     status, text = run("verify", "--from", "tape")
     assert (status, text) == (2, "pytest: VERIFY_FROM=tape (from --from): expected archive or topic\n") or status == 2
+
+
+def test_a_group_without_results_is_one_line_that_names_those_that_have(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    write_raw(catalog, recorded.messages)
+    status, text = run("verify", "--offline", "--group-id", "typo")
+    assert status == 1
+    expected = "GROUP_ID=typo: this group has no results; expected one of clickstream-processor"
+    assert text.splitlines()[-1].endswith(expected)
