@@ -56,7 +56,7 @@ RESULTS = pyarrow.schema(
 """Every result on the metrics topic."""
 
 _TABLES = {"events_read": EVENTS, "dead_letters_read": DEAD_LETTERS, "results_read": RESULTS}
-_COLLECTOR = "clickstream-collector"
+_PROCESSOR = "clickstream-streams"
 
 Headers = Mapping[str, Sequence[str | None]]
 """The values of each header, one for each record."""
@@ -68,6 +68,7 @@ class Evidence:
     def __init__(self, connection: DuckDBPyConnection) -> None:
         self.connection = connection
         self.malformed_results: list[tuple[int, int, str]] = []
+        self._headers_kept = False
         for name, schema in _TABLES.items():
             empty = schema.empty_table()
             connection.register("empty", empty)
@@ -93,8 +94,13 @@ class Evidence:
     def add_dead_letters(
         self, partitions: Sequence[int], offsets: Sequence[int], at: Sequence[int], headers: Headers
     ) -> None:
-        """Add records of the dead letter topic; the collector's are of no topic, and left out."""
-        kept = [place for place, app in enumerate(headers["app"]) if app != _COLLECTOR]
+        """Add the processors' records of the dead letter topic. Others', such as the collector's, refuse no event."""
+        kept = [
+            place
+            for place, app in enumerate(headers["app"])
+            if app is None or (app == _PROCESSOR and _number(headers["source_offset"][place]) is not None)
+        ]
+        self._headers_kept = self._headers_kept or any(app is not None for app in headers["app"])
         self._insert(
             "dead_letters_read",
             {
@@ -144,7 +150,12 @@ class Evidence:
         self._insert("results_read", {name: [row[name] for row in rows] for name in RESULTS.names})
 
     def finish(self) -> None:
-        """Keep each record once, in the tables `events`, `dead_letters` and `results`, once all were added."""
+        """Keep each record once, in the tables `events`, `dead_letters` and `results`, once all were added.
+
+        A dead letter without headers counts only if none has them, as in an archive that does not keep headers.
+        """
+        if self._headers_kept:
+            self.connection.execute("DELETE FROM dead_letters_read WHERE source_offset IS NULL")
         for table in ("events", "dead_letters", "results"):
             doubled = self.connection.execute(
                 f'SELECT 1 FROM {table}_read GROUP BY "partition", "offset" HAVING count(*) > 1 LIMIT 1'

@@ -102,11 +102,11 @@ def judge(window: Window, edges: Edges, trace: Trace) -> Verdict:
     differences = compare(result, counted)
     if not differences:
         return _receipt_verdict(window, result)
-    if edges.unnamed_dead_letters:
-        return _unjudged(window, Why.NO_HEADERS, "dead letters don't say which records were refused")
     receipt = _receipt(result)
     if receipt is not None:
         return _judge_with_receipt(window, edges, differences, trace(window, receipt))
+    if edges.unnamed_dead_letters:
+        return _unnamed(window)
     if window.start < edges.complete_from:
         return _unjudged(window, Why.BEFORE_ARCHIVE)
     if gap := _touching(window, edges):
@@ -184,7 +184,7 @@ def _without_result(window: Window, edges: Edges) -> Verdict:
     if any(_may_hold(each, window, edges) for each in edges.result_gaps):
         return _unjudged(window, Why.GAP, "its result may be among the missing offsets of the metrics topic")
     if edges.unnamed_dead_letters:
-        return _unjudged(window, Why.NO_HEADERS, "dead letters don't say which records were refused")
+        return _unnamed(window)
     return Verdict(window.start, window.end, differences=(f"there is no result, but the archive has {events} events",))
 
 
@@ -212,11 +212,10 @@ def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ..
         )
     if lacking and explained:
         return Verdict(window.start, window.end, Why.GAP, note="; ".join(lacking), lost=tuple(gone))
-    if edges.lost_dead_letters and all(
-        traced.inside.get(number, 0) >= each.counted for number, each in traced.receipt.items()
-    ):
-        return _unjudged(window, Why.GAP, "dead letters are missing, so refused records may be among the recounted")
+    refused = _refused_among_recounted(window, edges)
     if lacking:
+        if refused and all(traced.inside.get(number, 0) >= each.counted for number, each in traced.receipt.items()):
+            return refused
         return Verdict(window.start, window.end, differences=differences, note="; ".join(lacking))
     outside = "; ".join(f"partition {number} offset {offset}" for number, offset, _ in traced.outside[:3])
     counted = sum(each.counted for each in traced.receipt.values())
@@ -226,12 +225,25 @@ def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ..
     inner = compare(_result(window), traced.within)
     if inner:
         return Verdict(window.start, window.end, differences=inner, note="among the events that its receipt names")
+    if refused:
+        return refused
     if window.end > edges.settled_to or all(at >= edges.pending_from for _, _, at in traced.outside):
         return _unjudged(window, Why.NOT_OVER, f"{len(traced.outside)} more events: {outside}")
     if _cut_short(window, edges):
         return _unjudged(window, Why.CHANGED, f"{len(traced.outside)} more events: {outside}")
     note = f"events that it does not count: {outside}{' …' if len(traced.outside) > 3 else ''}"
     return Verdict(window.start, window.end, differences=differences, note=note)
+
+
+def _refused_among_recounted(window: Window, edges: Edges) -> Verdict | None:
+    """The verdict on a window with too many events where the archive does not show which records were refused."""
+    if edges.lost_dead_letters:
+        return _unjudged(window, Why.GAP, "dead letters are missing, so refused records may be among the recounted")
+    return _unnamed(window) if edges.unnamed_dead_letters else None
+
+
+def _unnamed(window: Window) -> Verdict:
+    return _unjudged(window, Why.NO_HEADERS, "dead letters don't say which records were refused")
 
 
 def _result(window: Window) -> Result:

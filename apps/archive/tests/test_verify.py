@@ -288,6 +288,25 @@ def test_without_headers_dead_letters_say_nothing(run: Run, catalog: Catalog) ->
     assert group(result)["not_judged"] == {"dead letters without headers": 1}
 
 
+@pytest.mark.parametrize("headers", [(), (("app", b"clickstream-streams"), ("group", b"clickstream-processor"))])
+def test_a_stray_record_on_the_dead_letter_topic_hides_no_changed_result(
+    run: Run, catalog: Catalog, recorded: Recorded, headers: tuple[tuple[str, bytes], ...]
+) -> None:
+    stray = replace(recorded.read(DEAD_LETTERS, "")[-1], offset=1_000, value=b"x", headers=headers)
+    changed = middle(recorded, METRICS)
+    status, result = verified(run, catalog, recorded.with_more(stray).changed(changed, unique_users=1))
+    assert (status, group(result)["different"], group(result)["not_judged"]) == (1, 1, {})
+
+
+def test_without_headers_of_dead_letters_a_result_is_judged_by_its_receipt(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    refused = recorded.read(DEAD_LETTERS, "")
+    bare = recorded.without(*refused).with_more(*(replace(each, headers=()) for each in refused))
+    status, result = verified(run, catalog, bare.changed(middle(recorded, METRICS), unique_users=1))
+    assert (status, group(result)["different"], group(result)["not_judged"]) == (1, 1, {})
+
+
 def test_results_of_two_processors_are_judged_each_by_its_own(run: Run, catalog: Catalog, recorded: Recorded) -> None:
     other = [
         replace(
