@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyConnection
 
-from clickstream_archive.offsets import Cause, PartitionOffsets
+from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
+from clickstream_archive.raw import Hour, RawFile
 from clickstream_archive.recount import Window, prepare, recount_within, windows
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_archive.verdicts import Edges, Traced, Verdict, judge
@@ -15,6 +16,8 @@ from clickstream_core.timestamps import format_seconds
 
 _REVISION_MS = 15_000
 """REVISION_INTERVAL, and time for a commit."""
+
+_HOUR_MS = 3_600_000
 
 _MOST_SHOWN = 1_000
 _MOST_OUTSIDE = 1_000
@@ -59,11 +62,15 @@ def judge_group(
     settings: ArchiveSettings,
     times: Times,
     partitions: Sequence[PartitionOffsets],
+    lost: Sequence[RawFile] = (),
     settled_to: int | None = None,
 ) -> GroupReport:
-    """Return the report. `settled_to` is given when the processor is known to be done with everything until then."""
+    """Return the report. `settled_to` is given when the processor is known to be done with everything until then.
+
+    `lost` are the files that are gone, whose records may be of partitions that `partitions` does not have.
+    """
     prepare(connection, group, settings.events_topic, by_arrival=times.by_arrival)
-    edges = _edges(connection, group, settings, times, partitions, settled_to)
+    edges = _edges(connection, group, settings, times, partitions, lost, settled_to)
     found = GroupReport(group)
 
     def trace(window: Window, receipt: Mapping[int, PartitionReceipt]) -> Traced:
@@ -92,11 +99,13 @@ def _edges(
     settings: ArchiveSettings,
     times: Times,
     partitions: Sequence[PartitionOffsets],
+    lost: Sequence[RawFile],
     settled_to: int | None,
 ) -> Edges:
     events = [each for each in partitions if each.topic == settings.events_topic]
     results = [each for each in partitions if each.topic == settings.metrics_topic]
     letters = [each for each in partitions if each.topic == settings.dead_letter_topic]
+    lost_results = [_hour_gap(each.hour) for each in lost if each.topic == settings.metrics_topic]
     until, ended = _settled(connection, times)
     late = {each.partition for each in events if each.first > 0}
     begins = [row[1] for row in _first_arrivals(connection) if row[0] in late]
@@ -112,14 +121,23 @@ def _edges(
         first={each.partition: each.first for each in events},
         last={each.partition: each.last for each in events},
         gaps={each.partition: each.gaps for each in events},
-        result_gaps=[gap for each in results for gap in each.gaps if gap.cause is Cause.MISSING],
+        result_gaps=[gap for each in results for gap in each.gaps if gap.cause is Cause.MISSING] + lost_results,
         first_result=row[0] if row and row[0] is not None else 1 << 60,
         unnamed_dead_letters=unnamed is not None,
-        lost_dead_letters=any(each.total(Cause.MISSING) for each in letters),
+        lost_dead_letters=any(each.total(Cause.MISSING) for each in letters)
+        or any(each.topic == settings.dead_letter_topic for each in lost),
         changed_at=[each for (each,) in changes],
         late_ms=times.out_of_orderness + times.allowed_lateness + times.idle_timeout,
         skew_ms=times.max_clock_skew,
     )
+
+
+def _hour_gap(hour: Hour) -> Gap:
+    """What a lost file of this hour held, as a gap at unknown offsets."""
+    if hour.start is None:
+        return Gap(0, 0, None, None, Cause.MISSING)
+    start = int(hour.start.timestamp() * 1000)
+    return Gap(0, 0, start, start + _HOUR_MS, Cause.MISSING)
 
 
 def _settled(connection: DuckDBPyConnection, times: Times) -> tuple[int, int]:

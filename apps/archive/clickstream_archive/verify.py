@@ -99,7 +99,8 @@ def main(argv: Sequence[str]) -> int:
         found = _from_topics(settings, evidence) if settings.source == "topic" else _from_archive(settings, evidence)
         found.malformed_results = evidence.malformed_results
         for group in _wanted(groups(connection), settings):
-            found.groups.append(judge_group(connection, group, settings.archive, settings.times, found.partitions))
+            report = judge_group(connection, group, settings.archive, settings.times, found.partitions, found.lost)
+            found.groups.append(report)
     _mark_counted(found, settings.archive.events_topic)
     seconds = time.monotonic() - began
     result = as_result(found, seconds)

@@ -214,6 +214,23 @@ def test_of_a_deleted_file_only_offsets_that_it_can_have_held_are_missing(
     ]
 
 
+@pytest.mark.parametrize("topic", [DEAD_LETTERS, METRICS])
+def test_the_only_file_of_a_topic_that_is_gone_makes_no_difference_of_what_it_explains(
+    run: Run, catalog: Catalog, recorded: Recorded, topic: str
+) -> None:
+    gone = recorded.read(topic, "")
+    kept = recorded.without(*gone) if topic == DEAD_LETTERS else recorded.without(*gone[:20])
+    write_raw(catalog, kept.messages)
+    before = {task.file.file_path for task in catalog.load_table(("clickstream", "raw")).scan().plan_files()}
+    table = write_raw(catalog, gone if topic == DEAD_LETTERS else gone[:20])
+    (deleted,) = {task.file.file_path for task in table.scan().plan_files()} - before
+    Path(deleted.removeprefix("file://")).unlink()
+    status, result = run("verify", "--offline", "--json")
+    assert (status, result["complete"], len(result["lost_files"])) == (1, False, 1)
+    assert (group(result)["different"], group(result)["other_differences"]) == (0, [])
+    assert group(result)["not_judged"].keys() <= {"gap in offsets", "not over", "before the first result"}
+
+
 def test_each_window_is_counted_by_the_size_of_its_time(run: Run, catalog: Catalog, recorded: Recorded) -> None:
     shorter = sorted(recorded.read(METRICS, ""), key=lambda each: each.timestamp)
     longer = [replace(each, offset=each.offset + 1_000) for each in results_of(recorded, 20)]
