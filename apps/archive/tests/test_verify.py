@@ -266,6 +266,19 @@ def test_an_approximate_result_may_differ_by_its_sketches_error_and_no_more(
     assert difference["window_start"] == (second.key or b"").decode()
 
 
+@pytest.mark.parametrize(
+    ("field", "more"),
+    [("total_events", 1), ("avg_duration_ms", 1), ("top_pages", {}), ("event_types", {}), ("devices", {"mobile": 1})],
+)
+def test_figures_that_no_sketch_counts_and_names_left_out_of_an_approximate_result_are_differences(
+    run: Run, catalog: Catalog, recorded: Recorded, field: str, more: object
+) -> None:
+    one = middle(recorded, METRICS)
+    value = json.loads(one.value or b"")[field] + more if isinstance(more, int) else more
+    status, result = verified(run, catalog, recorded.changed(one, approximate=True, **{field: value}))
+    assert (status, group(result)["different"]) == (1, 1)
+
+
 def test_a_receipt_that_contradicts_itself_is_a_difference(run: Run, catalog: Catalog, recorded: Recorded) -> None:
     one = middle(recorded, METRICS)
     receipt = json.loads(one.header("receipt"))
