@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from pyiceberg.catalog import Catalog
 
 from clickstream_archive.catalogs import open_catalog
@@ -54,6 +55,15 @@ def archived(topics: PipelineTopics) -> list[Message]:
     return [each for name in names for each in read_all(topics.bootstrap_servers, name)]
 
 
+def commit_as_sink(topics: PipelineTopics, partition: int, offset: int) -> None:
+    """Note that the sink has read the events of this partition up to this offset."""
+    consumer = KafkaConsumer(bootstrap_servers=topics.bootstrap_servers, group_id="connect-clickstream-archive")
+    place = TopicPartition(topics.events, partition)
+    consumer.assign([place])
+    consumer.commit({place: OffsetAndMetadata(offset, "", -1)})
+    consumer.close(autocommit=False)
+
+
 def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_removed_or_forged(
     topics: PipelineTopics, apps: Apps, tmp_path: Path
 ) -> None:
@@ -90,6 +100,20 @@ def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_remov
     assert status == 1
     assert sorted(missing) == sorted((each.topic, each.partition, each.offset) for each in gone)
     assert result["groups"][0]["different"] == 0
+
+    whole = [each for each in messages if (each.topic, each.partition) == (topics.events, 0)]
+    table.delete(f"topic = '{topics.events}' and partition = 0")
+    start = next(each for each in messages if (each.topic, each.partition, each.offset) == (topics.events, 1, 0))
+    table.delete(f"topic = '{start.topic}' and partition = 1 and offset < 3")
+    status, result = verify()
+    found = {(each["topic"], each["partition"]): each for each in result["partitions"]}
+    assert (found[topics.events, 0]["records"], found[topics.events, 0]["unknown_offsets"]) == (0, len(whole))
+    assert found[topics.events, 1]["missing"] == [{"first": 0, "last": 2, "why": "the topic has them"}]
+    assert result["groups"][0]["different"] == 0
+    commit_as_sink(topics, 0, 5)
+    status, result = verify()
+    found = {(each["topic"], each["partition"]): each for each in result["partitions"]}
+    assert found[topics.events, 0]["missing"] == [{"first": 0, "last": 4, "why": "the topic has them"}]
 
     first = min((each for each in messages if each.topic == topics.metrics), key=lambda each: each.key or b"")
     fields = json.loads(first.value or b"")

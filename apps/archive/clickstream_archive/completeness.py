@@ -5,12 +5,19 @@ from duckdb import DuckDBPyConnection
 from clickstream_archive.offsets import Doubled, Gap, PartitionOffsets
 
 
-def partition_offsets(connection: DuckDBPyConnection, source: str) -> list[PartitionOffsets]:
-    """Return each topic partition in `source`, a relation with topic, partition, offset and arrived (milliseconds)."""
+def partition_offsets(
+    connection: DuckDBPyConnection, source: str, *, from_first: bool = False
+) -> list[PartitionOffsets]:
+    """Return each topic partition in `source`, a relation with topic, partition, offset and arrived (milliseconds).
+
+    With `from_first` the offsets from 0 to a partition's first one are a gap too.
+    """
     found = {
-        (topic, partition): PartitionOffsets(topic, partition, first, last, rows)
-        for topic, partition, first, last, rows in connection.execute(
-            'SELECT topic, "partition", min("offset"), max("offset"), count(*)'
+        (topic, partition): PartitionOffsets(
+            topic, partition, first, last, rows, [Gap(0, first - 1, None, at)] if from_first and first > 0 else []
+        )
+        for topic, partition, first, last, rows, at in connection.execute(
+            'SELECT topic, "partition", min("offset"), max("offset"), count(*), arg_min(arrived, "offset")'
             f" FROM ({source}) GROUP BY ALL ORDER BY ALL"
         ).fetchall()
     }

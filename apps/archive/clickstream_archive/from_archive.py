@@ -67,9 +67,9 @@ def raw_snapshot(catalog: Catalog, settings: ArchiveSettings, since: str | None)
 
 
 def gather(
-    evidence: Evidence, snapshot: RawSnapshot, settings: ArchiveSettings, advance: Advance
+    evidence: Evidence, snapshot: RawSnapshot, settings: ArchiveSettings, advance: Advance, *, from_first: bool
 ) -> list[PartitionOffsets]:
-    """Fill the evidence, and return the offsets of each topic partition."""
+    """Fill the evidence, and return the offsets of each topic partition, with `from_first` those since offset 0."""
     connection = evidence.connection
     topics: dict[str, list[RawFile]] = {}
     for each in snapshot.there:
@@ -88,7 +88,8 @@ def gather(
         return []
     paths = ", ".join(quoted(each.path) for each in snapshot.there)
     columns = 'topic, "partition", "offset", epoch_ms(timestamp) AS arrived'
-    return partition_offsets(connection, f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = false)")
+    source = f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = false)"
+    return partition_offsets(connection, source, from_first=from_first)
 
 
 def commits_of_partitions(evidence: Evidence, snapshot: RawSnapshot) -> Commits:

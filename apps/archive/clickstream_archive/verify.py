@@ -129,7 +129,7 @@ def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
     catalog = open_catalog(archive.catalog)
     snapshot = raw_snapshot(catalog, archive, _hour(settings.since))
     with progress("Reading raw records", snapshot.rows, "rows") as advance:
-        partitions = gather(evidence, snapshot, archive, advance)
+        partitions = gather(evidence, snapshot, archive, advance, from_first=settings.since is None)
     evidence.finish()
     found = Findings("archive", partitions, list(snapshot.lost), committed_at=snapshot.committed_at)
     found.kafka = _ask_topics(settings, partitions)
@@ -139,9 +139,13 @@ def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
     return found
 
 
-def _ask_topics(settings: VerifySettings, partitions: Sequence[PartitionOffsets]) -> str | None:
-    """Explain gaps by what the topics hold; return why Kafka was not asked, None if it was."""
+def _ask_topics(settings: VerifySettings, partitions: list[PartitionOffsets]) -> str | None:
+    """Explain gaps by what the topics hold; return why Kafka was not asked, None if it was.
+
+    Partitions that the topics have and the archive does not are added, unless only later hours are looked at.
+    """
     from clickstream_archive.topic_log import TopicLog, TopicUnavailable
+    from clickstream_archive.unarchived import unarchived
 
     if settings.offline:
         return "--offline"
@@ -154,6 +158,9 @@ def _ask_topics(settings: VerifySettings, partitions: Sequence[PartitionOffsets]
                     continue  # another topic of that name, or none
                 each.begins_at, each.ends_at = bounds
                 each.gaps = list(log.explained(each.topic, each.partition, each.gaps))
+            if settings.since is None:
+                partitions += unarchived(log, settings.archive, partitions)
+                partitions.sort(key=lambda each: (each.topic, each.partition))
     except TopicUnavailable as error:
         return str(error)
     return None

@@ -63,7 +63,7 @@ def _partitions(partitions: Sequence[PartitionOffsets]) -> Iterator[str]:
         return
     width = max(len(each.topic) for each in partitions)
     for each in partitions:
-        offsets = f"offsets {each.first:,} to {each.last:,}" if each.rows else "nothing left"
+        offsets = f"offsets {each.first:,} to {each.last:,}" if each.rows else "nothing archived"
         notes = [f"{each.rows:,} records"]
         for cause, words in ((Cause.MARKERS, "transaction markers"), (Cause.ABORTED, "aborted")):
             if total := each.total(cause):
@@ -74,7 +74,7 @@ def _partitions(partitions: Sequence[PartitionOffsets]) -> Iterator[str]:
             notes.append(f"{total:,} MISSING")
         if each.doubled:
             notes.append(f"{each.doubled_offsets:,} DOUBLED")
-        if each.ends_at is not None and each.ends_at > each.last + 1:
+        if each.rows and each.ends_at is not None and each.ends_at > each.last + 1:
             notes.append(f"{each.ends_at - each.last - 1:,} not archived yet")
         yield f"{each.topic:<{width}} {each.partition:>3}  {offsets:<32} {', '.join(notes)}"
 
@@ -102,13 +102,17 @@ def _losses(found: Findings) -> Iterator[str]:
 
 
 def _unknowns(found: Findings) -> Iterator[str]:
+    for each in found.partitions:
+        for gap in each.gaps:
+            if gap.cause is Cause.UNKNOWN and gap.why:
+                yield f"{each.topic} partition {each.partition}: {_range('offset', gap.first, gap.last)} {gap.why}"
     for topic in sorted({each.topic for each in found.partitions}):
         gaps = [
             (each.partition, gap)
             for each in found.partitions
             if each.topic == topic
             for gap in each.gaps
-            if gap.cause is Cause.UNKNOWN
+            if gap.cause is Cause.UNKNOWN and not gap.why
         ]
         if gaps:
             total = sum(gap.offsets for _, gap in gaps)

@@ -290,6 +290,17 @@ def test_a_receipt_that_contradicts_itself_is_a_difference(run: Run, catalog: Ca
     assert "records of partition 0 were counted or refused at the" in difference["differences"][0]
 
 
+def test_offsets_before_the_first_archived_one_are_unknown(run: Run, catalog: Catalog, recorded: Recorded) -> None:
+    gone = [each for each in recorded.read(EVENTS, "") if each.partition == 1 and each.offset < 7]
+    write_raw(catalog, recorded.without(*gone).messages)
+    status, result = run("verify", "--offline", "--json")
+    unknown = {(each["topic"], each["partition"]): each["unknown"] for each in result["partitions"]}
+    assert (status, unknown[EVENTS, 1], unknown[EVENTS, 0]) == (0, [{"first": 0, "last": 6}], [])
+    assert "complete but for unknown offsets" in run("verify", "--offline")[1]
+    later = run("verify", "--offline", "--json", "--since", "2026-11-26T09")[1]
+    assert [each["unknown"] for each in later["partitions"] if each["topic"] == EVENTS] == [[], [], []]
+
+
 def test_windows_before_the_archive_are_not_judged(run: Run, catalog: Catalog, recorded: Recorded) -> None:
     half = recorded.read(EVENTS, "")
     first = min(each.timestamp for each in half) + 100_000
