@@ -121,7 +121,7 @@ def _edges(
         first={each.partition: each.first for each in events},
         last={each.partition: each.last for each in events},
         gaps={each.partition: each.gaps for each in events},
-        result_gaps=[gap for each in results for gap in each.gaps if gap.cause is Cause.MISSING] + lost_results,
+        result_gaps=[gap for each in results for gap in each.gaps if _held_records(gap)] + lost_results,
         first_result=row[0] if row and row[0] is not None else 1 << 60,
         unnamed_dead_letters=unnamed is not None,
         lost_dead_letters=any(each.total(Cause.MISSING) for each in letters)
@@ -130,6 +130,11 @@ def _edges(
         late_ms=times.out_of_orderness + times.allowed_lateness + times.idle_timeout,
         skew_ms=times.max_clock_skew,
     )
+
+
+def _held_records(gap: Gap) -> bool:
+    """Whether records are or may be lost. A single unknown offset is taken for the marker that each commit leaves."""
+    return gap.cause is Cause.MISSING or (gap.cause is Cause.UNKNOWN and gap.offsets > 1)
 
 
 def _hour_gap(hour: Hour) -> Gap:

@@ -61,7 +61,7 @@ class Edges:
     Events of windows that begin before `complete_from` may lie before the archive's first record. Results of windows
     that end by `settled_to` can't change any more. Records that arrived after `pending_from` may still become dead
     letters. `first` and `last` are the offsets by partition, `gaps` those of the events topic, `result_gaps` those of
-    the metrics topic.
+    the metrics topic that may have held results.
     """
 
     complete_from: int
@@ -117,6 +117,8 @@ def judge(window: Window, edges: Edges, trace: Trace) -> Verdict:
         return _unjudged(window, Why.NOT_OVER)
     if _cut_short(window, edges):
         return _unjudged(window, Why.CHANGED)
+    if any(each.cause is Cause.MISSING and _may_hold(each, window, edges) for each in edges.result_gaps):
+        return _revised(window)
     return Verdict(window.start, window.end, differences=differences)
 
 
@@ -185,7 +187,7 @@ def _without_result(window: Window, edges: Edges) -> Verdict:
         return _unjudged(window, Why.NOT_OVER)
     if window.start < edges.first_result:
         return _unjudged(window, Why.NO_RESULT_YET)
-    if any(_may_hold(each, window, edges) for each in edges.result_gaps):
+    if any(each.cause is Cause.MISSING and _may_hold(each, window, edges) for each in edges.result_gaps):
         return _unjudged(window, Why.GAP, "its result may be among the missing offsets of the metrics topic")
     if edges.unnamed_dead_letters:
         return _unnamed(window)
@@ -235,8 +237,14 @@ def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ..
         return _unjudged(window, Why.NOT_OVER, f"{len(traced.outside)} more events: {outside}")
     if _cut_short(window, edges):
         return _unjudged(window, Why.CHANGED, f"{len(traced.outside)} more events: {outside}")
+    if any(_may_hold(each, window, edges) for each in edges.result_gaps):
+        return _revised(window, f": {len(traced.outside)} more events: {outside}")
     note = f"events that it does not count: {outside}{' …' if len(traced.outside) > 3 else ''}"
     return Verdict(window.start, window.end, differences=differences, note=note)
+
+
+def _revised(window: Window, more: str = "") -> Verdict:
+    return _unjudged(window, Why.GAP, f"a later revision may be among the missing offsets of the metrics topic{more}")
 
 
 def _refused_among_recounted(window: Window, edges: Edges) -> Verdict | None:

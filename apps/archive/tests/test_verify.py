@@ -151,6 +151,24 @@ def test_a_later_revision_is_the_one_that_counts(run: Run, catalog: Catalog, rec
     assert (status, group(result)["equal"]) == (0, 31)
 
 
+@pytest.mark.parametrize(("gap", "different"), [(2, 0), (0, 1)])
+def test_a_window_whose_later_revision_may_be_missing_is_not_judged(
+    run: Run, catalog: Catalog, recorded: Recorded, gap: int, different: int
+) -> None:
+    one = middle(recorded, METRICS)
+    newest = json.loads(one.header("receipt"))["0"]["last"]
+    event = next(each for each in recorded.read(EVENTS, "") if (each.partition, each.offset) == (0, newest))
+    before = next(each for each in results_of(recorded.without(event), 10) if each.key == one.key)
+    later = [
+        each for each in recorded.read(METRICS, "") if each.partition == one.partition and each.offset > one.offset
+    ]
+    moved = [replace(each, offset=each.offset + gap) for each in later]
+    earlier = replace(one, value=before.value, headers=before.headers)
+    status, result = verified(run, catalog, recorded.without(one, *later).with_more(earlier, *moved))
+    assert (status, group(result)["different"]) == (different, different)
+    assert group(result)["not_judged"] == ({"gap in offsets": 1} if gap else {})
+
+
 def test_a_removed_result_is_named(run: Run, catalog: Catalog, recorded: Recorded) -> None:
     gone = sorted(recorded.read(METRICS, ""), key=lambda each: each.timestamp)[9]
     status, result = verified(run, catalog, recorded.without(gone))
