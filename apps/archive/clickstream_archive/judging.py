@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyConnection
 
+from clickstream_archive.moments import in_seconds
 from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
 from clickstream_archive.raw import Hour, RawFile
 from clickstream_archive.recount import Window, prepare, recount_within, windows
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_archive.verdicts import Edges, Traced, Verdict, judge
 from clickstream_core.receipts import PartitionReceipt
-from clickstream_core.timestamps import format_seconds
 
 _REVISION_MS = 15_000
 """REVISION_INTERVAL, and time for a commit."""
@@ -82,7 +82,7 @@ def judge_group(
             found.equal += 1
         elif verdict.why is not None:
             found.not_judged[verdict.why.value] += 1
-            found.lost += [(*each, format_seconds(verdict.start)) for each in verdict.lost]
+            found.lost += [(*each, in_seconds(verdict.start)) for each in verdict.lost]
             if len(found.unjudged) < _MOST_SHOWN:
                 found.unjudged.append(verdict)
         else:
@@ -188,7 +188,7 @@ def _others(connection: DuckDBPyConnection, group: str, edges: Edges) -> Iterato
         [group],
     ).fetchall()
     for start, revision, places in twice:
-        yield f"window {format_seconds(start)} has revision {revision} {len(places)} times ({', '.join(places[:5])})"
+        yield f"window {in_seconds(start)} has revision {revision} {len(places)} times ({', '.join(places[:5])})"
     for partition, offset, count in connection.execute(
         "SELECT source_partition, source_offset, n FROM refused WHERE n > 1 ORDER BY 1, 2 LIMIT 100"
     ).fetchall():

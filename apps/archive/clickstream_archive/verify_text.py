@@ -5,10 +5,10 @@ from typing import Any
 
 from clickstream_archive.findings import Findings
 from clickstream_archive.judging import GroupReport
+from clickstream_archive.moments import in_seconds
 from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
 from clickstream_archive.raw import RawFile
 from clickstream_archive.verdicts import Verdict
-from clickstream_core.timestamps import format_seconds
 
 _SHOWN = 20
 """Of each kind, in words; JSON has more."""
@@ -21,7 +21,7 @@ def as_result(found: Findings, seconds: float) -> dict[str, Any]:
         "source": found.source,
         "complete": found.complete,
         "equal": found.equal,
-        "committed_at": None if found.committed_at is None else format_seconds(found.committed_at),
+        "committed_at": None if found.committed_at is None else in_seconds(found.committed_at),
         "kafka": found.kafka,
         "partitions": [_partition(each) for each in found.partitions],
         "lost_files": [_file(each) for each in found.lost],
@@ -147,7 +147,7 @@ def _group_lines(group: GroupReport) -> Iterator[str]:
 
 
 def _window(verdict: Verdict) -> str:
-    return f"{format_seconds(verdict.start)} → {format_seconds(verdict.end)}"
+    return f"{in_seconds(verdict.start)} → {in_seconds(verdict.end)}"
 
 
 def _range(what: str, first: int, last: int) -> str:
@@ -203,8 +203,8 @@ def _group(group: GroupReport) -> dict[str, Any]:
         "not_judged": dict(sorted(group.not_judged.items())),
         "differences": [
             {
-                "window_start": format_seconds(each.start),
-                "window_end": format_seconds(each.end),
+                "window_start": in_seconds(each.start),
+                "window_end": in_seconds(each.end),
                 "differences": list(each.differences),
                 "note": each.note,
             }
@@ -213,8 +213,8 @@ def _group(group: GroupReport) -> dict[str, Any]:
         "other_differences": group.others,
         "not_judged_windows": [
             {
-                "window_start": format_seconds(each.start),
-                "window_end": format_seconds(each.end),
+                "window_start": in_seconds(each.start),
+                "window_end": in_seconds(each.end),
                 "why": each.why.value if each.why else "",
                 "note": each.note,
             }

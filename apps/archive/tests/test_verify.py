@@ -410,3 +410,19 @@ def test_a_group_without_results_is_one_line_that_names_those_that_have(
     assert status == 1
     expected = "GROUP_ID=typo: this group has no results; expected one of clickstream-processor"
     assert text.splitlines()[-1].endswith(expected)
+
+
+def test_windows_beyond_the_year_9999_are_judged(run: Run, catalog: Catalog, recorded: Recorded) -> None:
+    one, event = middle(recorded, METRICS), middle(recorded, EVENTS)
+    fields = {**json.loads(one.value or b""), "window_start": "9999-12-31T23:59:50Z"}
+    fields["window_end"] = "9999-12-31T23:59:60Z"
+    forged = replace(one, offset=1_000, value=json.dumps(fields).encode())
+    late = replace(
+        event,
+        offset=10_000,
+        value=json.dumps({**json.loads(event.value or b""), "timestamp": fields["window_end"]}).encode(),
+    )
+    write_raw(catalog, recorded.with_more(forged, late).messages)
+    status, text = run("verify", "--offline")
+    assert "9999-12-31T23:59:50Z → after the year 9999" in text
+    assert run("verify", "--offline", "--json")[0] == status == 1
