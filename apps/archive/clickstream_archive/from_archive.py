@@ -1,9 +1,10 @@
 """Evidence from the raw table: its current snapshot, and the files that it names, whether or not they are there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
 import pyarrow
 from pyarrow import RecordBatch
 from pyarrow.fs import FileSelector
@@ -12,6 +13,7 @@ from pyiceberg.table import Table
 
 from clickstream_archive.catalogs import catalog_errors, load_table
 from clickstream_archive.completeness import partition_offsets
+from clickstream_archive.errors import ArchiveError
 from clickstream_archive.evidence import Evidence, Headers
 from clickstream_archive.lost import Commits
 from clickstream_archive.offsets import PartitionOffsets
@@ -31,7 +33,7 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RawSnapshot:
-    """The raw table's files at one moment; `lost` are those that the snapshot names and the storage does not have.
+    """The raw table's files at one moment; `lost` are those that the snapshot names and that are gone or damaged.
 
     `brought_by` has the number of the commit that brought a file, by path, if there are lost ones.
     """
@@ -54,12 +56,13 @@ def raw_snapshot(catalog: Catalog, settings: ArchiveSettings, since: str | None)
     table = load_table(catalog, settings.catalog, RAW)
     with catalog_errors(settings.catalog):
         files = [each for each in raw_files(table) if since is None or str(each.hour) >= since]
-        there = _existing(table, files)
-        lost = [each for each in files if each.path not in there]
+        sizes = _sizes(table, files)
+        there = [each for each in files if sizes.get(each.path) == each.size_bytes]
+        lost = [_damaged(each, sizes.get(each.path)) for each in files if sizes.get(each.path) != each.size_bytes]
         brought_by = commit_numbers(table) if lost else {}
     snapshot = table.current_snapshot()
     return RawSnapshot(
-        [each for each in files if each.path in there],
+        there,
         lost,
         None if snapshot is None else snapshot.timestamp_ms,
         brought_by,
@@ -69,7 +72,10 @@ def raw_snapshot(catalog: Catalog, settings: ArchiveSettings, since: str | None)
 def gather(
     evidence: Evidence, snapshot: RawSnapshot, settings: ArchiveSettings, advance: Advance, *, from_first: bool
 ) -> list[PartitionOffsets]:
-    """Fill the evidence, and return the offsets of each topic partition, with `from_first` those since offset 0."""
+    """Fill the evidence, and return the offsets of each topic partition, with `from_first` those since offset 0.
+
+    Raises ArchiveError when a file can't be read.
+    """
     connection = evidence.connection
     topics: dict[str, list[RawFile]] = {}
     for each in snapshot.there:
@@ -89,7 +95,36 @@ def gather(
     paths = ", ".join(quoted(each.path) for each in snapshot.there)
     columns = 'topic, "partition", "offset", epoch_ms(timestamp) AS arrived'
     source = f"SELECT {columns} FROM read_parquet([{paths}], hive_partitioning = false)"
-    return partition_offsets(connection, source, from_first=from_first)
+    try:
+        return partition_offsets(connection, source, from_first=from_first)
+    except duckdb.Error as error:
+        raise ArchiveError(f"a raw file can't be read: {' '.join(str(error).split())[:300]}") from error
+
+
+def without_damaged(
+    evidence: Evidence, snapshot: RawSnapshot, catalog: Catalog, settings: ArchiveSettings
+) -> RawSnapshot:
+    """Return the snapshot with the files that can't be read among the lost ones. Reads every file, each alone.
+
+    It is the same snapshot if all can be read, or none: then the storage can't be read.
+    """
+    checked = [_read_whole(evidence, each) for each in snapshot.there]
+    damaged = [each for each in checked if each.damage]
+    there = [each for each in checked if not each.damage]
+    if not damaged or not there:
+        return snapshot
+    table = load_table(catalog, settings.catalog, RAW)
+    with catalog_errors(settings.catalog):
+        return replace(snapshot, there=there, lost=[*snapshot.lost, *damaged], brought_by=commit_numbers(table))
+
+
+def _read_whole(evidence: Evidence, file: RawFile) -> RawFile:
+    try:
+        for _ in read_rows(evidence.connection, [file], (*_DEAD_LETTER_HEADERS, *_RESULT_HEADERS)):
+            pass
+    except ArchiveError as error:
+        return replace(file, damage=str(error))
+    return file
 
 
 def commits_of_partitions(evidence: Evidence, snapshot: RawSnapshot) -> Commits:
@@ -124,8 +159,14 @@ def _headers(batch: RecordBatch, names: Iterable[str]) -> Headers:
     return {name: batch.column(name).to_pylist() for name in names}
 
 
-def _existing(table: Table, files: Sequence[RawFile]) -> set[str]:
-    """The files' paths that the storage has. Folders are listed, which is cheaper than asking for each file."""
+def _damaged(file: RawFile, size: int | None) -> RawFile:
+    if size is None:
+        return file
+    return replace(file, damage=f"it has {size:,} bytes instead of {file.size_bytes:,}")
+
+
+def _sizes(table: Table, files: Sequence[RawFile]) -> dict[str, int]:
+    """The bytes of each file that the storage has, by path. Folders are listed, as asking for each takes longer."""
     io = table.io
     assert isinstance(io, ArchiveFileIO)
     data = f"{table.location()}/data"
@@ -136,8 +177,9 @@ def _existing(table: Table, files: Sequence[RawFile]) -> set[str]:
     scheme, netloc, folder = io.parse_location(data)
     filesystem: Any = io.fs_by_scheme(scheme, netloc)
     listed = {
-        info.path for info in filesystem.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True))
+        info.path: info.size
+        for info in filesystem.get_file_info(FileSelector(folder, allow_not_found=True, recursive=True))
     }
-    there = {original for path, original in places.items() if path in listed}
-    elsewhere = [path for path, original in places.items() if not original.startswith(data)]
-    return there | {places[path] for path in elsewhere if io.new_input(places[path]).exists()}
+    there = {original: listed[path] for path, original in places.items() if path in listed}
+    elsewhere = [io.new_input(original) for original in places.values() if not original.startswith(data)]
+    return there | {each.location: len(each) for each in elsewhere if each.exists()}

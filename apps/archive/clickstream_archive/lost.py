@@ -1,4 +1,4 @@
-"""What files that were deleted from the storage held, as gaps of their partitions.
+"""What files that were deleted from the storage, or damaged, held, as gaps of their partitions.
 
 A manifest has a file's smallest and largest partition and offset. Where other files go on behind it, the gap between
 them gives the exact offsets; at the end of a partition the manifest's largest offset, or the topic's end if that is
@@ -42,7 +42,7 @@ def mark_lost(
 
 def _mark(there: PartitionOffsets, file: RawFile, *, begins: bool, ends: bool) -> None:
     assert file.offsets is not None
-    why = f"in the deleted file {file.path}"
+    why = f"in the {'damaged' if file.damage else 'deleted'} file {file.path}"
     first, last = file.offsets.first, file.offsets.last
     begin = first if there.begins_at is None else max(first, there.begins_at)
     there.mark(begin if begins else max(first, there.first), last, why)

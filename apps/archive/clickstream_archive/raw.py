@@ -48,7 +48,10 @@ class Bounds:
 
 @dataclass(frozen=True)
 class RawFile:
-    """A data file that the snapshot names. Bounds are missing when its writer kept no metrics."""
+    """A data file that the snapshot names. Bounds are missing when its writer kept no metrics.
+
+    `damage` is why it can't be read, if it is there and can't.
+    """
 
     path: str
     topic: str
@@ -57,6 +60,7 @@ class RawFile:
     size_bytes: int
     partitions: Bounds | None = None
     offsets: Bounds | None = None
+    damage: str = ""
 
 
 @dataclass(frozen=True)

@@ -122,14 +122,24 @@ def _wanted(known: Sequence[str], settings: VerifySettings) -> Sequence[str]:
 
 
 def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
-    from clickstream_archive.from_archive import commits_of_partitions, gather, raw_snapshot
+    from clickstream_archive.from_archive import commits_of_partitions, gather, raw_snapshot, without_damaged
     from clickstream_archive.lost import mark_lost
 
     archive = settings.archive
     catalog = open_catalog(archive.catalog)
     snapshot = raw_snapshot(catalog, archive, _hour(settings.since))
-    with progress("Reading raw records", snapshot.rows, "rows") as advance:
-        partitions = gather(evidence, snapshot, archive, advance, from_first=settings.since is None)
+    from_first = settings.since is None
+    try:
+        with progress("Reading raw records", snapshot.rows, "rows") as advance:
+            partitions = gather(evidence, snapshot, archive, advance, from_first=from_first)
+    except ArchiveError:
+        readable = without_damaged(evidence, snapshot, catalog, archive)
+        if readable is snapshot:
+            raise
+        # Records that were read before are kept once, as doubled ones are.
+        snapshot, evidence.malformed_results = readable, []
+        with progress("Reading raw records", snapshot.rows, "rows") as advance:
+            partitions = gather(evidence, snapshot, archive, advance, from_first=from_first)
     evidence.finish()
     found = Findings("archive", partitions, list(snapshot.lost), committed_at=snapshot.committed_at)
     found.kafka = _ask_topics(settings, partitions)

@@ -83,9 +83,9 @@ def _losses(found: Findings) -> Iterator[str]:
     for file in found.lost:
         partitions = _range("partition", file.partitions.first, file.partitions.last) if file.partitions else ""
         offsets = _range("offset", file.offsets.first, file.offsets.last) if file.offsets else "offsets unknown"
-        yield (
-            f"a data file is gone: {file.path}; it held {file.rows:,} records of {file.topic}, {partitions}, {offsets}"
-        )
+        state = f"is damaged, {file.damage}" if file.damage else "is gone"
+        held = f"it held {file.rows:,} records of {file.topic}, {partitions}, {offsets}"
+        yield f"a data file {state}: {file.path}; {held}"
     for each in found.partitions:
         missing = [gap for gap in each.gaps if gap.cause is Cause.MISSING]
         for gap in missing[:_SHOWN]:
@@ -187,6 +187,7 @@ def _partition(each: PartitionOffsets) -> dict[str, Any]:
 def _file(file: RawFile) -> dict[str, Any]:
     return {
         "path": file.path,
+        "damage": file.damage,
         "topic": file.topic,
         "hour": str(file.hour),
         "records": file.rows,

@@ -213,6 +213,27 @@ def test_a_deleted_file_is_named_with_the_offsets_that_it_held(
     assert (group(result)["different"], group(result)["not_judged"].keys()) == (0, {"gap in offsets"})
 
 
+@pytest.mark.parametrize("topic", [EVENTS, METRICS])
+@pytest.mark.parametrize(("cut", "named"), [(True, "bytes instead of"), (False, "can't be read")])
+def test_a_damaged_file_is_named_with_what_it_held(
+    run: Run, catalog: Catalog, recorded: Recorded, topic: str, cut: bool, named: str
+) -> None:
+    table = write_raw(catalog, sorted(recorded.messages, key=lambda each: each.timestamp), 3)
+    files = [
+        Path(each.file.file_path.removeprefix("file://")) for each in table.scan(f"topic = '{topic}'").plan_files()
+    ]
+    damaged = files[1]
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-500] if cut else bytes(len(whole)))
+    status, result = run("verify", "--offline", "--json")
+    assert (status, result["complete"], result["equal"]) == (1, False, True)
+    (file,) = result["lost_files"]
+    assert file["path"].endswith(damaged.name)
+    assert named in file["damage"]
+    assert {each[0] for each in missing(result)} == {topic}
+    assert "a data file is damaged, " in run("verify", "--offline")[1]
+
+
 def test_of_a_deleted_file_only_offsets_that_it_can_have_held_are_missing(
     run: Run, catalog: Catalog, recorded: Recorded
 ) -> None:
