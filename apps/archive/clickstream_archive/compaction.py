@@ -6,6 +6,7 @@ committed in groups: first the typed rows, as all there is of these hours, then 
 moment, and the next one begins where nothing is lost or doubled.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from pyiceberg.table import Table
 
 from clickstream_archive.committing import open_table, replace_hours
 from clickstream_archive.errors import ArchiveError
+from clickstream_archive.failures import one_line
 from clickstream_archive.ledger import Compacted, record
 from clickstream_archive.raw import Hour, RawHour
 from clickstream_archive.reading import read_rows
@@ -35,6 +37,8 @@ SCENARIO_RESULTS_TOPIC = "clickstream-scenario-results"
 _GROUP_HOURS = 24
 _GROUP_ROWS = 5_000_000
 _HOUR = timedelta(hours=1)
+
+_log = logging.getLogger(__name__)
 
 Advance = Callable[[int], None]
 """Takes how many raw rows were read."""
@@ -116,7 +120,7 @@ def compact(
     now: Callable[[], datetime],
     advance: Advance,
 ) -> Outcome:
-    """Type and commit the hours that are due. An hour that can't be read is left as it was, and named."""
+    """Type and commit the hours that are due. An hour that can't be typed is left as it was, and named."""
     outcome = Outcome()
     if not work.due:
         return outcome
@@ -129,6 +133,13 @@ def compact(
                 files[each.hour], compacted = _typed(work.kind, each, connection, table, now, advance)
             except ArchiveError as error:
                 outcome.failed.append((each.hour, str(error)))
+                continue
+            except OSError as error:
+                outcome.failed.append((each.hour, f"its files can't be written: {one_line(error)}"))
+                continue
+            except Exception as error:  # one record must not stop the other hours and tables
+                _log.exception("%s %s can't be typed", work.kind.spec.name, each.hour)
+                outcome.failed.append((each.hour, f"{type(error).__name__}: {one_line(error)}"))
                 continue
             done.append(compacted)
         if not done:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from clickstream_core.timestamps import LAST_MS, parse_timestamp
+
 
 class Refusal(NamedTuple):
     """A record that can't be typed: its place in the chunk, and one of the dead letters' reasons."""
@@ -32,3 +34,14 @@ class TypedRows:
     def untyped(self) -> Counter[str]:
         """How many records can't be typed, by reason."""
         return Counter(each.reason for each in self.refusals)
+
+
+def microseconds(text: str) -> int:
+    """Return the microseconds since the epoch of an RFC 3339 date-time.
+
+    Raises ValueError for what is none, and for the leap second that ends the year 9999: a table can't hold it.
+    """
+    milliseconds = parse_timestamp(text)
+    if milliseconds >= LAST_MS:
+        raise ValueError("is after the year 9999 in UTC")
+    return milliseconds * 1000

@@ -12,11 +12,10 @@ from operator import attrgetter
 
 import msgspec
 
-from clickstream_archive.typed import Refusal, TypedRows
+from clickstream_archive.typed import Refusal, TypedRows, microseconds
 from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import MAX_FIELD_BYTES, MAX_NAME_BYTES, CountedEvent, cut_name, decode_event
 from clickstream_core.nesting import too_deep
-from clickstream_core.timestamps import parse_timestamp
 
 _SHORT_BYTES = MAX_NAME_BYTES + 128
 """A value of this size contains no long name: the names of the eight required fields take the rest."""
@@ -55,7 +54,7 @@ def _times(events: Sequence[_Event | None], refusals: list[Refusal]) -> list[int
     times: list[int] = []
     for place, event in enumerate(events):
         try:
-            times.append(parse_timestamp(event.timestamp) * 1000 if event is not None else 0)
+            times.append(microseconds(event.timestamp) if event is not None else 0)
         except ValueError:
             refusals.append(Refusal(place, "bad_timestamp"))
             times.append(0)

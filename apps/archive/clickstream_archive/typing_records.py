@@ -10,11 +10,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from clickstream_archive.typed import Refusal, TypedRows
+from clickstream_archive.typed import Refusal, TypedRows, microseconds
 from clickstream_core.errors import MalformedMetrics
 from clickstream_core.events import cut_name
 from clickstream_core.nesting import too_deep
-from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics
 
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
@@ -80,8 +79,11 @@ def _metrics(value: bytes | None) -> dict[str, Any]:
         raise _Unfit("wrong_type") from error
     row: dict[str, Any] = {name: getattr(found, name) for name in _COUNTS}
     row |= {name: list(getattr(found, name).items()) for name in _MAPS}
-    row["window_start"] = parse_timestamp(found.window_start) * 1000
-    row["window_end"] = parse_timestamp(found.window_end) * 1000
+    try:
+        row["window_start"] = microseconds(found.window_start)
+        row["window_end"] = microseconds(found.window_end)
+    except ValueError as error:
+        raise _Unfit("bad_timestamp") from error
     row["approximate"] = found.approximate
     row["countries"] = list(found.countries.items()) if isinstance(found.countries, dict) else None
     return row
@@ -149,7 +151,7 @@ def _time(fields: dict[str, Any], name: str, *, utc_without_offset: bool = False
     text = _text(fields, name)
     for candidate in (text, f"{text}Z") if utc_without_offset else (text,):
         try:
-            return parse_timestamp(candidate) * 1000
+            return microseconds(candidate)
         except ValueError:
             continue
     raise _Unfit("bad_timestamp")

@@ -1,5 +1,6 @@
 """Compaction: idempotent for an hour, restartable at any moment, and what comes late is added."""
 
+import errno
 import json
 import os
 import random
@@ -17,9 +18,11 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 from pyiceberg.catalog import Catalog
+from pyiceberg.manifest import DataFile
 
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.settings import CatalogSettings
+from clickstream_archive.writing import HourFiles
 from clickstream_core.settings import read_settings
 from kit.archive import DEAD_LETTERS, EVENTS, METRICS, START, Recorded, Run, recorded_pipeline, write_raw
 from kit.topics import Message
@@ -216,3 +219,36 @@ def test_a_record_without_a_timestamp_is_typed_too(run: Run, catalog: Catalog, r
     assert run("compact")[0] == 0
     assert len(typed(catalog)) == 2
     assert run("compact", "--json")[1]["tables"]["events"]["hours"] == 0
+
+
+def test_the_leap_second_after_the_year_9999_is_a_bad_timestamp(run: Run, catalog: Catalog, recorded: Recorded) -> None:
+    one = next(each for each in recorded.read(EVENTS, "") if b'"user_4' in (each.value or b""))
+    end = json.dumps(json.loads(one.value or b"") | {"timestamp": "9999-12-31T23:59:60Z"}).encode()
+    write_raw(catalog, [one, replace(one, offset=99_999, value=end)])
+    status, result = run("compact", "--json")
+    assert (status, result["tables"]["events"]["typed_rows"]) == (0, 1)
+    assert result["tables"]["events"]["untyped"] == {"bad_timestamp": 1}
+
+
+def test_an_hour_that_fails_for_any_reason_leaves_the_others_and_the_later_tables_alone(
+    run: Run, catalog: Catalog, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_raw(catalog, recorded.messages)
+    finish = HourFiles.finish
+
+    def failing(files: HourFiles) -> list[DataFile]:
+        table, hour = files._table.name()[-1], files._hour.hour
+        if (table, hour) == ("events", "10"):
+            raise OverflowError("date value out of range")
+        if (table, hour) == ("events", "11"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return finish(files)
+
+    monkeypatch.setattr(HourFiles, "finish", failing)
+    status, result = run("compact", "--json")
+    assert (status, result["tables"]["events"]["hours"]) == (1, 1)
+    assert result["tables"]["metrics"]["typed_rows"] == len(recorded.read(METRICS, ""))
+    assert [each["error"] for each in result["tables"]["events"]["failed"]] == [
+        "OverflowError: date value out of range",
+        "its files can't be written: [Errno 28] No space left on device",
+    ]
