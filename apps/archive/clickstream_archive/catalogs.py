@@ -1,17 +1,17 @@
 """The Iceberg catalog as the settings describe it, for what needs manifests or commits."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pydantic import ValidationError
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, OAuthError, RESTError
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError, OAuthError
 from pyiceberg.table import Table
 from requests.exceptions import ConnectionError as Unreachable
-from requests.exceptions import RequestException
 
 from clickstream_archive.credentials import s3_keys
 from clickstream_archive.errors import ArchiveError, MissingTable
+from clickstream_archive.failures import failures, last_words
 from clickstream_archive.settings import CatalogSettings
 
 NAMESPACE = "clickstream"
@@ -60,24 +60,13 @@ def catalog_errors(settings: CatalogSettings) -> Iterator[None]:
     try:
         yield
     except Unreachable as error:
-        raise ArchiveError(f"{where(settings)} can't be reached: {_last_words(error)}") from error
+        raise ArchiveError(f"{where(settings)} can't be reached: {last_words(error)}") from error
     except OAuthError as error:
-        raise ArchiveError(f"{where(settings)} refuses CATALOG_CREDENTIAL: {_last_words(error)}") from error
-    except _failures() as error:
-        raise ArchiveError(f"{where(settings)}: {_last_words(error)}") from error
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What catalogs and storage raise; boto3's errors only once it is imported, which nothing but Glue needs."""
-    aws = sys.modules.get("botocore.exceptions")
-    return (RESTError, RequestException, OSError, *((aws.BotoCoreError, aws.ClientError) if aws else ()))
-
-
-def _last_words(error: BaseException) -> str:
-    """Return the innermost cause, in one line of at most 300 characters."""
-    while error.__cause__ is not None or (error.__context__ is not None and not error.__suppress_context__):
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]  # one of them is there
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise ArchiveError(f"{where(settings)} refuses CATALOG_CREDENTIAL: {last_words(error)}") from error
+    except ValidationError as error:
+        raise ArchiveError(f"{where(settings)} doesn't answer as an Iceberg catalog: {last_words(error)}") from error
+    except failures() as error:
+        raise ArchiveError(f"{where(settings)}: {last_words(error)}") from error
 
 
 def _s3(settings: CatalogSettings) -> dict[str, str]:

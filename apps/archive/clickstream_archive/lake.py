@@ -4,7 +4,6 @@ A REST catalog is attached; with Glue or a hadoop catalog each table's current m
 left out.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from duckdb import DuckDBPyConnection
 
 from clickstream_archive.engine import engine, load_extension
 from clickstream_archive.errors import ArchiveError
+from clickstream_archive.failures import one_line
 from clickstream_archive.quoting import name, quoted
 from clickstream_archive.settings import CatalogSettings
 
@@ -50,12 +50,6 @@ def lake(catalog: CatalogSettings) -> Iterator[Lake]:
         except duckdb.Error as error:
             raise ArchiveError(f"the archive can't be opened: {one_line(error)}") from error
         yield Lake(connection, sources)
-
-
-def one_line(error: duckdb.Error) -> str:
-    """Return DuckDB's message in one line, without the repetition of the query."""
-    text = re.split(r"\n\s*\nLINE ", str(error))[0]
-    return " ".join(text.split())[:400]
 
 
 def _sources(connection: DuckDBPyConnection, catalog: CatalogSettings) -> dict[str, str]:

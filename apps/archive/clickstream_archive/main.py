@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from clickstream_archive.errors import ArchiveError
+from clickstream_archive.failures import failures, one_line
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import print_error
 from clickstream_core.process import run
@@ -37,6 +38,9 @@ def _main() -> int:
         return 1
     except BrokenPipeError:
         return 0  # its reader, such as head, has seen enough
+    except failures() as error:
+        print_error(one_line(error), f"clickstream-archive {command}", __name__, as_json=False)
+        return 1
     return status
 
 

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from clickstream_archive.errors import ArchiveError
-from clickstream_archive.lake import lake, one_line
+from clickstream_archive.failures import one_line
+from clickstream_archive.lake import lake
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import configure_logs
