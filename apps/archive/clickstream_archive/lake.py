@@ -69,7 +69,7 @@ def _sources(connection: DuckDBPyConnection, catalog: CatalogSettings) -> dict[s
         options.append("SECRET archive_catalog")
     else:
         options.append("AUTHORIZATION_TYPE none")
-    connection.execute(f"ATTACH {quoted(catalog.warehouse)} AS lake (TYPE iceberg, {', '.join(options)})")
+    connection.execute(f"ATTACH {quoted(catalog.warehouse)} AS lake (TYPE iceberg, READ_ONLY, {', '.join(options)})")
     found = connection.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_catalog = 'lake' AND table_schema = ?",
         [_NAMESPACE],

@@ -22,7 +22,6 @@ from clickstream_core.logs import configure_logs
 from clickstream_core.settings import read_settings, switch
 
 _CHUNK_ROWS = 10_000
-_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _answer(connection: DuckDBPyConnection, query: str) -> DuckDBPyConnection:
     statements = connection.extract_statements(query)
-    if len(statements) != 1 or statements[0].type not in _READING:
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise ArchiveError("expected one SELECT: nothing can be changed with sql")
     return connection.execute(statements[0])
 

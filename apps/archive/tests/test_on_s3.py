@@ -1,8 +1,13 @@
 """The whole way on S3 with a REST catalog: compaction, report, SQL, verification, and a deleted file."""
 
+import duckdb
+import pytest
 from pyiceberg.catalog import Catalog
 
+from clickstream_archive.lake import lake
+from clickstream_archive.settings import CatalogSettings
 from clickstream_archive.storage import ArchiveFileIO
+from clickstream_core.settings import read_settings
 from kit.archive import EVENTS, Run, recorded_pipeline, write_raw
 
 
@@ -25,6 +30,22 @@ def test_an_archive_on_s3_is_compacted_reported_asked_and_verified(run: Run, on_
     status, result = run("verify", "--offline", "--json")
     assert status == 1
     assert [each["path"] for each in result["lost_files"]] == [first]
+
+
+def test_the_catalog_is_attached_to_be_read_only(on_s3: Catalog) -> None:
+    write_raw(on_s3, recorded_pipeline(events=20).messages)
+    settings = read_settings(CatalogSettings, prog="", description="", argv=[])
+    with lake(settings) as opened, pytest.raises(duckdb.Error, match="read-only"):
+        opened.connection.execute("DELETE FROM lake.clickstream.raw")
+
+
+def test_a_wrong_secret_of_s3_is_one_line(run: Run, on_s3: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_raw(on_s3, recorded_pipeline(events=20).messages)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    for command in (["compact"], ["sql", "SELECT count(*) FROM raw"]):
+        status, text = run(*command)
+        assert (status, text.count("\n")) == (1, 1), text
+        assert text.startswith(f"clickstream-archive {command[0]}: "), text
 
 
 def test_a_wrong_credential_is_one_line(run: Run, on_s3: Catalog) -> None:

@@ -44,6 +44,7 @@ def test_all_tables_can_be_asked(run: Run, archive: Catalog) -> None:
         ("COPY events TO '/tmp/x.csv'", "expected one SELECT"),
         ("ATTACH '/tmp/x.db'", "expected one SELECT"),
         ("SET threads = 1", "expected one SELECT"),
+        ("EXPLAIN ANALYZE COPY events TO '/tmp/x.csv'", "expected one SELECT"),
         ("", "expected one SELECT"),
     ],
 )
