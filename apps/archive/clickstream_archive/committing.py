@@ -1,11 +1,12 @@
 """Commits to the archive's own tables: one snapshot for several hours, in which old files are replaced by new ones.
 
 A commit holds the snapshot that it was made from. If another process committed in between, it fails, and is made again
-from the table as it is then. Hours that two processes did at once are so replaced, never doubled.
+from the table as it is then, without the hours that the other one has replaced: it may have known more raw records.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, TableAlreadyExistsError, ValidationException
@@ -22,14 +23,14 @@ from clickstream_archive.tables import HOUR_COLUMNS, TableSpec
 _ATTEMPTS = 10
 
 _log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 def open_table(catalog: Catalog, settings: CatalogSettings, spec: TableSpec) -> Table:
     """Return the table, created if it is missing."""
-    try:
-        return load_table(catalog, settings, spec.name)
-    except MissingTable:
-        pass
+    table = find_table(catalog, settings, spec.name)
+    if table is not None:
+        return table
     with catalog_errors(settings):
         catalog.create_namespace_if_not_exists(NAMESPACE)
         try:
@@ -40,26 +41,62 @@ def open_table(catalog: Catalog, settings: CatalogSettings, spec: TableSpec) -> 
             return load_table(catalog, settings, spec.name)
 
 
-def replace_hours(table: Table, settings: CatalogSettings, files: Mapping[Hour, Sequence[DataFile]]) -> None:
-    """Commit the files as all there is of their hours."""
+def find_table(catalog: Catalog, settings: CatalogSettings, name: str) -> Table | None:
+    """Return the table as it is now; None when it is missing."""
+    try:
+        return load_table(catalog, settings, name)
+    except MissingTable:
+        return None
 
-    def commit() -> None:
-        old = [task.file for task in table.scan(row_filter=_any_hour(list(files))).plan_files()]
-        if not old and not any(files.values()):
-            return
-        with table.transaction() as transaction:
-            update = transaction.update_snapshot()
-            with update.overwrite() if old else update.merge_append() as snapshot:
-                for file in old:
-                    snapshot.delete_data_file(file)
-                for each in files.values():
-                    for file in each:
+
+def files_by_hour(table: Table | None, settings: CatalogSettings, hours: Sequence[Hour]) -> dict[Hour, list[DataFile]]:
+    """Return the files of these hours in the table as it was loaded."""
+    found: dict[Hour, list[DataFile]] = {}
+    if table is None or not hours:
+        return found
+    with catalog_errors(settings):
+        for task in table.scan(row_filter=_any_hour(hours)).plan_files():
+            partition = task.file.partition
+            hour = Hour(*(partition[place] or "" for place in range(len(HOUR_COLUMNS))))
+            found.setdefault(hour, []).append(task.file)
+    return found
+
+
+def replace_hours(
+    table: Table,
+    settings: CatalogSettings,
+    files: Mapping[Hour, Sequence[DataFile]],
+    before: Mapping[Hour, Sequence[DataFile]],
+) -> set[Hour]:
+    """Commit the files as all there is of their hours; return the hours committed.
+
+    `before` are the hours' files from before the raw files were listed. An hour with others now is left to the process
+    that made them.
+    """
+
+    def commit() -> set[Hour]:
+        now = files_by_hour(table, settings, list(files))
+        mine = {hour for hour in files if _paths(now.get(hour)) == _paths(before.get(hour))}
+        old = [file for hour in mine for file in now.get(hour, ())]
+        new = [file for hour in mine for file in files[hour]]
+        if old or new:
+            with table.transaction() as transaction:
+                update = transaction.update_snapshot()
+                with update.overwrite() if old else update.merge_append() as snapshot:
+                    for file in old:
+                        snapshot.delete_data_file(file)
+                    for file in new:
                         snapshot.append_data_file(file)
+        return mine
 
-    attempt(table, settings, commit)
+    return attempt(table, settings, commit)
 
 
-def attempt(table: Table, settings: CatalogSettings, commit: Callable[[], None]) -> None:
+def _paths(files: Sequence[DataFile] | None) -> set[str]:
+    return {file.file_path for file in files or ()}
+
+
+def attempt(table: Table, settings: CatalogSettings, commit: Callable[[], _Result]) -> _Result:
     """Commit, again from the table's new state when another process was first. Raises ArchiveError in the end."""
     with catalog_errors(settings):
         for number in range(_ATTEMPTS):

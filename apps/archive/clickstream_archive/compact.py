@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clickstream_archive.catalogs import load_table, open_catalog
+from clickstream_archive.committing import find_table
 from clickstream_archive.compaction import Outcome, Plan, compact, kinds, plan
 from clickstream_archive.engine import engine
 from clickstream_archive.ledger import read_ledger
@@ -61,9 +62,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _compact(archive: ArchiveSettings, closed_before: datetime | None) -> list[tuple[Plan, Outcome]]:
     catalog = open_catalog(archive.catalog)
+    typed = kinds(archive.events_topic, archive.metrics_topic)
+    tables = [find_table(catalog, archive.catalog, kind.spec.name) for kind in typed]
     hours = by_hour(raw_files(load_table(catalog, archive.catalog, RAW)))
     ledger = read_ledger(catalog, archive.catalog)
-    plans = [plan(kind, hours, ledger, closed_before) for kind in kinds(archive.events_topic, archive.metrics_topic)]
+    plans = [plan(kind, hours, ledger, closed_before, table) for kind, table in zip(typed, tables, strict=True)]
     with engine(archive.catalog) as connection, progress("Typing", sum(each.rows for each in plans), "rows") as advance:
         return [
             (each, compact(each, connection, catalog, archive.catalog, lambda: datetime.now(UTC), advance))
@@ -76,6 +79,7 @@ def _result(outcomes: Sequence[tuple[Plan, Outcome]], seconds: float) -> dict[st
         work.kind.spec.name: {
             "hours": outcome.hours,
             "open_hours": work.open,
+            "overtaken_hours": outcome.overtaken,
             "raw_rows": outcome.raw_rows,
             "typed_rows": outcome.typed_rows,
             "untyped": dict(sorted(outcome.untyped.items())),
@@ -99,8 +103,11 @@ def _in_words(outcomes: Sequence[tuple[Plan, Outcome]], seconds: float) -> str:
             size = f"{outcome.bytes / 1e6:.1f} MB in {outcome.files} file{'s' if outcome.files > 1 else ''}"
             lines.append(f"{name:<17} {hours}: {outcome.typed_rows:,} of {outcome.raw_rows:,} records, {size}{left}")
         lines += [f"{name:<17} {hour} was left out: {error}" for hour, error in outcome.failed]
+        if outcome.overtaken:
+            hours = f"{outcome.overtaken} hour{'s were' if outcome.overtaken > 1 else ' was'}"
+            lines.append(f"{name:<17} {hours} done by another run at the same time, and left as it made them")
         if work.open:
             lines.append(f"{name:<17} {work.open} hour{'s are' if work.open > 1 else ' is'} not closed yet")
-    if not any(outcome.hours or outcome.failed for _, outcome in outcomes):
+    if not any(outcome.hours or outcome.failed or outcome.overtaken for _, outcome in outcomes):
         lines.append("Nothing to do: every closed hour is typed.")
     return "\n".join([*lines, f"{seconds:.1f} s"])

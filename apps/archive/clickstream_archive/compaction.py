@@ -18,7 +18,7 @@ from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile
 from pyiceberg.table import Table
 
-from clickstream_archive.committing import open_table, replace_hours
+from clickstream_archive.committing import files_by_hour, open_table, replace_hours
 from clickstream_archive.errors import ArchiveError
 from clickstream_archive.failures import one_line
 from clickstream_archive.ledger import Compacted, record
@@ -66,11 +66,15 @@ def kinds(events_topic: str, metrics_topic: str) -> tuple[Kind, ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """The hours of a table that are due, and how many are left because they are not closed."""
+    """The hours of a table that are due, and how many are left because they are not closed.
+
+    `table` was loaded before the raw files were listed, None when there was none: what others commit later is seen.
+    """
 
     kind: Kind
     due: Sequence[RawHour]
     open: int
+    table: Table | None = field(repr=False)
 
     @property
     def rows(self) -> int:
@@ -88,6 +92,8 @@ class Outcome:
     bytes: int = 0
     untyped: Counter[str] = field(default_factory=Counter)
     failed: list[tuple[Hour, str]] = field(default_factory=list)
+    overtaken: int = 0
+    """Hours that another run did at the same time; theirs is what the table has."""
 
 
 def plan(
@@ -95,6 +101,7 @@ def plan(
     hours: Iterable[RawHour],
     ledger: Mapping[tuple[str, str, Hour], Compacted],
     closed_before: datetime | None,
+    table: Table | None,
 ) -> Plan:
     """Return what is to be done. Hours that end after `closed_before` are open; None closes all of them."""
     due, still_open = [], 0
@@ -109,7 +116,7 @@ def plan(
             still_open += 1
         else:
             due.append(each)
-    return Plan(kind, due, still_open)
+    return Plan(kind, due, still_open, table)
 
 
 def compact(
@@ -144,9 +151,13 @@ def compact(
             done.append(compacted)
         if not done:
             continue
-        replace_hours(table, settings, files)
-        record(catalog, settings, done)
-        _add(outcome, files, done)
+        before = files_by_hour(work.table, settings, list(files))
+        committed = replace_hours(table, settings, files, before)
+        outcome.overtaken += len(done) - len(committed)
+        if committed:
+            done = [each for each in done if each.hour in committed]
+            record(catalog, settings, done)
+            _add(outcome, {hour: files[hour] for hour in committed}, done)
     return outcome
 
 

@@ -20,8 +20,13 @@ import pytest
 from pyiceberg.catalog import Catalog
 from pyiceberg.manifest import DataFile
 
+from clickstream_archive import compaction
 from clickstream_archive.catalogs import open_catalog
-from clickstream_archive.settings import CatalogSettings
+from clickstream_archive.committing import replace_hours
+from clickstream_archive.compact import _compact
+from clickstream_archive.ledger import record
+from clickstream_archive.raw import Hour
+from clickstream_archive.settings import ArchiveSettings, CatalogSettings
 from clickstream_archive.writing import HourFiles
 from clickstream_core.settings import read_settings
 from kit.archive import DEAD_LETTERS, EVENTS, METRICS, START, Recorded, Run, recorded_pipeline, write_raw
@@ -167,6 +172,34 @@ def test_two_runs_at_once_double_nothing(
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) for _ in range(2)]
     errors = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
+    assert set(typed(catalog).values()) == {1}
+    assert len(typed(catalog)) == len(valid_events(recorded))
+
+
+def test_a_run_that_knew_fewer_raw_records_never_replaces_what_a_later_one_made(
+    run: Run, catalog: Catalog, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [each for each in recorded.read(EVENTS, "") if each.offset % 7 == 3]
+    write_raw(catalog, recorded.without(*late).messages)
+    run("compact")
+    write_raw(catalog, late[::2])
+    archive = read_settings(ArchiveSettings, prog="", description="", argv=[])
+    unrecorded: list[Any] = []
+
+    def overtaken(*given: Any) -> set[Hour]:
+        monkeypatch.setattr(compaction, "replace_hours", replace_hours)
+        monkeypatch.setattr(compaction, "record", lambda *what: unrecorded.append(what))
+        write_raw(catalog, late[1::2])
+        _compact(archive, None)
+        monkeypatch.setattr(compaction, "record", record)
+        return replace_hours(*given)
+
+    monkeypatch.setattr(compaction, "replace_hours", overtaken)
+    status, result = run("compact", "--json")
+    assert (status, result["tables"]["events"]["overtaken_hours"]) == (0, 3)
+    for what in unrecorded:
+        record(*what)
+    assert run("compact")[0] == 0
     assert set(typed(catalog).values()) == {1}
     assert len(typed(catalog)) == len(valid_events(recorded))
 
