@@ -10,6 +10,7 @@ from clickstream_archive.errors import ArchiveError
 from clickstream_archive.raw import RawFile
 
 _CHUNK_ROWS = 65_536
+_CHUNK_BYTES = 32 << 20
 
 RECORD = ("value", "partition", "offset", "timestamp")
 """Columns that each raw file has."""
@@ -20,6 +21,7 @@ def read_rows(
 ) -> Iterator[pyarrow.RecordBatch]:
     """Yield the files' rows with the columns of RECORD and the headers named; a header that none has is null.
 
+    A chunk has at most 65,536 rows, fewer where records are large: about 32 MiB of values.
     Raises ArchiveError, which names the file, when one can't be read.
     """
     if not files:
@@ -30,10 +32,22 @@ def read_rows(
         wanted = [f'"{name}"' for name in RECORD]
         wanted += [f'"{name}"' if name in there else f'NULL::VARCHAR AS "{name}"' for name in headers]
         by_name = ", union_by_name = true" if headers else ""
+        chunk = _chunk_rows(connection, paths)
         query = f"SELECT {', '.join(wanted)} FROM read_parquet($files, hive_partitioning = false{by_name})"
-        yield from connection.execute(query, {"files": paths}).to_arrow_reader(_CHUNK_ROWS)
+        yield from connection.execute(query, {"files": paths}).to_arrow_reader(chunk)
     except (duckdb.Error, OSError) as error:
         raise ArchiveError(f"a raw file can't be read: {' '.join(str(error).split())[:300]}") from error
+
+
+def _chunk_rows(connection: DuckDBPyConnection, paths: Sequence[str]) -> int:
+    """How many rows of the row group with the largest values are a chunk."""
+    found = connection.execute(
+        "SELECT max(total_uncompressed_size / num_values) FROM parquet_metadata($files)"
+        " WHERE path_in_schema = 'value' AND num_values > 0",
+        {"files": list(paths)},
+    ).fetchone()
+    largest = (found and found[0]) or 1
+    return max(1, min(_CHUNK_ROWS, int(_CHUNK_BYTES / largest)))
 
 
 def _columns(connection: DuckDBPyConnection, paths: Sequence[str]) -> set[str]:
