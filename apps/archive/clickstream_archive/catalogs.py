@@ -22,8 +22,11 @@ def open_catalog(settings: CatalogSettings) -> Catalog:
     """Return the catalog, connected. Raises ArchiveError, in one line, when it can't be reached or refuses."""
     with catalog_errors(settings):
         if settings.catalog_type == "hadoop":
+            from clickstream_archive.folders import check_namenode
             from clickstream_archive.hadoop_catalog import HadoopCatalog
 
+            if settings.warehouse.startswith("hdfs://"):
+                check_namenode(settings.warehouse)
             return HadoopCatalog("archive", settings.warehouse, **_FILE_IO)
         properties = {"warehouse": settings.warehouse, **_FILE_IO, **_s3(settings)}
         if settings.catalog_type == "glue":

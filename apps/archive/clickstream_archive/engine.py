@@ -62,8 +62,10 @@ def _open_storage(connection: DuckDBPyConnection, catalog: CatalogSettings) -> N
         given = ", ".join(f"{name} {quoted(value)}" for name, value in parts.items())
         connection.execute(f"CREATE SECRET archive_s3 (TYPE s3, {given})")
     elif catalog.warehouse.startswith("hdfs://"):
+        from clickstream_archive.folders import check_namenode
         from clickstream_archive.storage import hdfs
 
+        check_namenode(catalog.warehouse)
         connection.register_filesystem(hdfs(catalog.warehouse.removeprefix("hdfs://").partition("/")[0]))
 
 

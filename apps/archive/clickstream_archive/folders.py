@@ -6,11 +6,16 @@ exists; in a local folder a hard link does, where a rename would replace the oth
 
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from hdfs_native import Client, WriteOptions
+
+from clickstream_archive.errors import ArchiveError
+
+_NAMENODE_TIMEOUT_S = 5.0
 
 
 class Folder(Protocol):
@@ -145,3 +150,17 @@ def hdfs_root(location: str) -> str:
 
 def _path(location: str) -> str:
     return urlsplit(location).path
+
+
+def check_namenode(location: str) -> None:
+    """Raise ArchiveError when the NameNode of hdfs://host:port/path can't be reached; its client tries for minutes.
+
+    A name service has several NameNodes, which the client knows from HADOOP_CONF_DIR.
+    """
+    place = urlsplit(location)
+    if place.hostname is None or place.port is None:
+        return
+    try:
+        socket.create_connection((place.hostname, place.port), timeout=_NAMENODE_TIMEOUT_S).close()
+    except OSError as error:
+        raise ArchiveError(f"the NameNode {place.netloc} can't be reached: {error}") from error

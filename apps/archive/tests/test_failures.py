@@ -10,6 +10,7 @@ import pytest
 from pyiceberg.catalog import Catalog
 
 from clickstream_archive import compact
+from clickstream_archive.settings import CatalogSettings
 from kit.archive import Run, recorded_pipeline, write_raw
 
 
@@ -83,3 +84,16 @@ def test_a_full_disk_is_one_line_and_a_mistake_in_the_code_is_not(
     status, text = run("compact")
     assert status == 1
     assert "Traceback" in text
+
+
+@pytest.mark.parametrize(
+    "command", [["compact"], ["report", "--day", "today"], ["sql", "SELECT 1"], ["verify", "--offline"]]
+)
+def test_a_namenode_that_is_away_is_one_line_at_once(
+    run: Run, place: CatalogSettings, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("WAREHOUSE", "hdfs://127.0.0.1:1/archive")
+    status, text = run(*command)
+    assert (status, text.count("\n")) == (1, 1), text
+    assert text.startswith(f"clickstream-archive {command[0]}: the NameNode 127.0.0.1:1 can't be reached: ")
+    assert "Connection refused" in text
