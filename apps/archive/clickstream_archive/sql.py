@@ -2,9 +2,11 @@
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -22,6 +24,7 @@ from clickstream_core.logs import configure_logs
 from clickstream_core.settings import read_settings, switch
 
 _CHUNK_ROWS = 10_000
+_SWITCHES = ("--json", "--csv")
 
 
 @dataclass(frozen=True)
@@ -40,25 +43,25 @@ class SqlSettings:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status."""
-    queries = [each for each in argv[:1] if not each.startswith("-")]
+    place = _place_of_query(argv)
     settings = read_settings(
         SqlSettings,
         prog='clickstream-archive sql "SELECT ..."',
         description="Answers a query in DuckDB's SQL about the tables raw, events, web_logs, metrics, scenario_results,"
         " compactions and runs. Nothing can be changed with it.",
-        argv=argv[len(queries) :],
+        argv=[each for number, each in enumerate(argv) if number != place],
     )
     service = settings.archive.service
     configure_logs(service.log_level, service.log_format, "clickstream-archive")
-    if not queries:
+    if place is None:
         raise SettingsError('expected a query first: clickstream-archive sql "SELECT count(*) FROM events"')
     with lake(settings.archive.catalog) as opened:
         try:
-            answer = _answer(opened.connection, queries[0]).to_arrow_reader(_CHUNK_ROWS)
+            answer = _answer(opened.connection, argv[place]).to_arrow_reader(_CHUNK_ROWS)
             names, rows = answer.schema.names, _rows(answer)
             if settings.as_json:
                 for row in rows:
-                    print(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_shown))
+                    print(json.dumps(_as_json(dict(zip(names, row, strict=True))), ensure_ascii=False))
             elif settings.as_csv:
                 writer = csv.writer(sys.stdout, lineterminator="\n")
                 writer.writerow(names)
@@ -70,6 +73,14 @@ def main(argv: Sequence[str]) -> int:
             hint = f" (tables: {there})" if isinstance(error, duckdb.CatalogException) else ""
             raise ArchiveError(f"{one_line(error)}{hint}") from error
     return 0
+
+
+def _place_of_query(argv: Sequence[str]) -> int | None:
+    """The first argument, if it is no option, the one behind --json or --csv, or one of several words."""
+    for place, each in enumerate(argv):
+        if not each.startswith("-") and (place == 0 or argv[place - 1] in _SWITCHES or " " in each.strip()):
+            return place
+    return None
 
 
 def _answer(connection: DuckDBPyConnection, query: str) -> DuckDBPyConnection:
@@ -106,6 +117,19 @@ def _print_table(names: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
     console.print(f"{len(found):,} row{'' if len(found) == 1 else 's'}")
 
 
+def _as_json(value: Any) -> Any:
+    """A value as JSON has it: whole decimals (sums) as integers, null for NaN and infinity."""
+    if isinstance(value, dict):
+        return {str(_shown(key)): _as_json(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_as_json(each) for each in value]
+    if isinstance(value, Decimal):
+        return int(value) if value.as_tuple().exponent == 0 else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return _shown(value)
+
+
 def _shown(value: Any) -> Any:
     """A value as text or number; bytes are shown as UTF-8 where they are, else as hexadecimal digits."""
     if isinstance(value, bytes):
@@ -114,7 +138,7 @@ def _shown(value: Any) -> Any:
         except UnicodeDecodeError:
             return value.hex()
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=_shown)
+        return json.dumps(_as_json(value), ensure_ascii=False)
     if value is None or isinstance(value, int | float | str):
         return value
     return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else str(value)

@@ -3,6 +3,7 @@
 import pytest
 from pyiceberg.catalog import Catalog
 
+from clickstream_archive.settings import CatalogSettings
 from kit.archive import Run, recorded_pipeline, write_raw
 
 
@@ -61,3 +62,19 @@ def test_a_query_is_needed(run: Run, archive: Catalog) -> None:
     assert status == 2
     assert "expected a query first" in text
     assert run("sql", "SELECT 1", "--json", "--csv")[0] == 2
+
+
+def test_each_number_of_an_answer_is_one_in_json(run: Run, archive: Catalog) -> None:
+    query = (
+        'SELECT sum("offset") - sum("offset") + 7 AS whole, 1.5::DECIMAL(9, 2) AS part, \'nan\'::DOUBLE AS nan,'
+        " [1e400::DOUBLE, 2] AS list, MAP {1: 'a'} AS map, {'n': 3::HUGEINT} AS struct FROM events"
+    )
+    status, text = run("sql", "--json", query)
+    expected = {"whole": 7, "part": 1.5, "nan": None, "list": [None, 2], "map": {"1": "a"}, "struct": {"n": 3}}
+    assert (status, text) == (0, expected)
+
+
+def test_the_query_may_come_behind_options(run: Run, archive: Catalog, place: CatalogSettings) -> None:
+    assert run("sql", "--json", "SELECT 1 AS n") == (0, {"n": 1})
+    assert run("sql", "--warehouse", place.warehouse, "SELECT 1 AS n", "--json") == (0, {"n": 1})
+    assert run("sql", "--csv", "TABLE events", "--warehouse", "/nowhere")[0] == 1
