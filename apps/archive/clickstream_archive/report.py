@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from clickstream_archive.day import report
-from clickstream_archive.errors import ArchiveError
+from clickstream_archive.errors import ArchiveError, MissingTable
 from clickstream_archive.lake import lake
 from clickstream_archive.progress import progress
 from clickstream_archive.report_page import page
 from clickstream_archive.report_text import in_words, remarks
-from clickstream_archive.settings import ArchiveSettings, OutputSettings
+from clickstream_archive.settings import ArchiveSettings, CatalogSettings, OutputSettings
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import configure_logs
 from clickstream_core.settings import read_settings, setting
@@ -59,6 +59,8 @@ def main(argv: Sequence[str]) -> int:
     began, started_at = time.monotonic(), datetime.now(UTC)
     day = _day(settings.day)
     with lake(settings.archive.catalog) as opened, progress("Counting raw records", None, "rows") as advance:
+        if not opened.sources.keys() & {"raw", "events"}:
+            raise _no_archive(settings.archive.catalog)
         found = report(opened, settings.archive.events_topic, day, advance)
     now = datetime.now(UTC)
     result: dict[str, Any] = {"command": "report", **asdict(found), "remarks": list(remarks(found, now))}
@@ -79,6 +81,12 @@ def main(argv: Sequence[str]) -> int:
 
         record_run(settings.archive.catalog, Run("report", started_at, datetime.now(UTC), 0, result))
     return 0
+
+
+def _no_archive(catalog: CatalogSettings) -> MissingTable:
+    from clickstream_archive.catalogs import where  # imports PyIceberg, which takes a second
+
+    return MissingTable(f"there is no table clickstream.raw in {where(catalog)}")
 
 
 def _day(given: date | str | None) -> date:

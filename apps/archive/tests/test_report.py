@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 from pyiceberg.catalog import Catalog
 
-from kit.archive import EVENTS, START, Run, recorded_pipeline, write_raw
+from kit.archive import EVENTS, METRICS, START, Run, recorded_pipeline, write_raw
 from kit.events import event_value
 from kit.topics import Message
 
@@ -96,6 +96,7 @@ def test_an_event_of_the_day_that_arrives_on_the_next_one_counts(run: Run, catal
 
 
 def test_days_without_data_are_said_in_words(run: Run, catalog: Catalog) -> None:
+    write_raw(catalog, recorded_pipeline(events=50, seconds=60).read(METRICS, ""))
     assert run("report", "--day", DAY) == (0, "The archive has no events yet.\n")
     write_raw(catalog, events({}))
     status, text = run("report", "--day", "2026-11-30")
@@ -104,6 +105,12 @@ def test_days_without_data_are_said_in_words(run: Run, catalog: Catalog) -> None
     text = run("report", "--day", DAY)[1]
     assert "The archive begins at 2026-11-26T10, so earlier events of the day are not in it." in text
     assert "Hour 10 is not compacted yet: counted from the raw records." in text
+
+
+def test_a_warehouse_without_an_archive_is_one_line(run: Run, catalog: Catalog, tmp_path: Path) -> None:
+    status, text = run("report", "--day", DAY, "--warehouse", str(tmp_path / "elsewhere"))
+    words = f"there is no table clickstream.raw in file://{tmp_path}/elsewhere (hadoop catalog)"
+    assert (status, text) == (1, f"clickstream-archive report: {words}\n")
 
 
 @pytest.mark.parametrize("day", ["2026-11-31", "tomorrow", "26.11.2026"])
