@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow
 from pyiceberg.catalog import Catalog
 from pyiceberg.io.pyarrow import schema_to_pyarrow
+from pyiceberg.table import Table
 
 from clickstream_archive.catalogs import catalog_errors, load_table, open_catalog
 from clickstream_archive.committing import attempt, open_table, rows_with
@@ -73,13 +74,28 @@ def last_runs(catalog: Catalog, settings: CatalogSettings) -> dict[str, Run]:
     except MissingTable:
         return {}
     with catalog_errors(settings):
-        rows = table.scan().to_arrow().sort_by("finished_at").to_pylist()
+        months = _last_months(table)
+        if not months:
+            return {}
+        rows = table.scan(row_filter=months).to_arrow().sort_by("finished_at").to_pylist()
     return {
         row["command"]: Run(
             row["command"], row["started_at"], row["finished_at"], row["status"], json.loads(row["result"])
         )
         for row in rows
     }
+
+
+def _last_months(table: Table) -> str:
+    """The rows of each command's last month, from the manifests: `serve` asks each minute, and a year is large."""
+    last: dict[str, tuple[str, str]] = {}
+    for task in table.scan().plan_files():
+        command, year, month = (task.file.partition[place] for place in range(len(RUNS.partitioned_by)))
+        last[command] = max(last.get(command, ("", "")), (year, month))
+    return " or ".join(
+        f"({rows_with({'command': command, 'year': year, 'month': month})})"
+        for command, (year, month) in sorted(last.items())
+    )
 
 
 def _text(result: Mapping[str, Any]) -> str:

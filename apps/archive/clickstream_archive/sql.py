@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import duckdb
@@ -24,6 +25,9 @@ from clickstream_core.logs import configure_logs
 from clickstream_core.settings import read_settings, switch
 
 _CHUNK_ROWS = 10_000
+_SHOWN_ROWS = 10_000
+"""In a table, whose columns are as wide as the widest row: they are all in memory."""
+
 _SWITCHES = ("--json", "--csv")
 
 
@@ -103,7 +107,8 @@ def _rows(answer: pyarrow.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
 
 
 def _print_table(names: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
-    found = list(rows)
+    found = list(islice(rows, _SHOWN_ROWS))
+    more = next(rows, None) is not None
     table = Table(show_edge=False, pad_edge=False)
     numeric = [
         bool(found) and all(isinstance(row[place], int | float | None) for row in found) for place in range(len(names))
@@ -114,7 +119,10 @@ def _print_table(names: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
         table.add_row(*("" if value is None else str(_shown(value)) for value in row))
     console = Console(width=None if sys.stdout.isatty() else 10_000, markup=False, highlight=False)
     console.print(table)
-    console.print(f"{len(found):,} row{'' if len(found) == 1 else 's'}")
+    if more:
+        console.print(f"the first {len(found):,} rows; --csv and --json give all")
+    else:
+        console.print(f"{len(found):,} row{'' if len(found) == 1 else 's'}")
 
 
 def _as_json(value: Any) -> Any:

@@ -78,3 +78,11 @@ def test_the_query_may_come_behind_options(run: Run, archive: Catalog, place: Ca
     assert run("sql", "--json", "SELECT 1 AS n") == (0, {"n": 1})
     assert run("sql", "--warehouse", place.warehouse, "SELECT 1 AS n", "--json") == (0, {"n": 1})
     assert run("sql", "--csv", "TABLE events", "--warehouse", "/nowhere")[0] == 1
+
+
+def test_a_table_shows_the_first_rows_of_a_long_answer(run: Run, archive: Catalog) -> None:
+    status, text = run("sql", "SELECT range AS n FROM range(10_001)")
+    lines = text.splitlines()
+    assert (status, len(lines), lines[-1]) == (0, 10_003, "the first 10,000 rows; --csv and --json give all")
+    assert run("sql", "SELECT range AS n FROM range(10_000)")[1].splitlines()[-1] == "10,000 rows"
+    assert len(run("sql", "SELECT range AS n FROM range(10_001)", "--csv")[1].splitlines()) == 10_002
