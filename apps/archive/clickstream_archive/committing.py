@@ -49,13 +49,15 @@ def find_table(catalog: Catalog, settings: CatalogSettings, name: str) -> Table 
         return None
 
 
-def files_by_hour(table: Table | None, settings: CatalogSettings, hours: Sequence[Hour]) -> dict[Hour, list[DataFile]]:
-    """Return the files of these hours in the table as it was loaded."""
+def files_by_hour(
+    table: Table | None, settings: CatalogSettings, topic: str, hours: Sequence[Hour]
+) -> dict[Hour, list[DataFile]]:
+    """Return the files of this topic's hours in the table as it was loaded; a file is of one topic."""
     found: dict[Hour, list[DataFile]] = {}
     if table is None or not hours:
         return found
     with catalog_errors(settings):
-        for task in table.scan(row_filter=_any_hour(hours)).plan_files():
+        for task in table.scan(row_filter=f"({_any_hour(hours)}) and {rows_with({'topic': topic})}").plan_files():
             partition = task.file.partition
             hour = Hour(*(partition[place] or "" for place in range(len(HOUR_COLUMNS))))
             found.setdefault(hour, []).append(task.file)
@@ -65,17 +67,18 @@ def files_by_hour(table: Table | None, settings: CatalogSettings, hours: Sequenc
 def replace_hours(
     table: Table,
     settings: CatalogSettings,
+    topic: str,
     files: Mapping[Hour, Sequence[DataFile]],
     before: Mapping[Hour, Sequence[DataFile]],
 ) -> set[Hour]:
-    """Commit the files as all there is of their hours; return the hours committed.
+    """Commit the files as all there is of the topic's hours; return the hours committed.
 
     `before` are the hours' files from before the raw files were listed. An hour with others now is left to the process
     that made them.
     """
 
     def commit() -> set[Hour]:
-        now = files_by_hour(table, settings, list(files))
+        now = files_by_hour(table, settings, topic, list(files))
         mine = {hour for hour in files if _paths(now.get(hour)) == _paths(before.get(hour))}
         old = [file for hour in mine for file in now.get(hour, ())]
         new = [file for hour in mine for file in files[hour]]

@@ -151,8 +151,8 @@ def compact(
             done.append(compacted)
         if not done:
             continue
-        before = files_by_hour(work.table, settings, list(files))
-        committed = replace_hours(table, settings, files, before)
+        before = files_by_hour(work.table, settings, work.kind.topic, list(files))
+        committed = replace_hours(table, settings, work.kind.topic, files, before)
         outcome.overtaken += len(done) - len(committed)
         if committed:
             done = [each for each in done if each.hour in committed]

@@ -16,6 +16,7 @@ import pyarrow
 from duckdb import DuckDBPyConnection
 
 from clickstream_archive.lake import Lake
+from clickstream_archive.quoting import quoted
 from clickstream_archive.raw import Hour, RawFile, RawHour, by_hour
 from clickstream_archive.reading import read_rows
 from clickstream_archive.typing_events import type_events
@@ -80,7 +81,7 @@ def report(lake: Lake, events_topic: str, day: date, advance: Any = lambda done:
     fresh = [
         each for each in hours if _concerns(each.hour, day) and done.get(each.hour, ("", {}))[0] != each.fingerprint
     ]
-    untyped = _gather(lake, day, fresh, advance)
+    untyped = _gather(lake, events_topic, day, fresh, advance)
     of_the_day = [each for each in hours if each.hour.start is not None and each.hour.start.date() == day]
     replaced = {each.hour for each in fresh}
     for each in of_the_day:
@@ -122,7 +123,7 @@ def _concerns(hour: Hour, day: date) -> bool:
     return start is not None and start >= datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=1)
 
 
-def _gather(lake: Lake, day: date, fresh: Iterable[RawHour], advance: Any) -> dict[str, int]:
+def _gather(lake: Lake, topic: str, day: date, fresh: Iterable[RawHour], advance: Any) -> dict[str, int]:
     """Make the view `day_events`; return what could not be typed among the raw records of the day's own hours."""
     connection = lake.connection
     connection.execute(f"CREATE TABLE fresh ({_COLUMNS})")
@@ -137,7 +138,10 @@ def _gather(lake: Lake, day: date, fresh: Iterable[RawHour], advance: Any) -> di
             _insert(connection, {name: rows.columns[name] for name in _NAMES})
             advance(batch.num_rows)
     names = ", ".join(_NAMES)
-    typed = f"SELECT {names} FROM events WHERE {_not_in(replaced)} UNION ALL " if "events" in lake.sources else ""
+    typed = ""
+    if "events" in lake.sources:
+        rest = f"topic = {quoted(topic)} AND {_not_in(replaced)}"
+        typed = f"SELECT {names} FROM events WHERE {rest} UNION ALL "
     connection.execute(
         f"CREATE TEMP TABLE day_events AS SELECT * FROM ({typed}SELECT {names} FROM fresh)"
         f" WHERE timestamp >= '{day}T00:00:00Z'::TIMESTAMPTZ"

@@ -68,10 +68,14 @@ class TableSpec:
 
     @property
     def properties(self) -> dict[str, str]:
-        """As few metadata files and manifests as PyIceberg can keep; a conflict is ours to resolve."""
+        """As few metadata files and manifests as PyIceberg can keep; a conflict is ours to resolve.
+
+        Manifests have the whole name of a file's topic, not its first 16 characters: it tells an hour's files apart.
+        """
         return {
             "format-version": "2",
             "write.parquet.compression-codec": "zstd",
+            "write.metadata.metrics.column.topic": "full",
             "write.metadata.delete-after-commit.enabled": "true",
             "write.metadata.previous-versions-max": "50",
             "commit.manifest-merge.enabled": "true",

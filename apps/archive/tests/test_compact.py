@@ -204,6 +204,21 @@ def test_a_run_that_knew_fewer_raw_records_never_replaces_what_a_later_one_made(
     assert len(typed(catalog)) == len(valid_events(recorded))
 
 
+def test_another_topic_of_events_keeps_the_rows_of_the_one_before(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    again, count = f"{EVENTS}-again", len(valid_events(recorded))
+    write_raw(catalog, recorded.read(EVENTS, ""))
+    run("compact")
+    write_raw(catalog, [replace(each, topic=again) for each in recorded.read(EVENTS, "")])
+    assert run("compact", "--events-topic", again, "--json")[1]["tables"]["events"]["hours"] == 3
+    query = "SELECT count(*) FILTER (topic = 'clickstream-events') AS before, count(*) AS n FROM events"
+    assert run("sql", query, "--json") == (0, {"before": count, "n": 2 * count})
+    in_a_day = run("report", "--day", "2026-11-26", "--json")[1]["events"]
+    assert run("report", "--day", "2026-11-26", "--events-topic", again, "--json")[1]["events"] == in_a_day
+    assert in_a_day <= count
+
+
 def test_web_logs_and_scenario_results_are_typed_too(run: Run, catalog: Catalog) -> None:
     at = int(START.timestamp() * 1000)
     log = json.dumps(
