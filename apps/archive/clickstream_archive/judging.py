@@ -63,14 +63,10 @@ def judge_group(
     times: Times,
     partitions: Sequence[PartitionOffsets],
     lost: Sequence[RawFile] = (),
-    settled_to: int | None = None,
 ) -> GroupReport:
-    """Return the report. `settled_to` is given when the processor is known to be done with everything until then.
-
-    `lost` are the files that are gone, whose records may be of partitions that `partitions` does not have.
-    """
+    """Return the report. `lost` are files that are gone; they may have held partitions that `partitions` has not."""
     prepare(connection, group, settings.events_topic, by_arrival=times.by_arrival)
-    edges = _edges(connection, group, settings, times, partitions, lost, settled_to)
+    edges = _edges(connection, group, settings, times, partitions, lost)
     found = GroupReport(group)
 
     def trace(window: Window, receipt: Mapping[int, PartitionReceipt]) -> Traced:
@@ -100,7 +96,6 @@ def _edges(
     times: Times,
     partitions: Sequence[PartitionOffsets],
     lost: Sequence[RawFile],
-    settled_to: int | None,
 ) -> Edges:
     events = [each for each in partitions if each.topic == settings.events_topic]
     results = [each for each in partitions if each.topic == settings.metrics_topic]
@@ -116,8 +111,8 @@ def _edges(
     changes = connection.execute("SELECT until FROM sizes WHERE until < 9000000000000000").fetchall()
     return Edges(
         complete_from=max(begins, default=-(1 << 60)) + (times.max_clock_skew if begins else 0),
-        settled_to=until if settled_to is None else max(until, settled_to),
-        pending_from=ended if settled_to is None else 1 << 60,
+        settled_to=until,
+        pending_from=ended,
         first={each.partition: each.first for each in events},
         last={each.partition: each.last for each in events},
         gaps={each.partition: each.gaps for each in events},
