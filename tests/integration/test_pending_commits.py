@@ -9,7 +9,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
+from clickstream_kafka import offsets
+from clickstream_kafka.errors import CommitUndecided
 from clickstream_kafka.offsets import committed_offsets
+from clickstream_kafka.tasks import describe
 from clickstream_kafka.transactions import Transactions
 from kit.topics import PipelineTopics
 
@@ -42,6 +45,19 @@ async def test_a_commit_that_is_on_its_way_is_waited_for(topics: PipelineTopics,
         assert not done
         await (producer.commit_transaction() if committed else producer.abort_transaction())
         assert await asking == {partitions[0]: NEW if committed else OLD, partitions[1]: NONE}
+
+
+async def test_a_commit_that_stays_undecided_has_a_name(
+    topics: PipelineTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(offsets, "_TIMEOUT_S", 1.0)
+    partitions = [TopicPartition(topics.events, number) for number in (0, 1)]
+    async with committing(topics) as (admin, _):
+        with pytest.raises(CommitUndecided) as raised:
+            await committed_offsets(admin, topics.group_id, partitions)
+    assert describe(raised.value) == (
+        f"a transaction of {topics.group_id} with a commit for {topics.events}[0] is neither committed nor aborted"
+    )
 
 
 async def test_a_successor_reads_what_was_committed_before(topics: PipelineTopics) -> None:

@@ -13,6 +13,10 @@ class FatalError(Exception):
     """The app can't go on; its message says what was found and what an operator has to do."""
 
 
+class CommitUndecided(TimeoutError):
+    """A transaction holds the group's commit, and the brokers have neither committed nor aborted it in time."""
+
+
 class BatchTooLarge(Exception):
     """A record batch that unpacks to more bytes than allowed; the message says how many that is."""
 

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.structs import OffsetAndMetadata
 
+from clickstream_kafka.errors import CommitUndecided
 from clickstream_kafka.records import LogBounds
 from clickstream_kafka.stable_offsets import stable_offsets
 
@@ -24,18 +25,28 @@ async def committed_offsets(
     """Return the group's commit of each partition, None for one without.
 
     A coordinator that is still loading returns no partitions, and one whose transaction is undecided returns no offset
-    for it: only an answer for every partition counts, in which -1 means no commit. Raises TimeoutError after 30 s.
+    for it: only an answer for every partition counts, in which -1 means no commit. After 30 s TimeoutError is raised,
+    as CommitUndecided if it is a transaction that is waited for.
     """
-    found: dict[TopicPartition, OffsetAndMetadata] = {}
-    async with asyncio.timeout(_TIMEOUT_S):
-        while True:
-            try:
-                found |= await stable_offsets(admin, group_id, [p for p in partitions if p not in found])
-            except KafkaError as error:
-                _log.debug("requesting the commits of %s again: %r", group_id, error)
-            if all(partition in found for partition in partitions):
-                return {p: found[p] if found[p].offset >= 0 else None for p in partitions}
-            await asyncio.sleep(_RETRY_PAUSE_S)
+    found: dict[TopicPartition, OffsetAndMetadata | None] = {}
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            while True:
+                try:
+                    found |= await stable_offsets(admin, group_id, [p for p in partitions if found.get(p) is None])
+                except KafkaError as error:
+                    _log.debug("requesting the commits of %s again: %r", group_id, error)
+                if all(found.get(partition) for partition in partitions):
+                    break
+                await asyncio.sleep(_RETRY_PAUSE_S)
+    except TimeoutError:
+        undecided = [f"{each.topic}[{each.partition}]" for each, at in found.items() if at is None]
+        if not undecided:
+            raise
+        raise CommitUndecided(
+            f"a transaction of {group_id} with a commit for {', '.join(undecided)} is neither committed nor aborted"
+        ) from None
+    return {partition: at if at and at.offset >= 0 else None for partition, at in found.items()}
 
 
 async def committed_offset(

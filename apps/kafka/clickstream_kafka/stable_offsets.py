@@ -1,4 +1,4 @@
-"""Committed offsets without those whose transaction is undecided: a request that aiokafka 0.14 lacks.
+"""Committed offsets, apart from those whose transaction is undecided: a request that aiokafka 0.14 lacks.
 
 The successor of a transactional producer starts when the brokers have settled its predecessor's transaction. By then
 the classic group coordinator before Kafka 3.9.1 (KAFKA-17507) has only logged that an offset is committed. It applies
@@ -72,8 +72,8 @@ class _OffsetFetchRequest(Request[_OffsetFetchRequestStruct]):  # type: ignore[m
 
 async def stable_offsets(
     admin: AIOKafkaAdminClient, group_id: str, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Return the group's commits, without the partitions that have an undecided offset; offset -1 means no commit.
+) -> dict[TopicPartition, OffsetAndMetadata | None]:
+    """Return the group's commits: None for a partition with an undecided offset, offset -1 for one without a commit.
 
     A coordinator that is still loading may leave out partitions. Raises KafkaError, and FatalError for a Kafka that is
     too old for this request.
@@ -89,11 +89,13 @@ async def stable_offsets(
         raise FatalError("this Kafka can't say whether a commit is settled: 2.5 or newer is needed") from error
     if answer.error_code:
         raise for_code(answer.error_code)(group_id)
-    found = {}
+    found: dict[TopicPartition, OffsetAndMetadata | None] = {}
     for topic, committed, _ in answer.topics:
         for partition, offset, _, metadata, error_code, _ in committed:
             if error_code == 0:
                 found[TopicPartition(topic, partition)] = OffsetAndMetadata(offset, metadata)
-            elif error_code != _UNSTABLE_OFFSET_COMMIT:
+            elif error_code == _UNSTABLE_OFFSET_COMMIT:
+                found[TopicPartition(topic, partition)] = None
+            else:
                 raise for_code(error_code)(f"{group_id}: {topic}[{partition}]")
     return found

@@ -23,6 +23,7 @@ from clickstream_core.log_throttle import LogThrottle
 from clickstream_kafka import unreadable
 from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
+from clickstream_kafka.errors import CommitUndecided
 from clickstream_kafka.instruments import KafkaInstruments
 from clickstream_kafka.records import Batches
 from clickstream_kafka.running import unless
@@ -247,4 +248,6 @@ class PartitionTask(abc.ABC):
 
 
 def describe(error: Exception) -> str:
+    if isinstance(error, CommitUndecided):
+        return str(error)
     return "Kafka does not answer" if isinstance(error, TimeoutError) else unreadable.describe(error)
