@@ -5,15 +5,16 @@ record of the three topics is there once, also if its source has it twice: that 
 record must not make its window wrong too. Times are milliseconds since the epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow
 from duckdb import DuckDBPyConnection
 
 from clickstream_archive.typing_events import type_events
-from clickstream_core.errors import MalformedMetrics
+from clickstream_core.errors import MalformedMetrics, MalformedReceipt
 from clickstream_core.groups import DEFAULT_GROUP
+from clickstream_core.receipts import decode_receipt
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics
 
@@ -55,7 +56,16 @@ RESULTS = pyarrow.schema(
 )
 """Every result on the metrics topic."""
 
-_TABLES = {"events_read": EVENTS, "dead_letters_read": DEAD_LETTERS, "results_read": RESULTS}
+SHARES = pyarrow.schema(
+    [
+        ("writer", _TEXT),
+        *((name, _INT) for name in ("window_start", "window_end", "arrived")),
+        *((name, _INT) for name in ("partition", "first", "last", "counted", "refused")),
+    ]
+)
+"""What the receipt of each result says of each partition of the events topic; `refused` is null when not known."""
+
+_TABLES = {"events_read": EVENTS, "dead_letters_read": DEAD_LETTERS, "results_read": RESULTS, "shares": SHARES}
 _PROCESSOR = "clickstream-streams"
 
 Headers = Mapping[str, Sequence[str | None]]
@@ -148,6 +158,8 @@ class Evidence:
                 }
             )
         self._insert("results_read", {name: [row[name] for row in rows] for name in RESULTS.names})
+        shares = [share for row in rows for share in _shares(row)]
+        self._insert("shares", {name: [share[name] for share in shares] for name in SHARES.names})
 
     def finish(self) -> None:
         """Keep each record once, in the tables `events`, `dead_letters` and `results`, once all were added.
@@ -174,6 +186,23 @@ class Evidence:
             cursor.register("chunk", chunk)
             cursor.execute(f"INSERT INTO {table} SELECT * FROM chunk")
             cursor.close()
+
+
+def _shares(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of a result's receipt; none if it can't be read, which is found when the result is judged."""
+    try:
+        receipt = decode_receipt(result["receipt"].encode()) if result["receipt"] is not None else {}
+    except MalformedReceipt:
+        return
+    for partition, share in receipt.items():
+        yield {
+            **{name: result[name] for name in ("writer", "window_start", "window_end", "arrived")},
+            "partition": partition,
+            "first": share.first,
+            "last": share.last,
+            "counted": share.counted,
+            "refused": None if share.refused is None else sum(share.refused.values()),
+        }
 
 
 def _number(text: str | None) -> int | None:

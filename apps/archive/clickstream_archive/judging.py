@@ -1,26 +1,25 @@
 """Judges all windows of a group from the evidence, and its dead letters."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from duckdb import DuckDBPyConnection
 
-from clickstream_archive.moments import in_seconds
+from clickstream_archive.moments import FOREVER, NEVER, in_seconds
 from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
 from clickstream_archive.raw import Hour, RawFile
 from clickstream_archive.recount import Window, prepare, recount_within, windows
 from clickstream_archive.settings import ArchiveSettings
-from clickstream_archive.verdicts import Edges, Traced, Verdict, judge
-from clickstream_core.receipts import PartitionReceipt
-
-_REVISION_MS = 15_000
-"""REVISION_INTERVAL, and time for a commit."""
+from clickstream_archive.sizes import Extra, Sizes
+from clickstream_archive.standing import letters_until, prepare_standing, results_until, settled_records, standing
+from clickstream_archive.verdicts import Edges, Receipt, Share, Traced, Verdict, judge
+from clickstream_core.durations import describe_duration
 
 _HOUR_MS = 3_600_000
 
 _MOST_SHOWN = 1_000
-_MOST_OUTSIDE = 1_000
 _MALFORMED = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp")
 
 
@@ -63,17 +62,24 @@ def judge_group(
     times: Times,
     partitions: Sequence[PartitionOffsets],
     lost: Sequence[RawFile] = (),
+    *,
+    dead_letters_read: bool = False,
 ) -> GroupReport:
-    """Return the report. `lost` are files that are gone; they may have held partitions that `partitions` has not."""
-    prepare(connection, group, settings.events_topic, by_arrival=times.by_arrival)
-    edges = _edges(connection, group, settings, times, partitions, lost)
+    """Return the report. `lost` are files that are gone; they may have held partitions that `partitions` has not.
+
+    `dead_letters_read` is whether the dead letters are known to be there to the end of their topic.
+    """
+    sizes = prepare(connection, group, settings.events_topic, by_arrival=times.by_arrival)
+    until = NEVER if _waiting(partitions, settings.metrics_topic) else results_until(connection)
+    letters = letters_until(connection, read_to_end=dead_letters_read)
+    prepare_standing(connection, group, until, letters)
+    edges = _edges(connection, group, settings, times, partitions, lost, sizes, until)
     found = GroupReport(group)
 
-    def trace(window: Window, receipt: Mapping[int, PartitionReceipt]) -> Traced:
-        return _trace(connection, window, receipt)
+    def trace(window: Window, receipt: Receipt) -> Traced:
+        return _trace(connection, window, receipt, letters)
 
-    for window in windows(connection):
-        verdict = judge(window, edges, trace)
+    for verdict in chain(map(_extra, sizes.extra), (judge(each, edges, trace) for each in windows(connection))):
         if verdict.equal:
             found.equal += 1
         elif verdict.why is not None:
@@ -89,6 +95,16 @@ def judge_group(
     return found
 
 
+def _extra(window: Extra) -> Verdict:
+    size = describe_duration(window.regular_size)
+    return Verdict(window.start, window.end, differences=(f"its events are in the results of windows of {size} too",))
+
+
+def _waiting(partitions: Sequence[PartitionOffsets], topic: str) -> bool:
+    """Whether there is a partition of the topic with records of which none are archived yet."""
+    return any(each.topic == topic and not each.rows and each.total(Cause.UNKNOWN) for each in partitions)
+
+
 def _edges(
     connection: DuckDBPyConnection,
     group: str,
@@ -96,35 +112,41 @@ def _edges(
     times: Times,
     partitions: Sequence[PartitionOffsets],
     lost: Sequence[RawFile],
+    sizes: Sizes,
+    results_until: int,
 ) -> Edges:
     events = [each for each in partitions if each.topic == settings.events_topic]
     results = [each for each in partitions if each.topic == settings.metrics_topic]
     letters = [each for each in partitions if each.topic == settings.dead_letter_topic]
     lost_results = [_hour_gap(each.hour) for each in lost if each.topic == settings.metrics_topic]
-    until, ended = _settled(connection, times)
     late = {each.partition for each in events if each.first > 0}
     begins = [row[1] for row in _first_arrivals(connection) if row[0] in late]
-    row = connection.execute("SELECT min(window_start) FROM last_results").fetchone()
+    first = connection.execute("SELECT min(window_start) FROM last_results").fetchone()
     unnamed = connection.execute(
         "SELECT 1 FROM dead_letters WHERE writer = ? AND source_offset IS NULL LIMIT 1", [group]
     ).fetchone()
-    changes = connection.execute("SELECT until FROM sizes WHERE until < 9000000000000000").fetchall()
     return Edges(
-        complete_from=max(begins, default=-(1 << 60)) + (times.max_clock_skew if begins else 0),
-        settled_to=until,
-        pending_from=ended,
-        first={each.partition: each.first for each in events},
-        last={each.partition: each.last for each in events},
+        complete_from=max(begins) + times.max_clock_skew if begins else NEVER,
+        settled_to=_settled_to(connection, results_until, times),
+        first={each.partition: min([each.first, *_missing(each)]) for each in events},
+        last={each.partition: max([each.last, *_missing(each)]) for each in events},
         gaps={each.partition: each.gaps for each in events},
         result_gaps=[gap for each in results for gap in each.gaps if _held_records(gap)] + lost_results,
-        first_result=row[0] if row and row[0] is not None else 1 << 60,
+        first_result=first[0] if first and first[0] is not None else FOREVER,
         unnamed_dead_letters=unnamed is not None,
         lost_dead_letters=any(each.total(Cause.MISSING) for each in letters)
         or any(each.topic == settings.dead_letter_topic for each in lost),
-        changed_at=[each for (each,) in changes],
+        changed_at=sizes.changed_at,
         late_ms=times.out_of_orderness + times.allowed_lateness + times.idle_timeout,
         skew_ms=times.max_clock_skew,
     )
+
+
+def _missing(partition: PartitionOffsets) -> Iterator[int]:
+    """The ends of the gaps whose records are known to be missing: the archive should have them."""
+    for each in partition.gaps:
+        if each.cause is Cause.MISSING:
+            yield from (each.first, each.last)
 
 
 def _held_records(gap: Gap) -> bool:
@@ -140,40 +162,44 @@ def _hour_gap(hour: Hour) -> Gap:
     return Gap(0, 0, start, start + _HOUR_MS, Cause.MISSING)
 
 
-def _settled(connection: DuckDBPyConnection, times: Times) -> tuple[int, int]:
-    """Until which end windows can't change any more, and since when records may still become dead letters.
+def _settled_to(connection: DuckDBPyConnection, results_until: int, times: Times) -> int:
+    """Until which end windows can't change any more.
 
-    A result of a window that ends ALLOWED_LATENESS later shows that this one is over; its last revision came at most
-    _REVISION_MS after that. Results are archived by partition, so the partition that ends first decides.
+    A result of a window that ends ALLOWED_LATENESS later shows that this one is over, and its last revision is there by
+    `results_until`. Results whose receipts were not believed don't count, if there are others.
     """
     row = connection.execute(
-        f"""WITH ends AS (SELECT min(newest) - {_REVISION_MS} AS settled FROM (
-            SELECT max(arrived) AS newest FROM last_results GROUP BY "partition"))
-        SELECT (SELECT max(window_end) FROM last_results, ends WHERE arrived <= settled), (SELECT settled FROM ends)"""
+        """SELECT max(window_end) FROM last_results WHERE arrived <= $until
+        AND (NOT EXISTS (SELECT 1 FROM proven) OR (window_start, window_end) IN (
+            SELECT window_start, window_end FROM proven))""",
+        {"until": results_until},
     ).fetchone()
-    newest, ended = row or (None, None)
-    return (-(1 << 60) if newest is None else newest - times.allowed_lateness), ended or 0
+    return NEVER if row is None or row[0] is None else int(row[0]) - times.allowed_lateness
 
 
 def _first_arrivals(connection: DuckDBPyConnection) -> list[tuple[int, int]]:
     return connection.execute('SELECT "partition", arg_min(arrived, "offset") FROM events GROUP BY 1').fetchall()
 
 
-def _trace(connection: DuckDBPyConnection, window: Window, receipt: Mapping[int, PartitionReceipt]) -> Traced:
+def _trace(connection: DuckDBPyConnection, window: Window, receipt: Receipt, letters_until: int) -> Traced:
     ranges = [(number, each.first, each.last) for number, each in receipt.items()]
     within = recount_within(connection, window.start, window.end, ranges)
-    inside = connection.execute(
-        'SELECT c."partition", count(*) FROM counted c JOIN ranges r ON r.number = c."partition"'
-        ' AND c."offset" BETWEEN r.low AND r.high WHERE c.window_start = ? AND c.window_end = ? GROUP BY 1',
-        [window.start, window.end],
-    ).fetchall()
-    outside = connection.execute(
-        'SELECT c."partition", c."offset", c.arrived FROM counted c ANTI JOIN ranges r ON r.number = c."partition"'
-        ' AND c."offset" BETWEEN r.low AND r.high WHERE c.window_start = ? AND c.window_end = ?'
-        f" ORDER BY ALL LIMIT {_MOST_OUTSIDE}",
-        [window.start, window.end],
-    ).fetchall()
-    return Traced(receipt, dict(inside), within, outside)
+    counted = dict(connection.execute("SELECT number, count(*) FROM within GROUP BY 1").fetchall())
+    refused = dict(
+        connection.execute(
+            "SELECT r.number, count(*) FROM refused l JOIN ranges r ON r.number = l.source_partition"
+            " AND l.source_offset BETWEEN r.low AND r.high GROUP BY 1"
+        ).fetchall()
+    )
+    lettered = window.result is not None and window.result.at <= letters_until
+    outside = f"""SELECT c."partition", c."offset" FROM counted c
+        ANTI JOIN ranges r ON r.number = c."partition" AND c."offset" BETWEEN r.low AND r.high
+        WHERE c.window_start = {window.start} AND c.window_end = {window.end}"""
+    shares = {
+        number: Share(each, counted.get(number, 0), refused.get(number, 0), lettered)
+        for number, each in receipt.items()
+    }
+    return Traced(shares, within, standing(connection, outside))
 
 
 def _others(connection: DuckDBPyConnection, group: str, edges: Edges) -> Iterator[str]:
@@ -198,13 +224,10 @@ def _others(connection: DuckDBPyConnection, group: str, edges: Edges) -> Iterato
         yield f"record {partition}@{offset} has a dead letter that says {reason}, but it is {found or 'an event'}"
     if edges.unnamed_dead_letters or edges.lost_dead_letters:
         return
-    row = connection.execute("SELECT min(arrived) FROM last_results").fetchone()
-    if row is None or row[0] is None:
-        return
-    for partition, offset, reason in connection.execute(
-        """SELECT e."partition", e."offset", e.reason FROM events e
+    without = """SELECT e.* FROM events e
         ANTI JOIN refused r ON r.source_partition = e."partition" AND r.source_offset = e."offset"
-        WHERE e.reason IS NOT NULL AND e.arrived < ? AND e.arrived >= ? ORDER BY 1, 2 LIMIT 100""",
-        [edges.pending_from, row[0]],
+        WHERE e.reason IS NOT NULL AND e.arrived >= (SELECT min(arrived) FROM last_results)"""
+    for partition, offset, reason in connection.execute(
+        f'SELECT "partition", "offset", reason FROM ({settled_records(without)}) ORDER BY 1, 2 LIMIT 100'
     ).fetchall():
         yield f"record {partition}@{offset} is no event ({reason}), but has no dead letter"

@@ -2,6 +2,9 @@
 
 from clickstream_core.timestamps import FIRST_MS, LAST_MS, format_seconds
 
+NEVER, FOREVER = -(1 << 60), 1 << 60
+"""Milliseconds since the epoch before and after any time, with room to add durations; SQL's BIGINT holds them too."""
+
 
 def in_seconds(moment_ms: int) -> str:
     """Return the time as `2026-11-27T09:00:00Z`, from milliseconds since the epoch."""

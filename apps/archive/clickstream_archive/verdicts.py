@@ -7,28 +7,25 @@ that may still come.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
+from clickstream_archive.comparing import compare
 from clickstream_archive.offsets import Cause, Gap
-from clickstream_archive.recount import FIELDS, Named, Numbers, Result, Window
+from clickstream_archive.recount import Numbers, Result, Window
+from clickstream_archive.standing import Standing
 from clickstream_core.errors import MalformedReceipt
 from clickstream_core.receipt_checks import result_problems
 from clickstream_core.receipts import PartitionReceipt, decode_receipt
-
-_SKETCH_SHARE = 0.04
-"""Twice what a sketch of distinct ids is off by at most in 95 of 100 cases, so practically never exceeded."""
-
-_DISTINCT = ("unique_users", "unique_sessions")
-
-_NAMES_SHARE = 0.0011
-"""What a count by name is off by at most, of all events, once names were too many to be counted exactly."""
 
 
 class Why(StrEnum):
     """Why a window can't be judged."""
 
     NOT_OVER = "not over"
+    NOT_PROCESSED = "not processed yet"
+    NO_LETTERS_YET = "dead letters not archived yet"
     BEFORE_ARCHIVE = "before the archive"
     GAP = "gap in offsets"
     NOT_ARCHIVED = "not archived yet"
@@ -59,109 +56,109 @@ class Edges:
     """What the archive has of the events topic and of the group's results. Times are milliseconds since the epoch.
 
     Events of windows that begin before `complete_from` may lie before the archive's first record. Results of windows
-    that end by `settled_to` can't change any more. Records that arrived after `pending_from` may still become dead
-    letters. `first` and `last` are the offsets by partition, `gaps` those of the events topic, `result_gaps` those of
-    the metrics topic that may have held results.
+    that end by `settled_to` can't change any more. `first` and `last` are the offsets by partition that the archive has
+    or should have, `gaps` those of the events topic, `result_gaps` those of the metrics topic that may hold results.
     """
 
     complete_from: int
     settled_to: int
-    pending_from: int
     first: Mapping[int, int]
     last: Mapping[int, int]
-    gaps: Mapping[int, Sequence[Gap]] = field(default_factory=dict)
-    result_gaps: Sequence[Gap] = ()
-    first_result: int = 0
-    unnamed_dead_letters: bool = False
-    lost_dead_letters: bool = False
-    changed_at: Sequence[int] = ()
-    late_ms: int = 66_000
-    skew_ms: int = 60_000
+    gaps: Mapping[int, Sequence[Gap]]
+    result_gaps: Sequence[Gap]
+    first_result: int
+    unnamed_dead_letters: bool
+    lost_dead_letters: bool
+    changed_at: Sequence[int]
+    late_ms: int
+    skew_ms: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a receipt says of a partition, and what the archive has between its offsets.
+
+    `counted` are the events of the window, `refused` the dead letters; `lettered` is whether those are all there.
+    """
+
+    receipt: PartitionReceipt
+    counted: int
+    refused: int
+    lettered: bool
+
+    @property
+    def lacking(self) -> int:
+        """How many of the events that were counted the archive lacks; below 0 it has more."""
+        return self.receipt.counted - self.counted
+
+    @property
+    def letters_lacking(self) -> int | None:
+        """How many dead letters of the records that were refused the archive lacks; None when that is not known."""
+        refused = self.receipt.refused
+        return None if refused is None else sum(refused.values()) - self.refused
 
 
 @dataclass(frozen=True)
 class Traced:
     """A window that differs, seen through its receipt.
 
-    `inside` is how many of its events each partition has between the receipt's offsets, `within` are their figures, and
-    `outside` the events at other offsets: partition, offset, and when it arrived.
+    `shares` are by partition, `within` are the figures of its events between the receipt's offsets, `outside` is the
+    standing of those at other offsets: without a receipt, of all events.
     """
 
-    receipt: Mapping[int, PartitionReceipt]
-    inside: Mapping[int, int]
+    shares: Mapping[int, Share]
     within: Numbers | None
-    outside: Sequence[tuple[int, int, int]]
+    outside: Standing
 
 
-Trace = Callable[[Window, Mapping[int, PartitionReceipt]], Traced]
+Receipt = Mapping[int, PartitionReceipt]
+Trace = Callable[[Window, Receipt], Traced]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A window whose figures differ from the recount, and what is known of it."""
+
+    window: Window
+    edges: Edges
+    differences: tuple[str, ...]
+    receipt: Receipt
+    trace: Trace
+
+    @cached_property
+    def traced(self) -> Traced:
+        return self.trace(self.window, self.receipt)
+
+    def unjudged(self, why: Why, note: str = "", lost: Sequence[tuple[int, int, int]] = ()) -> Verdict:
+        return Verdict(self.window.start, self.window.end, why, note=note, lost=tuple(lost))
+
+    def different(self, note: str = "", differences: tuple[str, ...] | None = None) -> Verdict:
+        found = self.differences if differences is None else differences
+        return Verdict(self.window.start, self.window.end, differences=found, note=note)
+
+    @property
+    def events_more(self) -> int:
+        """How many more events the archive has than the result counts."""
+        counted, result = self.window.counted, self.window.result
+        return (counted.total_events if counted else 0) - (result.numbers.total_events if result else 0)
 
 
 def judge(window: Window, edges: Edges, trace: Trace) -> Verdict:
-    """Return the verdict; `trace` is asked only when the figures differ and there is a receipt."""
-    result, counted = window.result, window.counted
+    """Return the verdict; `trace` is asked only when the figures differ, and nothing else explains that."""
+    result = window.result
     if result is None:
-        return _without_result(window, edges)
-    differences = compare(result, counted)
+        events = window.counted.total_events if window.counted else 0
+        differences: tuple[str, ...] = (f"there is no result, but the archive has {events} events",)
+        return _without_result(_Case(window, edges, differences, {}, trace))
+    differences = compare(result, window.counted)
     if not differences:
-        return _receipt_verdict(window, result)
+        return Verdict(window.start, window.end, differences=_contradictions(result))
     receipt = _receipt(result)
-    if receipt is not None:
-        return _judge_with_receipt(window, edges, differences, trace(window, receipt))
-    if edges.unnamed_dead_letters:
-        return _unnamed(window)
-    if window.start < edges.complete_from:
-        return _unjudged(window, Why.BEFORE_ARCHIVE)
-    if gap := _touching(window, edges):
-        return _unjudged(window, Why.GAP, _named_gap(*gap))
-    if window.end > edges.settled_to:
-        return _unjudged(window, Why.NOT_OVER)
-    if _cut_short(window, edges):
-        return _unjudged(window, Why.CHANGED)
-    if any(each.cause is Cause.MISSING and _may_hold(each, window, edges) for each in edges.result_gaps):
-        return _revised(window)
-    return Verdict(window.start, window.end, differences=differences)
+    case = _Case(window, edges, differences, receipt or {}, trace)
+    return _without_receipt(case) if receipt is None else _with_receipt(case)
 
 
-def compare(result: Result, counted: Numbers | None) -> tuple[str, ...]:
-    """Return each figure that differs, in words. Those of a sketch may differ by its error."""
-    if counted is None:
-        return (f"total_events is {result.numbers.total_events}, recounted 0",)
-    found = []
-    for name in FIELDS:
-        had, recounted = getattr(result.numbers, name), getattr(counted, name)
-        if had == recounted or (result.approximate and _close(name, had, recounted, counted.total_events)):
-            continue
-        found += _named_differences(name, had, recounted) if isinstance(had, tuple) else [_words(name, had, recounted)]
-    return tuple(found)
-
-
-def _words(name: str, had: object, recounted: object) -> str:
-    return f"{name} is {had}, recounted {recounted}"
-
-
-def _named_differences(name: str, had: Named, recounted: Named) -> list[str]:
-    before, after = dict(had), dict(recounted)
-    found = [
-        _words(f"{name}[{key}]", before.get(key, "not there"), after.get(key, "not there"))
-        for key in [*before, *(key for key in after if key not in before)]
-        if before.get(key) != after.get(key)
-    ]
-    return found or [f"{name} is ordered {', '.join(before)}, recounted {', '.join(after)}"]
-
-
-def _close(name: str, had: object, recounted: object, total: int) -> bool:
-    """Whether they may be a sketch's: of distinct ids, or of counts by name, which may lack a rare name."""
-    if name in _DISTINCT and isinstance(had, int) and isinstance(recounted, int):
-        return abs(had - recounted) <= _SKETCH_SHARE * max(recounted, 1)
-    if isinstance(had, tuple) and isinstance(recounted, tuple) and len(had) <= len(recounted):
-        counts, most = dict(recounted), _NAMES_SHARE * total
-        smallest = min(counts.values(), default=0)
-        rare = len(had) == len(recounted) or smallest <= most
-        return rare and all(abs(count - counts.get(each, smallest)) <= most for each, count in had)
-    return False
-
-
-def _receipt(result: Result) -> dict[int, PartitionReceipt] | None:
+def _receipt(result: Result) -> Receipt | None:
     if result.receipt is None:
         return None
     try:
@@ -170,109 +167,175 @@ def _receipt(result: Result) -> dict[int, PartitionReceipt] | None:
         return None
 
 
-def _receipt_verdict(window: Window, result: Result) -> Verdict:
-    """A result whose figures are equal, but whose receipt contradicts them, is a difference."""
-    if result.receipt is not None:
-        receipt = _receipt(result)
-        if receipt is None:
-            return Verdict(window.start, window.end, differences=("its receipt can't be read",))
-        problems = result_problems(result.numbers.total_events, receipt)
-        return Verdict(window.start, window.end, differences=tuple(problems))
-    return Verdict(window.start, window.end)
+def _contradictions(result: Result) -> tuple[str, ...]:
+    """What in the receipt of a result with the right figures contradicts itself or them."""
+    if result.receipt is None:
+        return ()
+    receipt = _receipt(result)
+    if receipt is None:
+        return ("its receipt can't be read",)
+    return tuple(result_problems(result.numbers.total_events, receipt))
 
 
-def _without_result(window: Window, edges: Edges) -> Verdict:
-    events = window.counted.total_events if window.counted is not None else 0
+def _without_result(case: _Case) -> Verdict:
+    window, edges = case.window, case.edges
     if window.end > edges.settled_to:
-        return _unjudged(window, Why.NOT_OVER)
+        return case.unjudged(Why.NOT_OVER)
     if window.start < edges.first_result:
-        return _unjudged(window, Why.NO_RESULT_YET)
-    if any(each.cause is Cause.MISSING and _may_hold(each, window, edges) for each in edges.result_gaps):
-        return _unjudged(window, Why.GAP, "its result may be among the missing offsets of the metrics topic")
+        return case.unjudged(Why.NO_RESULT_YET)
+    if _lost_result(case):
+        return case.unjudged(Why.GAP, "its result may be among the missing offsets of the metrics topic")
     if edges.unnamed_dead_letters:
-        return _unnamed(window)
-    return Verdict(window.start, window.end, differences=(f"there is no result, but the archive has {events} events",))
+        return _unnamed(case)
+    if not case.traced.outside.settled:
+        return _unsettled(case)
+    return case.different()
 
 
-def _judge_with_receipt(window: Window, edges: Edges, differences: tuple[str, ...], traced: Traced) -> Verdict:
-    lacking: list[str] = []
-    gone: list[tuple[int, int, int]] = []
+def _without_receipt(case: _Case) -> Verdict:
+    window, edges = case.window, case.edges
+    if edges.unnamed_dead_letters:
+        return _unnamed(case)
+    if window.start < edges.complete_from:
+        return case.unjudged(Why.BEFORE_ARCHIVE)
+    if gap := _touching(case):
+        return case.unjudged(Why.GAP, _named_gap(*gap))
+    if window.end > edges.settled_to:
+        return case.unjudged(Why.NOT_OVER)
+    if 0 < case.events_more <= case.traced.outside.total - case.traced.outside.settled:
+        return _unsettled(case)
+    if case.events_more > 0 and _cut_short(case):
+        return case.unjudged(Why.CHANGED)
+    if _lost_result(case):
+        return _revised(case)
+    return case.different()
+
+
+def _with_receipt(case: _Case) -> Verdict:
+    """The first of these that has something to say: each takes for granted that those before it found nothing."""
+    return (
+        _offsets_not_archived(case)
+        or _fewer_events(case)
+        or _more_events_inside(case)
+        or _wrong_figures(case)
+        or _more_events_outside(case)
+    )
+
+
+def _offsets_not_archived(case: _Case) -> Verdict | None:
+    for partition, share in sorted(case.traced.shares.items()):
+        first, last = share.receipt.first, share.receipt.last
+        if partition not in case.edges.last:
+            return case.unjudged(Why.NOT_ARCHIVED, f"nothing of partition {partition} is archived")
+        if first < case.edges.first[partition]:
+            return case.unjudged(Why.BEFORE_ARCHIVE, f"partition {partition} begins later in the archive")
+        if last > case.edges.last[partition]:
+            return case.unjudged(Why.NOT_ARCHIVED, f"offset {last} of partition {partition} is not archived")
+    return None
+
+
+def _fewer_events(case: _Case) -> Verdict | None:
+    """The archive lacks events that the result counts: in gaps that have room for them, or it is a difference."""
+    notes: list[str] = []
+    lost: list[tuple[int, int, int]] = []
     explained = True
-    for partition, share in sorted(traced.receipt.items()):
-        if share.first < edges.first.get(partition, share.last + 1):
-            return _unjudged(window, Why.BEFORE_ARCHIVE, f"partition {partition} begins later in the archive")
-        if share.last > edges.last.get(partition, -1):
-            return _unjudged(window, Why.NOT_ARCHIVED, f"offset {share.last} of partition {partition} is not archived")
-        found = traced.inside.get(partition, 0)
-        if found == share.counted:
+    for partition, share in sorted(case.traced.shares.items()):
+        if share.lacking <= 0:
             continue
-        lost = [each for each in _lost(edges, partition) if each.first <= share.last and each.last >= share.first]
-        room = sum(min(each.last, share.last) - max(each.first, share.first) + 1 for each in lost)
-        explained = explained and 0 < share.counted - found <= room
-        if share.counted - found == room:
-            gone += [(partition, max(each.first, share.first), min(each.last, share.last)) for each in lost]
-        names = "; ".join(_named_gap(partition, each) for each in lost)
-        lacking.append(
-            f"of partition {partition} it counted {share.counted} records of offsets {share.first} to {share.last}, the"
-            f" archive has {found}{f' ({names})' if names else ''}"
-        )
-    if lacking and explained:
-        return Verdict(window.start, window.end, Why.GAP, note="; ".join(lacking), lost=tuple(gone))
-    refused = _refused_among_recounted(window, edges)
-    if lacking:
-        if refused and all(traced.inside.get(number, 0) >= each.counted for number, each in traced.receipt.items()):
-            return refused
-        return Verdict(window.start, window.end, differences=differences, note="; ".join(lacking))
-    outside = "; ".join(f"partition {number} offset {offset}" for number, offset, _ in traced.outside[:3])
-    counted = sum(each.counted for each in traced.receipt.values())
-    if traced.within is None or not traced.outside or counted != _result(window).numbers.total_events:
-        note = f"its receipt says {counted} events, and the archive has those" if traced.within else ""
-        return Verdict(window.start, window.end, differences=differences, note=note)
-    inner = compare(_result(window), traced.within)
-    if inner:
-        return Verdict(window.start, window.end, differences=inner, note="among the events that its receipt names")
-    if refused:
-        return refused
-    if window.end > edges.settled_to or all(at >= edges.pending_from for _, _, at in traced.outside):
-        return _unjudged(window, Why.NOT_OVER, f"{len(traced.outside)} more events: {outside}")
-    if _cut_short(window, edges):
-        return _unjudged(window, Why.CHANGED, f"{len(traced.outside)} more events: {outside}")
-    if any(_may_hold(each, window, edges) for each in edges.result_gaps):
-        return _revised(window, f": {len(traced.outside)} more events: {outside}")
-    note = f"events that it does not count: {outside}{' …' if len(traced.outside) > 3 else ''}"
-    return Verdict(window.start, window.end, differences=differences, note=note)
+        gaps = [each for each in (_within(gap, share.receipt) for gap in _lost(case.edges, partition)) if each]
+        room = sum(each.offsets for each in gaps)
+        explained = explained and share.lacking <= room
+        if share.lacking == room:
+            lost += [(partition, each.first, each.last) for each in gaps]
+        names = "; ".join(_named_gap(partition, each) for each in gaps)
+        notes.append(f"{_archived(partition, share)}{f' ({names})' if names else ''}")
+    if not notes:
+        return None
+    if not explained:
+        return case.different("; ".join(notes))
+    inside = _more_events_inside(case)
+    return inside if inside and inside.differences else case.unjudged(Why.GAP, "; ".join(notes), lost)
 
 
-def _revised(window: Window, more: str = "") -> Verdict:
-    return _unjudged(window, Why.GAP, f"a later revision may be among the missing offsets of the metrics topic{more}")
+def _more_events_inside(case: _Case) -> Verdict | None:
+    """Between the receipt's offsets the archive has events that the result does not count: they were refused, then."""
+    more = {partition: each for partition, each in sorted(case.traced.shares.items()) if each.lacking < 0}
+    if not more:
+        return None
+    if letters := _no_letters(case):
+        return letters
+    late = all(
+        not each.lettered and (each.letters_lacking is None or each.letters_lacking >= -each.lacking)
+        for each in more.values()
+    )
+    notes = "; ".join(_archived(partition, each) for partition, each in more.items())
+    return case.unjudged(Why.NO_LETTERS_YET, notes) if late else case.different(notes)
 
 
-def _refused_among_recounted(window: Window, edges: Edges) -> Verdict | None:
+def _wrong_figures(case: _Case) -> Verdict | None:
+    """The archive has the events that the receipt names, and their figures are not those of the result."""
+    assert case.window.result is not None
+    within, counted = case.traced.within, sum(each.receipt.counted for each in case.traced.shares.values())
+    if within is None or not case.traced.outside.total or counted != case.window.result.numbers.total_events:
+        return case.different(f"its receipt says {counted} events, and the archive has those" if within else "")
+    if differences := compare(case.window.result, within):
+        return case.different("among the events that its receipt names", differences)
+    return None
+
+
+def _more_events_outside(case: _Case) -> Verdict:
+    """The result is right for the events that its receipt names, but there are more: refused, or for a revision."""
+    outside = case.traced.outside
+    names = ", ".join(f"partition {partition} offset {offset}" for partition, offset in outside.named)
+    events = "event" if outside.total == 1 else "events"
+    more = f"{outside.total} more {events}: {names}{' …' if outside.total > len(outside.named) else ''}"
+    if letters := _no_letters(case):
+        return letters
+    if case.window.end > case.edges.settled_to:
+        return case.unjudged(Why.NOT_OVER, more)
+    if not outside.settled:
+        return _unsettled(case, more)
+    if _cut_short(case):
+        return case.unjudged(Why.CHANGED, more)
+    if any(_may_hold(each, case) for each in case.edges.result_gaps):
+        return _revised(case, f": {more}")
+    return case.different(f"there are {more}")
+
+
+def _unsettled(case: _Case, note: str = "") -> Verdict:
+    """Events of the window may still change its result, or become dead letters."""
+    return case.unjudged(Why.NOT_PROCESSED if case.traced.outside.unprocessed else Why.NO_LETTERS_YET, note)
+
+
+def _revised(case: _Case, more: str = "") -> Verdict:
+    return case.unjudged(Why.GAP, f"a later revision may be among the missing offsets of the metrics topic{more}")
+
+
+def _no_letters(case: _Case) -> Verdict | None:
     """The verdict on a window with too many events where the archive does not show which records were refused."""
-    if edges.lost_dead_letters:
-        return _unjudged(window, Why.GAP, "dead letters are missing, so refused records may be among the recounted")
-    return _unnamed(window) if edges.unnamed_dead_letters else None
+    if case.edges.lost_dead_letters:
+        return case.unjudged(Why.GAP, "dead letters are missing, so refused records may be among the recounted")
+    return _unnamed(case) if case.edges.unnamed_dead_letters else None
 
 
-def _unnamed(window: Window) -> Verdict:
-    return _unjudged(window, Why.NO_HEADERS, "dead letters don't say which records were refused")
+def _unnamed(case: _Case) -> Verdict:
+    return case.unjudged(Why.NO_HEADERS, "dead letters don't say which records were refused")
 
 
-def _result(window: Window) -> Result:
-    assert window.result is not None
-    return window.result
-
-
-def _cut_short(window: Window, edges: Edges) -> bool:
+def _cut_short(case: _Case) -> bool:
     """Whether the size was changed while events of the window could still come: they are in no result."""
-    return any(at - edges.late_ms < window.end <= at for at in edges.changed_at)
+    return any(at - case.edges.late_ms < case.window.end <= at for at in case.edges.changed_at)
 
 
-def _touching(window: Window, edges: Edges) -> tuple[int, Gap] | None:
+def _lost_result(case: _Case) -> bool:
+    return any(each.cause is Cause.MISSING and _may_hold(each, case) for each in case.edges.result_gaps)
+
+
+def _touching(case: _Case) -> tuple[int, Gap] | None:
     """A gap of which the lost records may belong to the window."""
-    for partition in edges.gaps:
-        for each in _lost(edges, partition):
-            if _may_hold(each, window, edges):
+    for partition in case.edges.gaps:
+        for each in _lost(case.edges, partition):
+            if _may_hold(each, case):
                 return partition, each
     return None
 
@@ -281,17 +344,32 @@ def _lost(edges: Edges, partition: int) -> list[Gap]:
     return [each for each in edges.gaps.get(partition, ()) if each.cause in (Cause.MISSING, Cause.UNKNOWN)]
 
 
-def _may_hold(gap: Gap, window: Window, edges: Edges) -> bool:
+def _within(gap: Gap, receipt: PartitionReceipt) -> Gap | None:
+    """The part of the gap between the receipt's offsets."""
+    first, last = max(gap.first, receipt.first), min(gap.last, receipt.last)
+    return gap.part(first, last, gap.cause) if first <= last else None
+
+
+def _may_hold(gap: Gap, case: _Case) -> bool:
     """Whether a record that arrived in the gap's time may be of the window, or its result."""
+    window, edges = case.window, case.edges
     after = gap.until is None or gap.until >= window.start - edges.skew_ms
     return after and (gap.since is None or gap.since <= window.end + edges.late_ms + (window.end - window.start))
+
+
+def _archived(partition: int, share: Share) -> str:
+    receipt = share.receipt
+    words = (
+        f"of partition {partition} it counted {receipt.counted} records of offsets {receipt.first} to {receipt.last},"
+        f" the archive has {share.counted}"
+    )
+    if share.lacking < 0 and share.letters_lacking:
+        refused = sum((receipt.refused or {}).values())
+        words += f"; {refused} were refused, the archive has {share.refused} dead letters of them"
+    return words
 
 
 def _named_gap(partition: int, gap: Gap) -> str:
     offsets = f"offset {gap.first}" if gap.first == gap.last else f"offsets {gap.first} to {gap.last}"
     words = {Cause.MISSING: "missing", Cause.UNKNOWN: "unknown"}.get(gap.cause, "not records")
     return f"partition {partition}, {offsets}: {words}"
-
-
-def _unjudged(window: Window, why: Why, note: str = "") -> Verdict:
-    return Verdict(window.start, window.end, why, note=note)

@@ -3,59 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyiceberg.catalog import Catalog
 
 from kit.archive import DEAD_LETTERS, EVENTS, METRICS, Recorded, Run, recorded_pipeline, results_of, write_raw
-from kit.topics import Message
+from kit.verified import doubled, group, middle, missing, verified
 
 
 @pytest.fixture(scope="module")
 def recorded() -> Recorded:
     return recorded_pipeline()
-
-
-def verified(run: Run, catalog: Catalog, recorded: Recorded, files: int = 2) -> tuple[int, dict[str, Any]]:
-    write_raw(catalog, recorded.messages, files)
-    status, result = run("verify", "--offline", "--json")
-    assert isinstance(result, dict), result
-    return status, result
-
-
-def group(result: dict[str, Any]) -> dict[str, Any]:
-    (only,) = result["groups"]
-    assert isinstance(only, dict)
-    return only
-
-
-def missing(result: dict[str, Any]) -> list[tuple[str, int, int, int]]:
-    return [
-        (each["topic"], each["partition"], gap["first"], gap["last"])
-        for each in result["partitions"]
-        for gap in each["missing"]
-    ]
-
-
-def doubled(result: dict[str, Any]) -> list[tuple[str, int, int, int]]:
-    return [
-        (each["topic"], each["partition"], gap["first"], gap["last"])
-        for each in result["partitions"]
-        for gap in each["doubled"]
-    ]
-
-
-def middle(recorded: Recorded, topic: str) -> Message:
-    """A record in the middle of the topic's time; of the events one that is valid."""
-    found = sorted(recorded.read(topic, ""), key=lambda each: each.timestamp)
-    if topic == EVENTS:
-        found = [
-            each
-            for each in found
-            if (each.value or b"").startswith(b'{"event_id"') and b'"user_' in (each.value or b"")
-        ]
-    return found[len(found) // 2]
 
 
 def test_a_whole_archive_is_complete_and_equal(run: Run, catalog: Catalog, recorded: Recorded) -> None:
@@ -283,7 +241,10 @@ def test_each_window_is_counted_by_the_size_of_its_time(run: Run, catalog: Catal
 def test_events_counted_again_by_another_size_are_judged_by_both(
     run: Run, catalog: Catalog, recorded: Recorded
 ) -> None:
-    longer = [replace(each, offset=each.offset + 1_000) for each in results_of(recorded, 20)]
+    hour = 3_600_000
+    longer = [
+        replace(each, offset=each.offset + 1_000, timestamp=each.timestamp + hour) for each in results_of(recorded, 20)
+    ]
     status, result = verified(run, catalog, recorded.with_more(*longer))
     assert (status, group(result)["equal"], group(result)["not_judged"]) == (0, 31 + len(longer), {})
 
