@@ -29,6 +29,7 @@ _EXPECTED = {
     "ClickstreamArchiveLag",
     "ClickstreamArchiveNotCommitted",
     "ClickstreamArchiveDifference",
+    "ClickstreamArchiveNotVerified",
     "ClickstreamArchiveCompactionLate",
     "ClickstreamProcessorNotReady",
     "ClickstreamPodRestarting",
