@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from pyiceberg.catalog import Catalog
 
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.settings import CatalogSettings
+from clickstream_archive.topic_log import RecordsDeleted, TopicLog
 from clickstream_core.settings import read_settings
+from clickstream_kafka.settings import KafkaSettings
 from kit.archive import write_raw
 from kit.generate import Shape, generate
 from kit.offline import assert_equal_to_offline_count
@@ -110,10 +113,16 @@ def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_remov
     assert (found[topics.events, 0]["records"], found[topics.events, 0]["unknown_offsets"]) == (0, len(whole))
     assert found[topics.events, 1]["missing"] == [{"first": 0, "last": 2, "why": "the topic has them"}]
     assert result["groups"][0]["different"] == 0
+    last = found[topics.events, 1]["last"]
+    table.delete(f"topic = '{start.topic}' and partition = 1 and offset >= {last - 1}")
     commit_as_sink(topics, 0, 5)
+    commit_as_sink(topics, 1, last + 1)
     status, result = verify()
     found = {(each["topic"], each["partition"]): each for each in result["partitions"]}
-    assert found[topics.events, 0]["missing"] == [{"first": 0, "last": 4, "why": "the topic has them"}]
+    read = "the topic has them, and the sink has read them"
+    assert found[topics.events, 0]["missing"] == [{"first": 0, "last": 4, "why": read}]
+    assert found[topics.events, 1]["missing"][1:] == [{"first": last - 1, "last": last, "why": read}]
+    assert result["groups"][0]["different"] == 0
 
     first = min((each for each in messages if each.topic == topics.metrics), key=lambda each: each.key or b"")
     fields = json.loads(first.value or b"")
@@ -124,3 +133,21 @@ def test_topics_and_their_archive_are_complete_and_equal_until_a_record_is_remov
     (difference,) = result["groups"][0]["differences"]
     assert difference["window_start"] == fields["window_start"]
     assert difference["differences"] == [f"unique_users is 1, recounted {fields['unique_users']}"]
+
+
+def test_a_topic_whose_beginning_retention_has_moved_is_read_from_where_it_begins_now(topics: PipelineTopics) -> None:
+    send(topics.bootstrap_servers, topics.events, [ToSend(b"x", partition=0) for _ in range(50)])
+    admin = KafkaAdminClient(bootstrap_servers=topics.bootstrap_servers)
+    admin.delete_records({TopicPartition(topics.events, 0): 20})
+    admin.close()
+    settings = read_settings(
+        KafkaSettings, prog="", description="", argv=["--kafka-bootstrap-servers", topics.bootstrap_servers]
+    )
+    with TopicLog(settings) as log:
+        with pytest.raises(RecordsDeleted) as deleted:
+            list(log.records(topics.events, 0, 5, 50))
+        assert deleted.value.begins_at == 20
+        offsets = [each.offset for records in log.records(topics.events, 0, 20, 50) for each in records]
+        assert offsets == list(range(20, 50))
+        assert log.has_records(topics.events, 0, 49)
+        assert not log.has_records(topics.events, 0, 50)

@@ -14,11 +14,17 @@ def partition_offsets(
     """
     found = {
         (topic, partition): PartitionOffsets(
-            topic, partition, first, last, rows, [Gap(0, first - 1, None, at)] if from_first and first > 0 else []
+            topic,
+            partition,
+            first,
+            last,
+            rows,
+            [Gap(0, first - 1, None, first_at)] if from_first and first > 0 else [],
+            last_at=last_at,
         )
-        for topic, partition, first, last, rows, at in connection.execute(
-            'SELECT topic, "partition", min("offset"), max("offset"), count(*), arg_min(arrived, "offset")'
-            f" FROM ({source}) GROUP BY ALL ORDER BY ALL"
+        for topic, partition, first, last, rows, first_at, last_at in connection.execute(
+            'SELECT topic, "partition", min("offset"), max("offset"), count(*), arg_min(arrived, "offset"),'
+            f' arg_max(arrived, "offset") FROM ({source}) GROUP BY ALL ORDER BY ALL'
         ).fetchall()
     }
     steps = f"""

@@ -14,6 +14,7 @@ from duckdb import DuckDBPyConnection
 from clickstream_archive.typing_events import type_events
 from clickstream_core.errors import MalformedMetrics, MalformedReceipt
 from clickstream_core.groups import DEFAULT_GROUP
+from clickstream_core.receipt_checks import result_problems
 from clickstream_core.receipts import decode_receipt
 from clickstream_core.timestamps import parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics
@@ -161,6 +162,10 @@ class Evidence:
         shares = [share for row in rows for share in _shares(row)]
         self._insert("shares", {name: [share[name] for share in shares] for name in SHARES.names})
 
+    def forget_malformed_results(self) -> None:
+        """Begin again with what is no result, when all records are read again."""
+        self.malformed_results = []
+
     def finish(self) -> None:
         """Keep each record once, in the tables `events`, `dead_letters` and `results`, once all were added.
 
@@ -189,10 +194,12 @@ class Evidence:
 
 
 def _shares(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows of a result's receipt; none if it can't be read, which is found when the result is judged."""
+    """The rows of a result's receipt; none if it contradicts itself, which is found when the result is judged."""
     try:
         receipt = decode_receipt(result["receipt"].encode()) if result["receipt"] is not None else {}
     except MalformedReceipt:
+        return
+    if result_problems(result["total_events"], receipt):
         return
     for partition, share in receipt.items():
         yield {

@@ -20,6 +20,9 @@ class Findings:
     kafka: str | None = None
     """Why Kafka was not asked; None if it was."""
 
+    dead_letters_read: bool = False
+    """Whether the dead letters are known to be there to the end of their topic."""
+
     @property
     def complete(self) -> bool:
         return not self.lost and all(each.complete for each in self.partitions)

@@ -40,6 +40,7 @@ class RawSnapshot:
 
     there: Sequence[RawFile]
     lost: Sequence[RawFile]
+    id: int | None
     committed_at: int | None
     brought_by: Mapping[str, int]
 
@@ -64,9 +65,16 @@ def raw_snapshot(catalog: Catalog, settings: ArchiveSettings, since: str | None)
     return RawSnapshot(
         there,
         lost,
+        None if snapshot is None else snapshot.snapshot_id,
         None if snapshot is None else snapshot.timestamp_ms,
         brought_by,
     )
+
+
+def snapshot_id(catalog: Catalog, settings: ArchiveSettings) -> int | None:
+    """Return which snapshot is the current one."""
+    snapshot = load_table(catalog, settings.catalog, RAW).current_snapshot()
+    return None if snapshot is None else snapshot.snapshot_id
 
 
 def gather(

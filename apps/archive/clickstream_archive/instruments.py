@@ -45,12 +45,10 @@ class LastRuns(Collector):
             )
             found.add_metric([], self._raw_committed_at)
             yield found
-        if "compact" in self._runs:
-            yield from _of_compact(self._runs["compact"].result)
-        if "verify" in self._runs:
-            yield from _of_verify(self._runs["verify"].result)
-        if "report" in self._runs:
-            yield from _of_report(self._runs["report"].result)
+        for command, metrics in (("compact", _of_compact), ("verify", _of_verify), ("report", _of_report)):
+            run = self._runs.get(command)
+            if run is not None and "error" not in run.result:
+                yield from metrics(run.result)
 
 
 def _of_compact(result: Mapping[str, Any]) -> Iterator[Metric]:

@@ -48,9 +48,8 @@ def _mark(there: PartitionOffsets, file: RawFile, *, begins: bool, ends: bool) -
     there.mark(begin if begins else max(first, there.first), last, why)
     gaps = there.gaps
     end = last if there.ends_at is None else min(last, there.ends_at - 1)
-    covered = max((each.last for each in gaps), default=-1)
-    if ends and end > max(there.last, covered):
-        gaps.append(Gap(max(there.last, covered) + 1, end, None, None, Cause.MISSING, why))
+    if ends and end > there.covered_to:
+        gaps.append(Gap(there.covered_to + 1, end, None, None, Cause.MISSING, why))
     lowest = min((each.first for each in gaps), default=there.first)
     if begins and begin < min(there.first, lowest):
         gaps.insert(0, Gap(begin, min(there.first, lowest) - 1, None, None, Cause.MISSING, why))

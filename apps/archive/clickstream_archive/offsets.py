@@ -70,6 +70,13 @@ class PartitionOffsets:
     doubled: list[Doubled] = field(default_factory=list)
     begins_at: int | None = None
     ends_at: int | None = None
+    last_at: int | None = None
+    """The timestamp of the last record, in milliseconds since the epoch."""
+
+    @property
+    def covered_to(self) -> int:
+        """The last offset of which something is known: of a record, or of a gap behind the last one."""
+        return max([self.last, *(each.last for each in self.gaps)])
 
     def total(self, cause: Cause) -> int:
         """Return how many offsets are missing for this cause."""

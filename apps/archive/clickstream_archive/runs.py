@@ -18,6 +18,7 @@ from pyiceberg.table import Table
 from clickstream_archive.catalogs import catalog_errors, load_table, open_catalog
 from clickstream_archive.committing import attempt, open_table, rows_with
 from clickstream_archive.errors import ArchiveError, MissingTable
+from clickstream_archive.failures import failures, one_line
 from clickstream_archive.settings import CatalogSettings
 from clickstream_archive.tables import RUNS
 
@@ -65,10 +66,17 @@ def record_run(settings: CatalogSettings, run: Run) -> None:
         attempt(table, settings, commit)
     except ArchiveError as error:
         _log.warning("This run can't be recorded: %s", error)
+    except failures() as error:
+        _log.warning("This run can't be recorded: %s", one_line(error))
+
+
+def failed_result(command: str, error: str) -> dict[str, Any]:
+    """Return the result of a run that ended with an error."""
+    return {"command": command, "error": error}
 
 
 def last_runs(catalog: Catalog, settings: CatalogSettings) -> dict[str, Run]:
-    """Return the last run of each command."""
+    """Return the last run of each command. One that failed has the result of the one before it in its month."""
     try:
         table = load_table(catalog, settings, RUNS.name)
     except MissingTable:
@@ -78,12 +86,13 @@ def last_runs(catalog: Catalog, settings: CatalogSettings) -> dict[str, Run]:
         if not months:
             return {}
         rows = table.scan(row_filter=months).to_arrow().sort_by("finished_at").to_pylist()
-    return {
-        row["command"]: Run(
-            row["command"], row["started_at"], row["finished_at"], row["status"], json.loads(row["result"])
-        )
-        for row in rows
-    }
+    found: dict[str, Run] = {}
+    for row in rows:
+        command, result = row["command"], json.loads(row["result"])
+        if "error" in result and command in found:
+            result = found[command].result
+        found[command] = Run(command, row["started_at"], row["finished_at"], row["status"], result)
+    return found
 
 
 def _last_months(table: Table) -> str:

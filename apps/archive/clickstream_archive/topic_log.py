@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from clickstream_archive.errors import ArchiveError
 from clickstream_archive.offsets import Cause, Gap, classified
@@ -29,6 +29,14 @@ _NEAR_OFFSETS = 20_000
 
 class TopicUnavailable(ArchiveError):
     """Kafka can't be reached, or does not let this user read."""
+
+
+class RecordsDeleted(Exception):
+    """Retention has deleted the records that were to be read next; the partition begins at `begins_at` now."""
+
+    def __init__(self, begins_at: int) -> None:
+        super().__init__(f"the topic begins at offset {begins_at} now")
+        self.begins_at = begins_at
 
 
 class TopicLog:
@@ -62,8 +70,8 @@ class TopicLog:
             raise self._unavailable(error) from error
         return {each.partition: (begins[each], ends[each]) for each in partitions}
 
-    def committed(self, group: str, topic: str) -> dict[int, int]:
-        """Return the group's committed offset of each partition that has one."""
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        """Return the group's committed offset of each topic and partition that has one."""
         try:
             admin = KafkaAdminClient(**self._kafka.kafka_python_config(), request_timeout_ms=_REQUEST_MS)
             try:
@@ -72,11 +80,19 @@ class TopicLog:
                 admin.close()
         except KafkaError as error:
             raise self._unavailable(error) from error
-        return {each.partition: at.offset for each, at in found.items() if each.topic == topic and at.offset >= 0}
+        return {(each.topic, each.partition): at.offset for each, at in found.items() if at.offset >= 0}
 
     def explained(self, topic: str, partition: int, gaps: Sequence[Gap]) -> Iterator[Gap]:
         """Yield the gaps in parts, each with its cause; what the topic no longer holds stays unknown."""
-        begin, end = self.bounds(topic).get(partition, (0, 0))
+        while True:
+            begin, end = self.bounds(topic).get(partition, (0, 0))
+            try:
+                yield from list(self._explained(topic, partition, gaps, begin, end))
+                return
+            except RecordsDeleted:
+                continue
+
+    def _explained(self, topic: str, partition: int, gaps: Sequence[Gap], begin: int, end: int) -> Iterator[Gap]:
         asked = []
         for each in gaps:
             if each.cause is not Cause.UNKNOWN or each.last < begin or each.first >= end:
@@ -94,8 +110,16 @@ class TopicLog:
                 yield from classified(each, readable, everything)
 
     def records(self, topic: str, partition: int, first: int, end: int) -> Iterator[list[Any]]:
-        """Yield the committed records from `first` to before `end`, in lists."""
+        """Yield the committed records from `first` to before `end`, in lists. Raises RecordsDeleted."""
         yield from self._read(topic, partition, first, end - 1, "read_committed")
+
+    def has_records(self, topic: str, partition: int, first: int) -> bool:
+        """Whether there are committed records from `first` on."""
+        begin, end = self.bounds(topic).get(partition, (0, 0))
+        try:
+            return any(self.records(topic, partition, max(first, begin), end))
+        except RecordsDeleted:
+            return True
 
     def _offsets(
         self, topic: str, partition: int, first: int, last: int, isolation: str, gaps: Sequence[Gap]
@@ -115,7 +139,13 @@ class TopicLog:
             consumer.seek(place, first)
             moved, position = time.monotonic(), first
             while position <= last:
-                records = consumer.poll(_POLL_MS).get(place, ())
+                try:
+                    records = consumer.poll(_POLL_MS).get(place, ())
+                except OffsetOutOfRangeError as error:
+                    begin = self.bounds(topic).get(partition, (position, position))[0]
+                    if begin <= position:
+                        raise
+                    raise RecordsDeleted(begin) from error
                 kept = [each for each in records if each.offset <= last]
                 if kept:
                     yield kept

@@ -3,20 +3,32 @@
 import json
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pyiceberg.catalog import Catalog
+
+from clickstream_archive.absent import absent_partitions
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.engine import engine
 from clickstream_archive.errors import ArchiveError
 from clickstream_archive.evidence import Evidence
+from clickstream_archive.failures import one_line
 from clickstream_archive.findings import Findings
+from clickstream_archive.from_archive import (
+    RawSnapshot,
+    commits_of_partitions,
+    gather,
+    raw_snapshot,
+    snapshot_id,
+    without_damaged,
+)
 from clickstream_archive.judging import Times, judge_group
+from clickstream_archive.lost import mark_lost
 from clickstream_archive.offsets import PartitionOffsets
 from clickstream_archive.progress import progress
 from clickstream_archive.recount import groups
-from clickstream_archive.runs import Run, record_run
+from clickstream_archive.runs import Run, failed_result, record_run
 from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.verify_text import as_result, in_words
 from clickstream_core.durations import parse_duration
@@ -94,14 +106,13 @@ def main(argv: Sequence[str]) -> int:
     configure_logs(settings.archive.service.log_level, settings.archive.service.log_format, "clickstream-archive")
     apply_to_kafka_python()
     began, started_at = time.monotonic(), datetime.now(UTC)
-    with engine(settings.archive.catalog, on_disk=True) as connection:
-        evidence = Evidence(connection)
-        found = _from_topics(settings, evidence) if settings.source == "topic" else _from_archive(settings, evidence)
-        found.malformed_results = evidence.malformed_results
-        for group in _wanted(groups(connection), settings):
-            report = judge_group(connection, group, settings.archive, settings.times, found.partitions, found.lost)
-            found.groups.append(report)
-    _mark_counted(found, settings.archive.events_topic)
+    try:
+        found = _found(settings)
+    except Exception as error:
+        if settings.output.record:
+            failed = failed_result("verify", one_line(error))
+            record_run(settings.archive.catalog, Run("verify", started_at, datetime.now(UTC), 1, failed))
+        raise
     seconds = time.monotonic() - began
     result = as_result(found, seconds)
     print(json.dumps(result, ensure_ascii=False) if settings.output.as_json else in_words(found, seconds))
@@ -109,6 +120,26 @@ def main(argv: Sequence[str]) -> int:
     if settings.output.record:
         record_run(settings.archive.catalog, Run("verify", started_at, datetime.now(UTC), status, result))
     return status
+
+
+def _found(settings: VerifySettings) -> Findings:
+    with engine(settings.archive.catalog, on_disk=True) as connection:
+        evidence = Evidence(connection)
+        found = _from_topics(settings, evidence) if settings.source == "topic" else _from_archive(settings, evidence)
+        found.malformed_results = evidence.malformed_results
+        for group in _wanted(groups(connection), settings):
+            report = judge_group(
+                connection,
+                group,
+                settings.archive,
+                settings.times,
+                found.partitions,
+                found.lost,
+                dead_letters_read=found.dead_letters_read,
+            )
+            found.groups.append(report)
+    _mark_counted(found, settings.archive.events_topic)
+    return found
 
 
 def _wanted(known: Sequence[str], settings: VerifySettings) -> Sequence[str]:
@@ -122,58 +153,47 @@ def _wanted(known: Sequence[str], settings: VerifySettings) -> Sequence[str]:
 
 
 def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
-    from clickstream_archive.from_archive import commits_of_partitions, gather, raw_snapshot, without_damaged
-    from clickstream_archive.lost import mark_lost
+    from clickstream_archive.asking import Asking
 
-    archive = settings.archive
-    catalog = open_catalog(archive.catalog)
-    snapshot = raw_snapshot(catalog, archive, _hour(settings.since))
-    from_first = settings.since is None
-    try:
-        with progress("Reading raw records", snapshot.rows, "rows") as advance:
-            partitions = gather(evidence, snapshot, archive, advance, from_first=from_first)
-    except ArchiveError:
-        readable = without_damaged(evidence, snapshot, catalog, archive)
-        if readable is snapshot:
-            raise
-        # Records that were read before are kept once, as doubled ones are.
-        snapshot, evidence.malformed_results = readable, []
-        with progress("Reading raw records", snapshot.rows, "rows") as advance:
-            partitions = gather(evidence, snapshot, archive, advance, from_first=from_first)
-    evidence.finish()
-    found = Findings("archive", partitions, list(snapshot.lost), committed_at=snapshot.committed_at)
-    found.kafka = _ask_topics(settings, partitions)
+    archive, whole = settings.archive, settings.since is None
+    catalog, since = open_catalog(archive.catalog), _hour(settings.since)
+    with Asking(archive, offline=settings.offline) as asking:
+        snapshot = raw_snapshot(catalog, archive, since)
+        snapshot, partitions = _gathered(evidence, snapshot, catalog, archive, from_first=whole)
+        evidence.finish()
+        found = Findings("archive", partitions, list(snapshot.lost), committed_at=snapshot.committed_at)
+        found.dead_letters_read = asking.explain(partitions, whole=whole)
+        asking.wait_for_commit(lambda: snapshot_id(catalog, archive) == snapshot.id)
+        found.kafka = asking.failed
+    partitions += absent_partitions(
+        evidence.connection,
+        archive,
+        partitions,
+        counted_since=None if since is None else _hour_ms(since) + settings.max_clock_skew,
+        unasked=whole and found.kafka is not None,
+    )
+    partitions.sort(key=lambda each: (each.topic, each.partition))
     if snapshot.lost:
         commits = commits_of_partitions(evidence, snapshot)
         found.partitions = mark_lost(partitions, snapshot.lost, snapshot.brought_by, commits)
     return found
 
 
-def _ask_topics(settings: VerifySettings, partitions: list[PartitionOffsets]) -> str | None:
-    """Explain gaps by what the topics hold; return why Kafka was not asked, None if it was.
-
-    Partitions that the topics have and the archive does not are added, unless only later hours are looked at.
-    """
-    from clickstream_archive.topic_log import TopicLog, TopicUnavailable
-    from clickstream_archive.unarchived import unarchived
-
-    if settings.offline:
-        return "--offline"
+def _gathered(
+    evidence: Evidence, snapshot: RawSnapshot, catalog: Catalog, archive: ArchiveSettings, *, from_first: bool
+) -> tuple[RawSnapshot, list[PartitionOffsets]]:
+    """Read all records; if a file is damaged, again without it."""
     try:
-        with ExitStack() as stack:
-            log = stack.enter_context(TopicLog(settings.archive.kafka))
-            for each in partitions:
-                bounds = log.bounds(each.topic).get(each.partition)
-                if bounds is None or bounds[1] <= each.last:
-                    continue  # another topic of that name, or none
-                each.begins_at, each.ends_at = bounds
-                each.gaps = list(log.explained(each.topic, each.partition, each.gaps))
-            if settings.since is None:
-                partitions += unarchived(log, settings.archive, partitions)
-                partitions.sort(key=lambda each: (each.topic, each.partition))
-    except TopicUnavailable as error:
-        return str(error)
-    return None
+        with progress("Reading raw records", snapshot.rows, "rows") as advance:
+            return snapshot, gather(evidence, snapshot, archive, advance, from_first=from_first)
+    except ArchiveError:
+        readable = without_damaged(evidence, snapshot, catalog, archive)
+        if readable is snapshot:
+            raise
+    # Records that were read before are kept once, as doubled ones are.
+    evidence.forget_malformed_results()
+    with progress("Reading raw records", readable.rows, "rows") as advance:
+        return readable, gather(evidence, readable, archive, advance, from_first=from_first)
 
 
 def _mark_counted(found: Findings, events_topic: str) -> None:
@@ -186,17 +206,21 @@ def _mark_counted(found: Findings, events_topic: str) -> None:
 
 
 def _from_topics(settings: VerifySettings, evidence: Evidence) -> Findings:
-    from clickstream_archive.from_topics import gather
+    from clickstream_archive.from_topics import gather_topics
     from clickstream_archive.topic_log import TopicLog
 
     group = settings.archive.group_id or DEFAULT_GROUP
     with TopicLog(settings.archive.kafka) as log, progress("Reading topics", None, "records") as advance:
-        partitions = gather(evidence, log, settings.archive, group, advance)
+        partitions = gather_topics(evidence, log, settings.archive, group, advance)
     evidence.finish()
-    return Findings("topic", partitions)
+    return Findings("topic", partitions, dead_letters_read=True)
 
 
 def _hour(since: str | timedelta | None) -> str | None:
     if isinstance(since, timedelta):
         return (datetime.now(UTC) - since).strftime("%Y-%m-%dT%H")
     return since
+
+
+def _hour_ms(hour: str) -> int:
+    return int(datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC).timestamp() * 1000)

@@ -74,8 +74,8 @@ def _partitions(partitions: Sequence[PartitionOffsets]) -> Iterator[str]:
             notes.append(f"{total:,} MISSING")
         if each.doubled:
             notes.append(f"{each.doubled_offsets:,} DOUBLED")
-        if each.rows and each.ends_at is not None and each.ends_at > each.last + 1:
-            notes.append(f"{each.ends_at - each.last - 1:,} not archived yet")
+        if each.rows and each.ends_at is not None and each.ends_at > each.covered_to + 1:
+            notes.append(f"{each.ends_at - each.covered_to - 1:,} not archived yet")
         yield f"{each.topic:<{width}} {each.partition:>3}  {offsets:<32} {', '.join(notes)}"
 
 
