@@ -228,27 +228,6 @@ def test_the_only_file_of_a_topic_that_is_gone_makes_no_difference_of_what_it_ex
     assert group(result)["not_judged"].keys() <= {"gap in offsets", "not over", "before the first result"}
 
 
-def test_each_window_is_counted_by_the_size_of_its_time(run: Run, catalog: Catalog, recorded: Recorded) -> None:
-    shorter = sorted(recorded.read(METRICS, ""), key=lambda each: each.timestamp)
-    longer = [replace(each, offset=each.offset + 1_000) for each in results_of(recorded, 20)]
-    changed = [each for each in shorter if b"10:01:20" <= (each.key or b"")[11:19] < b"10:03:00"]
-    instead = [each for each in longer if b"10:01:20" <= (each.key or b"")[11:19] < b"10:03:00"]
-    status, result = verified(run, catalog, recorded.without(*changed).with_more(*instead))
-    assert (status, group(result)["not_judged"]) == (0, {})
-    assert group(result)["equal"] == 31 - len(changed) + len(instead)
-
-
-def test_events_counted_again_by_another_size_are_judged_by_both(
-    run: Run, catalog: Catalog, recorded: Recorded
-) -> None:
-    hour = 3_600_000
-    longer = [
-        replace(each, offset=each.offset + 1_000, timestamp=each.timestamp + hour) for each in results_of(recorded, 20)
-    ]
-    status, result = verified(run, catalog, recorded.with_more(*longer))
-    assert (status, group(result)["equal"], group(result)["not_judged"]) == (0, 31 + len(longer), {})
-
-
 def test_an_approximate_result_may_differ_by_its_sketches_error_and_no_more(
     run: Run, catalog: Catalog, recorded: Recorded
 ) -> None:

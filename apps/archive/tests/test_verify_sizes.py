@@ -27,6 +27,27 @@ def of_size(recorded: Recorded, seconds: int, receipts: bool, **changes: object)
     return replace(chosen, offset=chosen.offset + 1_000, value=value)
 
 
+def test_each_window_is_counted_by_the_size_of_its_time(run: Run, catalog: Catalog, recorded: Recorded) -> None:
+    shorter = sorted(recorded.read(METRICS, ""), key=lambda each: each.timestamp)
+    longer = [replace(each, offset=each.offset + 1_000) for each in results_of(recorded, 20)]
+    changed = [each for each in shorter if b"10:01:20" <= (each.key or b"")[11:19] < b"10:03:00"]
+    instead = [each for each in longer if b"10:01:20" <= (each.key or b"")[11:19] < b"10:03:00"]
+    status, result = verified(run, catalog, recorded.without(*changed).with_more(*instead))
+    assert (status, group(result)["not_judged"]) == (0, {})
+    assert group(result)["equal"] == 31 - len(changed) + len(instead)
+
+
+def test_events_counted_again_by_another_size_are_judged_by_both(
+    run: Run, catalog: Catalog, recorded: Recorded
+) -> None:
+    longer = [
+        replace(each, offset=each.offset + 1_000, timestamp=each.timestamp + HOUR_MS)
+        for each in results_of(recorded, 20)
+    ]
+    status, result = verified(run, catalog, recorded.with_more(*longer))
+    assert (status, group(result)["equal"], group(result)["not_judged"]) == (0, 31 + len(longer), {})
+
+
 @pytest.mark.parametrize("seconds", [1, 5, 20])
 @pytest.mark.parametrize(("receipts", "changes"), [(True, {}), (False, {"total_events": 3})])
 @pytest.mark.parametrize("later_ms", [0, HOUR_MS])
