@@ -91,7 +91,8 @@ def gather(
     for batch in read_rows(connection, topics.get(settings.events_topic, ())):
         evidence.add_events(*_places(batch), batch.column("value").to_pylist())
         advance(batch.num_rows)
-    for batch in read_rows(connection, topics.get(settings.dead_letter_topic, ()), _DEAD_LETTER_HEADERS):
+    letters = topics.get(settings.dead_letter_topic, ())
+    for batch in read_rows(connection, letters, _DEAD_LETTER_HEADERS, values=False):
         evidence.add_dead_letters(*_places(batch), _headers(batch, _DEAD_LETTER_HEADERS))
         advance(batch.num_rows)
     for batch in read_rows(connection, topics.get(settings.metrics_topic, ()), _RESULT_HEADERS):

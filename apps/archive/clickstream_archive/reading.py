@@ -12,16 +12,16 @@ from clickstream_archive.raw import RawFile
 _CHUNK_ROWS = 65_536
 _CHUNK_BYTES = 32 << 20
 
-RECORD = ("value", "partition", "offset", "timestamp")
-"""Columns that each raw file has."""
+PLACE = ("partition", "offset", "timestamp")
+"""Where a record comes from: columns that each raw file has."""
 
 
 def read_rows(
-    connection: DuckDBPyConnection, files: Sequence[RawFile], headers: Sequence[str] = ()
+    connection: DuckDBPyConnection, files: Sequence[RawFile], headers: Sequence[str] = (), *, values: bool = True
 ) -> Iterator[pyarrow.RecordBatch]:
-    """Yield the files' rows with the columns of RECORD and the headers named; a header that none has is null.
+    """Yield the files' rows: `value` unless it is not wanted, PLACE, and the headers named; one that none has is null.
 
-    A chunk has at most 65,536 rows, fewer where records are large: about 32 MiB of values.
+    A chunk has at most 65,536 rows, fewer where the wanted values are large: about 32 MiB of them.
     Raises ArchiveError, which names the file, when one can't be read.
     """
     if not files:
@@ -29,10 +29,10 @@ def read_rows(
     paths = [each.path for each in files]
     try:
         there = _columns(connection, paths) if headers else set()
-        wanted = [f'"{name}"' for name in RECORD]
+        wanted = [f'"{name}"' for name in (("value", *PLACE) if values else PLACE)]
         wanted += [f'"{name}"' if name in there else f'NULL::VARCHAR AS "{name}"' for name in headers]
         by_name = ", union_by_name = true" if headers else ""
-        chunk = _chunk_rows(connection, paths)
+        chunk = _chunk_rows(connection, paths) if values else _CHUNK_ROWS
         query = f"SELECT {', '.join(wanted)} FROM read_parquet($files, hive_partitioning = false{by_name})"
         yield from connection.execute(query, {"files": paths}).to_arrow_reader(chunk)
     except (duckdb.Error, OSError) as error:
