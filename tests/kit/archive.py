@@ -210,7 +210,7 @@ def write_raw(catalog: Catalog, messages: Iterable[Message], files: int = 1) -> 
 
 
 def _row(message: Message) -> dict[str, object]:
-    at = datetime.fromtimestamp(message.timestamp / 1000, UTC)
+    at = datetime.fromtimestamp(message.timestamp / 1000, UTC) if message.timestamp != -1 else None
     headers = {name.replace("-", "_"): value.decode() for name, value in message.headers}
     return {
         "value": message.value,
@@ -219,6 +219,6 @@ def _row(message: Message) -> dict[str, object]:
         "partition": message.partition,
         "offset": message.offset,
         "timestamp": at,
-        **dict(zip(_HOUR, (f"{at:%Y}", f"{at:%m}", f"{at:%d}", f"{at:%H}"), strict=True)),
+        **{name: at and at.strftime(form) for name, form in zip(_HOUR, ("%Y", "%m", "%d", "%H"), strict=True)},
         **{name: headers.get(name) for name in _HEADERS},
     }

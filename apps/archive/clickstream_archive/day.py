@@ -1,15 +1,16 @@
 """The numbers of a day: SQL on the day's events, wherever they lie.
 
 A day is a day of event time, in UTC. Its events come from the typed table, and those of hours that are not compacted as
-they are now, from the raw records, typed by the same code. An hour of the tables is one of the record's time, so late
-events of the day lie in later hours: all typed hours are looked at (by their files' bounds), and raw ones from the hour
-before the day on.
+they are now, from the raw records, typed by the same code. An hour of the tables is one of the record's time, and an
+event can be dated long before its record or after it. So all typed hours are looked at (by their files' bounds), and
+all raw ones that are not compacted.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import pyarrow
@@ -21,7 +22,7 @@ from clickstream_archive.raw import Hour, RawFile, RawHour, by_hour
 from clickstream_archive.reading import read_rows
 from clickstream_archive.typing_events import type_events
 
-_LAYOUT = re.compile(r"/topic=([^/]+)/year=(\d{4})/month=(\d\d)/day=(\d\d)/hour=(\d\d)/")
+_LAYOUT = re.compile(r"/topic=([^/]+)/year=(\d{4}|null)/month=(\d\d|null)/day=(\d\d|null)/hour=(\d\d|null)/")
 _COLUMNS = (
     "timestamp TIMESTAMPTZ, user_id VARCHAR, session_id VARCHAR, event_type VARCHAR,"
     " page_url VARCHAR, referrer VARCHAR, device_type VARCHAR, country VARCHAR, duration_ms BIGINT"
@@ -74,24 +75,31 @@ class Day:
     hours: tuple[HourNumbers, ...]
 
 
+@dataclass(frozen=True)
+class _Compacted:
+    """What the ledger has of an hour: the raw files that it was typed from, and what could not be typed."""
+
+    raw_files: str
+    untyped: Mapping[str, int]
+
+
 def report(lake: Lake, events_topic: str, day: date, advance: Any = lambda done: None) -> Day:
     """Count the day's events; a day without any has zeros."""
     hours = _raw_hours(lake, events_topic)
-    done = _compacted(lake, events_topic)
-    fresh = [
-        each for each in hours if _concerns(each.hour, day) and done.get(each.hour, ("", {}))[0] != each.fingerprint
-    ]
-    untyped = _gather(lake, events_topic, day, fresh, advance)
-    of_the_day = [each for each in hours if each.hour.start is not None and each.hour.start.date() == day]
-    replaced = {each.hour for each in fresh}
-    for each in of_the_day:
-        if each.hour not in replaced:
-            _add(untyped, done[each.hour][1])
+    ledger = _ledger(lake, events_topic)
+    uncompacted = [each for each in hours if each.hour not in ledger or ledger[each.hour].raw_files != each.fingerprint]
+    counted_from_raw = {each.hour for each in uncompacted}
+    untyped = _gather(lake, events_topic, day, uncompacted, advance)
+    own_hours = [each.hour for each in hours if _is_of(each.hour, day)]
+    for hour in own_hours:
+        if hour not in counted_from_raw:
+            untyped.update(ledger[hour].untyped)
+    dated = [each.hour for each in hours if each.hour.start is not None]
     source = Source(
-        tuple(each.hour.hour for each in of_the_day if each.hour not in replaced),
-        tuple(each.hour.hour for each in of_the_day if each.hour in replaced),
-        str(hours[0].hour) if hours else None,
-        str(hours[-1].hour) if hours else None,
+        tuple(hour.hour for hour in own_hours if hour not in counted_from_raw),
+        tuple(hour.hour for hour in own_hours if hour in counted_from_raw),
+        str(dated[0]) if dated else None,
+        str(dated[-1]) if dated else None,
         dict(sorted(untyped.items())),
     )
     return _count(lake.connection, day, source)
@@ -103,70 +111,73 @@ def _raw_hours(lake: Lake, topic: str) -> list[RawHour]:
     for path, rows in lake.files("raw").items() if "raw" in lake.sources else ():
         found = _LAYOUT.search(path)
         if found is not None and found[1] == topic:
-            files.append(RawFile(path, topic, Hour(*found.groups()[1:]), rows, 0))
+            hour = Hour(*("" if part == "null" else part for part in found.groups()[1:]))
+            files.append(RawFile(path, topic, hour, rows, 0))
     return by_hour(files)
 
 
-def _compacted(lake: Lake, topic: str) -> dict[Hour, tuple[str, dict[str, int]]]:
-    """By hour: the raw files that the typed rows were made of, and what could not be typed."""
+def _ledger(lake: Lake, topic: str) -> dict[Hour, _Compacted]:
+    """The hours of the typed table."""
     if "compactions" not in lake.sources:
         return {}
     rows = lake.connection.execute(
         "SELECT year, month, day, hour, raw_files, untyped FROM compactions WHERE table_name = 'events' AND topic = ?",
         [topic],
     ).fetchall()
-    return {Hour(*row[:4]): (row[4], dict(row[5] or {})) for row in rows}
+    return {
+        Hour(*(part or "" for part in hour)): _Compacted(raw_files, untyped or {}) for *hour, raw_files, untyped in rows
+    }
 
 
-def _concerns(hour: Hour, day: date) -> bool:
-    start = hour.start
-    return start is not None and start >= datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=1)
+def _is_of(hour: Hour, day: date) -> bool:
+    return hour.start is not None and hour.start.date() == day
 
 
-def _gather(lake: Lake, topic: str, day: date, fresh: Iterable[RawHour], advance: Any) -> dict[str, int]:
-    """Make the view `day_events`; return what could not be typed among the raw records of the day's own hours."""
+def _gather(lake: Lake, topic: str, day: date, uncompacted: Iterable[RawHour], advance: Any) -> Counter[str]:
+    """Make the table `day_events`; return what could not be typed among the raw records of the day's own hours."""
     connection = lake.connection
-    connection.execute(f"CREATE TABLE fresh ({_COLUMNS})")
-    untyped: dict[str, int] = {}
-    replaced = []
-    for each in fresh:
-        replaced.append(each.hour)
+    connection.execute(f"CREATE TABLE from_raw ({_COLUMNS})")
+    untyped: Counter[str] = Counter()
+    for each in uncompacted:
         for batch in read_rows(connection, each.files):
             rows = type_events(batch.column("value").to_pylist())
-            if each.hour.start is not None and each.hour.start.date() == day:
-                _add(untyped, rows.untyped())
-            _insert(connection, {name: rows.columns[name] for name in _NAMES})
+            if _is_of(each.hour, day):
+                untyped.update(rows.untyped())
+            _insert(connection, {name: rows.columns[name] for name in _NAMES}, day)
             advance(batch.num_rows)
     names = ", ".join(_NAMES)
     typed = ""
     if "events" in lake.sources:
-        rest = f"topic = {quoted(topic)} AND {_not_in(replaced)}"
-        typed = f"SELECT {names} FROM events WHERE {rest} UNION ALL "
-    connection.execute(
-        f"CREATE TEMP TABLE day_events AS SELECT * FROM ({typed}SELECT {names} FROM fresh)"
-        f" WHERE timestamp >= '{day}T00:00:00Z'::TIMESTAMPTZ"
-        f" AND timestamp < '{day}T00:00:00Z'::TIMESTAMPTZ + INTERVAL 24 HOURS"
-    )
+        kept = " AND ".join([f"topic = {quoted(topic)}", *(_is_not(each.hour) for each in uncompacted)])
+        typed = f"SELECT {names} FROM events WHERE {kept} AND {_within(day)} UNION ALL "
+    connection.execute(f"CREATE TEMP TABLE day_events AS {typed}SELECT {names} FROM from_raw")
     return untyped
 
 
-def _insert(connection: DuckDBPyConnection, columns: Mapping[str, list[Any]]) -> None:
+def _insert(connection: DuckDBPyConnection, columns: Mapping[str, list[Any]], day: date) -> None:
     schema = pyarrow.schema(
         (name, pyarrow.int64() if name in ("timestamp", "duration_ms") else pyarrow.string()) for name in columns
     )
     chunk = pyarrow.table({name: pyarrow.array(columns[name], schema.field(name).type) for name in columns})
     cursor = connection.cursor()  # the connection itself is being read from
     cursor.register("chunk", chunk)
-    cursor.execute("INSERT INTO fresh SELECT * REPLACE (make_timestamptz(timestamp) AS timestamp) FROM chunk")
+    cursor.execute(
+        "INSERT INTO from_raw SELECT * FROM"
+        f" (SELECT * REPLACE (make_timestamptz(timestamp) AS timestamp) FROM chunk) WHERE {_within(day)}"
+    )
     cursor.close()
 
 
-def _not_in(hours: Iterable[Hour]) -> str:
-    terms = [
-        f"NOT (year = '{each.year}' AND month = '{each.month}' AND day = '{each.day}' AND hour = '{each.hour}')"
-        for each in hours
-    ]
-    return " AND ".join(terms) or "true"
+def _within(day: date) -> str:
+    midnight = f"'{day}T00:00:00Z'::TIMESTAMPTZ"
+    return f"timestamp >= {midnight} AND timestamp < {midnight} + INTERVAL 24 HOURS"
+
+
+def _is_not(hour: Hour) -> str:
+    if not hour.year:
+        return "year IS NOT NULL"
+    same = f"year = '{hour.year}' AND month = '{hour.month}' AND day = '{hour.day}' AND hour = '{hour.hour}'"
+    return f"(year IS NULL OR NOT ({same}))"
 
 
 def _count(connection: DuckDBPyConnection, day: date, source: Source) -> Day:
@@ -225,8 +236,3 @@ def _hours(connection: DuckDBPyConnection) -> tuple[HourNumbers, ...]:
     ).fetchall()
     by_hour = {row[0]: HourNumbers(*row) for row in rows}
     return tuple(by_hour.get(hour, HourNumbers(hour, 0, 0, 0, 0)) for hour in range(24))
-
-
-def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
-    for kind, count in more.items():
-        counts[kind] = counts.get(kind, 0) + count

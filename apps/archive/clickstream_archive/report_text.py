@@ -38,13 +38,12 @@ def in_words(day: Day, now: datetime) -> str:
 def remarks(day: Day, now: datetime) -> Iterator[str]:
     """Yield what a reader must know about the numbers' source, each in a sentence."""
     source = day.source
-    if source.archive_begins is None:
+    if not day.events and source.archive_begins is None:
         yield "The archive has no events yet."
-        return
-    if not day.events:
+    elif not day.events:
         first, last = source.archive_begins, source.archive_ends
         yield f"There are no events of {day.day}; the archive has hours from {first} to {last}."
-    elif source.archive_begins > f"{day.day}T00":
+    elif source.archive_begins is not None and source.archive_begins > f"{day.day}T00":
         yield f"The archive begins at {source.archive_begins}, so earlier events of the day are not in it."
     if day.events and now.date().isoformat() == day.day:
         yield "The day is not over."

@@ -95,6 +95,25 @@ def test_an_event_of_the_day_that_arrives_on_the_next_one_counts(run: Run, catal
     assert run("report", "--day", "2026-11-27", "--json")[1]["events"] == 0
 
 
+def test_an_event_counts_on_its_day_however_far_from_it_its_record_is_dated(run: Run, catalog: Catalog) -> None:
+    noon, hour_ms = datetime(2026, 11, 26, 12, tzinfo=UTC), 3_600_000
+    recorded_at = [int(noon.timestamp() * 1000) + hours * hour_ms for hours in (-60, -20, -5, 0, 5, 20, 60)]
+    write_raw(
+        catalog,
+        [Message(EVENTS, 0, n, at, None, event_value(noon), ()) for n, at in enumerate([-1, *recorded_at])],
+    )
+    before = run("report", "--day", DAY, "--json")[1]
+    assert before["events"] == 8
+    run("compact")
+    after = run("report", "--day", DAY, "--json")[1]
+    write_raw(catalog, [Message(EVENTS, 1, 0, recorded_at[0], None, b"not an event", ())])
+    partly = run("report", "--day", DAY, "--json")[1]
+    for day in (after, partly):
+        assert {**day, "source": 0, "remarks": 0, "seconds": 0} == {**before, "source": 0, "remarks": 0, "seconds": 0}
+    assert (after["source"]["compacted"], after["source"]["raw"]) == (["07", "12", "17"], [])
+    assert after["source"]["archive_begins"] == "2026-11-24T00"
+
+
 def test_days_without_data_are_said_in_words(run: Run, catalog: Catalog) -> None:
     write_raw(catalog, recorded_pipeline(events=50, seconds=60).read(METRICS, ""))
     assert run("report", "--day", DAY) == (0, "The archive has no events yet.\n")
