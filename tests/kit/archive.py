@@ -222,3 +222,30 @@ def _row(message: Message) -> dict[str, object]:
         **{name: at and at.strftime(form) for name, form in zip(_HOUR, ("%Y", "%m", "%d", "%H"), strict=True)},
         **{name: headers.get(name) for name in _HEADERS},
     }
+
+
+def assert_usable(run: Run, catalog: Catalog) -> None:
+    """An archive in this catalog, which the environment names, is compacted, reported, asked and verified.
+
+    Its events are of one hour, and in several files; in the end one of them is deleted, and verify names it.
+    """
+    recorded = recorded_pipeline(events=900)
+    table = write_raw(catalog, sorted(recorded.messages, key=lambda each: each.timestamp), 3)
+    valid = 900 - len(recorded.read(DEAD_LETTERS, ""))
+
+    assert run("report", "--day", "2026-11-26", "--json")[1]["source"]["raw"] == ["10"]
+    status, result = run("compact", "--json", "--record")
+    assert (status, result["tables"]["events"]["typed_rows"]) == (0, valid)
+    assert run("compact", "--json")[1]["tables"]["events"]["hours"] == 0
+    assert run("sql", "SELECT count(*) AS n FROM events", "--json") == (0, {"n": valid})
+    assert run("sql", "SELECT command FROM runs", "--json") == (0, {"command": "compact"})
+    status, result = run("report", "--day", "2026-11-26", "--json")
+    assert (status, result["events"], result["source"]["compacted"]) == (0, valid, ["10"])
+    status, result = run("verify", "--offline", "--json")
+    assert (status, result["complete"], result["equal"]) == (0, True, True)
+
+    first = min(task.file.file_path for task in table.scan(row_filter=f"topic = '{EVENTS}'").plan_files())
+    table.io.delete(first)
+    status, result = run("verify", "--offline", "--json")
+    assert status == 1
+    assert [each["path"] for each in result["lost_files"]] == [first]

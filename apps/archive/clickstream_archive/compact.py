@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clickstream_archive.catalogs import load_table, open_catalog
+from clickstream_archive.command import begin
 from clickstream_archive.committing import find_table
 from clickstream_archive.compaction import Outcome, Plan, compact, kinds, plan
 from clickstream_archive.engine import engine
@@ -18,8 +19,7 @@ from clickstream_archive.raw_table import raw_files
 from clickstream_archive.runs import Run, record_run
 from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.tables import RAW
-from clickstream_core.logs import configure_logs
-from clickstream_core.settings import duration, read_settings, setting, switch
+from clickstream_core.settings import duration, setting, switch
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,13 @@ class CompactSettings:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status: 1 when an hour could not be read."""
-    settings = read_settings(
+    settings = begin(
         CompactSettings,
-        prog="clickstream-archive compact",
-        description="Makes typed tables (events, web_logs, metrics, scenario_results) of closed hours' raw records."
+        "compact",
+        "Makes typed tables (events, web_logs, metrics, scenario_results) of closed hours' raw records."
         " Can be ended and run again at any moment.",
-        argv=argv,
+        argv,
     )
-    service = settings.archive.service
-    configure_logs(service.log_level, service.log_format, "clickstream-archive")
     began = time.monotonic()
     now = datetime.now(UTC)
     closed_before = None if settings.open_hours else now - timedelta(milliseconds=settings.closed_after)

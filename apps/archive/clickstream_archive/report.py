@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from clickstream_archive.command import begin
 from clickstream_archive.day import report
 from clickstream_archive.errors import ArchiveError, MissingTable
 from clickstream_archive.lake import lake
@@ -16,8 +17,7 @@ from clickstream_archive.report_page import page
 from clickstream_archive.report_text import in_words, remarks
 from clickstream_archive.settings import ArchiveSettings, CatalogSettings, OutputSettings
 from clickstream_core.errors import SettingsError
-from clickstream_core.logs import configure_logs
-from clickstream_core.settings import read_settings, setting
+from clickstream_core.settings import setting
 
 
 def a_day(value: str) -> date | str:
@@ -48,14 +48,12 @@ class ReportSettings:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status."""
-    settings = read_settings(
+    settings = begin(
         ReportSettings,
-        prog="clickstream-archive report",
-        description="Shows a day: events, users, sessions, pages, referrers, devices, countries, the funnel, hours.",
-        argv=argv,
+        "report",
+        "Shows a day: events, users, sessions, pages, referrers, devices, countries, the funnel, hours.",
+        argv,
     )
-    service = settings.archive.service
-    configure_logs(service.log_level, service.log_format, "clickstream-archive")
     began, started_at = time.monotonic(), datetime.now(UTC)
     day = _day(settings.day)
     with lake(settings.archive.catalog) as opened, progress("Counting raw records", None, "rows") as advance:

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from pyiceberg.catalog import Catalog
 
 from clickstream_archive.catalogs import load_table, open_catalog
+from clickstream_archive.command import begin
 from clickstream_archive.errors import ArchiveError, MissingTable
 from clickstream_archive.instruments import LastRuns
 from clickstream_archive.runs import last_runs
@@ -15,9 +16,9 @@ from clickstream_archive.settings import ArchiveSettings, CatalogSettings
 from clickstream_archive.tables import RAW
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.errors import SettingsError
-from clickstream_core.logs import announce, configure_logs
+from clickstream_core.logs import announce
 from clickstream_core.service import Health, health_server
-from clickstream_core.settings import duration, read_settings, setting
+from clickstream_core.settings import duration, setting
 from clickstream_core.shutdown import Shutdown
 
 _STALL_S = 300.0
@@ -41,14 +42,8 @@ class ServeSettings:
 
 def main(argv: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl+C; return the exit status."""
-    settings = read_settings(
-        ServeSettings,
-        prog="clickstream-archive serve",
-        description="Serves the results of the last runs with --record as metrics.",
-        argv=argv,
-    )
+    settings = begin(ServeSettings, "serve", "Serves the results of the last runs with --record as metrics.", argv)
     service = settings.archive.service
-    configure_logs(service.log_level, service.log_format, "clickstream-archive")
     if service.http_port == 0:
         raise SettingsError("HTTP_PORT=0: serve has nothing to do without a port")
     publish_build_info("archive")

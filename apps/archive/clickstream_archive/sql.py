@@ -16,13 +16,13 @@ from duckdb import DuckDBPyConnection
 from rich.console import Console
 from rich.table import Table
 
+from clickstream_archive.command import begin
 from clickstream_archive.errors import ArchiveError
 from clickstream_archive.failures import one_line
 from clickstream_archive.lake import lake
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_core.errors import SettingsError
-from clickstream_core.logs import configure_logs
-from clickstream_core.settings import read_settings, switch
+from clickstream_core.settings import switch
 
 _CHUNK_ROWS = 10_000
 _SHOWN_ROWS = 10_000
@@ -48,15 +48,13 @@ class SqlSettings:
 def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status."""
     place = _place_of_query(argv)
-    settings = read_settings(
+    settings = begin(
         SqlSettings,
-        prog='clickstream-archive sql "SELECT ..."',
-        description="Answers a query in DuckDB's SQL about the tables raw, events, web_logs, metrics, scenario_results,"
-        " compactions and runs. Nothing can be changed with it.",
-        argv=[each for number, each in enumerate(argv) if number != place],
+        'sql "SELECT ..."',
+        "Answers a query in DuckDB's SQL about the tables raw, events, web_logs, metrics, scenario_results, compactions"
+        " and runs. Nothing can be changed with it.",
+        [each for number, each in enumerate(argv) if number != place],
     )
-    service = settings.archive.service
-    configure_logs(service.log_level, service.log_format, "clickstream-archive")
     if place is None:
         raise SettingsError('expected a query first: clickstream-archive sql "SELECT count(*) FROM events"')
     with lake(settings.archive.catalog) as opened:

@@ -11,7 +11,7 @@ from pyiceberg.catalog import Catalog
 from clickstream_archive.catalogs import open_catalog
 from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
-from kit.archive import DEAD_LETTERS, Run, recorded_pipeline, write_raw
+from kit.archive import Run, assert_usable
 
 REGION = "eu-central-1"
 
@@ -57,20 +57,7 @@ def refusing(server: str) -> Iterator[None]:
 
 
 def test_an_archive_in_glue_is_compacted_reported_asked_and_verified(run: Run, on_glue: Catalog) -> None:
-    recorded = recorded_pipeline(events=900)
-    write_raw(on_glue, sorted(recorded.messages, key=lambda each: each.timestamp), 3)
-    valid = 900 - len(recorded.read(DEAD_LETTERS, ""))
-
-    assert run("report", "--day", "2026-11-26", "--json")[1]["source"]["raw"] == ["10"]
-    status, result = run("compact", "--json", "--record")
-    assert (status, result["tables"]["events"]["typed_rows"]) == (0, valid)
-    assert run("compact", "--json")[1]["tables"]["events"]["hours"] == 0
-    assert run("sql", "SELECT count(*) AS n FROM events", "--json") == (0, {"n": valid})
-    assert run("sql", "SELECT command FROM runs", "--json") == (0, {"command": "compact"})
-    status, result = run("report", "--day", "2026-11-26", "--json")
-    assert (status, result["events"], result["source"]["compacted"]) == (0, valid, ["10"])
-    status, result = run("verify", "--offline", "--json")
-    assert (status, result["complete"], result["equal"]) == (0, True, True)
+    assert_usable(run, on_glue)
 
 
 def test_a_glue_without_the_database_is_an_empty_archive(run: Run, on_glue: Catalog) -> None:

@@ -6,30 +6,12 @@ from pyiceberg.catalog import Catalog
 
 from clickstream_archive.lake import lake
 from clickstream_archive.settings import CatalogSettings
-from clickstream_archive.storage import ArchiveFileIO
 from clickstream_core.settings import read_settings
-from kit.archive import EVENTS, Run, recorded_pipeline, write_raw
+from kit.archive import Run, assert_usable, recorded_pipeline, write_raw
 
 
 def test_an_archive_on_s3_is_compacted_reported_asked_and_verified(run: Run, on_s3: Catalog) -> None:
-    recorded = recorded_pipeline(events=3_000)
-    table = write_raw(on_s3, sorted(recorded.messages, key=lambda each: each.timestamp), 4)
-    valid = 3_000 - len(recorded.read("clickstream-dead-letters", ""))
-
-    status, result = run("compact", "--json")
-    assert (status, result["tables"]["events"]["typed_rows"]) == (0, valid)
-    assert run("sql", "SELECT count(*) AS n FROM events", "--json") == (0, {"n": valid})
-    status, result = run("report", "--day", "2026-11-26", "--json")
-    assert (status, result["events"], result["source"]["compacted"]) == (0, valid, ["10"])
-    status, result = run("verify", "--offline", "--json")
-    assert (status, result["complete"], result["equal"]) == (0, True, True)
-
-    first, *_ = sorted(task.file.file_path for task in table.scan(row_filter=f"topic = '{EVENTS}'").plan_files())
-    assert isinstance(table.io, ArchiveFileIO)
-    table.io.delete(first)
-    status, result = run("verify", "--offline", "--json")
-    assert status == 1
-    assert [each["path"] for each in result["lost_files"]] == [first]
+    assert_usable(run, on_s3)
 
 
 def test_the_catalog_is_attached_to_be_read_only(on_s3: Catalog) -> None:
