@@ -27,8 +27,8 @@ from clickstream_core.settings import read_settings
 from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.archive_place import Place, seaweedfs_place
 from clickstream_local.children import Child
-from clickstream_local.connect import GROUP, ConnectWorker
-from clickstream_local.connector import CONTROL_TOPIC, NAME, connector_config, sink_group
+from clickstream_local.connect import ConnectWorker
+from clickstream_local.connector import NAME, Sink, connector_config, new_sink
 from clickstream_local.jars import CONNECT, fetched
 from clickstream_local.java import find_java
 from clickstream_local.ports import free_port
@@ -112,7 +112,8 @@ def _archive(cluster: Cluster, topic: str, records: int, commit_interval_ms: int
         argv=[],
         environ={"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers},
     )
-    _forget_earlier_runs(cluster, kafka.kafka_python_config(), place)
+    sink = new_sink(place)
+    _forget_earlier_runs(cluster, kafka.kafka_python_config(), sink)
     fetched(CONNECT, ROOT / ".local" / "connect", lambda line: print(line, flush=True))
     storage = SeaweedFS(
         _FOLDER / "seaweedfs",
@@ -126,12 +127,15 @@ def _archive(cluster: Cluster, topic: str, records: int, commit_interval_ms: int
         java=find_java(),
         jars=CONNECT.folder(ROOT / ".local" / "connect"),
         port=free_port(),
+        group=sink.worker_group,
         kafka=kafka,
         environ=place.environ,
         log=logs / "connect.log",
     )
     with _running(storage.launch, storage.ready) as weed, _running(worker.launch, worker.ready) as connect:
-        config = connector_config(place, commit_interval_ms=commit_interval_ms, topics={"clickstream-events": topic})
+        config = connector_config(
+            place, sink, "bench", commit_interval_ms=commit_interval_ms, topics={"clickstream-events": topic}
+        )
         created, started = time.time(), [usage_of(child.pid) for child in (connect, weed)]
         worker.put_connector(NAME, config)
         table = _wait_for(place, worker, records)
@@ -145,15 +149,15 @@ def _since(before: Usage, now: Usage) -> Usage:
     return replace(now, cpu=now.cpu - before.cpu)
 
 
-def _forget_earlier_runs(cluster: Cluster, kafka_config: dict[str, Any], place: Place) -> None:
+def _forget_earlier_runs(cluster: Cluster, kafka_config: dict[str, Any], sink: Sink) -> None:
     """The table is new, so nothing that Kafka keeps of another one may be there."""
-    own = {CONTROL_TOPIC, *(f"{GROUP}-{kind}" for kind in ("configs", "offsets", "status"))}
+    own = {sink.control_topic, *(f"{sink.worker_group}-{kind}" for kind in ("configs", "offsets", "status"))}
     with KafkaAdminClient(**kafka_config) as admin:
         existing = own & set(admin.list_topics())
     if existing:
         cluster.delete(sorted(existing))
-    create_missing(kafka_config, archive_topics())
-    forget_offsets(kafka_config, sink_group(place))
+    create_missing(kafka_config, archive_topics(sink.control_topic))
+    forget_offsets(kafka_config, sink)
 
 
 @contextmanager

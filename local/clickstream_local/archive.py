@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from clickstream_kafka.settings import KafkaSettings, TopicSettings
@@ -18,7 +19,7 @@ from clickstream_local.archive_place import Place, seaweedfs_place, users_place
 from clickstream_local.archive_settings import is_default, write_settings
 from clickstream_local.children import Child
 from clickstream_local.connect import ConnectWorker
-from clickstream_local.connector import NAME, connector_config, sink_group
+from clickstream_local.connector import CLUSTER_PROPERTY, NAME, SINK_PROPERTY, Sink, connector_config, new_sink
 from clickstream_local.errors import ArchiveFailed
 from clickstream_local.failures import first_cause
 from clickstream_local.interruption import StopSignals
@@ -26,10 +27,12 @@ from clickstream_local.jars import CONNECT, fetched
 from clickstream_local.java import find_java
 from clickstream_local.kept import Kept
 from clickstream_local.place_check import check_place
+from clickstream_local.raw_table import FindTable, RawTable, table_in_catalog
 from clickstream_local.screen import Screen
 from clickstream_local.seaweedfs import VERSION, SeaweedFS, find_weed
 from clickstream_local.settings import LocalSettings
-from clickstream_local.sink_offsets import FilledPlaces, cluster_id_of, forget_committed_names, forget_offsets
+from clickstream_local.sink_offsets import cluster_id_of, forget_committed_names, forget_offsets, has_offsets
+from clickstream_local.topics import archive_topics, create_missing
 
 COMMIT_INTERVAL_MS = 30_000
 _LOOK_S = 3.0
@@ -92,11 +95,10 @@ class Connector:
 
 @dataclass(frozen=True)
 class Archive:
-    """What is wanted: the place, whether it has a table already, and whether it is our own SeaweedFS."""
+    """What is wanted: a place, and how to look for its table; our own SeaweedFS must run for that."""
 
     place: Place
-    has_table: Callable[[], bool]
-    own: bool
+    find_table: FindTable
 
 
 def wanted_archive(settings: LocalSettings, environ: Mapping[str, str]) -> Archive | None:
@@ -109,9 +111,9 @@ def wanted_archive(settings: LocalSettings, environ: Mapping[str, str]) -> Archi
     if settings.archive_to is None:
         find_weed()
         place = seaweedfs_place(settings.s3_port, settings.catalog_port)
-        return Archive(place, lambda: False, own=True)
+        return Archive(place, partial(table_in_catalog, place))
     place = users_place(settings.archive_to, environ)
-    return Archive(place, check_place(place), own=False)
+    return Archive(place, check_place(place))
 
 
 @contextmanager
@@ -130,30 +132,31 @@ def running_archive(
         return
     directory = settings.directory / "archive"
     kafka_config = kafka.kafka_python_config()
-    group = sink_group(archive.place)
     started: list[Kept] = []
     try:
         with signals.interrupting():
             jars = _jars(settings.directory / "connect", screen)
-            if prepare_kafka(archive, FilledPlaces(directory / "places.json"), kafka_config):
-                screen.line(
-                    f"✗ {archive.place.warehouse} was filled before, but has no table now: it is filled again "
-                    f"with all that the topics still hold"
-                )
-            if archive.own:
+            if archive.place.own:
                 started.append(_seaweedfs(settings, directory / "seaweedfs", logs, screen))
+            screen.progress("Looking into the archive")
+            cluster = cluster_id_of(kafka_config)
+            table = archive.find_table()
+            sink = sink_of(archive.place, table, cluster)
+            create_missing(kafka_config, archive_topics(sink.control_topic))
+            prepare_offsets(archive.place, table, sink, kafka_config, screen.line)
             worker = ConnectWorker(
                 directory / "connect",
                 java=find_java(),
                 jars=jars,
                 port=settings.connect_port,
+                group=sink.worker_group,
                 kafka=kafka,
                 environ=archive.place.environ,
                 log=logs / "connect.log",
             )
 
             def launch() -> Child:
-                forget_committed_names(kafka_config, group)
+                forget_committed_names(kafka_config, sink)
                 return worker.launch()
 
             screen.progress("Starting Kafka Connect")
@@ -166,7 +169,7 @@ def running_archive(
                 "clickstream-metrics": topics.metrics_topic,
                 "clickstream-dead-letters": topics.dead_letter_topic,
             }
-            config = connector_config(archive.place, commit_interval_ms=COMMIT_INTERVAL_MS, topics=names)
+            config = connector_config(archive.place, sink, cluster, commit_interval_ms=COMMIT_INTERVAL_MS, topics=names)
             connector = Connector(worker, config, screen.line)
             connector.create()
             screen.line(f"✓ Kafka Connect on {worker.url}, ready in {time.monotonic() - since:.1f} s")
@@ -191,26 +194,47 @@ def _jars(directory: Path, screen: Screen) -> Path:
     return CONNECT.folder(directory)
 
 
-def prepare_kafka(archive: Archive, places: FilledPlaces, kafka_config: Mapping[str, object]) -> bool:
-    """Let a new place, and one that was emptied, be filled from the topics' beginnings; returns whether it was emptied.
+def sink_of(place: Place, table: RawTable | None, cluster_id: str) -> Sink:
+    """Return the sink that fills the place, as its table says; without a table, the place's own.
 
-    Raises ArchiveFailed for a place that holds another cluster's records.
+    Raises ArchiveFailed for a table that holds another cluster's records: their offsets would be taken for this one's.
     """
-    cluster = cluster_id_of(kafka_config)
-    filled_by = places.cluster_of(archive.place)
-    group = sink_group(archive.place)
-    if filled_by == cluster:
-        # Ours is deleted together with the note of what filled it, and is not running yet.
-        return not archive.own and not archive.has_table() and forget_offsets(kafka_config, group)
-    if filled_by is not None or archive.has_table():
-        what = "delete it with --fresh" if archive.own else "choose another with --archive-to"
+    if table is None:
+        return new_sink(place)
+    filled_from, name = (table.properties.get(each) for each in (CLUSTER_PROPERTY, SINK_PROPERTY))
+    if filled_from != cluster_id or name is None:
+        whose = "the records of another Kafka" if filled_from else "records that ./setup.sh --local did not bring"
         raise ArchiveFailed(
-            f"the archive at {archive.place.warehouse} holds the records of another Kafka, whose offsets would be "
-            f"mistaken for those of this one: {what}"
+            f"the archive at {place.warehouse} holds {whose}, whose offsets would be mistaken for those of this one: "
+            f"{_instead(place)}"
         )
-    forget_offsets(kafka_config, group)
-    places.remember(archive.place, cluster)
-    return False
+    return Sink(name)
+
+
+def prepare_offsets(
+    place: Place, table: RawTable | None, sink: Sink, kafka_config: Mapping[str, object], say: Callable[[str], None]
+) -> None:
+    """Let a new place, and one that was emptied, be filled from the topics' beginnings; others go on where they ended.
+
+    Raises ArchiveFailed if Kafka has forgotten where that was.
+    """
+    if table is None:
+        if forget_offsets(kafka_config, sink):
+            say(
+                f"✗ {place.warehouse} was filled before, but has no table now: it is filled again with all that the "
+                f"topics still hold"
+            )
+    elif table.manifests and not has_offsets(kafka_config, sink):
+        raise ArchiveFailed(
+            f"Kafka no longer knows how far it has filled the archive at {place.warehouse} (its group {sink.group} is "
+            f"gone), and would store records twice: {_instead(place)}"
+        )
+
+
+def _instead(place: Place) -> str:
+    if place.own:
+        return "delete it with --fresh, or choose another place with --archive-to or --local-directory"
+    return "choose another with --archive-to"
 
 
 def _seaweedfs(settings: LocalSettings, directory: Path, logs: Path, screen: Screen) -> Kept:

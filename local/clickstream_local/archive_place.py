@@ -26,11 +26,13 @@ class Place:
     """A warehouse (s3://…, hdfs://… or file:///…), its kind of catalog, and what Kafka Connect finds it with.
 
     `environ` are variables that the connector's configuration refers to; `clickstream-archive` has the same settings.
+    `own` is the SeaweedFS that the launcher starts.
     """
 
     warehouse: str
     catalog: str
     environ: Mapping[str, str]
+    own: bool = False
 
     @property
     def scheme(self) -> str:
@@ -70,6 +72,7 @@ def seaweedfs_place(s3_port: int, catalog_port: int) -> Place:
             "AWS_ACCESS_KEY_ID": LOCAL_KEY,
             "AWS_SECRET_ACCESS_KEY": LOCAL_SECRET,
         },
+        own=True,
     )
 
 

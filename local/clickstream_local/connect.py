@@ -14,7 +14,6 @@ from clickstream_local.children import Child
 from clickstream_local.properties import format_properties
 from clickstream_local.rest import call, status_of
 
-GROUP = "clickstream-connect"
 _PROPERTIES = "worker.properties"
 _LOG4J2_PROPERTIES = "log4j2.properties"
 _JARS = "jars"
@@ -37,7 +36,10 @@ logger.plugins.level = off
 
 
 class ConnectWorker:
-    """One worker on one folder. `jars` is the folder of its jars, `environ` what connectors may refer to."""
+    """One worker on one folder. `jars` is the folder of its jars, `environ` what connectors may refer to.
+
+    Its topics are named after its `group`.
+    """
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class ConnectWorker:
         java: Path,
         jars: Path,
         port: int,
+        group: str,
         kafka: KafkaSettings,
         environ: Mapping[str, str],
         log: Path,
@@ -54,6 +57,7 @@ class ConnectWorker:
         self.url = f"http://127.0.0.1:{port}"
         self._java = java
         self._jars = jars
+        self._group = group
         self._kafka = kafka
         self._environ = environ
         self._log = log
@@ -100,8 +104,8 @@ class ConnectWorker:
         call("POST", f"{self.url}/connectors/{name}/restart?includeTasks=true&onlyFailed=true")
 
     def _properties(self) -> dict[str, str]:
-        topics = {f"{kind}.storage.topic": f"{GROUP}-{kind}s" for kind in ("config", "offset")}
-        topics["status.storage.topic"] = f"{GROUP}-status"
+        topics = {f"{kind}.storage.topic": f"{self._group}-{kind}s" for kind in ("config", "offset")}
+        topics["status.storage.topic"] = f"{self._group}-status"
         connection = client_properties(self._kafka)
         return {
             **connection,
@@ -110,7 +114,7 @@ class ConnectWorker:
                 for prefix in ("consumer", "producer", "admin")
                 for name, value in connection.items()
             },
-            "group.id": GROUP,
+            "group.id": self._group,
             **topics,
             "config.storage.replication.factor": "-1",
             "offset.storage.replication.factor": "-1",

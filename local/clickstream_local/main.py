@@ -36,7 +36,7 @@ from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
 from clickstream_local.screen import Screen
 from clickstream_local.settings import LocalSettings, refuse_foreign_address, refuse_fresh_elsewhere
-from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough, prepare_archive_topics
+from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough, risk_of_timestamps
 
 _PROGRAM = "./setup.sh --local"
 Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
@@ -103,7 +103,7 @@ def launch(
                 created = create_missing(kafka.kafka_python_config(), wanted)
                 own = [topic.name for topic in wanted] if embedded else created
                 raised = keep_long_enough(kafka.kafka_python_config(), wanted, times, own)
-                risk = prepare_archive_topics(kafka.kafka_python_config(), wanted) if archive else ""
+                risk = risk_of_timestamps(kafka.kafka_python_config(), wanted) if archive else ""
             if raised:
                 screen.line(f"✓ {raised}")
             if risk:

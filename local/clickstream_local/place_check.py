@@ -7,25 +7,33 @@ are needed.
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from clickstream_local.archive_place import Place
 from clickstream_local.errors import ArchiveFailed
+from clickstream_local.raw_table import (
+    TABLE,
+    FindTable,
+    RawTable,
+    in_a_line,
+    open_catalog,
+    table_in_catalog,
+    table_in_folder,
+)
 
-TABLE = "clickstream.raw"
+_METADATA = f"{TABLE.replace('.', '/')}/metadata"
 _TIMEOUT_S = 5
 
 
-def check_place(place: Place) -> Callable[[], bool]:
-    """Return a function that says whether the place has the archive's table. Raises ArchiveFailed, in one line."""
+def check_place(place: Place) -> FindTable:
+    """Return a function that looks for the archive's table in the place. Raises ArchiveFailed, in one line."""
     try:
         return _CHECKS[place.scheme](place)
     except ImportError as error:
         raise ArchiveFailed(f"{error.name} is not installed, which --archive needs: run make venv-archive") from error
 
 
-def _check_s3(place: Place) -> Callable[[], bool]:
+def _check_s3(place: Place) -> FindTable:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -42,7 +50,8 @@ def _check_s3(place: Place) -> Callable[[], bool]:
     )
     region = place.environ["S3_REGION"]
     try:
-        boto3.client("s3", endpoint_url=endpoint, region_name=region, config=limits).head_bucket(Bucket=bucket)
+        s3 = boto3.client("s3", endpoint_url=endpoint, region_name=region, config=limits)
+        s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if status == 404:
@@ -52,33 +61,38 @@ def _check_s3(place: Place) -> Callable[[], bool]:
                 f"S3 refuses bucket {at} to these credentials (status {status}): "
                 f"check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             ) from error
-        raise ArchiveFailed(f"S3 refuses bucket {at}: {_line(error)}") from error
+        raise ArchiveFailed(f"S3 refuses bucket {at}: {in_a_line(error)}") from error
     except BotoCoreError as error:
-        raise ArchiveFailed(f"bucket {at} can't be used: {_line(error)}") from error
+        raise ArchiveFailed(f"bucket {at} can't be used: {in_a_line(error)}") from error
     try:
-        catalog = _catalog(place)
-        catalog.list_namespaces()
+        open_catalog(place).list_namespaces()
     except Exception as error:  # pyiceberg passes on what each of its libraries raises
         where = place.environ.get("CATALOG_URI", "AWS Glue")
         if place.catalog == "rest" and isinstance(error, OAuthError | UnauthorizedError | ForbiddenError):
             given = "refuses" if place.environ["CATALOG_CREDENTIAL"] else "needs"
-            raise ArchiveFailed(f"the Iceberg catalog {where} {given} CATALOG_CREDENTIAL: {_line(error)}") from error
-        raise ArchiveFailed(f"the Iceberg catalog {where} can't be used: {_line(error)}") from error
-    return lambda: bool(catalog.table_exists(TABLE))
+            raise ArchiveFailed(
+                f"the Iceberg catalog {where} {given} CATALOG_CREDENTIAL: {in_a_line(error)}"
+            ) from error
+        raise ArchiveFailed(f"the Iceberg catalog {where} can't be used: {in_a_line(error)}") from error
+
+    def find() -> RawTable | None:
+        table = table_in_catalog(place)
+        if table is None or table.manifests is None:
+            return table
+        try:
+            s3.head_object(Bucket=bucket, Key=urlsplit(table.manifests).path.lstrip("/"))
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                raise ArchiveFailed(
+                    f"the catalog of {place.warehouse} has the table {TABLE}, whose files were deleted: drop the table "
+                    f"there too, so that it is filled again, or choose another place with --archive-to"
+                ) from error
+        return table
+
+    return find
 
 
-def _catalog(place: Place) -> Any:
-    from pyiceberg.catalog import load_catalog
-
-    properties = {"type": place.catalog, "warehouse": place.warehouse, "client.region": place.environ["S3_REGION"]}
-    if place.catalog == "rest":
-        properties |= {"uri": place.environ["CATALOG_URI"]}
-        if place.environ["CATALOG_CREDENTIAL"]:
-            properties |= {"credential": place.environ["CATALOG_CREDENTIAL"]}
-    return load_catalog("clickstream", **properties)
-
-
-def _check_hdfs(place: Place) -> Callable[[], bool]:
+def _check_hdfs(place: Place) -> FindTable:
     import hdfs_native
 
     path = urlsplit(place.warehouse).path or "/"
@@ -86,19 +100,25 @@ def _check_hdfs(place: Place) -> Callable[[], bool]:
         client = hdfs_native.Client(place.warehouse)
         client.mkdirs(path, 0o755, True)
     except Exception as error:  # hdfs-native raises its own and OSError
-        raise ArchiveFailed(f"{place.warehouse} can't be used: {_line(error)}") from error
+        raise ArchiveFailed(f"{place.warehouse} can't be used: {in_a_line(error)}") from error
 
-    def has_table() -> bool:
+    def find() -> RawTable | None:
+        metadata = f"{path.rstrip('/')}/{_METADATA}"
         try:
-            client.get_file_info(f"{path.rstrip('/')}/{TABLE.replace('.', '/')}/metadata")
+            names = [status.path.rpartition("/")[2] for status in client.list_status(metadata)]
         except FileNotFoundError:
-            return False
-        return True
+            return None
 
-    return has_table
+        def read(name: str) -> bytes:
+            with client.read(f"{metadata}/{name}") as file:
+                return bytes(file.read())
+
+        return table_in_folder(names, read)
+
+    return find
 
 
-def _check_folder(place: Place) -> Callable[[], bool]:
+def _check_folder(place: Place) -> FindTable:
     folder = Path(place.warehouse.removeprefix("file://"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -108,15 +128,16 @@ def _check_folder(place: Place) -> Callable[[], bool]:
         raise ArchiveFailed(
             f"{error.filename}: {error.strerror}, but the archive needs a folder that can be written to"
         ) from error
-    return (folder / TABLE.replace(".", "/") / "metadata").exists
+    metadata = folder / _METADATA
+
+    def find() -> RawTable | None:
+        names = [each.name for each in metadata.iterdir()] if metadata.is_dir() else []
+        return table_in_folder(names, lambda name: (metadata / name).read_bytes())
+
+    return find
 
 
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
-
-
-_CHECKS: dict[str, Callable[[Place], Callable[[], bool]]] = {
+_CHECKS: dict[str, Callable[[Place], FindTable]] = {
     "s3": _check_s3,
     "hdfs": _check_hdfs,
     "file": _check_folder,

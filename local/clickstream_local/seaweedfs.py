@@ -9,6 +9,7 @@ with other ports.
 import json
 import shutil
 import sys
+import urllib.request
 from pathlib import Path
 
 from clickstream_local.archive_place import BUCKET, LOCAL_KEY, LOCAL_SECRET
@@ -31,6 +32,7 @@ _PARTS = (
 _GRPC_OFFSET = 10_000
 """From the port of its admin server to that server's gRPC port, where its worker looks for it."""
 _FIRST, _LAST = 20_000, 22_000
+_TIMEOUT_S = 2.0
 
 
 def find_weed() -> Path:
@@ -85,10 +87,20 @@ class SeaweedFS:
         )
 
     def ready(self) -> bool:
-        """Whether S3 and the catalog answer."""
-        return status_of(f"http://127.0.0.1:{self.s3_port}/") == 403 and bool(
-            status_of(f"http://127.0.0.1:{self.catalog_port}/v1/config")
-        )
+        """Whether S3 answers, and the catalog knows the bucket, which is made last."""
+        return status_of(f"http://127.0.0.1:{self.s3_port}/") == 403 and self._has_bucket()
+
+    def _has_bucket(self) -> bool:
+        catalog = f"http://127.0.0.1:{self.catalog_port}/v1"
+        login = f"grant_type=client_credentials&client_id={LOCAL_KEY}&client_secret={LOCAL_SECRET}".encode()
+        try:
+            with urllib.request.urlopen(f"{catalog}/oauth/tokens", data=login, timeout=_TIMEOUT_S) as answer:
+                headers = {"Authorization": f"Bearer {json.load(answer)['access_token']}"}
+            asked = urllib.request.Request(f"{catalog}/{BUCKET}/namespaces", headers=headers)
+            with urllib.request.urlopen(asked, timeout=_TIMEOUT_S):
+                return True
+        except OSError:
+            return False
 
     def _ports_of_parts(self) -> dict[str, int]:
         file = self.directory / "ports.json"

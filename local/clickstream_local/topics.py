@@ -30,6 +30,7 @@ from clickstream_local.errors import TopicsFailed
 
 _CONNECT_MS = 10_000
 _BEFORE = "message.timestamp.before.max.ms"
+_CONTROL = "clickstream-archive-control"
 _STRIMZI = Path(__file__).parents[2] / "strimzi"
 _PIPELINE = ("clickstream-events", "clickstream-metrics", "clickstream-window-partials", "clickstream-dead-letters")
 
@@ -62,9 +63,10 @@ def clickstream_topics(
     return (*pipeline, *declared.values())
 
 
-def archive_topics() -> tuple[Topic, ...]:
-    """Return the topics that the archive's connector needs for itself."""
-    return _declared_in("archive", "clickstream-archive-*.yaml")  # a worker makes its own
+def archive_topics(control: str = _CONTROL) -> tuple[Topic, ...]:
+    """Return the topics that the archive's connector needs for itself, its control topic under this name."""
+    declared = _declared_in("archive", "clickstream-archive-*.yaml")  # a worker makes its own
+    return tuple(replace(topic, name=control) if topic.name == _CONTROL else topic for topic in declared)
 
 
 def _declared_in(folder: str, files: str = "*.yaml") -> tuple[Topic, ...]:
@@ -147,12 +149,11 @@ def keep_long_enough(
     return f"Topics keep their records for longer: {', '.join(raised)}; a restart needs {need}" if raised else ""
 
 
-def prepare_archive_topics(kafka_config: Mapping[str, Any], archived: Iterable[Topic]) -> str:
-    """Create the sink's own topics; returns one line about archived ones whose timestamps may end it, "" if none's may.
+def risk_of_timestamps(kafka_config: Mapping[str, Any], archived: Iterable[Topic]) -> str:
+    """Return one line about topics whose records' timestamps may end the archive's sink, "" if none's may.
 
     Raises TopicsFailed.
     """
-    create_missing(kafka_config, archive_topics())
     servers, secured = kafka_config["bootstrap_servers"], kafka_config["security_protocol"] != "PLAINTEXT"
     try:
         with KafkaAdminClient(**{"bootstrap_timeout_ms": _CONNECT_MS, **kafka_config}) as admin:

@@ -9,7 +9,7 @@ from clickstream_kafka.passwords import Password
 from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.archive_place import Place, seaweedfs_place, users_place
 from clickstream_local.connect import client_properties
-from clickstream_local.connector import FOLDER, connector_config, read_connector, sink_group
+from clickstream_local.connector import FOLDER, Sink, connector_config, new_sink, read_connector
 from clickstream_local.errors import ArchiveFailed
 from clickstream_local.failures import first_cause
 from clickstream_local.ports import free_port
@@ -21,9 +21,8 @@ LOCAL = seaweedfs_place(8333, 8181)
 
 
 def config(place: Place = LOCAL, **topics: str) -> dict[str, str]:
-    return connector_config(
-        place, commit_interval_ms=30_000, topics={k.replace("_", "-"): v for k, v in topics.items()}
-    )
+    names = {name.replace("_", "-"): called for name, called in topics.items()}
+    return connector_config(place, new_sink(place), "kafka-1", commit_interval_ms=30_000, topics=names)
 
 
 @pytest.mark.parametrize("catalog", CATALOGS)
@@ -82,12 +81,32 @@ def test_other_names_of_topics_reach_the_connector() -> None:
     assert chosen["predicates.hasHeaders.pattern"] == "clickstream-metrics|refused"
 
 
-def test_each_place_is_filled_from_its_own_offsets() -> None:
-    groups = [sink_group(each) for each in (LOCAL, users_place("/a", {}), users_place("/b", {}))]
+def test_all_that_kafka_keeps_of_a_place_has_names_of_its_own() -> None:
+    at = {"CATALOG_URI": "http://catalog"}
+    places = [
+        LOCAL,
+        users_place("/a", {}),
+        users_place("/b", {}),
+        users_place(LOCAL.warehouse, at),
+        users_place(LOCAL.warehouse, {"CATALOG_URI": "http://another"}),
+    ]
+    sinks = [new_sink(each) for each in places]
 
-    assert groups[0] == "connect-clickstream-archive"
-    assert len(set(groups)) == 3
-    assert config()["consumer.override.group.id"] == config()["iceberg.connect.group-id"] == groups[0]
+    for name in ("group", "coordinator_group", "control_topic", "worker_group"):
+        assert len({getattr(sink, name) for sink in sinks}) == len(places)
+    assert new_sink(seaweedfs_place(1, 2)) == sinks[0] == Sink()
+    assert (sinks[0].group, sinks[0].control_topic) == ("connect-clickstream-archive", "clickstream-archive-control")
+
+
+def test_the_connector_works_under_its_sinks_names_and_marks_the_table_with_them() -> None:
+    place = users_place("/a", {})
+    sink, chosen = new_sink(place), config(place)
+
+    assert chosen["consumer.override.group.id"] == chosen["iceberg.connect.group-id"] == sink.group
+    assert chosen["iceberg.control.topic"] == sink.control_topic
+    assert chosen["iceberg.tables.auto-create-props.clickstream.kafka-cluster-id"] == "kafka-1"
+    assert chosen["iceberg.tables.auto-create-props.clickstream.sink"] == sink.name
+    assert sink.control_topic in {topic.name for topic in archive_topics(sink.control_topic)}
 
 
 def test_a_catalog_without_a_credential_is_asked_without_one() -> None:
@@ -176,6 +195,6 @@ def test_a_failed_tasks_cause_is_one_line(trace: str, cause: str) -> None:
 def test_a_kafka_that_is_away_does_not_end_an_archive_that_runs() -> None:
     config = {"bootstrap_servers": [f"127.0.0.1:{free_port()}"], "bootstrap_timeout_ms": 300}
 
-    with pytest.raises(ArchiveFailed, match="could not delete the offsets of group g"):
-        forget_offsets(config, "g")
-    forget_committed_names(config, "g")
+    with pytest.raises(ArchiveFailed, match="could not delete the offsets of group connect-clickstream-archive"):
+        forget_offsets(config, Sink())
+    forget_committed_names(config, Sink())

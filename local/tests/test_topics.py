@@ -15,7 +15,7 @@ from clickstream_local.topics import (
     clickstream_topics,
     create_missing,
     keep_long_enough,
-    prepare_archive_topics,
+    risk_of_timestamps,
 )
 from kit.topics import ToSend, send
 
@@ -103,13 +103,13 @@ def test_no_record_gets_in_whose_timestamp_would_end_the_archive(broker: Broker)
 def test_foreign_topics_that_take_such_records_are_named_with_the_command(broker: Broker) -> None:
     topics = names()
     create_missing(config(broker), [Topic(name, 1, {}) for name in topics])
-    line = prepare_archive_topics(config(broker), clickstream_topics(*topics)[:4])
+    line = risk_of_timestamps(config(broker), clickstream_topics(*topics)[:4])
     assert line.startswith("A record with a negative timestamp would end the archive: kafka-configs.sh ")
     for topic in (topics[0], topics[3]):
         assert f"--entity-name {topic} --add-config {OLDEST}={FIFTY_YEARS_MS}" in line
     assert topics[1] not in line
     make(broker, topics, ProcessorTimes())
-    assert prepare_archive_topics(config(broker), clickstream_topics(*topics)[:4]) == ""
+    assert risk_of_timestamps(config(broker), clickstream_topics(*topics)[:4]) == ""
 
 
 def test_an_own_topic_is_not_limited_in_bytes_either(broker: Broker) -> None:

@@ -16,7 +16,7 @@ from clickstream_core.settings import read_settings
 from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.archive_place import Place, users_place
 from clickstream_local.connect import ConnectWorker
-from clickstream_local.connector import NAME, connector_config
+from clickstream_local.connector import NAME, Sink, connector_config
 from clickstream_local.ports import free_port
 from clickstream_local.topics import Topic, clickstream_topics, create_missing
 from kit.poll import eventually
@@ -76,7 +76,7 @@ def archive_all(kafka: SecuredKafka, place: Place, worker: ConnectWorker) -> Non
     child = worker.launch()
     try:
         assert eventually(worker.ready, 90)
-        worker.put_connector(NAME, connector_config(place, commit_interval_ms=2000, topics={}))
+        worker.put_connector(NAME, connector_config(place, Sink(), "a cluster", commit_interval_ms=2000, topics={}))
         send(kafka)
         # The first version of the table is empty, the second is a commit.
         committed = Path(place.warehouse) / "clickstream" / "raw" / "metadata" / "v2.metadata.json"
@@ -117,8 +117,8 @@ def test_connect_and_the_jobs_ask_for_what_their_users_may_do_and_for_nothing_el
     place = users_place(str(tmp_path / "archive"), {})
     settings = read_settings(KafkaSettings, prog="", description="", argv=[], environ=environ)
     worker = ConnectWorker(
-        tmp_path / "connect", java=java, jars=connect_jars, port=free_port(), kafka=settings, environ=place.environ,
-        log=tmp_path / "connect.log",
+        tmp_path / "connect", java=java, jars=connect_jars, port=free_port(), group=Sink().worker_group, kafka=settings,
+        environ=place.environ, log=tmp_path / "connect.log",
     )  # fmt: skip
     archive_all(kafka, place, worker)
     command = [str(Path(sys.executable).with_name("clickstream-archive")), "verify", "--json"]

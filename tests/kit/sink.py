@@ -17,7 +17,7 @@ from clickstream_local.archive import Connector
 from clickstream_local.archive_place import Place
 from clickstream_local.children import Child
 from clickstream_local.connect import ConnectWorker
-from clickstream_local.connector import connector_config, sink_group
+from clickstream_local.connector import connector_config, new_sink
 from clickstream_local.kept import Kept
 from clickstream_local.ports import free_port
 from clickstream_local.sink_offsets import forget_committed_names
@@ -48,17 +48,24 @@ class Sink:
         }
         self.said: list[str] = []
         self._kafka = kafka.kafka_python_config()
-        self._group = sink_group(place)
+        self._sink = new_sink(place)
         self._worker = ConnectWorker(
-            folder, java=java, jars=jars, port=free_port(), kafka=kafka, environ=place.environ, log=folder / "log"
+            folder,
+            java=java,
+            jars=jars,
+            port=free_port(),
+            group=self._sink.worker_group,
+            kafka=kafka,
+            environ=place.environ,
+            log=folder / "log",
         )
         self._child: Child | None = None
         self._kept = Kept(self._launch, self._worker.ready, self.said.append)
-        config = connector_config(place, commit_interval_ms=COMMIT_INTERVAL_MS, topics=names)
+        config = connector_config(place, self._sink, "a cluster", commit_interval_ms=COMMIT_INTERVAL_MS, topics=names)
         self._connector = Connector(self._worker, {**config, **_QUICK}, self.said.append)
 
     def __enter__(self) -> "Sink":
-        create_missing(self._kafka, archive_topics())
+        create_missing(self._kafka, archive_topics(self._sink.control_topic))
         self._kept.start()
         self._connector.create()
         return self
@@ -68,7 +75,7 @@ class Sink:
             self._child.kill()
 
     def _launch(self) -> Child:
-        forget_committed_names(self._kafka, self._group)
+        forget_committed_names(self._kafka, self._sink)
         self._child = self._worker.launch()
         return self._child
 
