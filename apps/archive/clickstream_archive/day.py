@@ -90,11 +90,12 @@ def report(lake: Lake, events_topic: str, day: date, advance: Any = lambda done:
     uncompacted = [each for each in hours if each.hour not in ledger or ledger[each.hour].raw_files != each.fingerprint]
     counted_from_raw = {each.hour for each in uncompacted}
     untyped = _gather(lake, events_topic, day, uncompacted, advance)
-    own_hours = [each.hour for each in hours if _is_of(each.hour, day)]
+    archived = sorted({each.hour for each in hours} | ledger.keys())  # raw records may have been deleted since
+    own_hours = [each for each in archived if _is_of(each, day)]
     for hour in own_hours:
         if hour not in counted_from_raw:
             untyped.update(ledger[hour].untyped)
-    dated = [each.hour for each in hours if each.hour.start is not None]
+    dated = [each for each in archived if each.start is not None]
     source = Source(
         tuple(hour.hour for hour in own_hours if hour not in counted_from_raw),
         tuple(hour.hour for hour in own_hours if hour in counted_from_raw),

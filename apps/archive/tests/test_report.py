@@ -114,6 +114,18 @@ def test_an_event_counts_on_its_day_however_far_from_it_its_record_is_dated(run:
     assert after["source"]["archive_begins"] == "2026-11-24T00"
 
 
+def test_a_day_whose_raw_records_were_deleted_is_reported_from_the_typed_table(run: Run, catalog: Catalog) -> None:
+    table = write_raw(catalog, recorded_pipeline(events=50, seconds=60).messages)
+    write_raw(catalog, events({}, start=datetime(2026, 11, 27, 9, tzinfo=UTC)))
+    run("compact")
+    before = run("report", "--day", DAY, "--json")[1]
+    table.refresh()
+    table.delete("day = '26'")
+    after = run("report", "--day", DAY, "--json")[1]
+    assert {**after, "seconds": 0} == {**before, "seconds": 0}
+    assert after["source"]["archive_begins"] == "2026-11-26T10"
+
+
 def test_days_without_data_are_said_in_words(run: Run, catalog: Catalog) -> None:
     write_raw(catalog, recorded_pipeline(events=50, seconds=60).read(METRICS, ""))
     assert run("report", "--day", DAY) == (0, "The archive has no events yet.\n")
