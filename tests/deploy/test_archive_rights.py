@@ -57,7 +57,7 @@ def kafka(java: Path, jars: tuple[Path, ...], tmp_path: Path) -> Iterator[Secure
 
 def send(kafka: SecuredKafka) -> None:
     """Two transactions in each topic, so that the verification asks what is at the offsets of their markers; and one
-    record with a header twice, which the sink does not get."""
+    record with a header twice, which the sink does not get, in a partition of its own, so that it asks for the sink."""
     producer = KafkaProducer(bootstrap_servers=kafka.broker.bootstrap_servers, transactional_id="anybody")
     producer.init_transactions()
     for _ in range(2):
@@ -67,7 +67,7 @@ def send(kafka: SecuredKafka) -> None:
         producer.commit_transaction()
     producer.close()
     producer = KafkaProducer(bootstrap_servers=kafka.broker.bootstrap_servers)
-    producer.send(DEAD_LETTERS, value=b"{}", headers=[("reason", b"a"), ("reason", b"b")]).get(10)
+    producer.send(DEAD_LETTERS, value=b"{}", partition=1, headers=[("reason", b"a"), ("reason", b"b")]).get(10)
     producer.close()
 
 
