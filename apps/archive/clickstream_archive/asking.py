@@ -20,9 +20,9 @@ _UNDER_WAY = "the sink has read them, and was committing while this was verified
 class Asking:
     """A context manager, to be entered before the table is read. `failed` is why Kafka is not asked, None if it is."""
 
-    def __init__(self, settings: ArchiveSettings, *, offline: bool) -> None:
+    def __init__(self, settings: ArchiveSettings, sink_group: str, *, offline: bool) -> None:
         self.failed: str | None = "--offline" if offline else None
-        self._settings = settings
+        self._settings, self._sink_group = settings, sink_group
         self._stack = ExitStack()
         self._partitions: list[PartitionOffsets] = []
 
@@ -30,7 +30,7 @@ class Asking:
         if self.failed is None:
             try:
                 self._log = self._stack.enter_context(TopicLog(self._settings.kafka))
-                self._read = read_by_sink(self._log)
+                self._read = read_by_sink(self._log, self._sink_group)
                 self._began = time.monotonic()
             except TopicUnavailable as error:
                 self.failed = str(error)

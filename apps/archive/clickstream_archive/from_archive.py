@@ -21,12 +21,14 @@ from clickstream_archive.quoting import quoted
 from clickstream_archive.raw import RawFile
 from clickstream_archive.raw_table import commit_numbers, raw_files
 from clickstream_archive.reading import read_rows
-from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.settings import ArchiveSettings, CatalogSettings
 from clickstream_archive.storage import ArchiveFileIO
 from clickstream_archive.tables import RAW
 
 _DEAD_LETTER_HEADERS = ("app", "group", "reason", "source_topic", "source_partition", "source_offset")
 _RESULT_HEADERS = ("group", "receipt")
+_SINK_PROPERTY, _SINK = "clickstream.sink", "clickstream-archive"
+"""Of the table: the connector that fills it, if the place is one of several; and the connector's usual name."""
 
 Advance = Callable[[int], None]
 
@@ -69,6 +71,12 @@ def raw_snapshot(catalog: Catalog, settings: ArchiveSettings, since: str | None)
         None if snapshot is None else snapshot.timestamp_ms,
         brought_by,
     )
+
+
+def sink_group(catalog: Catalog, settings: CatalogSettings) -> str:
+    """Return the consumer group of the sink that fills the table, as Kafka Connect names it."""
+    table = load_table(catalog, settings, RAW)
+    return f"connect-{table.properties.get(_SINK_PROPERTY, _SINK)}"
 
 
 def snapshot_id(catalog: Catalog, settings: ArchiveSettings) -> int | None:

@@ -11,17 +11,14 @@ from clickstream_archive.offsets import Cause, Gap, PartitionOffsets
 from clickstream_archive.settings import ArchiveSettings
 from clickstream_archive.topic_log import TopicLog, TopicUnavailable
 
-_SINK_GROUP = "connect-clickstream-archive"
-"""The connector's consumer group, as Kafka Connect names it."""
-
 Position = Mapping[tuple[str, int], int]
 """The offset up to which the sink has read each topic and partition."""
 
 
-def read_by_sink(log: TopicLog) -> Position:
-    """Return how far the sink has read; nothing for a user that may read the topics, but not the group."""
+def read_by_sink(log: TopicLog, group: str) -> Position:
+    """Return how far the sink of a group has read; nothing for a user that may read the topics, but not the group."""
     try:
-        return log.committed(_SINK_GROUP)
+        return log.committed(group)
     except TopicUnavailable:
         return {}
 

@@ -20,6 +20,7 @@ from clickstream_archive.from_archive import (
     commits_of_partitions,
     gather,
     raw_snapshot,
+    sink_group,
     snapshot_id,
     without_damaged,
 )
@@ -157,7 +158,7 @@ def _from_archive(settings: VerifySettings, evidence: Evidence) -> Findings:
 
     archive, whole = settings.archive, settings.since is None
     catalog, since = open_catalog(archive.catalog), _hour(settings.since)
-    with Asking(archive, offline=settings.offline) as asking:
+    with Asking(archive, sink_group(catalog, archive.catalog), offline=settings.offline) as asking:
         snapshot = raw_snapshot(catalog, archive, since)
         snapshot, partitions = _gathered(evidence, snapshot, catalog, archive, from_first=whole)
         evidence.finish()

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pyiceberg.catalog import Catalog
 
 from clickstream_archive import asking
 from clickstream_archive.asking import Asking
+from clickstream_archive.from_archive import sink_group
 from clickstream_archive.from_topics import gather_topics
 from clickstream_archive.offsets import Cause, Gap, PartitionOffsets, classified
-from clickstream_archive.settings import ArchiveSettings
+from clickstream_archive.settings import ArchiveSettings, CatalogSettings
 from clickstream_archive.topic_log import RecordsDeleted
 from clickstream_core.settings import read_settings
+from kit.archive import write_raw
 
 EVENTS, METRICS, DEAD_LETTERS = "clickstream-events", "clickstream-metrics", "clickstream-dead-letters"
 SINK, PROCESSOR = "connect-clickstream-archive", "clickstream-processor"
@@ -76,7 +79,7 @@ def asked(
     monkeypatch.setattr(asking, "TopicLog", lambda kafka: log)
     monkeypatch.setattr(asking, "_COMMIT_S", 0.0)
     partition = PartitionOffsets(EVENTS, 0, 0, 9, 10, last_at=500)
-    with Asking(settings, offline=False) as one:
+    with Asking(settings, SINK, offline=False) as one:
         letters = one.explain([partition], whole=True)
         one.wait_for_commit(lambda: unchanged)
         assert one.failed is None
@@ -117,6 +120,13 @@ def test_records_of_a_commit_that_was_under_way_are_not_missing(
     assert "was committing" in found.gaps[0].why
 
 
+def test_the_sink_that_filled_the_place_is_asked_for(place: CatalogSettings, catalog: Catalog) -> None:
+    table = write_raw(catalog, [])
+    assert sink_group(catalog, place) == SINK
+    table.transaction().set_properties({"clickstream.sink": "clickstream-archive-1f3a"}).commit_transaction()
+    assert sink_group(catalog, place) == "connect-clickstream-archive-1f3a"
+
+
 @pytest.mark.parametrize(("archived", "read"), [([0, 1, 2], False), ([0, 1, 2, 3], True)])
 def test_dead_letters_are_read_to_their_end_when_no_record_is_behind_the_last_one(
     monkeypatch: pytest.MonkeyPatch, settings: ArchiveSettings, archived: Sequence[int], read: bool
@@ -124,9 +134,9 @@ def test_dead_letters_are_read_to_their_end_when_no_record_is_behind_the_last_on
     log = Log({(DEAD_LETTERS, 0): [0, 1, 2, 3]}, {(DEAD_LETTERS, 0): 5}, {})
     monkeypatch.setattr(asking, "TopicLog", lambda kafka: log)
     partition = PartitionOffsets(DEAD_LETTERS, 0, 0, archived[-1], len(archived))
-    with Asking(settings, offline=False) as one:
+    with Asking(settings, SINK, offline=False) as one:
         assert one.explain([partition], whole=True) is read
-    with Asking(settings, offline=True) as one:
+    with Asking(settings, SINK, offline=True) as one:
         assert one.explain([partition], whole=True) is False
         assert one.failed == "--offline"
 
