@@ -10,8 +10,11 @@ import os
 import random
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from kafka import KafkaAdminClient
 
 from chaos.faults import Faults, Replicas
 from chaos.load import Load
@@ -61,7 +64,8 @@ def test_no_fault_changes_a_number(own_broker: Broker, apps: Apps, seed: int) ->
         started = time.monotonic()
         for number, kind in enumerate(kinds, start=1):
             time.sleep(draw.uniform(0.5, 4))  # the moment of the fault is part of the test
-            injected = faults.inject(kind)
+            with explained_by(own_broker):
+                injected = faults.inject(kind)
             for group in groups:
                 group.assert_none_ended()
             _say(f"{time.monotonic() - started:7.1f} s  fault {number}/{len(kinds)}  {injected}  ({load.sent} events)")
@@ -71,6 +75,18 @@ def test_no_fault_changes_a_number(own_broker: Broker, apps: Apps, seed: int) ->
     for group, window_seconds in ((first, WINDOW_SECONDS), (second, SECOND_WINDOW_SECONDS)):
         assert_exact(group.topics, window_seconds, load)
         group.scale(0)
+
+
+@contextmanager
+def explained_by(broker: Broker) -> Iterator[None]:
+    """Print what the broker knows, if what follows fails: its folder is gone afterwards."""
+    try:
+        yield
+    except AssertionError:
+        _say(f"the end of the broker's log:\n{broker.child.last_lines(60)}")
+        with KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers) as admin:
+            _say(f"its transactions: {admin.list_transactions()}")
+        raise
 
 
 def assert_exact(topics: PipelineTopics, window_seconds: int, load: Load) -> None:
