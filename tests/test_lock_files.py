@@ -21,8 +21,9 @@ ROOT = Path(__file__).parents[1]
 PYTHONS = [(3, 11), (3, 12), (3, 13), (3, 14)]
 OLDEST_GLIBC = (2, 28)
 OLDEST_MACOS = (11, 0)
-OLDEST_MACOS_OF_THE_ARCHIVE = (13, 0)
-"""That of PyArrow and SeaweedFS, and so of the tests."""
+OLDEST_MACOS_OF_EXTRA_APPS = (13, 0)
+"""That of PyArrow, SeaweedFS and RE2, and so of the tests."""
+EXTRA_LOCKS = {"requirements-archive.lock", "requirements-scenarios.lock"}
 SYSTEMS = ["Linux x86_64", "Linux aarch64", "macOS arm64"]
 
 Wheels = Mapping[str, Sequence[str]]
@@ -108,7 +109,7 @@ def test_the_wheels_of_exactly_the_locked_packages_are_known(wheels: Wheels) -> 
 def test_every_locked_package_has_a_wheel_everywhere(lock: Path, wheels: Wheels) -> None:
     packages = locked(lock.read_text(encoding="utf-8"))
     assert len(packages) >= 3
-    oldest_macos = OLDEST_MACOS_OF_THE_ARCHIVE if lock.name == "requirements-archive.lock" else OLDEST_MACOS
+    oldest_macos = OLDEST_MACOS_OF_EXTRA_APPS if lock.name in EXTRA_LOCKS else OLDEST_MACOS
     assert without_wheel(packages, wheels, oldest_macos) == {}
 
 
