@@ -69,6 +69,11 @@ def archive_topics(control: str = _CONTROL) -> tuple[Topic, ...]:
     return tuple(replace(topic, name=control) if topic.name == _CONTROL else topic for topic in declared)
 
 
+def scenario_topics() -> tuple[Topic, ...]:
+    """Return the topics of the scenarios: access logs and results."""
+    return _declared_in("scenarios")
+
+
 def _declared_in(folder: str, files: str = "*.yaml") -> tuple[Topic, ...]:
     manifests = sorted((_STRIMZI / folder / "topics").glob(files))
     return tuple(topic for path in manifests if (topic := _declared(path)))

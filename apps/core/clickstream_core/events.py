@@ -131,7 +131,7 @@ def decode_events(values: Sequence[bytes | None]) -> list[CountedEvent] | None:
         except msgspec.DecodeError:
             if b"\\ud" not in joined and b"\\uD" not in joined:
                 return None
-            events = _decoded([_with_whole_pairs(value) for value in values])  # type: ignore[arg-type]
+            events = _decoded([with_whole_pairs(value) for value in values])  # type: ignore[arg-type]
         if not joined.isascii():
             for value in values:
                 str(value, "utf-8")  # type: ignore[arg-type]
@@ -207,7 +207,7 @@ def _make_whole(event: CountedEvent) -> CountedEvent:
     return event
 
 
-def _with_whole_pairs(value: bytes) -> bytes:
+def with_whole_pairs(value: bytes) -> bytes:
     """Return the JSON text with U+FFFD for each half of a surrogate pair."""
     return _PAIR_OR_HALF.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], value)
 
@@ -217,7 +217,7 @@ def _decode_exactly(value: bytes) -> CountedEvent:
 
     If nothing is wrong (a field is repeated and the last one counts, or half a surrogate pair), return the event.
     """
-    fields = _object(_with_whole_pairs(value))
+    fields = _object(with_whole_pairs(value))
     timestamp = _usable_timestamp(fields.get("timestamp"))
     for name in CountedEvent.__struct_fields__:
         if name not in fields:

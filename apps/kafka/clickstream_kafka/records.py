@@ -43,6 +43,15 @@ class OutgoingRecord:
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """A refused record, the reason, and its explanation."""
+
+    record: Record
+    reason: str
+    error: str
+
+
 class CommittedOffset(Protocol):
     """A group's commit for a partition: the next offset to read, and the text committed with it."""
 

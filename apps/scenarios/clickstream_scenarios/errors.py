@@ -25,3 +25,15 @@ class InvalidScenario(ValueError):
 
 class InvalidMember(ValueError):
     """A member's data can't be used; the message names the column, its value and what is allowed."""
+
+
+class InvalidRequest(ValueError):
+    """A record that might be a scenario's request and can't be judged.
+
+    `reason` is one of the dead letters' reasons, the message explains it; `request_id` is the request's, if it has one.
+    """
+
+    def __init__(self, reason: str, message: str, request_id: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.request_id = request_id

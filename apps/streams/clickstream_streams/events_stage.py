@@ -14,25 +14,21 @@ import msgspec
 from aiokafka import TopicPartition
 
 from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.dead_letters import DeadLetters
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.offsets import committed_metadata, committed_offset, log_bounds
-from clickstream_kafka.records import CommittedOffset, OutgoingRecord, Record
+from clickstream_kafka.records import CommittedOffset, DeadLetter, OutgoingRecord, Record
 from clickstream_kafka.tasks import PartitionTask, Replica
-from clickstream_kafka.transactions import MAX_BATCH_BYTES, MAX_RECORD_BYTES, RecordsTooLarge, Transactions
+from clickstream_kafka.transactions import RecordsTooLarge, Transactions
 from clickstream_streams import instruments
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, decode_commits, encode_commit
 from clickstream_streams.errors import BeyondTheLog
 from clickstream_streams.partials import WatermarkRecord, encode_record, split
-from clickstream_streams.partition import Changes, DeadLetter, Partition
+from clickstream_streams.partition import Changes, Partition
 from clickstream_streams.resume import EventsStart, resume_events
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.watermarks import CaughtUp, PartitionWatermark
 from clickstream_streams.windows import NEVER
-
-_MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * 1024 * 1024
-"""Of a dead letter's key and value together; its headers need some bytes too."""
-
-_MIN_BATCH_BYTES = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -58,14 +54,13 @@ class EventsTask(PartitionTask):
         self._lag = 0
         self._state: Partition | None = None
         self._shown_events = 0
-        self._batch_bytes = MAX_BATCH_BYTES
-        self._without_key: set[int] = set()
-        self._without_value: set[int] = set()
+        dead_letter_topic, header = settings.topics.dead_letter_topic, settings.group_header
+        self._dead_letters = DeadLetters(dead_letter_topic, "clickstream-streams", partition, (header,))
         self._refused = 0
 
     async def start_producer(self) -> Transactions:
         transactional_id = self.settings.transactional_id(self.partition.partition)
-        return await Transactions.open(self.kafka, transactional_id, self.clock, self._batch_bytes)
+        return await Transactions.open(self.kafka, transactional_id, self.clock, self._dead_letters.batch_bytes)
 
     # -- restoring ----------------------------------------------------------------------------------------------------
 
@@ -213,8 +208,7 @@ class EventsTask(PartitionTask):
         changes = state.changes()
         with instruments.COMMIT_SECONDS.labels("events").time():
             await self._write(transactions, changes)
-        self._without_key.clear()
-        self._without_value.clear()
+        self._dead_letters.written(changes.dead_letters)
         state.commit(changes)
         for letter in changes.dead_letters:
             instruments.DEAD_LETTERS.labels(letter.reason).inc()
@@ -240,31 +234,16 @@ class EventsTask(PartitionTask):
     async def _write(self, transactions: Transactions, changes: Changes) -> int:
         """Write the changes; return the offset of the watermark record on the partials topic."""
         partials = list(self._partials(changes))
-        records = [*partials, *map(self._dead_letter, changes.dead_letters), self._watermark_record(changes)]
+        records = [*partials, *map(self._dead_letters.outgoing, changes.dead_letters), self._watermark_record(changes)]
         metadata = encode_commit(changes.commit)
         try:
             written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
         except RecordsTooLarge as error:
             letters = dict(enumerate(changes.dead_letters, start=len(partials)))
-            self._make_smaller([letters[position].record for position in error.positions if position in letters])
+            refused = [letters[position].record for position in error.positions if position in letters]
+            self._dead_letters.make_smaller(refused)
             raise
         return int(written[-1].offset)
-
-    def _make_smaller(self, refused: Sequence[Record]) -> None:
-        """Write these dead letters in smaller batches in the next attempt, or without what is larger than a batch.
-
-        A key or value larger than a batch was refused for its own size, anything else for the size of its batch. No
-        record may stop the stream.
-        """
-        alone = not refused
-        for record in refused:
-            value = 0 if record.offset in self._without_value else len(record.value or b"")
-            key = 0 if record.offset in self._without_key else len(record.key or b"")
-            if max(value, key) > self._batch_bytes:
-                alone = True
-                (self._without_value if value >= key else self._without_key).add(record.offset)
-        if not alone:
-            self._batch_bytes = max(_MIN_BATCH_BYTES, self._batch_bytes // 2)
 
     def _partials(self, changes: Changes) -> Iterator[OutgoingRecord]:
         for window, partial in changes.partials.items():
@@ -280,31 +259,6 @@ class EventsTask(PartitionTask):
     def _internal(self, value: bytes) -> OutgoingRecord:
         headers = (self.settings.group_header,)
         return OutgoingRecord(self.settings.topics.partials_topic, value, self._label.encode(), 0, headers)
-
-    def _dead_letter(self, letter: DeadLetter) -> OutgoingRecord:
-        record = letter.record
-        headers = {
-            "reason": letter.reason,
-            "error": letter.error,
-            "source-topic": self.partition.topic,
-            "source-partition": str(self.partition.partition),
-            "source-offset": str(record.offset),
-            "app": "clickstream-streams",
-        }
-        key, value = record.key, record.value
-        size = len(key or b"") + len(value or b"")
-        if value is not None and (size > _MAX_VALUE_BYTES or record.offset in self._without_value):
-            headers["error"] += f"; its {len(value)} bytes are too many for this topic, they are at its source"
-            value = None
-        if key is not None and (len(key) > _MAX_VALUE_BYTES or record.offset in self._without_key):
-            headers["error"] += f"; its key's {len(key)} bytes are too many for this topic, they are at its source"
-            key = None
-        return OutgoingRecord(
-            self.settings.topics.dead_letter_topic,
-            value,
-            key=key,
-            headers=(*((name, text.encode()) for name, text in headers.items()), self.settings.group_header),
-        )
 
 
 def _is_last_commit_of(state: Partition, committed: CommittedOffset | None) -> bool:

@@ -18,7 +18,7 @@ from clickstream_core.errors import InvalidEvent
 from clickstream_core.events import CountedEvent, decode_event
 from clickstream_core.timestamps import FIRST_MS, LAST_MS, format_milliseconds, format_seconds, parse_timestamp
 from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES
-from clickstream_kafka.records import OversizedRecord, Record
+from clickstream_kafka.records import DeadLetter, OversizedRecord, Record
 from clickstream_streams.columns import Columns, columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.counts import MOST_AT_ONCE, PartialCounts, WindowCounts
@@ -49,15 +49,6 @@ _FIRST_KAFKA_MS = 1_293_840_000_000
 _FOREVER = 10**16
 
 Refuse = Callable[[Record, str, str], None]
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """A refused record, the reason, and its explanation."""
-
-    record: Record
-    reason: str
-    error: str
 
 
 @dataclass(frozen=True)

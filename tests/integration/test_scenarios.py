@@ -1,0 +1,123 @@
+"""The scenarios' stream on a real broker: the reference's example, exactly once through kills, dead letters."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from clickstream_local.broker import Broker
+from kit.poll import eventually
+from kit.processes import Apps
+from kit.processor import sample
+from kit.scenarios import (
+    MEMBER_ROWS,
+    REFERENCE,
+    REFERENCE_REQUEST,
+    Known,
+    ScenarioTopics,
+    access_log,
+    create_scenario_topics,
+    known_requests,
+    start_scenarios,
+    write_folder,
+)
+from kit.topics import ToSend, committed, end_offsets, send
+
+NUMBERED = {**REFERENCE, "log_format": {"n": 1, "memberId": 1, "h": 1}}
+
+
+@pytest.fixture
+def topics(broker: Broker) -> ScenarioTopics:
+    return create_scenario_topics(broker.bootstrap_servers)
+
+
+def test_the_references_own_example_succeeds(topics: ScenarioTopics, apps: Apps, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "rules", [REFERENCE], ["123456,MALE,2001-11-01,"])
+    send(topics.bootstrap_servers, topics.access_logs, [ToSend(access_log(REFERENCE_REQUEST))])
+    app = start_scenarios(apps, topics, folder)
+
+    (result,) = eventually(topics.read_results, 60)
+
+    assert result == {
+        "memberId": "123456",
+        "h": 10,
+        "success": 1,
+        "scenario_id": 5,
+        "date": "2026-11-27 10:00:00",
+        "timestamp": "2026-11-27T10:00:00.000Z",
+        "version": 1,
+    }
+    (record,) = topics.read(topics.results)
+    assert record.key == b"5"
+    app.wait_until_ready()
+    assert sample(app, "clickstream_scenarios_results_total", success="1") == 1
+    app.stop()
+
+
+def test_a_scenario_changed_in_mid_stream_changes_the_results_that_follow(
+    topics: ScenarioTopics, apps: Apps, tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path / "rules", [REFERENCE], ["123456,MALE,2001-11-01,"])
+    app = start_scenarios(apps, topics, folder)
+    app.wait_until_ready(60)
+    send(topics.bootstrap_servers, topics.access_logs, [ToSend(access_log(REFERENCE_REQUEST))])
+    eventually(topics.read_results, 60)
+    stricter = [*REFERENCE["filters"], {"left": "res", "operator": "==", "right": "1x1"}]  # type: ignore[misc]
+    write_folder(folder, [{**REFERENCE, "filters": stricter, "version": 2}], ["123456,MALE,2001-11-01,"])
+
+    def newest() -> list[tuple[int, int]]:
+        send(topics.bootstrap_servers, topics.access_logs, [ToSend(access_log(REFERENCE_REQUEST))])
+        found = sorted((each["version"], each["success"]) for each in topics.read_results())
+        return found if found[-1][0] == 2 else []
+
+    found = Counter(eventually(newest, 30, every=0.5))
+    assert set(found) == {(1, 1), (2, 0)}, "each result is that of its version"
+
+
+def test_an_event_that_names_a_scenario_gets_a_result_too(topics: ScenarioTopics, apps: Apps, tmp_path: Path) -> None:
+    scenario = {**REFERENCE, "log_format": {"event_type": 1, "memberId": 1}, "filters": []}
+    folder = write_folder(tmp_path / "rules", [scenario])
+    event = {"timestamp": "2026-11-27T01:00:00.000Z", "event_type": "click", "user_id": "u"}
+    tracked = {**event, "scenario_id": 5, "parameters": {"memberId": "7"}}
+    values = [event, tracked, {**tracked, "scenario_id": 6}, {**tracked, "timestamp": "soon"}]
+    send(topics.bootstrap_servers, topics.events, [ToSend(json.dumps(each).encode()) for each in values])
+    start_scenarios(apps, topics, folder)
+
+    (result,) = eventually(topics.read_results, 60)
+
+    assert (result["event_type"], result["memberId"], result["success"]) == ("click", "7", 1)
+    letters = eventually(lambda: list(topics.read(topics.dead_letters)), 30)
+    assert {each.header("reason") for each in letters} == {"unknown_scenario", "bad_timestamp"}
+
+
+def test_kills_make_no_result_twice_and_none_missing(topics: ScenarioTopics, apps: Apps, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "rules", [NUMBERED], MEMBER_ROWS)
+    requests = known_requests(12_000, seed=3)
+    app = start_scenarios(apps, topics, folder, COMMIT_INTERVAL="100ms")
+    part = len(requests) // 3 + 1
+    for first in range(0, len(requests), part):
+        before = progress(topics)
+        send(topics.bootstrap_servers, topics.access_logs, [each.record for each in requests[first : first + part]])
+        eventually(lambda before=before: progress(topics) != before, 60)  # type: ignore[misc]
+        app.kill()
+        app = start_scenarios(apps, topics, folder, COMMIT_INTERVAL="100ms")
+
+    eventually(lambda: progress(topics) == end_offsets(topics.bootstrap_servers, topics.access_logs), 60, every=0.5)
+
+    assert_as_known(topics, requests)
+    app.stop()
+
+
+def progress(topics: ScenarioTopics) -> dict[int, int]:
+    """The committed offsets of the access logs."""
+    return committed(topics.bootstrap_servers, topics.group_id, topics.access_logs)
+
+
+def assert_as_known(topics: ScenarioTopics, requests: list[Known]) -> None:
+    """Each request must have exactly what was expected of it; one that came twice, once."""
+    results = Counter((each["n"], each["success"]) for each in topics.read_results())
+    expected = Counter((each.number, each.expected) for each in requests if isinstance(each.expected, int))
+    assert results == expected
+    letters = Counter(each.header("reason") for each in topics.read(topics.dead_letters))
+    assert letters == Counter(each.expected for each in requests if isinstance(each.expected, str))
