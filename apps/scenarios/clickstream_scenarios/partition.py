@@ -25,7 +25,7 @@ MAX_PENDING = 20_000
 MAX_PENDING_BYTES = 32 * 1024 * 1024
 
 REPEATED = "repeated"
-REASONS = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp", "unknown_scenario")
+REASONS = ("not_json", "not_object", "missing_field", "bad_timestamp", "too_large", "unknown_scenario")
 
 ReadRecord = Callable[[bytes | None, int], Request | LeftOut]
 FindRule = Callable[[int], Rule | None]
@@ -82,11 +82,9 @@ class Partition:
         self._left_out: dict[str, int] = {}
         self._bytes = 0
 
-    @property
     def has_news(self) -> bool:
         return self.offset != self.committed_offset or self.committed is None
 
-    @property
     def is_full(self) -> bool:
         return len(self._results) + len(self._letters) >= MAX_PENDING or self._bytes >= MAX_PENDING_BYTES
 
@@ -106,7 +104,7 @@ class Partition:
         entries = []
         for record in records:
             if isinstance(record, OversizedRecord):
-                self._refuse(record, "not_json", "it is of a batch that unpacks to too many bytes; it was not read")
+                self._refuse(record, "too_large", "it is in a batch that unpacks to too many bytes; it was not read")
                 continue
             try:
                 entry = self._entry(record)
@@ -127,7 +125,7 @@ class Partition:
             value = encode_result(result)
             if len(value) > MAX_RESULT_BYTES:
                 why = f"its result has {len(value)} bytes; at most {MAX_RESULT_BYTES} are written"
-                self._refuse(entry.record, "wrong_type", why)
+                self._refuse(entry.record, "too_large", why)
                 continue
             self._results.append(JudgedResult(entry.request.scenario_id, result["success"] == 1, value))
             self._bytes += len(value)

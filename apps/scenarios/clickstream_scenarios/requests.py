@@ -161,11 +161,13 @@ def _decoded(value: bytes | None, decode_json: Any) -> Any:
     if too_deep(value):
         raise InvalidRequest("not_json", "not JSON: it is nested too deeply")
     try:
-        return _decoded_text(value, decode_json)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest("not_object", f"a JSON object was expected: {error}") from error
+        try:
+            return _decoded_text(value, decode_json)
+        except msgspec.ValidationError:
+            found = _decoded_text(value, msgspec.json.decode)  # what follows its first character need not be JSON
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest("not_json", f"not JSON: {error}") from error
+    raise InvalidRequest("not_object", f"a JSON object was expected, not {shown(found)}")
 
 
 def _decoded_text(value: bytes, decode_json: Any) -> Any:

@@ -155,7 +155,7 @@ class RequestsTask(PartitionTask):
     # -- processing ---------------------------------------------------------------------------------------------------
 
     def is_full(self) -> bool:
-        return self._restored_state().is_full
+        return self._restored_state().is_full()
 
     async def judge(self, records: Sequence[Record]) -> None:
         """Give each of the partition's next records its result, or refuse it."""
@@ -220,7 +220,7 @@ class RequestsTask(PartitionTask):
     # -- transactions -------------------------------------------------------------------------------------------------
 
     def has_news(self) -> bool:
-        return self._restored_state().has_news
+        return self._restored_state().has_news()
 
     async def commit(self, transactions: Transactions) -> None:
         state = self._restored_state()
