@@ -24,9 +24,10 @@ from clickstream_core.window_metrics import decode_window_metrics, encode_window
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.records import OutgoingRecord, OversizedRecord, Record
 from clickstream_kafka.tasks import Replica, TaskSettings
-from clickstream_local.topics import clickstream_topics
+from clickstream_local.topics import clickstream_topics, scenario_topics
 from clickstream_producer.users import Crowd
 from clickstream_producer.weblogs import WebServer, encode_web_log
+from clickstream_scenarios.partition import REASONS as scenario_reasons
 from clickstream_streams import instruments
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, encode_commit
 from clickstream_streams.counts import merged_metrics
@@ -237,7 +238,7 @@ def test_dead_letters_have_these_headers(written: Written, collected: Any) -> No
     for each in headers:
         check("dead-letter-headers", each)
     assert {each["app"] for each in headers} == {"clickstream-streams", "clickstream-collector"}
-    assert {each["reason"] for each in headers} == set(names("### Reasons"))
+    assert {each["reason"] for each in headers} == set(names("### Reasons")) - {"unknown_scenario"}
 
 
 def test_results_fit() -> None:
@@ -392,6 +393,7 @@ def test_the_topics_are_the_codes() -> None:
     kept = {"24 h": 1, "7 d": 7}
     rows = {(row[0].strip("`"), int(row[1]), kept[row[2]]) for row in table("## Topics")}
     day = 24 * HOUR
+    topics = (*topics, *scenario_topics())
     assert rows == {(each.name, each.partitions, int(each.configs["retention.ms"]) // day) for each in topics}
 
 
@@ -402,9 +404,7 @@ def test_the_headers_are_the_codes(written: Written, collected: Any) -> None:
 
 
 def test_the_reasons_are_the_codes() -> None:
-    counters = [sample.labels["reason"] for metric in instruments.DEAD_LETTERS.collect() for sample in metric.samples]
-    assert set(names("### Reasons")) == set(counters)
+    counters = {sample.labels["reason"] for metric in instruments.DEAD_LETTERS.collect() for sample in metric.samples}
+    assert set(names("### Reasons")) == counters | set(scenario_reasons)
     assert names("### Reasons") == SCHEMAS["dead-letter-headers"]["properties"]["reason"]["enum"]
-    assert set(names("### Reasons")) == set(
-        SCHEMAS["receipt"]["additionalProperties"]["properties"]["refused"]["propertyNames"]["enum"]
-    )
+    assert counters == set(SCHEMAS["receipt"]["additionalProperties"]["properties"]["refused"]["propertyNames"]["enum"])

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,9 +25,25 @@ from clickstream_collector.supervisor import ProducerSupervisor
 from clickstream_core.listening import MISDIRECTED, ListenSettings
 from clickstream_core.service import Health, health_server
 
+
+class _ScenarioId(Convertor[str]):
+    """The path of a tracking request; longer numbers are no path of ours."""
+
+    regex = "[0-9]{1,18}"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("scenario", _ScenarioId())
+
 _DRAIN_TIMEOUT_S = 5.0
 _CACHED_FOR_S = 3600
 _HERE = b"clickstream-collector: events go to /ingest, /openapi.json describes it\n"
+_ENDPOINTS = "not found; there are /ingest, /pixel.gif, /{scenario_id}, /clickstream.js and /openapi.json"
 _PLAIN_TEXT = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
 _log = logging.getLogger(__name__)
@@ -62,6 +79,7 @@ class Collector:
                 Route("/", _Root()),
                 Route("/ingest", Ingest(self._pipeline)),
                 Route("/pixel.gif", Pixel(self._pipeline)),
+                Route("/{scenario:scenario}", Pixel(self._pipeline)),
                 Route(
                     "/clickstream.js", File("clickstream.js", "text/javascript; charset=utf-8", "script", _CACHED_FOR_S)
                 ),
@@ -147,4 +165,6 @@ class _NotFound:
             await send({"type": "websocket.close"})
             return
         async with answering("other", send):
-            raise Refused(404, "not found; there are /ingest, /pixel.gif, /clickstream.js and /openapi.json")
+            raise Refused(
+                404, "not found; there are /ingest, /pixel.gif, /{scenario_id}, /clickstream.js and /openapi.json"
+            )

@@ -10,6 +10,8 @@ An event can't be later than its arrival, so later times become the time of arri
 """
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +28,7 @@ DIRECT = "direct"  # the referrer of a visit that did not come from another site
 
 _CANONICAL_LENGTH = len("2024-10-26T10:30:45.123Z")
 _MAX_DURATION_MS = 2**63 - 1
+_SCENARIO = re.compile(r"0*[1-9][0-9]{0,17}", re.ASCII)
 _WITHOUT_SCHEME = re.compile(r"//|www\.|[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?::[0-9]+)?/", re.IGNORECASE)
 
 
@@ -48,12 +51,19 @@ class ClientEvent(msgspec.Struct):
     consent: bool | None = None
     tag: str | None = None
     id: str | None = None
+    scenario: int | str | None = None
+
+
+FIELDS = frozenset(ClientEvent.__struct_fields__)
+Parameter = str | int | float | bool
+_MAX_PARAMETERS = 100
 
 
 class CollectedEvent(Event, frozen=True, omit_defaults=True):
     """A record of clickstream-events as the collector writes it.
 
     `received_at` is by this server's clock; `client_timestamp` is the client's time if `timestamp` differs from it.
+    `parameters` are what the client sent for its scenario beside the fields of an event.
     """
 
     received_at: str = ""
@@ -62,6 +72,8 @@ class CollectedEvent(Event, frozen=True, omit_defaults=True):
     tag: str = ""
     element_id: str = ""
     bot: bool = False
+    scenario_id: int = 0
+    parameters: dict[str, Parameter] = msgspec.field(default_factory=dict)
 
 
 encode_collected = msgspec.json.Encoder().encode
@@ -81,6 +93,8 @@ def read_event(candidate: Any) -> ClientEvent:
     duration = event.duration_ms
     if duration is not None and not 0 <= duration <= _MAX_DURATION_MS:
         raise NotAnEvent("wrong_type", f"duration_ms must be a number from 0 to {_MAX_DURATION_MS}, not {duration}")
+    if event.scenario not in (None, "") and not _SCENARIO.fullmatch(str(event.scenario)):
+        raise NotAnEvent("wrong_type", f"scenario must be a whole number from 1 on, not {shown(event.scenario)}")
     return event
 
 
@@ -92,9 +106,10 @@ def collected(
     user_id: str,
     session_id: str,
     kept: KeptParameters = NONE,
+    parameters: Mapping[str, Parameter] = MappingProxyType({}),
 ) -> CollectedEvent:
     """Return the record of an event. `device` to `session_id` come from the request, for fields that the event lacks;
-    `kept` are the parameters that stay in page_url.
+    `kept` are the parameters that stay in page_url, `parameters` those for the event's scenario.
 
     Raises NotAnEvent for an invalid time, and if neither event nor request has a page.
     """
@@ -121,7 +136,23 @@ def collected(
         tag=event.tag or "",
         element_id=event.id or "",
         bot=device.crawler,
+        scenario_id=int(event.scenario or 0),
+        parameters=dict(parameters),
     )
+
+
+def scenario_parameters(candidate: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Return what an object has for its scenario: `parameters`, and what is no field of an event.
+
+    Only texts, numbers and truth values count. Raises NotAnEvent for too many.
+    """
+    named = candidate.get("parameters")
+    given = {name: each for name, each in candidate.items() if name not in FIELDS}
+    given |= named if isinstance(named, dict) else {}
+    found = {name: each for name, each in given.items() if isinstance(each, Parameter)}
+    if len(found) > _MAX_PARAMETERS:
+        raise NotAnEvent("wrong_type", f"the event has {len(found)} parameters; at most {_MAX_PARAMETERS} are allowed")
+    return found
 
 
 def happened_at(event: ClientEvent, info: RequestInfo) -> str:

@@ -16,7 +16,7 @@ from clickstream_collector.countries import Countries
 from clickstream_collector.delivery import Delivery
 from clickstream_collector.devices import device_of
 from clickstream_collector.errors import Excluded, NotAnEvent, Refused, TryAgain
-from clickstream_collector.events import check_lengths, collected, encode_collected, read_event
+from clickstream_collector.events import check_lengths, collected, encode_collected, read_event, scenario_parameters
 from clickstream_collector.headers import Headers, single
 from clickstream_collector.origins import Origins
 from clickstream_collector.page_urls import KeptParameters
@@ -130,7 +130,10 @@ class Pipeline:
             session_id = event.session_id or self._visitor_ids.session_id(
                 info.address, info.user_agent, info.received_at
             )
-            collected_event = collected(event, info, device, country, user_id, session_id, self._kept_parameters)
+            parameters = scenario_parameters(candidate) if event.scenario else {}
+            collected_event = collected(
+                event, info, device, country, user_id, session_id, self._kept_parameters, parameters
+            )
             value = _encoded(collected_event)
             if len(value) > MAX_FIELD_BYTES:
                 check_lengths(collected_event)
@@ -145,7 +148,7 @@ class Pipeline:
             fingerprint = hash(
                 (
                     *(event.event_id, event.event_type, collected_event.page_url, event.timestamp, event.user_id),
-                    *(event.tag, event.id, event.duration_ms),
+                    *(event.tag, event.id, event.duration_ms, event.scenario, *sorted(parameters.items())),
                 )
             )
         return Record(

@@ -16,6 +16,7 @@ from clickstream_collector.events import (
     happened_at,
     read_event,
     referrer_of,
+    scenario_parameters,
 )
 from clickstream_collector.request_info import RequestInfo
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
@@ -237,3 +238,36 @@ def test_a_text_has_at_most_8192_bytes(size: int, letter: str) -> None:
     else:
         with pytest.raises(NotAnEvent, match="user_id must be a string of at most 8192 bytes"):
             check_lengths(event)
+
+
+@pytest.mark.parametrize("scenario", [5, "5", "005"])
+def test_an_event_for_a_scenario_keeps_what_the_scenario_may_name(scenario: Any) -> None:
+    candidate = {
+        "path": "/cart",
+        "scenario": scenario,
+        "e_c": "buttonClick",
+        "n": 5,
+        "ok": True,
+        "tag": "buy",
+        "none": None,
+        "list": [1],
+        "parameters": {"memberId": "7", "tag": "named", "deep": {}},
+    }
+    found = scenario_parameters(candidate)
+    event = collected(read_event(candidate), request(), DESKTOP, "KR", "user", "session", parameters=found)
+    stored = json.loads(encode_collected(event))
+    assert (stored["scenario_id"], stored["tag"]) == (5, "buy")
+    assert stored["parameters"] == {"e_c": "buttonClick", "n": 5, "ok": True, "memberId": "7", "tag": "named"}
+
+
+@pytest.mark.parametrize("scenario", [None, ""])
+def test_without_a_scenario_nothing_further_is_stored(scenario: str | None) -> None:
+    stored = json.loads(encode_collected(record({"path": "/", "scenario": scenario, "e_c": "x"})))
+    assert not {"scenario_id", "parameters"} & stored.keys()
+
+
+@pytest.mark.parametrize("scenario", [0, -1, "0", "five", "5.0", "٥", 10**18, True, 5.0])
+def test_what_is_no_scenario_is_refused(scenario: Any) -> None:
+    with pytest.raises(NotAnEvent) as caught:
+        read_event({"path": "/", "scenario": scenario})
+    assert caught.value.reason == "wrong_type"

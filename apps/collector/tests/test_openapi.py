@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,7 @@ from kit.in_process import InProcess, Reply, in_process
 
 OPENAPI = json.loads((files("clickstream_collector") / "web" / "openapi.json").read_text())
 PATHS: dict[str, Any] = OPENAPI["paths"]
+TRACKED = "/{scenario_id}"
 SITE_KEY = "shop"
 
 
@@ -60,6 +62,8 @@ def lonely_site() -> Iterator[InProcess]:
 def conforms(reply: Reply, method: str, target: str) -> None:
     """Assert that the answer is described for this endpoint, headers and body included."""
     path = target.partition("?")[0]
+    if re.fullmatch("/[0-9]{1,18}", path):
+        path = TRACKED
     described = PATHS.get(path, {}).get(method.lower())
     if described is None:
         assert reply.status == (405 if path in PATHS else 404), reply
@@ -101,6 +105,8 @@ events = st.dictionaries(st.sampled_from(NAMES), texts | json_values, max_size=6
         "timestamp": st.datetimes().map(lambda time: time.isoformat() + "Z") | texts,
         "duration_ms": st.integers() | st.floats(),
         "consent": st.booleans(),
+        "scenario": st.integers(-1, 10**19) | texts,
+        "parameters": st.dictionaries(texts, json_values, max_size=3) | json_values,
     },
 )
 
@@ -154,7 +160,8 @@ queries = st.one_of(
     .map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs.items()))
     .map("?{}".format),
 )
-paths = st.sampled_from([*PATHS, *(f"{path}/" for path in PATHS if path != "/"), "*", ""])
+ASKED = ["/5", "/0", *(path for path in PATHS if path != TRACKED)]
+paths = st.sampled_from([*ASKED, *(f"{path}/" for path in ASKED if path != "/"), "*", ""])
 targets = st.tuples(paths | st.text("/.%aé\x00", max_size=9).map("/{}".format), queries).map("".join)
 methods = st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "PUT", "DELETE", "TRACE", "PROPFIND", ""])
 
@@ -163,7 +170,7 @@ def test_the_description_describes_what_it_should() -> None:
     assert OPENAPI["openapi"] == "3.1.0"
     for schema in OPENAPI["components"]["schemas"].values():
         Draft202012Validator.check_schema(resolved(schema))
-    assert set(PATHS) == {"/", "/ingest", "/pixel.gif", "/clickstream.js", "/openapi.json"}
+    assert set(PATHS) == {"/", "/ingest", "/pixel.gif", TRACKED, "/clickstream.js", "/openapi.json"}
 
 
 def test_its_examples_fit_its_schemas(site: InProcess) -> None:
@@ -219,7 +226,8 @@ def test_any_body(site: InProcess, targets: str, headers: Any, body: bytes) -> N
 @example("?path=/&duration_ms=" + "9" * 30, [])
 @example("?path=%2F&duration_ms=٣".encode().decode("latin-1"), [])
 def test_any_pixel(site: InProcess, query: str, headers: Any) -> None:
-    conforms(site.ask_raw("GET", f"/pixel.gif{query}", [b""], headers), "GET", "/pixel.gif")
+    for path in ("/pixel.gif", "/5"):
+        conforms(site.ask_raw("GET", f"{path}{query}", [b""], headers), "GET", path)
 
 
 @MANY

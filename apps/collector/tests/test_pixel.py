@@ -108,3 +108,40 @@ def test_keys_and_limits_hold_here_too() -> None:
     with in_process(SITE_KEYS="shop", LIMIT="0.01") as site:
         assert pixel(site, path="/") == 403
         assert [pixel(site, path="/", key="shop") for _ in range(3)][::2] == [200, 429]
+
+
+def test_a_tracking_request_is_an_event_with_its_scenario_and_all_its_parameters(site: InProcess) -> None:
+    request = (
+        r"/5?e_c=buttonClick&e_n=\uace0\uba74&url=http://shop.example/product_detail/1?q=2"
+        "&urlref=http://other.example/&res=1920x1080&memberId=123456&e_c=second&id=buy"
+    )
+    reply = site.ask("GET", request)
+    assert (reply.status, len(reply.body)) == (200, 43)
+    (event,) = site.producer.events()
+    assert (event["scenario_id"], event["event_type"], event["page_url"]) == (
+        5,
+        "scenario",
+        "http://shop.example/product_detail/1",
+    )
+    assert (event["referrer"], event["element_id"]) == ("other.example", "buy")
+    assert event["parameters"] == {
+        "e_c": "buttonClick",
+        "e_n": "고면",
+        "url": "http://shop.example/product_detail/1?q=2",
+        "urlref": "http://other.example/",
+        "res": "1920x1080",
+        "memberId": "123456",
+        "id": "buy",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/0", 400), ("/5", 400), ("/5?url=/a", 200), ("/" + "9" * 19, 404), ("/5/6?url=/a", 404)]
+)
+def test_which_paths_are_tracking_requests(site: InProcess, path: str, status: int) -> None:
+    assert site.ask("GET", path).status == status
+
+
+def test_more_than_a_hundred_parameters_are_refused(site: InProcess) -> None:
+    query = "&".join(f"p{number}=1" for number in range(101))
+    assert "at most 100 are allowed" in site.ask("GET", f"/5?{query}").error()

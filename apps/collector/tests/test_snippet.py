@@ -518,3 +518,26 @@ def test_included_twice_it_counts_once(site: WebSite, collector: FakeCollector, 
     the(collector, "click")
 
     assert [each["event_type"] for each in collector.sent()] == ["page_view", "click"]
+
+
+def test_an_element_may_name_a_scenario_and_its_parameters(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage
+) -> None:
+    site.body = '<button data-scenario="5" data-member-id="7" data-e_c="buttonClick" id="buy">a</button>'
+    open_page("/cart").click("button")
+
+    (event,) = the(collector, "click")
+    assert (event["scenario"], event["memberId"], event["e_c"]) == ("5", "7", "buttonClick")
+    assert (event["tag"], event["id"]) == ("BUTTON", "buy")
+
+
+def test_a_page_may_name_a_scenario_for_all_its_events_and_a_call_another(
+    site: WebSite, collector: FakeCollector, open_page: OpenPage
+) -> None:
+    site.attributes = 'data-scenario="5" data-member-id="7"'
+    page = open_page("/cart")
+    page.evaluate('clickstream.track("buttonClick", { scenario: 6, e_n: "구매" })')
+
+    (view,), (call,) = the(collector, "page_view"), the(collector, "buttonClick")
+    assert (view["scenario"], view["memberId"]) == ("5", "7")
+    assert (call["scenario"], call["memberId"], call["e_n"]) == (6, "7", "구매")

@@ -11,6 +11,7 @@ from typing import Protocol
 from clickstream_core.events import encode_event
 from clickstream_kafka.errors import KafkaRefused
 from clickstream_kafka.library_errors import LibraryErrors
+from clickstream_producer.access_logs import TrackedShop, encode_access_log
 from clickstream_producer.kafka_client import connect
 from clickstream_producer.pacing import TICK_S, Pace
 from clickstream_producer.progress import Progress
@@ -82,6 +83,8 @@ def record_source(settings: ProducerSettings, share: Share) -> Callable[[int], R
     if settings.kind == "weblog":
         server = WebServer(seed=share.seed, share=share.index)
         return lambda now: (None, encode_web_log(server.next_log(now)))
+    if settings.kind == "access-log":
+        return _access_logs(settings, share)
     crowd = Crowd(
         seed=share.seed,
         users=settings.users,
@@ -93,6 +96,20 @@ def record_source(settings: ProducerSettings, share: Share) -> Callable[[int], R
     def next_record(now: int) -> Record:
         event = crowd.next_event(now)
         return event.user_id.encode(), encode_event(event)
+
+    return next_record
+
+
+def _access_logs(settings: ProducerSettings, share: Share) -> Callable[[int], Record]:
+    shop = TrackedShop(seed=share.seed, members=settings.users, scenarios=settings.scenario_ids, share=share.index)
+    file = settings.access_log_file and settings.access_log_file.open("ab", buffering=0)
+
+    def next_record(now: int) -> Record:
+        log = shop.next_log(now)
+        line = encode_access_log(log)
+        if file:
+            file.write(line + b"\n")
+        return log.request_id.encode(), line
 
     return next_record
 

@@ -1,6 +1,7 @@
 """What the producer can be told."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,26 @@ def test_flags_win_over_the_environment() -> None:
 def test_web_logs_go_to_their_own_topic() -> None:
     assert read("--kind", "weblog", EVENTS_TOPIC="clicks").topic == "web_logs"
     assert read(EVENTS_TOPIC="clicks").topic == "clicks"
+
+
+def test_access_logs_go_to_their_own_topic_and_a_file(tmp_path: Path) -> None:
+    settings = read("--kind", "access-log", "--access-log-file", str(tmp_path / "access.log"), SCENARIO_IDS="5,6")
+    assert settings.topic == "clickstream-access-logs"
+    assert settings.access_log_file == tmp_path / "access.log"
+    assert (settings.scenario_ids, read().scenario_ids) == ((5, 6), (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"SCENARIO_IDS": "1,,2"}, "SCENARIO_IDS=1,,2: expected whole numbers from 1 on"),
+        ({"ACCESS_LOG_FILE": "/nowhere/x"}, r"ACCESS_LOG_FILE=/nowhere/x: expected a file that can be written"),
+        ({"ACCESS_LOG_FILE": "/dev/null"}, "ACCESS_LOG_FILE has no effect with KIND=events: expected KIND=access-log"),
+    ],
+)
+def test_wrong_values_of_access_logs_are_refused(environ: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read(**environ)
 
 
 @pytest.mark.parametrize(

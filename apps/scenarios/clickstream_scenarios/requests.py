@@ -17,7 +17,7 @@ import msgspec
 
 from clickstream_core.events import shown, with_whole_pairs
 from clickstream_core.nesting import too_deep
-from clickstream_scenarios.decoding import decode, parameters
+from clickstream_core.query_parameters import decode, parameters
 from clickstream_scenarios.errors import InvalidRequest
 from clickstream_scenarios.times import parse_time
 
@@ -118,7 +118,7 @@ def read_access_log(value: bytes | None, arrived: int) -> Request | LeftOut:
         if isinstance(line.method, str) and line.method:
             return LeftOut.OTHER_METHOD
         raise InvalidRequest("missing_field", f"method {_missing(line.method, 'text')}", request_id)
-    if _status(line, request_id) >= 400:
+    if not 100 <= _status(line, request_id) < 400:
         return LeftOut.FAILED
     time = line.at if line.time is None or line.time == "" else line.time
     digits, query = matched.groups()

@@ -87,6 +87,7 @@ def test_requests_of_scenarios(changes: dict[str, Any], scenario_id: int) -> Non
         ({"method": "get"}, LeftOut.OTHER_METHOD),
         ({"status": 404}, LeftOut.FAILED),
         ({"status": "499"}, LeftOut.FAILED),
+        ({"status": 0}, LeftOut.FAILED),
         ({"status": 503}, LeftOut.FAILED),
     ],
 )

@@ -173,11 +173,11 @@
     own(0);
     put(JSON.stringify({
       event_id: uuid(), timestamp: new Date(now).toISOString(), user_id: local[VISITOR], session_id: session,
-      event_type: type, ...page, device_type: device, ...fields,
+      event_type: type, ...page, device_type: device,
+      scenario: options.scenario, memberId: options.memberId, ...fields,
     }));
     wake(0);
   };
-  // A page view waits until a single-page app has set the page's category.
   const settle = () => {
     if (!settling) return;
     settling = clearTimeout(settling);
@@ -211,13 +211,14 @@
       each instanceof Element && Element.prototype.matches.call(each, selector));
     const link = nearest("a[href]");
     const outbound = link && /^http/.test(link.protocol) && link.host !== location.host;
-    const tracked = nearest("[data-track]");
+    const tracked = nearest("[data-track],[data-scenario]");
     const element = tracked || outbound && link;
     if (!element) return;
     const attribute = (name) => element.getAttribute(name);
     record(attribute("data-track-type") || "click", {
       tag: attribute("data-track") || (tracked ? element.tagName : "outbound"),
       id: attribute("id") || (outbound ? link.host : undefined),
+      ...attribute("data-scenario") && element.dataset,
     });
   };
 

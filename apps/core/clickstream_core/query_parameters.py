@@ -1,4 +1,4 @@
-r"""A parameter's name or value, decoded from how it stands in an access log.
+r"""A query parameter's name or value, decoded from how it stands in an address or in an access log.
 
 A browser, a page's script and NGINX each escape in their own way, and all of it is undone once, in this order:
 

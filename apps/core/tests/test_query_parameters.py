@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clickstream_scenarios.decoding import decode, parameters
+from clickstream_core.query_parameters import decode, parameters
 
 KOREAN = "고면할당하기"
 
