@@ -237,6 +237,7 @@ def test_each_app_has_a_user_with_a_password_and_only_these_rights(kustomize: Ku
         "clickstream-producer": {
             Right("topic", "clickstream-events", "Write"),
             Right("topic", "web_logs", "Write"),
+            Right("topic", "clickstream-access-logs", "Write"),
         },
         "clickstream-streams-processor": {
             Right("topic", "clickstream-events", "Read"),
@@ -271,6 +272,27 @@ def test_the_collector_may_write_events_and_dead_letters(kustomize: Kustomize) -
     assert set(rights_of(user)) == {
         Right("topic", "clickstream-events", "Write"),
         Right("topic", "clickstream-dead-letters", "Write"),
+    }
+
+
+def test_the_scenarios_have_topics_and_a_user_with_only_these_rights(kustomize: Kustomize) -> None:
+    topics = {name: topic["spec"] for (_, name), topic in resources(kustomize, "scenarios/topics").items()}
+    kept = {name: (spec["partitions"], spec["config"]["retention.ms"] // DAY_MS) for name, spec in topics.items()}
+    assert kept == {"clickstream-access-logs": (6, 1), "clickstream-scenario-results": (6, 7)}
+    for (_, name), topic in resources(kustomize, "scenarios/dev/topics").items():
+        assert topic["spec"]["replicas"] == 1
+        assert topic["spec"]["config"] == {**topics[name]["config"], "min.insync.replicas": 1}
+    ((key, user),) = resources(kustomize, "scenarios/users").items()
+    assert key == ("KafkaUser", "clickstream-scenarios")
+    assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
+    assert set(rights_of(user)) == {
+        Right("topic", "clickstream-access-logs", "Read"),
+        Right("topic", "clickstream-events", "Read"),
+        Right("topic", "clickstream-scenario-results", "Write"),
+        Right("topic", "clickstream-dead-letters", "Write"),
+        Right("group", "clickstream-scenarios", "Read"),
+        Right("group", "clickstream-scenarios-events", "Read"),
+        Right("transactionalId", "clickstream-scenarios-", "Write", prefix=True),
     }
 
 

@@ -16,23 +16,31 @@ import yaml
 from kafka import KafkaProducer
 
 from clickstream_local.ports import free_port
-from clickstream_local.topics import clickstream_topics, create_missing
+from clickstream_local.topics import clickstream_topics, create_missing, scenario_topics
 from kit.poll import eventually
 from kit.processes import App, Apps
-from kit.processor import SHORT_WINDOWS
+from kit.processor import SHORT_WINDOWS, sample
+from kit.scenarios import REFERENCE, write_folder
 from kit.secured_kafka import Right, SecuredKafka, rights_of
 
 STRIMZI = Path(__file__).parents[2] / "strimzi"
 PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-processor", "clickstream-consumer"
-COLLECTOR = "clickstream-collector"
+COLLECTOR, SCENARIOS = "clickstream-collector", "clickstream-scenarios"
 EVENTS, PARTIALS, DEAD_LETTERS = "clickstream-events", "clickstream-window-partials", "clickstream-dead-letters"
 EVENTS_PARTITIONS = 6
-TOPICS = clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS)
+TOPICS = (*clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS), *scenario_topics())
+USERS = {
+    PRODUCER: "base/users",
+    PROCESSOR: "base/users",
+    CONSUMER: "base/users",
+    COLLECTOR: "collector",
+    SCENARIOS: "scenarios/users",
+}
+"""And their folders."""
 
 
 def manifest(name: str) -> dict[str, Any]:
-    folder = STRIMZI / ("collector" if name == COLLECTOR else "base/users")
-    user: dict[str, Any] = yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
+    user: dict[str, Any] = yaml.safe_load((STRIMZI / USERS[name] / f"{name}.yaml").read_text(encoding="utf-8"))
     return user
 
 
@@ -44,7 +52,7 @@ def password(user: str) -> str:
 def kafka(java: Path, jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     with SecuredKafka(tmp_path_factory.mktemp("secured"), java=java, jars=jars) as secured:
         create_missing({"bootstrap_servers": [secured.broker.bootstrap_servers]}, TOPICS)
-        for name in (PRODUCER, PROCESSOR, CONSUMER, COLLECTOR):
+        for name in USERS:
             secured.add_user(name, password(name), rights_of(manifest(name)))
         yield secured
 
@@ -78,12 +86,20 @@ def post(collector: App, body: bytes) -> tuple[int, str]:
         return 0, str(error)
 
 
-def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: SecuredKafka, apps: Apps) -> None:
+def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(
+    kafka: SecuredKafka, apps: Apps, tmp_path: Path
+) -> None:
     before = kafka.log_size()
     send_what_is_no_event(kafka)
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     producer = start(apps, kafka, "producer", PRODUCER, RATE="50")
     start(apps, kafka, "producer", PRODUCER, KIND="weblog", DURATION="1s").expect_exit(0, 60)
+    start(apps, kafka, "producer", PRODUCER, KIND="access-log", DURATION="1s").expect_exit(0, 60)
+    rules = write_folder(tmp_path / "rules", [{**REFERENCE, "scenario_id": 1}])  # of others there are dead letters
+    scenarios = start(apps, kafka, "scenarios", SCENARIOS, SCENARIOS_FOLDER=str(rules))
+    eventually(lambda: sample(scenarios, "clickstream_scenarios_results_total", success="0") > 0, 60)
+    eventually(lambda: sample(scenarios, "clickstream_scenarios_dead_letters_total") > 0, 60)
+    scenarios.wait_until_ready()
     consumer = start(apps, kafka, "consumer", CONSUMER)
     collector = start_collector(apps, kafka, COLLECTOR)
     assert eventually(lambda: post(collector, b'{"path": "/"}')[0] == 200, 60)
@@ -92,7 +108,7 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: Se
     processor.stop()
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     processor.wait_until_ready(60)
-    for app in (producer, processor, consumer, collector):
+    for app in (producer, processor, consumer, collector, scenarios):
         app.stop()
 
     decisions = kafka.decisions(since=before)
@@ -103,7 +119,7 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(kafka: Se
     # Write on any topic is enough to be an idempotent producer; the broker asks for the older right first, and for any.
     idempotent = {each for each in refused if each[0] in (PRODUCER, COLLECTOR) and each[2] == "InitProducerId"}
     assert refused - seen - idempotent == set()
-    for name in (PRODUCER, PROCESSOR, CONSUMER, COLLECTOR):
+    for name in USERS:
         asked = {each.right for each in decisions if each.allowed and each.user == name}
         granted = rights_of(manifest(name))
         needed = {right for right in asked if right.operation != "Describe"}

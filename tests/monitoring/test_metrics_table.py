@@ -13,6 +13,7 @@ from clickstream_collector import instruments as collector
 from clickstream_consumer.instruments import Instruments
 from clickstream_core.build_info import publish_build_info
 from clickstream_producer.metrics import ProgressCollector
+from clickstream_scenarios import instruments as scenarios
 from clickstream_streams import instruments as streams
 from kit import inventory
 
@@ -31,7 +32,8 @@ def _registered() -> dict[str, str]:
     Instruments(registry)
     registry.register(_last_runs())
     families = [*registry.collect()]
-    for each in (*vars(streams).values(), *vars(streams.KAFKA).values(), *vars(collector).values()):
+    served = (streams, streams.KAFKA, scenarios, scenarios.KAFKA, collector)
+    for each in (value for holder in served for value in vars(holder).values()):
         if hasattr(each, "collect") and not isinstance(each, type):
             families.extend(each.collect())
     return _served(families)
