@@ -37,6 +37,7 @@ _MEASUREMENTS = (
     Measurement("compacting", ("--events", "200000")),
     Measurement("producing", ("--seconds", "3")),
     Measurement("collecting", ("--seconds", "3"), program="wrk"),
+    Measurement("judging", ("--requests", "100000")),
     Measurement("peers", ("--quick",)),
 )
 

@@ -93,6 +93,25 @@ def test_an_event_that_names_a_scenario_gets_a_result_too(topics: ScenarioTopics
     assert {each.header("reason") for each in letters} == {"unknown_scenario", "bad_timestamp"}
 
 
+def test_a_request_to_the_collector_has_the_result_that_it_would_have_through_nginx(
+    topics: ScenarioTopics, apps: Apps, tmp_path: Path
+) -> None:
+    kept = dict.fromkeys(["e_c", "e_n", "url", "urlref", "_idn", "res", "memberId", "age"], 1)
+    folder = write_folder(tmp_path / "rules", [{**REFERENCE, "log_format": kept}], ["123456,MALE,2001-11-01,"])
+    send(topics.bootstrap_servers, topics.access_logs, [ToSend(access_log(REFERENCE_REQUEST))])
+    start_scenarios(apps, topics, folder)
+    collector = apps.start("clickstream_collector.main", environ=topics.environ, ADMIN_PORT="0")
+
+    assert eventually(lambda: collector.get(REFERENCE_REQUEST)[0] == 200, 60)
+
+    first, second = eventually(lambda: found if len(found := topics.read_results()) == 2 else [], 60)
+    times = {"date", "timestamp", "success"}
+    assert first["e_n"] == "고면할당하기"
+    assert {name: value for name, value in first.items() if name not in times} == {
+        name: value for name, value in second.items() if name not in times
+    }
+
+
 def test_kills_make_no_result_twice_and_none_missing(topics: ScenarioTopics, apps: Apps, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "rules", [NUMBERED], MEMBER_ROWS)
     requests = known_requests(12_000, seed=3)

@@ -144,6 +144,23 @@ def test_web_logs_go_to_their_topic(broker: Broker, apps: Apps) -> None:
     assert {tuple(log) for log in logs} == {("ip", "timestamp", "method", "url", "status_code", "user_agent")}
 
 
+def test_access_logs_go_to_their_topic_and_to_a_file(broker: Broker, apps: Apps, tmp_path: Path) -> None:
+    topic, file = "clickstream-access-logs", tmp_path / "access.log"
+    create_topic(broker.bootstrap_servers, topic)
+    app = apps.start(
+        PRODUCER,
+        *("--kind", "access-log", "--duration", "1s", "--rate", "100", "--access-log-file", str(file)),
+        KAFKA_BOOTSTRAP_SERVERS=broker.bootstrap_servers,
+    )
+
+    app.expect_exit(0, 30)
+
+    records = read_all(broker.bootstrap_servers, topic)
+    assert len(records) == summary(app, "Events sent") > 0
+    assert sorted(each.value or b"" for each in records) == sorted(file.read_bytes().splitlines())
+    assert all((each.key or b"").decode() == json.loads(each.value or b"")["request_id"] for each in records)
+
+
 def test_refused_credentials_and_missing_rights_are_explained(
     tmp_path: Path, java: Path, jars: tuple[Path, ...], apps: Apps
 ) -> None:
