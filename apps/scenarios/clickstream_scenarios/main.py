@@ -85,6 +85,8 @@ async def judge(task: RequestsTask, batches: Batches) -> None:
 async def _process(settings: ScenariosSettings, rules: Rules, members: Members, health: Health, stopping: Event) -> int:
     topics, kafka = settings.topics, settings.kafka.aiokafka_config()
     announce("🎯 Starting Clickstream Scenarios")
+    announce(f"📥 Sources: {topics.access_logs_topic}, {topics.events_topic}")
+    announce(f"📤 Sink: {topics.scenario_results_topic}\n")
     clock = BrokersClock(max_clock_skew=_CLOCK_SKEW_MS, show_offset=instruments.KAFKA.clock_offset_seconds.set)
     engine = create_engine(APP, kafka)
     compiled = CompiledRules(rules)

@@ -13,7 +13,7 @@ from clickstream_kafka.records import DeadLetter, OversizedRecord, Record
 from clickstream_scenarios.errors import InvalidRequest
 from clickstream_scenarios.member import Member
 from clickstream_scenarios.recent_ids import RecentIds
-from clickstream_scenarios.requests import LeftOut, Request
+from clickstream_scenarios.requests import BEYOND_ALL_IDS, LeftOut, Request
 from clickstream_scenarios.rules import Rule, encode_result
 
 MAX_RESULT_BYTES = 900_000
@@ -151,8 +151,7 @@ class Partition:
             return None
         rule = self._find_rule(read.scenario_id)
         if rule is None or not rule.scenario.active:
-            what = f"scenario {read.scenario_id} is not active" if rule else f"there is no scenario {read.scenario_id}"
-            raise InvalidRequest("unknown_scenario", what, read.request_id)
+            raise InvalidRequest("unknown_scenario", _why_unknown(read.scenario_id, rule), read.request_id)
         if self._is_repeated(read.request_id, record):
             return None
         return Entry(record, read, rule, rule.member_id(read))
@@ -169,3 +168,9 @@ class Partition:
     def _refuse(self, record: Record, reason: str, error: str) -> None:
         self._letters.append(DeadLetter(record, reason, error))
         self._bytes += len(record.value or b"") + len(record.key or b"")
+
+
+def _why_unknown(scenario_id: int, rule: Rule | None) -> str:
+    if scenario_id == BEYOND_ALL_IDS:
+        return "there is no scenario with so large a number"
+    return f"there is no scenario {scenario_id}" if rule is None else f"scenario {scenario_id} is not active"

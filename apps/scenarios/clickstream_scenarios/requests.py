@@ -28,7 +28,8 @@ MAX_REQUEST_ID_LENGTH = 128
 
 _TARGET = re.compile(r"/([0-9]+)(?:\?(.*))?", re.DOTALL)
 _METHODS = ("GET", "HEAD")
-_UNKNOWN_ID = -1  # of no scenario: the number is larger than any id
+BEYOND_ALL_IDS = -1
+"""The scenario of a request whose number is larger than any scenario's."""
 _ID_DIGITS = 18
 
 
@@ -208,4 +209,4 @@ def _time(name: str, value: object, request_id: str) -> int:
 
 def _scenario_id(digits: str) -> int:
     digits = digits.lstrip("0") or "0"
-    return int(digits) if len(digits) <= _ID_DIGITS else _UNKNOWN_ID
+    return int(digits) if len(digits) <= _ID_DIGITS else BEYOND_ALL_IDS

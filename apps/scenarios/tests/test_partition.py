@@ -83,6 +83,11 @@ def test_each_record_has_a_result_a_dead_letter_or_no_trace() -> None:
     assert changes.offset == 10
 
 
+def test_a_number_that_is_larger_than_any_scenarios_is_unknown() -> None:
+    (letter,) = process(new(), [Sent(0, line("a", "/" + "9" * 30))]).dead_letters
+    assert (letter.reason, letter.error) == ("unknown_scenario", "there is no scenario with so large a number")
+
+
 def test_a_committed_result_is_not_written_again() -> None:
     state = new()
     assert state.has_news(), "the first commit makes the lag visible"
