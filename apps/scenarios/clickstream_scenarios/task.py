@@ -120,12 +120,8 @@ class RequestsTask(PartitionTask):
             _log.info("%s: no offset is committed; begins at offset %d", self.name, log.first)
             return log.first, log.first
         if committed.offset > log.end:
-            raise FatalError(
-                f"{self.partition.topic} is not the log that was committed: the committed offset {committed.offset} is"
-                f" beyond the log's end {log.end}. Was it deleted and made again? Then stop all replicas and reset the"
-                f" offsets of the group {self._group_id}: kafka-consumer-groups.sh --group {self._group_id}"
-                f" --topic {self.partition.topic} --reset-offsets --to-earliest --execute"
-            )
+            found = f"the committed offset {committed.offset} is beyond the log's end {log.end}"
+            raise FatalError(self._recreated(found))
         offset = max(committed.offset, log.first)
         if offset > committed.offset:
             _log.warning(
@@ -136,6 +132,13 @@ class RequestsTask(PartitionTask):
             )
         commit = decode_commit(committed.metadata)
         return offset, offset if commit is None else min(offset, max(commit.replay_from, log.first))
+
+    def _recreated(self, found: str) -> str:
+        return (
+            f"{self.partition.topic} is not the log that was committed: {found}. Was it deleted and made again? Then"
+            f" stop all replicas and reset the offsets of the group {self._group_id}: kafka-consumer-groups.sh"
+            f" --group {self._group_id} --topic {self.partition.topic} --reset-offsets --to-earliest --execute"
+        )
 
     async def _replay(self, state: Partition, replay_from: int) -> None:
         self.consumer.seek(self.partition, replay_from)
@@ -161,6 +164,8 @@ class RequestsTask(PartitionTask):
     async def judge(self, records: Sequence[Record]) -> None:
         """Give each of the partition's next records its result, or refuse it."""
         state = self._restored_state()
+        if records[0].offset < state.offset:
+            raise FatalError(self._recreated(f"offset {records[0].offset} follows {state.offset - 1}"))
         began = perf_counter()
         entries = state.read(records)
         read = perf_counter() - began

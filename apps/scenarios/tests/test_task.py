@@ -186,6 +186,12 @@ def test_a_commit_beyond_the_log_ends_the_program_with_what_to_do(made: Requests
         made._start(Committed(), LogBounds(0, 90))
 
 
+async def test_a_log_that_begins_again_while_it_is_read_ends_the_program_too(made: RequestsTask) -> None:
+    await results(made, Sent(0, "1"), Sent(1, "1"))
+    with pytest.raises(FatalError, match="is not the log that was committed: offset 0 follows 1"):
+        await results(made, Sent(0, "1"))
+
+
 def test_the_groups_of_the_two_inputs_differ() -> None:
     given = settings(GROUP_ID="mine", EVENTS_TOPIC="events")
     assert (given.group_of(LOGS), given.group_of("events")) == ("mine", "mine-events")
