@@ -110,6 +110,9 @@ def read_access_log(value: bytes | None, arrived: int) -> Request | LeftOut:
     target = line.request_uri if line.path is None else line.path
     request_id = line.request_id
     request_id = request_id[:MAX_REQUEST_ID_LENGTH] if isinstance(request_id, str) else ""
+    status = _status(line.status if line.code is None else line.code)
+    if status is not None and not 100 <= status < 400:
+        return LeftOut.FAILED  # before all else: NGINX logs what is no request at all as 400, without a path
     if not isinstance(target, str):
         raise InvalidRequest("missing_field", f"path (or request_uri) {_missing(target, 'text')}", request_id)
     matched = _TARGET.fullmatch(target)
@@ -119,8 +122,9 @@ def read_access_log(value: bytes | None, arrived: int) -> Request | LeftOut:
         if isinstance(line.method, str) and line.method:
             return LeftOut.OTHER_METHOD
         raise InvalidRequest("missing_field", f"method {_missing(line.method, 'text')}", request_id)
-    if not 100 <= _status(line, request_id) < 400:
-        return LeftOut.FAILED
+    if status is None:
+        given = line.status if line.code is None else line.code
+        raise InvalidRequest("missing_field", f"code (or status) {_missing(given, 'a number')}", request_id)
     time = line.at if line.time is None or line.time == "" else line.time
     digits, query = matched.groups()
     return Request(
@@ -187,13 +191,12 @@ def _decoded_text(value: bytes, decode_json: Any) -> Any:
         return decode_json(whole)
 
 
-def _status(line: _AccessLog, request_id: str) -> int:
-    status = line.status if line.code is None else line.code
+def _status(status: object) -> int | None:
     if isinstance(status, int) and not isinstance(status, bool):
         return status
-    if isinstance(status, str) and status.isascii() and status.isdigit() and len(status) == 3:
+    if isinstance(status, str) and re.fullmatch("[0-9]{3}", status):
         return int(status)
-    raise InvalidRequest("missing_field", f"code (or status) {_missing(status, 'a number')}", request_id)
+    return None
 
 
 def _missing(value: object, expected: str) -> str:

@@ -88,6 +88,7 @@ def test_requests_of_scenarios(changes: dict[str, Any], scenario_id: int) -> Non
         ({"status": 404}, LeftOut.FAILED),
         ({"status": "499"}, LeftOut.FAILED),
         ({"status": 0}, LeftOut.FAILED),
+        ({"status": 400, "request_uri": None, "method": None, "time": "soon"}, LeftOut.FAILED),
         ({"status": 503}, LeftOut.FAILED),
     ],
 )
