@@ -3,11 +3,13 @@
 The same loop runs in the command's own process or, at high rates, in several; a `Control` is its environment.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from clickstream_core.errors import SettingsError
 from clickstream_core.events import encode_event
 from clickstream_kafka.errors import KafkaRefused
 from clickstream_kafka.library_errors import LibraryErrors
@@ -102,13 +104,18 @@ def record_source(settings: ProducerSettings, share: Share) -> Callable[[int], R
 
 def _access_logs(settings: ProducerSettings, share: Share) -> Callable[[int], Record]:
     shop = TrackedShop(seed=share.seed, members=settings.users, scenarios=settings.scenario_ids, share=share.index)
-    file = settings.access_log_file and settings.access_log_file.open("ab", buffering=0)
+    path = settings.access_log_file
+    # A descriptor, which is open as long as the process: lines of several processes are appended whole.
+    file = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
     def next_record(now: int) -> Record:
         log = shop.next_log(now)
         line = encode_access_log(log)
-        if file:
-            file.write(line + b"\n")
+        if file is not None:
+            try:
+                os.write(file, line + b"\n")
+            except OSError as error:
+                raise SettingsError(f"ACCESS_LOG_FILE={path}: can't be written any more ({error.strerror})") from error
         return log.request_id.encode(), line
 
     return next_record

@@ -1,9 +1,17 @@
 """Tracking requests in an access log, the third kind of record."""
 
 import json
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from clickstream_core.errors import SettingsError
+from clickstream_core.settings import read_settings
 from clickstream_producer.access_logs import FIRST_MEMBER, AccessLog, TrackedShop, encode_access_log
+from clickstream_producer.generation import Share, record_source
+from clickstream_producer.settings import ProducerSettings
+from kit.skipping import skip
 
 START = 1_769_077_619_987
 
@@ -42,3 +50,13 @@ def test_the_same_seed_gives_the_same_requests_with_other_ids() -> None:
     assert [each.request_uri for each in first] == [each.request_uri for each in second]
     assert not {each.request_id for each in first} & {each.request_id for each in second}
     assert [each.request_uri for each in logs(share=1)] != [each.request_uri for each in first]
+
+
+def test_a_full_disk_ends_the_run_with_one_line() -> None:
+    if not Path("/dev/full").exists():
+        skip("there is no /dev/full here")
+    environ = {"KIND": "access-log", "ACCESS_LOG_FILE": "/dev/full"}
+    settings = read_settings(ProducerSettings, prog="", description="", argv=[], environ=environ)
+    source = record_source(settings, Share(0, 1, seed=1))
+    with pytest.raises(SettingsError, match="ACCESS_LOG_FILE=/dev/full: can't be written any more"):
+        source(START)
