@@ -42,9 +42,9 @@ venv-scenarios: $(VENV)/.installed-scenarios ## the same with the scenarios: SQL
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
-test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
+test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, MariaDB, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
 	@$(BIN)/pytest $(wildcard apps/*/tests examples/*/tests) local/tests $(wildcard tests/test_*.py) \
-		-m "not (kafka or browser or helm or cluster)" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+		-m "not (kafka or browser or helm or mariadb or cluster)" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Without what only newer coordinators do: a classic one forgets an offset when it refuses another of an older producer.
 EXACTLY_ONCE := late_requests pending_commits processor_fencing processor_replicas

@@ -32,6 +32,8 @@ _MARKS = {
     "browser": "browser",
     "chromium": "browser",
     "helm": "helm",
+    "mariadb_server": "mariadb",
+    "own_mariadb": "mariadb",
     "fresh_installation": "cluster",
 }
 """The marker of a fixture's tests; make test-fast excludes all of them."""
