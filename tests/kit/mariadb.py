@@ -1,12 +1,14 @@
 """A real MariaDB for tests, on 127.0.0.1, in a folder of the test run (Debian's packages; see CONTRIBUTING.md)."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pymysql
 
 from clickstream_local.children import Child
@@ -37,13 +39,28 @@ class MariaDB:
         command = [self.program, "--no-defaults", f"--datadir={self.folder}/data", f"--port={self.port}"]
         command += ["--bind-address=127.0.0.1", f"--socket={self.folder}/socket", "--user=root", "--skip-log-bin"]
         command += ["--innodb-buffer-pool-size=32M", "--innodb-flush-method=nosync", "--skip-name-resolve"]
-        command += ["--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--aria-recover-options=OFF"]
+        command += ["--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite", "--aria-recover-options=OFF"]
         self.child = Child("mariadbd", command, log=self.folder / "log")
         eventually(self._answers, _READY_S)
 
     def stop(self) -> None:
         if self.child is not None:
             self.child.stop(_STOP_S)
+
+    def kill(self) -> None:
+        assert self.child is not None
+        self.child.kill()
+
+    def pause(self) -> None:
+        """Stop it where it is, as a machine that hangs; `resume` lets it go on."""
+        assert self.child is not None
+        self.child.send(signal.SIGSTOP)
+        process = psutil.Process(self.child.pid)
+        eventually(lambda: process.status() == psutil.STATUS_STOPPED, _STOP_S)
+
+    def resume(self) -> None:
+        assert self.child is not None
+        self.child.send(signal.SIGCONT)
 
     def make_database(self, name: str) -> str:
         """Make an empty database, and return its address."""

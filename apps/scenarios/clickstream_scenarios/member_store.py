@@ -13,7 +13,7 @@ from clickstream_scenarios.member import Member
 from clickstream_scenarios.models import ChangeRow, MemberRow
 
 IMPORTED = "members imported"
-_IDS_IN_A_QUERY = 1000
+IDS_IN_A_QUERY = 1000
 
 
 def find_members(engine: Engine, member_ids: Sequence[str]) -> dict[str, Member]:
@@ -23,7 +23,7 @@ def find_members(engine: Engine, member_ids: Sequence[str]) -> dict[str, Member]
     found: dict[str, Member] = {}
     try:
         with engine.connect() as connection:
-            while part := list(islice(remaining, _IDS_IN_A_QUERY)):
+            while part := list(islice(remaining, IDS_IN_A_QUERY)):
                 query = select(table.member_id, table.gender, table.birth_date, table.attributes)
                 for row in connection.execute(query.where(table.member_id.in_(part))):
                     found[row.member_id] = Member(*row)

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from clickstream_scenarios.cache import Cache, CacheSettings, client
 from clickstream_scenarios.database import DatabaseSettings, connect
 from clickstream_scenarios.migrating import migrate
 from kit.mariadb import MariaDB, mariadb
+from kit.redis_server import RedisServer, redis_server
 
 _numbers = itertools.count()
 
@@ -57,3 +59,39 @@ def database(url: str, open_database: Callable[[str], Engine]) -> Engine:
     engine = open_database(url)
     migrate(engine)
     return engine
+
+
+@pytest.fixture(scope="session")
+def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Valkey shared by the tests of this run."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as shared:
+        yield shared
+
+
+@pytest.fixture
+def redis(shared_redis: RedisServer) -> RedisServer:
+    """The shared Valkey, empty."""
+    with shared_redis.client as client:
+        client.flushall()
+    return shared_redis
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A running Valkey for one test, which may stop, kill, pause and restart it."""
+    with redis_server(tmp_path) as owned:
+        yield owned
+
+
+@pytest.fixture
+def open_cache() -> Iterator[Callable[[str | None], Cache]]:
+    """A function that opens a cache on a Redis, or on none."""
+    opened: list[Cache] = []
+
+    def open_it(url: str | None) -> Cache:
+        opened.append(Cache(client(CacheSettings(url=url))))
+        return opened[-1]
+
+    yield open_it
+    for cache in opened:
+        cache.close()

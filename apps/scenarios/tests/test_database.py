@@ -1,4 +1,3 @@
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,21 +74,17 @@ def test_a_killed_server_is_used_again_when_it_is_back(
 ) -> None:
     engine = open_database(own_mariadb.make_database("scenarios"))
     migrate(engine)
-    child = own_mariadb.child
-    assert child is not None
-    child.kill()
+    own_mariadb.kill()
     with pytest.raises(DatabaseAway, match="Connection refused|Lost connection"):
         load_scenarios(engine)
     own_mariadb.start()
     assert load_scenarios(engine)[1] == []
-    child = own_mariadb.child
-    assert child is not None
-    child.send(signal.SIGSTOP)
+    own_mariadb.pause()
     started = time.monotonic()
     fresh = connect(DatabaseSettings(url=own_mariadb.url("scenarios")), 1)
     with pytest.raises(DatabaseAway, match="timed out"):
         load_scenarios(fresh)
     assert time.monotonic() - started < 10
-    child.send(signal.SIGCONT)
+    own_mariadb.resume()
     assert load_scenarios(fresh)[1] == []
     fresh.dispose()

@@ -71,8 +71,6 @@ def test_a_database_that_is_killed_during_an_import_is_waited_for(
     make_tables(engine)
     waits: list[float] = []
     file = _file(tmp_path, 6000)
-    child = own_mariadb.child
-    assert child is not None
     with file.open("a") as more:
         more.write("\nbad")
 
@@ -81,7 +79,7 @@ def test_a_database_that_is_killed_during_an_import_is_waited_for(
         if len(waits) == 2:
             own_mariadb.start()
 
-    child.kill()
+    own_mariadb.kill()
     done = import_members(engine, file, "kim", bad_row=lambda row: None, wait=wait)
     assert (done.members, done.bad, len(waits)) == (6000, 1, 2)
     assert count_members(engine) == 6000
@@ -97,8 +95,7 @@ def test_a_database_that_stays_away_ends_the_import_with_what_is_in(
         more.write("\nbad\n" + "\n".join(f"x{number},,," for number in range(3000)))
 
     def kill(row: BadRow) -> None:
-        assert own_mariadb.child is not None
-        own_mariadb.child.kill()
+        own_mariadb.kill()
 
     with pytest.raises(ImportFailed, match=r"^the database is away: .*; 2,000 members are in: run the import again$"):
         import_members(engine, file, "kim", bad_row=kill, wait=lambda seconds: None, patience_s=0)
