@@ -9,7 +9,6 @@ After a failure Redis is left alone for a second, so that a Redis that hangs doe
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,10 +20,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from clickstream_core.errors import SettingsError
-from clickstream_core.settings import path, setting, text
 from clickstream_scenarios.member import Attribute, Member
 from clickstream_scenarios.store_instruments import REDIS_UP
+from clickstream_scenarios.store_settings import CacheSettings
 
 KEPT_S = 600
 UNKNOWN_KEPT_S = 60
@@ -32,7 +30,6 @@ CHANNEL = "clickstream-scenarios:changed"
 RULES_KEY = "clickstream-scenarios:rules"
 _ANSWER_S = 0.5
 _PAUSE_S = 1.0
-_SCHEMES = ("redis", "rediss", "unix")
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -46,34 +43,6 @@ class _Kept(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Kept | None).decode
-
-
-@dataclass(frozen=True)
-class CacheSettings:
-    """Where Redis is."""
-
-    url: str | None = setting(
-        "REDIS_URL",
-        parse=text,
-        help="Redis or Valkey: redis://HOST:6379/0, or rediss:// for TLS; without it the database answers alone",
-    )
-    password_file: Path | None = setting(
-        "REDIS_PASSWORD_FILE",
-        parse=path,
-        help="file with the password of Redis, read again for each connection; default: the one in REDIS_URL",
-    )
-
-    def validate(self) -> None:
-        """Raise SettingsError, which shows no password, when the address can't be used."""
-        try:
-            parsed = urlsplit((self.url or "redis://localhost").replace("valkey", "redis", 1))
-            good = parsed.scheme in _SCHEMES and (parsed.hostname or parsed.scheme == "unix") and parsed.port != 0
-        except ValueError:
-            good = False
-        if not good:
-            raise SettingsError(
-                "REDIS_URL (not shown, it may have a password): expected redis://HOST:6379/0 or rediss://…"
-            )
 
 
 class _PasswordFile(CredentialProvider):
@@ -90,7 +59,7 @@ def client(settings: CacheSettings) -> "Redis | None":
     """Return a client, which connects when it is used first; None without REDIS_URL."""
     if settings.url is None:
         return None
-    url = settings.url.replace("valkey", "redis", 1) if settings.url.startswith("valkey") else settings.url
+    url = "redis" + settings.url.removeprefix("valkey") if settings.url.startswith("valkey") else settings.url
     more: dict[str, Any] = {}
     if settings.password_file is not None:
         user = urlsplit(url).username

@@ -7,17 +7,14 @@ new connection: a new one holds without a restart.
 
 import json
 import re
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from clickstream_core.errors import SettingsError
-from clickstream_core.settings import path, setting, text
+from clickstream_scenarios.store_settings import DatabaseSettings
 
 _CONNECT_S = 5
 _ANSWER_S = 5
@@ -41,51 +38,26 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True)
-class DatabaseSettings:
-    """Where the database is."""
-
-    url: str = setting(
-        "DATABASE_URL",
-        parse=text,
-        default="sqlite:///scenarios.db",
-        help="the database: mariadb://USER@HOST:3306/NAME (?ssl_ca=FILE for TLS) or sqlite:///FILE",
-    )
-    password_file: Path | None = setting(
-        "DATABASE_PASSWORD_FILE",
-        parse=path,
-        help="file with the password of the database, read again for each connection; default: the one in DATABASE_URL",
-    )
-
-    def validate(self) -> None:
-        """Raise SettingsError, which shows no password, when the address can't be used."""
-        address(self.url)
-
-
 class DatabaseAway(Exception):
     """The database can't be reached or refuses; the message says so in one line."""
 
 
 def address(url: str) -> URL:
-    """Return the address with its driver. Raises SettingsError."""
-    expected = "expected mariadb://USER@HOST:3306/NAME or sqlite:///FILE"
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise SettingsError(f"DATABASE_URL (not shown, it may have a password): {expected}") from error
-    shown = f"DATABASE_URL={parsed.render_as_string(hide_password=True)}"
-    if parsed.drivername == "sqlite" and parsed.database:
+    """Return a valid address with its driver."""
+    parsed = make_url(url)
+    if parsed.drivername == "sqlite":
         return parsed
-    if parsed.drivername in ("mariadb", "mysql", "mariadb+pymysql", "mysql+pymysql"):
-        if not parsed.host or not parsed.database:
-            raise SettingsError(f"{shown}: {expected}")
-        parsed = parsed.set(drivername="mariadb+pymysql")
-        return parsed if "charset" in parsed.query else parsed.update_query_dict({"charset": "utf8mb4"})
-    raise SettingsError(f"{shown}: {expected}")
+    parsed = parsed.set(drivername="mariadb+pymysql")
+    return parsed if "charset" in parsed.query else parsed.update_query_dict({"charset": "utf8mb4"})
 
 
 def connect(settings: DatabaseSettings, answer_s: int = _ANSWER_S) -> Engine:
-    """Return the database. It connects when it is used first; a statement may take `answer_s`."""
+    """Return the database. It connects when it is used first; a statement may take `answer_s`.
+
+    Raises SettingsError without an address.
+    """
+    settings.required()
+    assert settings.url is not None
     url = address(settings.url)
     if url.drivername == "sqlite":
         arguments = {"timeout": _SQLITE_LOCK_S, "check_same_thread": False}

@@ -5,8 +5,10 @@ running until a signal. `clickstream_kafka.engine` says which parts are kstreams
 """
 
 import logging
+import sys
 from asyncio import Event
 from functools import partial
+from importlib import import_module
 
 import uvloop
 
@@ -31,15 +33,19 @@ from clickstream_scenarios.files import Folder
 from clickstream_scenarios.requests import read_access_log, read_event
 from clickstream_scenarios.settings import APP, ScenariosSettings
 from clickstream_scenarios.sources import Members, Rules
+from clickstream_scenarios.store import open_sources
 from clickstream_scenarios.task import CompiledRules, RequestsTask
 
+COMMANDS = ("members", "migrate")
 _CLOCK_SKEW_MS = 60_000  # beyond it the log says that this machine's clock is off
 
 _log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the stream until SIGTERM or SIGINT."""
+    """Run the stream until SIGTERM or SIGINT, or one of the commands."""
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        run(lambda: import_module(f"clickstream_scenarios.{sys.argv[1]}").main(sys.argv[2:]))
     apply_to_aiokafka(instruments.KAFKA.count_unreadable, give_up_silent_brokers=True)
     run(_main)
 
@@ -49,7 +55,8 @@ def _main() -> int:
         ScenariosSettings,
         prog=APP,
         description="Applies scenarios to the requests of clickstream-access-logs, and of events with a scenario_id:"
-        " one result each on clickstream-scenario-results.",
+        " one result each on clickstream-scenario-results. Other commands: clickstream-scenarios migrate,"
+        " clickstream-scenarios members import FILE.csv.",
     )
     rules, members = sources(settings)
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
@@ -67,10 +74,12 @@ def _main() -> int:
 
 def sources(settings: ScenariosSettings) -> tuple[Rules, Members]:
     """Return where scenarios and members come from. Raises SettingsError."""
-    if settings.scenarios_folder is None:
-        raise SettingsError("SCENARIOS_FOLDER is not set: expected the folder with scenarios and members.csv")
-    folder = Folder(settings.scenarios_folder)
-    return folder, folder
+    if settings.scenarios_folder is not None:
+        folder = Folder(settings.scenarios_folder)
+        return folder, folder
+    if settings.store.database.url is None:
+        raise SettingsError("DATABASE_URL is not set: expected the database, or SCENARIOS_FOLDER instead")
+    return open_sources(settings.store)
 
 
 async def judge(task: RequestsTask, batches: Batches) -> None:

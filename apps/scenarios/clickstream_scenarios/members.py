@@ -9,9 +9,10 @@ from pathlib import Path
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import configure_logs
 from clickstream_core.settings import read_settings, setting, text
-from clickstream_scenarios.database import DatabaseSettings, connect
+from clickstream_scenarios.database import connect
 from clickstream_scenarios.failed import failed
 from clickstream_scenarios.import_members import ImportFailed, import_members, shown_bad_rows
+from clickstream_scenarios.store_settings import DatabaseSettings
 
 _ANSWER_S = 60
 _USAGE = "clickstream-scenarios members import FILE.csv"
@@ -57,6 +58,7 @@ def main(argv: Sequence[str]) -> int:
         " birth_date (yyyy-mm-dd), and any other columns, which become attributes.",
         argv=rest,
     )
+    settings.database.required()
     configure_logs("WARNING", "text", "clickstream-scenarios")
     report = None if settings.bad_rows is None else Path(settings.bad_rows)
     try:

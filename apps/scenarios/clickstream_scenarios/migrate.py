@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from clickstream_core.logs import configure_logs
 from clickstream_core.settings import duration, read_settings, setting
-from clickstream_scenarios.database import DatabaseAway, DatabaseSettings, connect
+from clickstream_scenarios.database import DatabaseAway, connect
 from clickstream_scenarios.failed import failed
 from clickstream_scenarios.migrating import ANSWER_S, migrate
+from clickstream_scenarios.store_settings import DatabaseSettings
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
         description="Makes the tables of scenarios and members, or changes them to what this version needs.",
         argv=argv,
     )
+    settings.database.required()
     configure_logs("WARNING", "text", "clickstream-scenarios")
     engine = connect(settings.database, ANSWER_S)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from clickstream_core.service import ServiceSettings
 from clickstream_core.settings import duration, setting, setting_of, text
 from clickstream_kafka.settings import DistinctTopics, KafkaSettings, TopicSettings, topic_name
+from clickstream_scenarios.store_settings import StoreSettings
 
 APP = "clickstream-scenarios"
 
@@ -44,6 +45,7 @@ class ScenariosSettings:
 
     kafka: KafkaSettings
     topics: ScenarioTopics
+    store: StoreSettings
     service: ServiceSettings
     group_id: str = setting("GROUP_ID", parse=text, default=APP, help="consumer group of the access logs' readers")
     commit_interval: int = setting(
@@ -55,7 +57,8 @@ class ScenariosSettings:
     scenarios_folder: Path | None = setting(
         "SCENARIOS_FOLDER",
         parse=folder,
-        help="folder with scenarios (*.json) and members (members.csv), read again when a file changes",
+        help="folder with scenarios (*.json) and members (members.csv), read again when a file changes; instead of a"
+        " database",
     )
 
     @property

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from clickstream_scenarios.cache import Cache, CacheSettings, client
-from clickstream_scenarios.database import DatabaseSettings, connect
+from clickstream_scenarios.cache import Cache, client
+from clickstream_scenarios.database import connect
 from clickstream_scenarios.migrating import migrate
+from clickstream_scenarios.store_settings import CacheSettings, DatabaseSettings
 from kit.mariadb import MariaDB, mariadb
 from kit.redis_server import RedisServer, redis_server
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from clickstream_core.errors import SettingsError
-from clickstream_scenarios.cache import KEPT_S, UNKNOWN_KEPT_S, Cache, CacheSettings, client
+from clickstream_scenarios.cache import KEPT_S, UNKNOWN_KEPT_S, Cache, client
 from clickstream_scenarios.member import Member
+from clickstream_scenarios.store_settings import CacheSettings
 from kit.redis_server import RedisServer, redis_server
 
 KIM = Member("kim 김", "MALE", date(2001, 6, 18), {"grade": "VIP", "visits": 7})

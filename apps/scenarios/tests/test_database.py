@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import Engine
 
 from clickstream_core.errors import SettingsError
-from clickstream_scenarios.database import DatabaseAway, DatabaseSettings, address, connect
+from clickstream_scenarios.database import DatabaseAway, address, connect
 from clickstream_scenarios.migrating import migrate
 from clickstream_scenarios.scenario_store import load_scenarios, revision
+from clickstream_scenarios.store_settings import DatabaseSettings
 from kit.mariadb import MariaDB
 
 
@@ -25,7 +26,15 @@ def test_an_address_gets_its_driver(url: str, driver: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense", "mariadb://u:s3cret@h", "postgresql://u:s3cret@h/n", "sqlite://", "mariadb:///x"]
+    "url",
+    [
+        "nonsense",
+        "mariadb://u:s3cret@h",
+        "postgresql://u:s3cret@h/n",
+        "sqlite://",
+        "mariadb:///x",
+        "mariadb://u:s3cret@h:x/n",
+    ],
 )
 def test_a_wrong_address_is_refused_and_shows_no_password(url: str) -> None:
     with pytest.raises(SettingsError, match="expected mariadb://USER@HOST:3306/NAME or sqlite:///FILE") as error:

@@ -198,7 +198,7 @@ def test_the_groups_of_the_two_inputs_differ() -> None:
 
 
 def test_without_rules_the_program_does_not_start() -> None:
-    with pytest.raises(SettingsError, match="SCENARIOS_FOLDER is not set: expected the folder"):
+    with pytest.raises(SettingsError, match="DATABASE_URL is not set: expected the database, or"):
         sources(settings())
     with pytest.raises(SettingsError, match="SCENARIOS_FOLDER=/nowhere: expected a folder that exists"):
         settings(SCENARIOS_FOLDER="/nowhere")
