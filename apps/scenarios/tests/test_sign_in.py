@@ -19,7 +19,7 @@ from clickstream_web.visitors import Visitors
 from kit.scenario_admin import Admin, scenario_admin
 
 SECRET = "correct horse battery"
-HASHED = hash_password(SECRET)
+HASHED = hash_password(SECRET, bytes(16))
 
 
 class Clock:
