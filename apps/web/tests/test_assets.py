@@ -1,7 +1,7 @@
 """Files with a hash in their address."""
 
 import gzip
-from importlib.resources import files
+from pathlib import Path
 
 from starlette.routing import Route
 
@@ -12,7 +12,7 @@ from kit.asgi import ask
 ASSETS = Assets(SHARED)
 APP = application([ASSETS.route])
 NAME = "vendor/echarts.common.min.js"
-ECHARTS = (files("clickstream_web") / "static" / NAME).read_bytes()
+ECHARTS = (SHARED / NAME).read_bytes()
 
 
 async def test_a_file_is_kept_for_a_year_at_the_address_with_its_hash_and_nowhere_else() -> None:
@@ -46,8 +46,9 @@ async def test_head_sends_no_body() -> None:
     assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", str(len(ECHARTS)))
 
 
-def test_a_further_folder_changes_the_address() -> None:
-    more = Assets(SHARED, files("clickstream_consumer") / "web")
+def test_a_further_folder_changes_the_address(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<title>A page</title>")
+    more = Assets(SHARED, tmp_path)
     assert more.version != ASSETS.version
     assert more[NAME].content == ECHARTS
     assert more["index.html"].content_type == "text/html; charset=utf-8"
