@@ -36,22 +36,22 @@ def fetch_jars(coordinates: Iterable[str], directory: Path, *, alone: bool = Fal
     partial.rename(directory)
 
 
-def locked_jars(coordinates: Iterable[str], folder: Path, lock: Path) -> tuple[Path, ...]:
+def locked_jars(coordinates: Iterable[str], folder: Path, lock: Path, *, alone: bool = False) -> tuple[Path, ...]:
     """Return the jars in `folder`, downloaded if it is not there; raises AssertionError if they are not the lock's."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name("download.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         if not folder.is_dir():
-            fetch_jars(coordinates, folder)
+            fetch_jars(coordinates, folder, alone=alone)
     found = _checksums(folder)
     assert found == read_lock(lock), f"the jars in {folder} are not those of {lock.name}"
     return tuple(folder / name for name in found)
 
 
-def write_lock(coordinates: Iterable[str], lock: Path, found_by: str) -> None:
+def write_lock(coordinates: Iterable[str], lock: Path, found_by: str, *, alone: bool = False) -> None:
     """Download the jars and write their lock; `found_by` says what wrote it."""
     with tempfile.TemporaryDirectory() as temporary:
-        fetch_jars(coordinates, Path(temporary, "jars"))
+        fetch_jars(coordinates, Path(temporary, "jars"), alone=alone)
         lines = [f"{sha256}  {name}" for name, sha256 in _checksums(Path(temporary, "jars")).items()]
     lock.write_text("\n".join([f"# What {found_by}", *lines]) + "\n", encoding="utf-8")
 
