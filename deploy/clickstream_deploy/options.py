@@ -54,6 +54,8 @@ class Options:
     platform: str = ""
     window_size: str = ""
     rate: str = ""
+    kind: str = ""
+    """What the producer writes."""
     archive_bucket: str = ""
     """The bucket of the archive, "" for storage in the cluster."""
     archive_secret: str = ""
@@ -209,6 +211,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "--platform": matching("amd64|arm64|any", "amd64, arm64 or any"),
     "--window-size": _worded(_window_size, "whole seconds from 1s to 1d, such as 30s, 5m or 1h"),
     "--rate": _worded(_rate, _RATES),
+    "--kind": matching("events|weblog", "events or weblog (web server logs)"),
     "--archive-bucket": matching(
         # Amazon's rules for general purpose buckets
         r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",

@@ -30,6 +30,8 @@ Python's Kubernetes client (into .venv-deploy).
                             that the images have; amd64 where that can't be found out)
   --window-size DURATION    length of the windows, 1s to 1d (5m); topics keep their records as long as it needs
   --rate NUMBER             events per second of the producer (10)
+  --kind events|weblog      what the producer writes: events, which the processor counts, or web server logs to
+                            the topic web_logs (events)
   --values [RELEASE=]FILE   Helm values for all apps' releases, or for one release; may be given several times; the
                             options above win over these
   --timeout DURATION        how long each step may take (10m)

@@ -32,5 +32,6 @@ def chosen_values(options: Options, release: str) -> Values:
         "image": chosen,
         "windowSize": options.window_size if release == PROCESSOR else "",
         "rate": yaml.safe_load(options.rate) if release == PRODUCER and options.rate else None,
+        "kind": options.kind if release == PRODUCER else "",
     }
     return {name: value for name, value in found.items() if value}

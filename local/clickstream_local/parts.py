@@ -38,7 +38,7 @@ class Part:
 
 def _producer(settings: LocalSettings) -> Mapping[str, str]:
     seed = {} if settings.seed is None else {"SEED": str(settings.seed)}
-    return {"RATE": f"{settings.rate:.15g}", "USERS": str(settings.users), **seed}
+    return {"RATE": f"{settings.rate:.15g}", "KIND": settings.kind, "USERS": str(settings.users), **seed}
 
 
 def _shop(settings: LocalSettings) -> Mapping[str, str]:

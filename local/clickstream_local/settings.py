@@ -24,6 +24,12 @@ class LocalSettings:
         default="10",
         help="events per second of the simulated users; 0 for no users",
     )
+    kind: str = setting(
+        "KIND",
+        parse=choice("events", "weblog"),
+        default="events",
+        help="what is written: events, or weblog for web server logs on the topic web_logs, which are not counted",
+    )
     users: int = setting("USERS", parse=integer(minimum=1, maximum=10_000_000), default="100", help="simulated users")
     seed: int | None = setting("SEED", parse=integer(), help="same seed, same events except ids and times")
     window_size: int = setting_of(ProcessorTimes, "window_size", default="30s")

@@ -59,6 +59,14 @@ def test_a_rate_may_have_a_fraction(cluster: FakeCluster, rate: str) -> None:
     assert cluster.values("clickstream-producer")["rate"] == float(rate)
 
 
+def test_the_producer_writes_web_logs_where_they_are_asked_for(cluster: FakeCluster) -> None:
+    cluster.set_up("--kind weblog")
+    assert cluster.values("clickstream-producer")["kind"] == "weblog"
+    assert not [each for each in RELEASES[:-1] if "kind" in cluster.values(each)]
+    cluster.set_up()
+    assert "kind" not in cluster.values("clickstream-producer"), "the chart's default: events"
+
+
 @pytest.mark.parametrize(
     ("script", "said"), [("setup.sh", "s  Checking the tools"), ("cleanup.sh", "s  Looking at what")]
 )
