@@ -217,12 +217,13 @@ def _print_overview(
 ) -> None:
     size, disorder = times.window_size / 1000, times.out_of_orderness / 1000
     first = f"The first window's result comes in about {_in_words(math.ceil(size - time.time() % size + disorder))}"
-    if not settings.rate:
+    if not settings.rate or settings.kind != "events":
         first = f"A window with events gives its result some {disorder + times.idle_timeout / 1000:g} s after its end"
     url = f"http://{url_host(settings.http_host)}"
     ports = ", ".join(f"{app} {url}:{port}" for app, port in http_ports(settings).items() if port)
     screen.line(f"✓ Topics on {bootstrap_servers}")
-    simulated = f"{settings.rate:g} events/second" if settings.rate else "No simulated users"
+    what = "events/second" if settings.kind == "events" else "web logs/second on the topic web_logs"
+    simulated = f"{settings.rate:g} {what}" if settings.rate else "No simulated users"
     screen.line(f"✓ {simulated}, windows of {describe_duration(settings.window_size)}")
     screen.line(f"  Logs: {logs}/")
     if settings.http_port:

@@ -31,9 +31,16 @@ def test_the_options_reach_the_apps_as_settings() -> None:
     assert producer.environ["RATE"] == "50"
     assert producer.environ["USERS"] == "7"
     assert producer.environ["SEED"] == "3"
+    assert producer.environ["KIND"] == "events"
     assert consumer.environ["DASHBOARD_LANGUAGE"] == "en"
     assert [each.environ["HTTP_PORT"] for each in (consumer, producer, streams)] == ["9000", "9001", "9002"]
     assert [each.foreground for each in (streams, producer, consumer)] == [False, False, True]
+
+
+def test_the_producer_writes_web_logs_where_they_are_asked_for() -> None:
+    for argv, environ in ((("--kind", "weblog"), {}), ((), {"KIND": "weblog"})):
+        commands = app_commands(settings(*argv, **environ), {"KAFKA_BOOTSTRAP_SERVERS": "localhost:9092"})
+        assert [each.environ.get("KIND") for each in commands] == [None, "weblog", None]
 
 
 def test_the_default_ports_are_the_documented_ones() -> None:
