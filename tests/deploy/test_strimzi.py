@@ -296,6 +296,21 @@ def test_the_scenarios_have_topics_and_a_user_with_only_these_rights(kustomize: 
     }
 
 
+def test_shippers_may_write_access_logs_or_read_web_logs(kustomize: Kustomize) -> None:
+    users = {name: user for (_, name), user in resources(kustomize, "shippers").items()}
+
+    groups = ("clickstream-fluent-bit", "clickstream-logstash", "clickstream-rsyslog")
+    assert {name: set(rights_of(user)) for name, user in users.items()} == {
+        "clickstream-shipper": {Right("topic", "clickstream-access-logs", "Write")},
+        "clickstream-web-logs": {
+            Right("topic", "web_logs", "Read"),
+            *(Right("group", group, "Read") for group in groups),
+        },
+    }
+    for user in users.values():
+        assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
+
+
 def test_the_command_line_may_write_nothing() -> None:
     rights = rights_of(load_file(STRIMZI / "cli" / "kafka-cli-user.yaml"))
 
