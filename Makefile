@@ -59,7 +59,7 @@ lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@for tests in $(TESTS); do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
 	@$(BIN)/lint-imports --no-logo
 	@PATH="$(BIN):$$PATH"; command -v shellcheck >/dev/null || { echo "There is no shellcheck here: install it" >&2; exit 1; }; \
-		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/*
+		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/* shippers/rsyslog/rewind
 
 format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff check --fix .
@@ -78,7 +78,8 @@ bench: $(INSTALLED_EXTRA) $(INSTALLED_BENCH) ## the benchmarks, beside their pee
 	@$(BIN)/python bench/run.py $(ARGS)
 
 chaos: $(INSTALLED_DEV) ## the long fault-injection run: 100 faults, then every window is counted again
-	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} $(BIN)/pytest tests/chaos -s $(ARGS)
+	@CHAOS_FAULTS=$${CHAOS_FAULTS:-100} SHIPPED_REQUESTS=$${SHIPPED_REQUESTS:-100000} \
+		$(BIN)/pytest tests/chaos tests/shippers/test_rsyslog.py -s $(ARGS)
 
 # Compiled for all platforms and Python versions, with hashes and without download addresses. Versions stay as they
 # are unless a pyproject.toml asks for others; `make lock ARGS=--upgrade` takes the newest. Needs uv.
