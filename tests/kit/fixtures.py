@@ -35,6 +35,7 @@ _MARKS = {
     "mariadb_server": "mariadb",
     "own_mariadb": "mariadb",
     "fresh_installation": "cluster",
+    "terraform": "terraform",
 }
 """The marker of a fixture's tests; make test-fast excludes all of them."""
 

@@ -1,0 +1,170 @@
+"""A stand-in for AWS: moto's server, with what it lacks of EKS in front (`eks_api`), and an inventory of what is there.
+
+PYTHONPATH=tests .venv/bin/python -m kit.aws 4566      a server for trying out, until Ctrl+C
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import requests
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from kit.eks_api import EksApi
+
+REGION = "eu-central-1"
+
+
+class Aws:
+    """The address of a running server, and what is in it."""
+
+    def __init__(self, address: str, eks: EksApi) -> None:
+        self.address = address
+        self._eks = eks
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables by which Terraform's provider and boto3 find it."""
+        return {
+            "AWS_ENDPOINT_URL": self.address,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client."""
+        return boto3.client(
+            service,
+            endpoint_url=self.address,
+            region_name=REGION,
+            aws_access_key_id="key",
+            aws_secret_access_key="secret",
+        )
+
+    def reset(self) -> None:
+        """Remove everything but what an account begins with."""
+        requests.post(f"{self.address}/moto-api/reset", timeout=30).raise_for_status()
+
+    def inventory(self) -> set[str]:
+        """What is there, of the kinds that infra/ makes; keys that wait for their deletion are gone."""
+        found = {f"{service} {name}" for service, names in _LISTED for name in names(self.client(service))}
+        return found | set(self._eks.items())
+
+
+@contextmanager
+def aws_stand_in(port: int = 0) -> Iterator[Aws]:
+    """A server on this machine, on a free port unless one is given."""
+    eks = EksApi(_Dispatcher(create_backend_app))
+    server = make_server("127.0.0.1", port, eks, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield Aws(f"http://127.0.0.1:{server.server_port}", eks)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Dispatcher(DomainDispatcherApplication):
+    """Moto's, which finds the service that a request is for; HTTP APIs without the packages that REST APIs need."""
+
+    def infer_service_region_host(self, environ: dict[str, Any], path: str) -> str | None:
+        """The host that a request would go to at AWS, or the name of moto's module."""
+        if "/apigateway/aws4_request" in environ.get("HTTP_AUTHORIZATION", "") and path.startswith("/v2/"):
+            return "apigatewayv2"
+        return super().infer_service_region_host(environ, path)
+
+
+class _Quiet(MotoRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Not a line for each request."""
+
+
+def _pages(operation: str, *path: str, **arguments: Any) -> Callable[[Any], Iterable[str]]:
+    """A function that lists names: the answer's member path[0], and in each of its items path[1] if there is one."""
+
+    def names(client: Any) -> Iterator[str]:
+        for item in getattr(client, operation)(**arguments)[path[0]]:
+            if not _is_gone(item):
+                yield f"{path[0]} {item[path[1]] if len(path) > 1 else item}"
+
+    return names
+
+
+def _is_gone(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    state = item.get("State")
+    name = state.get("Name") if isinstance(state, dict) else state
+    return name in ("deleted", "terminated")
+
+
+def _instances(client: Any) -> Iterator[str]:
+    for reservation in client.describe_instances()["Reservations"]:
+        yield from (f"instance {each['InstanceId']}" for each in reservation["Instances"] if not _is_gone(each))
+
+
+def _keys(client: Any) -> Iterator[str]:
+    for each in client.list_keys()["Keys"]:
+        known = client.describe_key(KeyId=each["KeyId"])["KeyMetadata"]
+        if known["KeyState"] != "PendingDeletion" and known["KeyManager"] == "CUSTOMER":
+            yield f"key {each['KeyId']}"
+
+
+def _nodegroups(client: Any) -> Iterator[str]:
+    for cluster in client.list_clusters()["clusters"]:
+        yield from (f"nodegroup {each}" for each in client.list_nodegroups(clusterName=cluster)["nodegroups"])
+
+
+_LISTED: list[tuple[str, Callable[[Any], Iterable[str]]]] = [
+    ("apigatewayv2", _pages("get_apis", "Items", "Name")),
+    ("cloudwatch", _pages("describe_alarms", "MetricAlarms", "AlarmName")),
+    ("ec2", _instances),
+    ("ec2", _pages("describe_addresses", "Addresses", "AllocationId")),
+    ("ec2", _pages("describe_flow_logs", "FlowLogs", "FlowLogId")),
+    ("ec2", _pages("describe_internet_gateways", "InternetGateways", "InternetGatewayId")),
+    ("ec2", _pages("describe_launch_templates", "LaunchTemplates", "LaunchTemplateName")),
+    ("ec2", _pages("describe_nat_gateways", "NatGateways", "NatGatewayId")),
+    ("ec2", _pages("describe_route_tables", "RouteTables", "RouteTableId")),
+    ("ec2", _pages("describe_security_groups", "SecurityGroups", "GroupId")),
+    ("ec2", _pages("describe_subnets", "Subnets", "SubnetId")),
+    ("ec2", _pages("describe_volumes", "Volumes", "VolumeId")),
+    ("ec2", _pages("describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId")),
+    ("ec2", _pages("describe_vpcs", "Vpcs", "VpcId")),
+    ("ecr", _pages("describe_repositories", "repositories", "repositoryName")),
+    ("eks", _pages("list_clusters", "clusters")),
+    ("eks", _nodegroups),
+    ("glue", _pages("get_databases", "DatabaseList", "Name")),
+    ("iam", _pages("list_instance_profiles", "InstanceProfiles", "InstanceProfileName")),
+    ("iam", _pages("list_open_id_connect_providers", "OpenIDConnectProviderList", "Arn")),
+    ("iam", _pages("list_policies", "Policies", "PolicyName", Scope="Local")),
+    ("iam", _pages("list_roles", "Roles", "RoleName")),
+    ("kms", _keys),
+    ("kms", _pages("list_aliases", "Aliases", "AliasName")),
+    ("lambda", _pages("list_functions", "Functions", "FunctionName")),
+    ("logs", _pages("describe_log_groups", "logGroups", "logGroupName")),
+    ("s3", _pages("list_buckets", "Buckets", "Name")),
+    ("secretsmanager", _pages("list_secrets", "SecretList", "Name")),
+    ("sns", _pages("list_topics", "Topics", "TopicArn")),
+    ("ssm", _pages("describe_parameters", "Parameters", "Name")),
+]
+
+
+def main() -> None:
+    """Serve until Ctrl+C."""
+    import sys
+
+    with aws_stand_in(int(sys.argv[1])) as aws:
+        print("\n".join(f"export {name}={value}" for name, value in aws.environ.items()), flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
