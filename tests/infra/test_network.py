@@ -38,19 +38,18 @@ def test_fewer_gateways_serve_all_zones_or_none(planned: Planned, gateways: int,
 
 @pytest.mark.parametrize("cidr", ["10.42.0.0/16", "172.20.64.0/18"])
 def test_no_two_subnets_share_an_address(planned: Planned, cidr: str) -> None:
-    subnets = [
-        ipaddress.ip_network(each.values["cidr_block"])
-        for each in planned("modules/network", cidr=cidr).of("aws_subnet")
-    ]
+    plan = planned("modules/network", cidr=cidr)
 
-    assert all(each.subnet_of(ipaddress.ip_network(cidr)) for each in subnets)
+    subnets = [ipaddress.IPv4Network(each.values["cidr_block"]) for each in plan.of("aws_subnet")]
+    assert len(subnets) == 6
+    assert all(each.subnet_of(ipaddress.IPv4Network(cidr)) for each in subnets)
     assert not any(one.overlaps(other) for one in subnets for other in subnets if one is not other)
 
 
 def test_what_does_not_fit_is_refused_with_what_is_allowed(refused: Refused) -> None:
-    text = refused(
-        "modules/network", name="Shop", cidr="10.0.0.0/24", availability_zones=["eu-central-1a"], nat_gateways=2
-    )
+    wrong = {"name": "Shop", "cidr": "10.0.0.0/24", "availability_zones": ["eu-central-1a"], "nat_gateways": 2}
+
+    text = refused("modules/network", **wrong)
 
     assert "name: 2 to 24 lower case letters, digits and hyphens, beginning with a letter." in text
     assert "cidr: an IPv4 network of /16 to /18, such as 10.42.0.0/16." in text

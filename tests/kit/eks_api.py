@@ -107,9 +107,12 @@ class EksApi:
         cluster = str(names["cluster"])
         if not self._is_there(cluster, request):
             return _refusal(404, "ResourceNotFoundException", f"No cluster found for name: {cluster}.")
-        parent = (kind, cluster) if kind != "policy" else (kind, cluster, str(names["entry"]))
-        if kind == "policy" and ("entry", *parent[1:]) not in self._items:
-            return _refusal(404, "ResourceNotFoundException", f"No access entry of {parent[2]}.")
+        parent: tuple[str, ...] = (kind, cluster)
+        if kind == "policy":
+            entry = str(names["entry"])
+            parent = (kind, cluster, entry)
+            if ("entry", cluster, entry) not in self._items:
+                return _refusal(404, "ResourceNotFoundException", f"No access entry of {entry}.")
         one, many, identifier = _BODIES[kind]
         if key is None and request.method == "GET":
             found = [item for place, item in self._items.items() if place[:-1] == parent]

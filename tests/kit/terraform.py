@@ -126,8 +126,9 @@ Living = Callable[..., AbstractContextManager[Applied]]
 def find_terraform(folder: Path) -> Terraform:
     """The program of this machine, with a provider that it can install; raises TerraformMissing.
 
-    $TERRAFORM names a program, `terraform` and `tofu` on the PATH are next. Providers come from $TERRAFORM_PROVIDERS or
-    another mirror on this machine, and from the registry where there is none. `folder` is for files that all tests share.
+    $TERRAFORM names a program, `terraform` and `tofu` on the PATH are next. Providers come from the mirror that
+    $TERRAFORM_PROVIDERS names or another on this machine, and from the registry where there is none. `folder` is for
+    files that all tests share.
     """
     executable = os.environ.get("TERRAFORM") or shutil.which("terraform") or shutil.which("tofu")
     if not executable:
