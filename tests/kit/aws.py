@@ -3,6 +3,7 @@
 PYTHONPATH=tests .venv/bin/python -m kit.aws 4566      a server for trying out, until Ctrl+C
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class Aws:
 @contextmanager
 def aws_stand_in(port: int = 0) -> Iterator[Aws]:
     """A server on this machine, on a free port unless one is given."""
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"  # roles get AWS's own policies
     eks = EksApi(_Dispatcher(create_backend_app))
     server = make_server("127.0.0.1", port, eks, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

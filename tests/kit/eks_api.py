@@ -1,6 +1,8 @@
-"""What moto 5.2 lacks of the EKS API: add-ons, access entries, pod identity associations, and a cluster's access mode.
+"""What moto 5.2 lacks of the EKS API: add-ons, access entries, pod identity associations, some members of answers.
 
-A WSGI application in front of moto's. It answers these paths itself and passes all others on. Every request finishes at
+A WSGI application in front of moto's. It answers these paths itself and passes all others on. Moto forgets a cluster's
+access mode and upgrade policy and a node group's update policy, and gives each node group a key for SSH: the answers
+about them are corrected. Every request finishes at
 once, and what a request may not do (an unknown cluster, an add-on that is there already) is refused as EKS refuses it.
 Requests and answers: Amazon EKS API Reference, 2017-11-01.
 """
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 ACCOUNT = "123456789012"
-_CLUSTER = re.compile(r"/clusters(?:/(?P<name>[^/]+))?(?:/update-config)?")
+_MOTOS = re.compile(r"/clusters(?:/(?P<cluster>[^/]+)(?:/node-groups(?:/(?P<nodegroup>[^/]+))?)?)?(?:/update-config)?")
+_FORGOTTEN = ("accessConfig", "upgradePolicy", "updateConfig")
 _RULES = [
     ("addon", re.compile(r"/clusters/(?P<cluster>[^/]+)/addons(?:/(?P<key>[^/]+?)(?P<update>/update)?)?")),
     (
@@ -48,14 +51,14 @@ class EksApi:
 
     def __init__(self, inner: "WSGIApplication") -> None:
         self._inner = inner
-        self._access: dict[str, dict[str, Any]] = {}
+        self._sent: dict[tuple[str, str], dict[str, Any]] = {}
         self._items: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
         path = request.path
         if path == "/moto-api/reset":
-            self._access.clear()
+            self._sent.clear()
             self._items.clear()
         if "/eks/aws4_request" in request.headers.get("Authorization", ""):
             for kind, rule in _RULES:
@@ -67,33 +70,36 @@ class EksApi:
                     if status >= 400:
                         response.headers["x-amzn-errortype"] = found["__type"]
                     return response(environ, start_response)
-            if match := _CLUSTER.fullmatch(path):
-                return self._with_access(request, match["name"], environ)(environ, start_response)
+            if match := _MOTOS.fullmatch(path):
+                return self._corrected(request, match["cluster"], match["nodegroup"], environ)(environ, start_response)
         return self._inner(environ, start_response)
 
     def items(self) -> list[str]:
         """What is there, as kind and name."""
         return sorted(f"eks {kind} {' '.join(names)}" for kind, *names in self._items)
 
-    def _with_access(self, request: Request, name: str | None, environ: "WSGIEnvironment") -> Response:
-        """Moto's answer about a cluster, with the access mode that it was made with."""
+    def _corrected(
+        self, request: Request, cluster: str | None, nodegroup: str | None, environ: "WSGIEnvironment"
+    ) -> Response:
+        """Moto's answer about a cluster or a node group, with what it was made with."""
         sent = request.get_json() if request.data else {}
-        name = name or sent.get("name", "")
-        if request.method == "POST" and "accessConfig" in sent:
-            self._access.setdefault(name, {}).update(sent["accessConfig"])
+        name = (cluster or sent.get("name", ""), nodegroup or sent.get("nodegroupName", ""))
         environ["wsgi.input"] = _again(request.data)
         body, status, headers = run_wsgi_app(self._inner, environ)
         text = b"".join(body)
-        if name in self._access and text.startswith(b"{"):
-            found = json.loads(text)
-            if "cluster" in found:
-                found["cluster"]["accessConfig"] = self._access[name]
-                text = json.dumps(found).encode()
-                headers["Content-Length"] = str(len(text))
-        if request.method == "DELETE" and status.startswith("2"):
-            self._access.pop(name, None)
-            for key in [key for key in self._items if key[1] == name]:
-                del self._items[key]
+        if status.startswith("2"):
+            if request.method == "POST":
+                remembered = {member: sent[member] for member in _FORGOTTEN if member in sent}
+                self._sent[name] = self._sent.get(name, {}) | remembered
+            if request.method == "DELETE" and not nodegroup:
+                self._items = {place: item for place, item in self._items.items() if place[1] != cluster}
+            answer = json.loads(text)
+            for member in ("cluster", "nodegroup"):
+                if member in answer:
+                    answer[member] |= self._sent.get(name, {})
+                    answer[member].pop("remoteAccess", None)
+            text = json.dumps(answer).encode()
+            headers["Content-Length"] = str(len(text))
         return Response(text, status, headers)
 
     def _answer(

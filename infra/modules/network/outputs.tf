@@ -27,3 +27,8 @@ output "nat_addresses" {
   description = "Under these addresses the private subnets appear on the internet."
   value       = aws_eip.nat[*].public_ip
 }
+
+output "private_subnets" {
+  description = "The private subnets by their zones' names."
+  value       = zipmap(local.zones, aws_subnet.private[*].id)
+}
