@@ -28,7 +28,7 @@ TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv venv-archive venv-scenarios test test-fast test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
+.PHONY: help venv venv-archive venv-scenarios test test-fast test-infra test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -40,11 +40,15 @@ venv-archive: $(VENV)/.installed-archive ## the same with the archive: DuckDB, P
 venv-scenarios: $(VENV)/.installed-scenarios ## the same with the scenarios: SQLAlchemy, Redis' client and RE2
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
-	@$(BIN)/pytest --ignore=tests/cluster --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+	@$(BIN)/pytest --ignore=tests/cluster -m "not long" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, MariaDB, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
 	@$(BIN)/pytest $(wildcard apps/*/tests examples/*/tests) local/tests $(wildcard tests/test_*.py) \
 		-m "not (kafka or browser or helm or mariadb or cluster)" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+
+# They wait more than they work: for what the provider waits for after each change.
+test-infra: $(INSTALLED_DEV) ## every test of infra/, which needs Terraform: all modules planned, applied and destroyed
+	@$(BIN)/pytest tests/infra --numprocesses=4 $(ARGS)
 
 # Without what only newer coordinators do: a classic one forgets an offset when it refuses another of an older producer.
 EXACTLY_ONCE := late_requests pending_commits processor_fencing processor_replicas

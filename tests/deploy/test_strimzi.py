@@ -377,6 +377,15 @@ def test_eks_survives_a_zone(kustomize: Kustomize) -> None:
         assert zones["labelSelector"]["matchLabels"] == {"strimzi.io/cluster": CLUSTER, "strimzi.io/pool-name": role}
         assert pool["resources"]["requests"]["memory"] == pool["resources"]["limits"]["memory"]
         assert pool["jvmOptions"]["-Xms"] == pool["jvmOptions"]["-Xmx"]
+        # The nodes of infra/modules/eks for Kafka alone (tests/infra/test_eks.py), where there are some.
+        (taint,) = pool["template"]["pod"]["tolerations"]
+        assert taint == {"key": "dedicated", "operator": "Equal", "value": "kafka", "effect": "NoSchedule"}
+        nodes = pool["template"]["pod"]["affinity"]["nodeAffinity"]
+        (preferred,) = nodes.pop("preferredDuringSchedulingIgnoredDuringExecution")
+        assert preferred["preference"]["matchExpressions"] == [
+            {"key": "dedicated", "operator": "In", "values": ["kafka"]}
+        ]
+        assert nodes == {}, "a cluster without such nodes can run Kafka too"
     spec = built["Kafka", CLUSTER]["spec"]
     assert spec["kafka"]["rack"] == {"topologyKey": "topology.kubernetes.io/zone"}
     assert spec["kafka"]["template"]["podDisruptionBudget"] == {"maxUnavailable": 1}

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +10,17 @@ import pytest
 
 from kit.aws import Aws, aws_stand_in
 from kit.plans import Plan, complaints, state_of
-from kit.terraform import Applied, Living, Planned, Refused, Stack, Terraform, TerraformMissing, find_terraform
+from kit.terraform import (
+    Applied,
+    Living,
+    MakeStack,
+    Planned,
+    Refused,
+    Stack,
+    Terraform,
+    TerraformMissing,
+    find_terraform,
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +49,7 @@ def aws(running_aws: Aws) -> Aws:
 
 
 @pytest.fixture(scope="session")
-def make_stack(
-    terraform: Terraform, running_aws: Aws, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Stack]:
+def make_stack(terraform: Terraform, running_aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> MakeStack:
     """The configuration of a folder of infra/; one for each folder, so that init is done once."""
     made: dict[str, Stack] = {}
 
@@ -54,7 +62,7 @@ def make_stack(
 
 
 @pytest.fixture
-def planned(make_stack: Callable[[str], Stack], aws: Aws) -> Planned:
+def planned(make_stack: MakeStack, aws: Aws) -> Planned:
     """planned("modules/network", name="shop"): the plan, which keeps the rules.
 
     `_open_to_the_world` names the resources (ends of addresses) that may have 0.0.0.0/0.
@@ -71,7 +79,7 @@ def planned(make_stack: Callable[[str], Stack], aws: Aws) -> Planned:
 
 
 @pytest.fixture
-def refused(make_stack: Callable[[str], Stack], aws: Aws) -> Refused:
+def refused(make_stack: MakeStack, aws: Aws) -> Refused:
     """refused("modules/network", name=""): why the plan is refused, on one line."""
 
     def refusal(folder: str, **variables: Any) -> str:
@@ -83,7 +91,7 @@ def refused(make_stack: Callable[[str], Stack], aws: Aws) -> Refused:
 
 
 @pytest.fixture
-def living(make_stack: Callable[[str], Stack], aws: Aws, planned: Planned) -> Living:
+def living(make_stack: MakeStack, aws: Aws, planned: Planned) -> Living:
     """with living("modules/network", name="shop") as made: … — applied, and afterwards destroyed.
 
     It is planned and applied; a second plan is empty; plan and state keep the rules. After the block it is destroyed,

@@ -9,6 +9,7 @@ from kit.aws import Aws
 from kit.terraform import Living, Planned, Refused
 
 
+@pytest.mark.long
 def test_each_of_three_zones_has_a_private_and_a_public_subnet_and_leaves_by_its_own_gateway(
     living: Living, aws: Aws
 ) -> None:
@@ -28,12 +29,11 @@ def test_each_of_three_zones_has_a_private_and_a_public_subnet_and_leaves_by_its
         assert _routes(ec2, made.outputs["public_subnet_ids"][0])["0.0.0.0/0"].startswith("igw-")
 
 
-@pytest.mark.parametrize(("gateways", "routes"), [(0, 0), (1, 3)])
-def test_fewer_gateways_serve_all_zones_or_none(planned: Planned, gateways: int, routes: int) -> None:
-    plan = planned("modules/network", nat_gateways=gateways)
+def test_as_it_comes_one_gateway_serves_all_zones(planned: Planned) -> None:
+    plan = planned("modules/network")
 
-    assert len(plan.of("aws_nat_gateway")) == len(plan.of("aws_eip")) == gateways
-    assert len([each for each in plan.of("aws_route") if ".private[" in each.address]) == routes
+    assert len(plan.of("aws_nat_gateway")) == len(plan.of("aws_eip")) == 1
+    assert len([each for each in plan.of("aws_route") if ".private[" in each.address]) == 3
 
 
 @pytest.mark.parametrize("cidr", ["10.42.0.0/16", "172.20.64.0/18"])
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused_with_what_is_allowed(refused: Refused) -> 
     assert "name: 2 to 24 lower case letters, digits and hyphens, beginning with a letter." in text
     assert "cidr: an IPv4 network of /16 to /18, such as 10.42.0.0/16." in text
     assert "availability_zones: three different zones" in text
-    assert "nat_gateways: 0, 1 or 3." in text
+    assert "nat_gateways: 1 or 3." in text
 
 
 def _routes(ec2: Any, subnet: str) -> dict[str, str]:

@@ -36,9 +36,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a configuration makes. `changes` has the addresses that it creates, changes or removes."""
+    """What a configuration makes, and the outputs that are known. `changes`: what it creates, changes or removes."""
 
     resources: tuple[Resource, ...]
+    outputs: dict[str, Any] = field(default_factory=dict)
     changes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, type_: str) -> list[Resource]:
@@ -58,7 +59,9 @@ def plan_of(shown: dict[str, Any]) -> Plan:
         for each in shown.get("resource_changes", [])
         if each["mode"] == "managed" and each["change"]["actions"] != ["no-op"]
     }
-    return Plan(tuple(_resources(shown["planned_values"].get("root_module", {}))), changes)
+    values = shown["planned_values"]
+    outputs = {name: each.get("value") for name, each in values.get("outputs", {}).items()}
+    return Plan(tuple(_resources(values.get("root_module", {}))), outputs, changes)
 
 
 def state_of(shown: dict[str, Any]) -> Plan:
@@ -69,7 +72,7 @@ def state_of(shown: dict[str, Any]) -> Plan:
 def _resources(module: dict[str, Any]) -> Iterator[Resource]:
     for each in module.get("resources", []):
         if each["mode"] == "managed":
-            yield Resource(each["address"], each["type"], each["values"])
+            yield Resource(each["address"], each["type"], each.get("values", {}))
     for child in module.get("child_modules", []):
         yield from _resources(child)
 

@@ -118,6 +118,7 @@ class Applied:
 
 
 # What the fixtures of tests/infra are.
+MakeStack = Callable[[str], Stack]
 Planned = Callable[..., Plan]
 Refused = Callable[..., str]
 Living = Callable[..., AbstractContextManager[Applied]]

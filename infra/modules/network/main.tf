@@ -110,7 +110,7 @@ resource "aws_route_table" "private" {
 }
 
 resource "aws_route" "private" {
-  count = var.nat_gateways == 0 ? 0 : 3
+  count = 3
 
   route_table_id         = aws_route_table.private[count.index].id
   destination_cidr_block = "0.0.0.0/0"

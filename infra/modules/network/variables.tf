@@ -37,13 +37,13 @@ variable "availability_zones" {
 }
 
 variable "nat_gateways" {
-  description = "How many NAT gateways the private subnets leave by: 3, one in each zone; 1, cheaper, and without it no zone leaves; 0, no way out but to S3."
+  description = "How many NAT gateways the private subnets leave by: 3, one in each zone; or 1, cheaper, and when its zone fails no zone has a way out."
   type        = number
   default     = 1
 
   validation {
-    condition     = contains([0, 1, 3], var.nat_gateways)
-    error_message = "nat_gateways: 0, 1 or 3."
+    condition     = contains([1, 3], var.nat_gateways)
+    error_message = "nat_gateways: 1 or 3."
   }
 }
 
