@@ -53,7 +53,7 @@ def test_everything_has_a_type_and_a_description_and_is_used(folder: str) -> Non
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_only_provider_is_aws_and_the_oldest_terraform_is_named(folder: str) -> None:
-    assert re.findall(r'source += "([^./"][^"]*)"', source(folder)) == ["hashicorp/aws"]
+    assert re.findall(r'\bsource += "([^./"][^"]*)"', source(folder)) == ["hashicorp/aws"]
     assert 'required_version = ">= 1.6"' in source(folder)
     assert not re.search(r"^resource \"(?!aws_)", source(folder), re.MULTILINE)
     assert folder.startswith("examples/") or not re.search(r'^provider "', source(folder), re.MULTILINE)
