@@ -61,19 +61,27 @@ def make_stack(terraform: Terraform, running_aws: Aws, tmp_path_factory: pytest.
     return make
 
 
+@pytest.fixture(scope="session")
+def plans() -> dict[str, Plan]:
+    """The plans that tests of this run have made in an empty account."""
+    return {}
+
+
 @pytest.fixture
-def planned(make_stack: MakeStack, aws: Aws) -> Planned:
-    """planned("modules/network", name="shop"): the plan, which keeps the rules.
+def planned(make_stack: MakeStack, aws: Aws, plans: dict[str, Plan]) -> Planned:
+    """planned("modules/network", name="shop"): the plan in an empty account, which keeps the rules.
 
     `_open_to_the_world` names the resources (ends of addresses) that may have 0.0.0.0/0.
     """
 
     def plan(folder: str, *, _open_to_the_world: tuple[str, ...] = (), **variables: Any) -> Plan:
-        stack = make_stack(folder)
-        stack.set(variables)
-        found = stack.plan()
-        assert complaints(found, open_to_the_world=frozenset(_open_to_the_world)) == []
-        return found
+        wanted = json.dumps([folder, variables], sort_keys=True)
+        if wanted not in plans:
+            stack = make_stack(folder)
+            stack.set(variables)
+            plans[wanted] = stack.plan()
+        assert complaints(plans[wanted], open_to_the_world=frozenset(_open_to_the_world)) == []
+        return plans[wanted]
 
     return plan
 
@@ -91,7 +99,7 @@ def refused(make_stack: MakeStack, aws: Aws) -> Refused:
 
 
 @pytest.fixture
-def living(make_stack: MakeStack, aws: Aws, planned: Planned) -> Living:
+def living(make_stack: MakeStack, aws: Aws) -> Living:
     """with living("modules/network", name="shop") as made: … — applied, and afterwards destroyed.
 
     It is planned and applied; a second plan is empty; plan and state keep the rules. After the block it is destroyed,
@@ -101,8 +109,10 @@ def living(make_stack: MakeStack, aws: Aws, planned: Planned) -> Living:
     @contextmanager
     def live(folder: str, *, _open_to_the_world: tuple[str, ...] = (), **variables: Any) -> Iterator[Applied]:
         before = aws.inventory()
-        plan = planned(folder, _open_to_the_world=_open_to_the_world, **variables)
         stack = make_stack(folder)
+        stack.set(variables)
+        plan = stack.plan()
+        assert complaints(plan, open_to_the_world=frozenset(_open_to_the_world)) == []
         stack.apply()
         if stack.plan().changes:
             pytest.fail(f"a second plan is not empty:\n{stack.run('show', '-no-color', 'test.plan')}")

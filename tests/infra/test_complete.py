@@ -33,8 +33,7 @@ def test_one_apply_gives_a_cluster_that_setup_runs_on_and_leaves_nothing(living:
 
         # What setup.sh --archive finds: the bucket, and a role for the two accounts that use it.
         aws.client("s3").head_bucket(Bucket=out["bucket"])
-        associations = aws.client("eks").list_pod_identity_associations(clusterName=name)["associations"]
-        roles = {each["serviceAccount"]: each["roleArn"] for each in associations if each["namespace"] == "kafka"}
+        roles = aws.pod_roles(name, "kafka")
         assert set(roles) == {"clickstream-connect-connect", "clickstream-archive"}
         (role,) = {each.rpartition("/")[2] for each in roles.values()}
         trusted = aws.client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]["Statement"][0]

@@ -12,6 +12,14 @@ from kit.terraform import Living, Planned, Refused
 ZONES = ("eu-central-1a", "eu-central-1b", "eu-central-1c")
 NETWORK = {"vpc_id": "vpc-0a1b2c3d", "subnets": {zone: f"subnet-0{zone[-1]}" for zone in ZONES}}
 ARCHIVE = {"bucket": "shop-archive", "region": "eu-west-1", "role_arn": "arn:aws:iam::123456789012:role/shop-connect"}
+CHOSEN = {
+    "architecture": "arm64",
+    "kafka_nodes": {"per_zone": 2, "instance_types": ["r7g.large"]},
+    "apps_nodes": {"instance_types": ["m7g.large"]},
+    "addon_versions": {"coredns": "v1.12.4-eksbuild.1"},
+    "load_balancer_controller": False,
+    **NETWORK,
+}
 ADMIN = "arn:aws:iam::123456789012:role/admins"
 
 
@@ -32,7 +40,7 @@ def addon(plan: Plan, name: str) -> dict[str, Any]:
     return found
 
 
-def accounts(plan: Plan) -> set[str]:
+def service_accounts(plan: Plan) -> set[str]:
     return {
         f"{each.values['namespace']}/{each.values['service_account']}"
         for each in plan.of("aws_eks_pod_identity_association")
@@ -71,9 +79,8 @@ def test_a_cluster_with_all_options_is_as_described_and_leaves_nothing(
         assert names == {"apps", *(f"kafka-{zone}" for zone in ZONES)}
         group = eks.describe_nodegroup(clusterName="shop", nodegroupName="kafka-eu-central-1b")["nodegroup"]
         assert group["subnets"] == [network["subnets"]["eu-central-1b"]]
-        associations = eks.list_pod_identity_associations(clusterName="shop", namespace="kafka")["associations"]
-        roles = {each["serviceAccount"]: each["roleArn"] for each in associations if each["namespace"] == "kafka"}
-        assert roles == dict.fromkeys(("clickstream-connect-connect", "clickstream-archive"), ARCHIVE["role_arn"])
+        accounts = ("clickstream-connect-connect", "clickstream-archive")
+        assert aws.pod_roles("shop", "kafka") == dict.fromkeys(accounts, ARCHIVE["role_arn"])
         ingress = made.state.one("aws_vpc_security_group_ingress_rule")
         assert (ingress["cidr_ipv4"], ingress["from_port"]) == ("10.8.0.0/16", 443)
 
@@ -99,11 +106,11 @@ def test_as_it_comes_the_api_has_no_public_address_and_everything_is_encrypted(p
     for template in plan.of("aws_launch_template"):
         (options,) = template.values["metadata_options"]
         assert (options["http_tokens"], options["http_put_response_hop_limit"]) == ("required", 1)
-    assert accounts(plan) == {"kube-system/ebs-csi-controller-sa", "kube-system/aws-load-balancer-controller"}
+    assert service_accounts(plan) == {"kube-system/ebs-csi-controller-sa", "kube-system/aws-load-balancer-controller"}
 
 
 def test_each_zone_has_nodes_that_only_kafka_runs_on(planned: Planned) -> None:
-    plan = planned("modules/eks", kafka_nodes={"per_zone": 2, "instance_types": ["r7i.large"]}, **NETWORK)
+    plan = planned("modules/eks", **CHOSEN)
 
     groups = {each.values["node_group_name"]: each.values for each in plan.of("aws_eks_node_group")}
     apps = groups.pop("apps")
@@ -116,11 +123,11 @@ def test_each_zone_has_nodes_that_only_kafka_runs_on(planned: Planned) -> None:
         assert group["labels"] == {"dedicated": "kafka"}
         assert group["subnet_ids"] == [NETWORK["subnets"][zone]]  # type: ignore[index]
         assert group["scaling_config"][0]["desired_size"] == 2
-        assert group["instance_types"] == ["r7i.large"]
+        assert group["instance_types"] == ["r7g.large"]
 
 
 def test_the_add_ons_are_there_and_network_policies_are_enforced(planned: Planned) -> None:
-    plan = planned("modules/eks", addon_versions={"coredns": "v1.12.4-eksbuild.1"}, **NETWORK)
+    plan = planned("modules/eks", **CHOSEN)
 
     names = {each.values["addon_name"] for each in plan.of("aws_eks_addon")}
     assert names == {"vpc-cni", "coredns", "kube-proxy", "eks-pod-identity-agent", "aws-ebs-csi-driver"}
@@ -140,14 +147,13 @@ def test_the_load_balancer_controller_changes_what_carries_this_clusters_tag(pla
         if any(each.split(":")[1].startswith("Delete") for each in actions) and "Listeners" not in statement["Sid"]:
             assert statement["Condition"]["StringEquals"]["aws:ResourceTag/elbv2.k8s.aws/cluster"] == "shop"
 
-    without = planned("modules/eks", load_balancer_controller=False, **NETWORK)
-    assert accounts(without) == {"kube-system/ebs-csi-controller-sa"}
+    without = planned("modules/eks", **CHOSEN)
+    assert service_accounts(without) == {"kube-system/ebs-csi-controller-sa"}
     assert without.outputs["load_balancer_controller_command"] is None
 
 
 def test_arm64_takes_the_image_for_arm64(planned: Planned) -> None:
-    graviton = {"instance_types": ["m7g.large"]}
-    plan = planned("modules/eks", architecture="arm64", kafka_nodes=graviton, apps_nodes=graviton, **NETWORK)
+    plan = planned("modules/eks", **CHOSEN)
 
     assert {each.values["ami_type"] for each in plan.of("aws_eks_node_group")} == {"AL2023_ARM_64_STANDARD"}
 

@@ -52,6 +52,17 @@ class Aws:
         """Remove everything but what an account begins with."""
         requests.post(f"{self.address}/moto-api/reset", timeout=30).raise_for_status()
 
+    def pod_roles(self, cluster: str, namespace: str) -> dict[str, str]:
+        """The role of each service account of a namespace, by pod identity."""
+        eks = self.client("eks")
+        listed = eks.list_pod_identity_associations(clusterName=cluster)["associations"]
+        found = [
+            eks.describe_pod_identity_association(clusterName=cluster, associationId=each["associationId"])
+            for each in listed
+            if each["namespace"] == namespace
+        ]
+        return {each["association"]["serviceAccount"]: each["association"]["roleArn"] for each in found}
+
     def inventory(self) -> set[str]:
         """What is there, of the kinds that infra/ makes; keys that wait for their deletion are gone."""
         found = {f"{service} {name}" for service, names in _LISTED for name in names(self.client(service))}
