@@ -4,8 +4,8 @@ variable "name" {
   description = "Namespace of the repositories: NAME/clickstream-APP."
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,29}$", var.name))
-    error_message = "name: expected 1 to 30 lower-case letters, digits and hyphens, beginning with a letter."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,23}$", var.name))
+    error_message = "name: expected 2 to 24 lower-case letters, digits and hyphens, beginning with a letter."
   }
 }
 
