@@ -213,7 +213,7 @@ def _download(jars: JarSet, directory: Path, report: Report, locked: Mapping[str
         artifacts = [
             (subfolder, artifact)
             for subfolder, coordinates in jars.coordinates.items()
-            for artifact in _retried(partial(_resolve, coordinates, directory / "cache"))
+            for artifact in _retried(partial(resolve, coordinates, directory / "cache"))
         ]
         megabytes = 0.0
         for number, (subfolder, artifact) in enumerate(artifacts, 1):
@@ -229,7 +229,7 @@ def _download(jars: JarSet, directory: Path, report: Report, locked: Mapping[str
     return directory
 
 
-def _resolve(coordinates: Sequence[str], cache: Path) -> list[Artifact]:
+def resolve(coordinates: Sequence[str], cache: Path) -> list[Artifact]:
     """Return the jars of the coordinates and those they need at run time, each artifact in its newest version."""
     # A POM that was cut off with the connection must not be read at the next attempt.
     shutil.rmtree(cache, ignore_errors=True)

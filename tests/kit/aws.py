@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import requests
+from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -67,6 +68,14 @@ class Aws:
         """What is there, of the kinds that infra/ makes; keys that wait for their deletion are gone."""
         found = {f"{service} {name}" for service, names in _LISTED for name in names(self.client(service))}
         return found | set(self._eks.items())
+
+
+def _description(rule: SecurityGroupRule) -> str | None:
+    return rule.ip_range.get("Description") or rule.source_group.get("Description")
+
+
+# Moto forgets the description of a rule whose source is a security group.
+SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
 
 
 @contextmanager
@@ -145,6 +154,7 @@ _LISTED: list[tuple[str, Callable[[Any], Iterable[str]]]] = [
     ("ec2", _pages("describe_internet_gateways", "InternetGateways", "InternetGatewayId")),
     ("ec2", _pages("describe_launch_templates", "LaunchTemplates", "LaunchTemplateName")),
     ("ec2", _pages("describe_nat_gateways", "NatGateways", "NatGatewayId")),
+    ("ec2", _pages("describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId")),
     ("ec2", _pages("describe_route_tables", "RouteTables", "RouteTableId")),
     ("ec2", _pages("describe_security_groups", "SecurityGroups", "GroupId")),
     ("ec2", _pages("describe_subnets", "Subnets", "SubnetId")),

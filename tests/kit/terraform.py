@@ -62,6 +62,8 @@ class Stack:
 
     def __init__(self, terraform: Terraform, work: Path, folder: str, environ: Mapping[str, str]) -> None:
         shutil.copytree(_INFRA, work / "infra", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.tfvars"))
+        # Modules read what the product declares there: topics and connector.
+        (work / "strimzi").symlink_to(_INFRA.parent / "strimzi")
         self._terraform = terraform
         self._folder = work / "infra" / folder
         self._environ = environ
