@@ -98,7 +98,8 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 		apps/archive/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o requirements-scenarios.lock \
 		apps/scenarios/pyproject.toml
-	$(COMPILE) $(ARGS) -c requirements.lock -o deploy/lambda/requirements.lock deploy/lambda/requirements.in
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o deploy/lambda/requirements.lock \
+		deploy/lambda/requirements.in
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o deploy/requirements.lock deploy/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
 		-c requirements-archive.lock -c requirements-scenarios.lock -c deploy/lambda/requirements.lock \
@@ -108,6 +109,7 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 
 lock-jars: $(INSTALLED) ## write the hashes of the jars of Kafka and Kafka Connect, after a change of a version
 	@$(BIN)/python -m clickstream_local.jars --lock
+	@$(BIN)/python tests/kit/lock_instance_jars.py
 
 clean: ## remove .venv and the tools' caches; the embedded broker's data in .local stays
 	rm -rf $(VENV) $(VENV_BENCH) .venv-deploy .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
