@@ -204,7 +204,7 @@ def _others(plan: Plan) -> Iterator[str]:
             yield f"{each.address}: the key is not rotated"
     for each in plan.of("aws_cloudwatch_log_group"):
         if not each.values.get("retention_in_days"):
-            yield f"{each.address}: logs are kept for ever"
+            yield f"{each.address}: logs are never removed"
     for each in plan.resources:
         if each.type.startswith("aws_iam_user") or each.type == "aws_iam_access_key":
             yield f"{each.address}: a user with a permanent key"
