@@ -53,7 +53,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, *artifacts: StandIn) -> None:
         cache.mkdir()
         return list(artifacts)
 
-    monkeypatch.setattr(jars, "_resolve", resolve)
+    monkeypatch.setattr(jars, "resolve", resolve)
 
 
 @pytest.fixture

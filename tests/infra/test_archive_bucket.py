@@ -55,12 +55,11 @@ def _use(made: Applied, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
 def _archive(*arguments: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", "clickstream_archive.main", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import requests
+from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -76,6 +77,19 @@ def _description(rule: SecurityGroupRule) -> str | None:
 
 # Moto forgets the description of a rule whose source is a security group.
 SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
+
+_terminate = Instance.terminate
+
+
+def _terminate_and_detach(instance: Instance) -> Any:
+    state = _terminate(instance)
+    for interface in list(instance.nics.values()):
+        instance.detach_eni(interface)
+    return state
+
+
+# Moto leaves a network interface that outlives its instance attached to it, and then refuses to detach it.
+Instance.terminate = _terminate_and_detach  # type: ignore[method-assign]
 
 
 @contextmanager
