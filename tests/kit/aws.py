@@ -89,7 +89,7 @@ def _terminate_and_detach(instance: Instance) -> Any:
 
 
 # Moto leaves a network interface that outlives its instance attached to it, and then refuses to detach it.
-Instance.terminate = _terminate_and_detach  # type: ignore[method-assign]
+Instance.terminate = _terminate_and_detach  # type: ignore[assignment,method-assign]
 
 
 @contextmanager
