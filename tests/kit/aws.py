@@ -83,8 +83,10 @@ _terminate = Instance.terminate
 
 def _terminate_and_detach(instance: Instance) -> Any:
     state = _terminate(instance)
-    for interface in list(instance.nics.values()):
+    first = dict(instance.nics)
+    for interface in first.values():
         instance.detach_eni(interface)
+    instance.nics = first  # an ended instance is still described with its address
     return state
 
 
