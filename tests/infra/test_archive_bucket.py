@@ -13,7 +13,7 @@ from clickstream_archive.settings import CatalogSettings
 from clickstream_core.settings import read_settings
 from kit.archive import DEAD_LETTERS, recorded_pipeline, write_raw
 from kit.aws import REGION, Aws
-from kit.iam import acting_as
+from kit.iam import acting_as, plain_http
 from kit.terraform import Applied, Living, Planned, Refused
 
 _STRIMZI = Path(__file__).parents[2] / "strimzi/archive"
@@ -36,7 +36,7 @@ def _use(made: Applied, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write, compact, report, ask and verify, with the rights of Connect's policy."""
     place = dict(pair.split("=", 1) for pair in made.outputs["archive_environment"].split())
     (policy,) = made.state.of("aws_iam_policy")
-    with acting_as(aws, connect=[policy.values["policy"]]) as environ:
+    with plain_http(aws, made.outputs["bucket"]), acting_as(aws, connect=[policy.values["policy"]]) as environ:
         settings = {**environ["connect"], **place, "S3_ENDPOINT": aws.address, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
         for name, value in settings.items():
             monkeypatch.setenv(name, value)

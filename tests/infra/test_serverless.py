@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from kit.aws import Aws
-from kit.iam import acting_as
+from kit.iam import acting_as, plain_http
 from kit.instance import Instance, JarsMissing, maven_central
 from kit.lambda_runtime import RuntimeApi, runtime_api, start_function
 from kit.poll import eventually
@@ -52,7 +52,8 @@ def test_a_click_at_the_function_is_in_kafka_and_then_in_the_archive(
         "function": [policies["module.collector.aws_iam_role_policy.this"]],
     }
     user_data = gzip.decompress(base64.b64decode(_one(made, "aws_instance")["user_data_base64"])).decode()
-    with acting_as(aws, **rights) as environ, ExitStack() as running:
+    bucket = made.state.one("aws_s3_bucket")["bucket"]
+    with plain_http(aws, bucket), acting_as(aws, **rights) as environ, ExitStack() as running:
         instance = Instance(tmp_path, user_data, environ["instance"], java)
         _boot(instance)
         for unit in ("clickstream-kafka", "clickstream-topics", "clickstream-connect", "clickstream-connector"):

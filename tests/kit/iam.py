@@ -32,6 +32,16 @@ def acting_as(aws: Aws, **policies: list[str]) -> Iterator[dict[str, dict[str, s
             iam.delete_user(UserName=name)
 
 
+@contextmanager
+def plain_http(aws: Aws, bucket: str) -> Iterator[None]:
+    """The bucket without its policy, which refuses what is not TLS: the stand-in speaks plain HTTP."""
+    s3 = aws.client("s3")
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    s3.delete_bucket_policy(Bucket=bucket)
+    yield
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
 def enforce(aws: Aws, wanted: bool) -> None:
     """Let rights count, or let every request pass."""
     requests.post(f"{aws.address}/moto-api/reset-auth", data=b"0" if wanted else b"inf", timeout=10).raise_for_status()
