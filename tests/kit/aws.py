@@ -149,6 +149,15 @@ def _instances(client: Any) -> Iterator[str]:
         yield from (f"instance {each['InstanceId']}" for each in reservation["Instances"] if not _is_gone(each))
 
 
+def _interfaces(client: Any) -> Iterator[str]:
+    """Without those of NAT gateways, which go with them; moto leaves them behind."""
+    gateways = client.describe_nat_gateways()["NatGateways"]
+    of_gateways = {address["NetworkInterfaceId"] for each in gateways for address in each["NatGatewayAddresses"]}
+    for each in client.describe_network_interfaces()["NetworkInterfaces"]:
+        if each["NetworkInterfaceId"] not in of_gateways:
+            yield f"interface {each['NetworkInterfaceId']}"
+
+
 def _keys(client: Any) -> Iterator[str]:
     for each in client.list_keys()["Keys"]:
         known = client.describe_key(KeyId=each["KeyId"])["KeyMetadata"]
@@ -170,7 +179,7 @@ _LISTED: list[tuple[str, Callable[[Any], Iterable[str]]]] = [
     ("ec2", _pages("describe_internet_gateways", "InternetGateways", "InternetGatewayId")),
     ("ec2", _pages("describe_launch_templates", "LaunchTemplates", "LaunchTemplateName")),
     ("ec2", _pages("describe_nat_gateways", "NatGateways", "NatGatewayId")),
-    ("ec2", _pages("describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId")),
+    ("ec2", _interfaces),
     ("ec2", _pages("describe_route_tables", "RouteTables", "RouteTableId")),
     ("ec2", _pages("describe_security_groups", "SecurityGroups", "GroupId")),
     ("ec2", _pages("describe_subnets", "Subnets", "SubnetId")),
