@@ -159,10 +159,19 @@ def _interfaces(client: Any) -> Iterator[str]:
 
 
 def _keys(client: Any) -> Iterator[str]:
+    amazons = {each.get("TargetKeyId") for each in client.list_aliases()["Aliases"] if "/aws/" in each["AliasName"]}
     for each in client.list_keys()["Keys"]:
+        if each["KeyId"] in amazons:
+            continue  # as AWS does, moto makes one when the first disk is encrypted
         known = client.describe_key(KeyId=each["KeyId"])["KeyMetadata"]
         if known["KeyState"] != "PendingDeletion" and known["KeyManager"] == "CUSTOMER":
             yield f"key {each['KeyId']}"
+
+
+def _parameters(client: Any) -> Iterator[str]:
+    """Without those that Amazon publishes."""
+    names = (each["Name"] for each in client.describe_parameters()["Parameters"])
+    yield from (f"parameter {name}" for name in names if not name.startswith("/aws/"))
 
 
 def _nodegroups(client: Any) -> Iterator[str]:
@@ -201,7 +210,7 @@ _LISTED: list[tuple[str, Callable[[Any], Iterable[str]]]] = [
     ("s3", _pages("list_buckets", "Buckets", "Name")),
     ("secretsmanager", _pages("list_secrets", "SecretList", "Name")),
     ("sns", _pages("list_topics", "Topics", "TopicArn")),
-    ("ssm", _pages("describe_parameters", "Parameters", "Name")),
+    ("ssm", _parameters),
 ]
 
 
