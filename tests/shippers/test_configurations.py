@@ -14,6 +14,8 @@ import pytest
 import yaml
 from logstash_pipeline_parser import Pipeline
 
+from clickstream_scenarios.requests import Request, read_access_log
+
 SHIPPERS = Path(__file__).parents[2] / "shippers"
 RECORD = ("ip", "timestamp", "method", "url", "status_code", "user_agent")
 
@@ -240,6 +242,15 @@ def test_a_record_of_the_tracking_log_keeps_all_its_fields(shipper: str) -> None
         assert expected.keys() - record.keys() <= {"@timestamp"}
     logged = re.findall(r'"(\w+)":["$]', read("nginx/tracking.conf"))
     assert all(list(each) == logged for each in sent), "the recorded log is NGINX's"
+
+
+@pytest.mark.parametrize("shipper", ["fluentd", "fluent-bit"])
+@pytest.mark.parametrize("log", ["access", "tracking"])
+def test_the_scenarios_read_what_a_shipper_makes_of_a_request(shipper: str, log: str) -> None:
+    first = read_access_log(json.dumps(expected_records(shipper, log)[0]).encode(), arrived=0)
+    assert isinstance(first, Request)
+    assert (first.scenario_id, first.time) == (5, 1_795_741_200_000)
+    assert first.parameters == {"e_c": "buttonClick", "e_n": "고", "memberId": "123456"}
 
 
 def test_the_index_template_has_a_type_for_each_field_of_a_web_log() -> None:
