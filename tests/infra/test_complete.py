@@ -8,7 +8,7 @@ from kit.terraform import Living, Refused
 
 
 def test_one_apply_gives_a_cluster_that_setup_runs_on_and_leaves_nothing(living: Living, aws: Aws) -> None:
-    with living("examples/complete", api_public_cidrs=["203.0.113.7/32"]) as made:
+    with living("examples/complete", api_public_cidrs=["203.0.113.7/32"], tags={"team": "data"}) as made:
         out = made.outputs
         region, name = shlex.split(out["kubeconfig_command"])[4:7:2]
         cluster = aws.client("eks").describe_cluster(name=name)["cluster"]

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import requests
 from moto.ec2.models.instances import Instance
+from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateBackend
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -92,6 +93,20 @@ def _terminate_and_detach(instance: Instance) -> Any:
 
 # Moto leaves a network interface that outlives its instance attached to it, and then refuses to detach it.
 Instance.terminate = _terminate_and_detach  # type: ignore[assignment,method-assign]
+
+
+_make_template = LaunchTemplateBackend.create_launch_template
+
+
+def _make_template_without_its_own_tags(
+    backend: LaunchTemplateBackend, name: str, description: str, data: dict[str, Any], tags: dict[str, Any]
+) -> LaunchTemplate:
+    kept = [each for each in data.pop("TagSpecifications", []) if each["ResourceType"] != "launch-template"]
+    return _make_template(backend, name, description, {**data, "TagSpecifications": kept} if kept else data, tags)
+
+
+# Moto lists a launch template's own tags among those of the machines that are made from it.
+LaunchTemplateBackend.create_launch_template = _make_template_without_its_own_tags  # type: ignore[assignment,method-assign]
 
 
 @contextmanager
