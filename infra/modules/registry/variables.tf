@@ -12,7 +12,7 @@ variable "name" {
 variable "apps" {
   type = set(string)
   default = [
-    "archive", "collector", "consumer", "producer", "streams",
+    "archive", "collector", "consumer", "producer", "scenarios", "streams",
     "collector-lambda",
     "connect", "seaweedfs",
   ]
