@@ -6,7 +6,10 @@ What Kafka's exporters, Kubernetes and Strimzi would report comes from samples (
 import contextlib
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.processor import start_processor
 from kit.prometheus import monitoring_tool, query, running_prometheus, serving
+from kit.scenarios import REFERENCE_REQUEST, access_log, create_scenario_topics
 from kit.topics import PipelineTopics, ToSend, send
 
 Documented = dict[str, tuple[str, frozenset[str]]]
@@ -36,6 +40,7 @@ def test_every_query_of_the_dashboard_answers(
     pipeline = _start_pipeline(apps, topics)
     collector = start_collector(apps, topics, LIMIT="10")
     pipeline["collector"] = collector.app
+    pipeline["scenarios"] = _start_scenarios(apps, topics.bootstrap_servers, f"sqlite:///{tmp_path / 'scenarios.db'}")
     with contextlib.ExitStack() as stack:
         targets = {name: f"127.0.0.1:{app.http_port}" for name, app in pipeline.items()}
         targets |= {name: stack.enter_context(serving(text)) for name, text in samples.items()}
@@ -64,6 +69,22 @@ def _start_pipeline(apps: Apps, topics: PipelineTopics) -> dict[str, App]:
         each.wait_until_ready(60)
     producer = apps.start("clickstream_producer.main", environ=topics.environ, RATE="200", SEED="1")
     return {"streams": streams, "consumer": consumer, "producer": producer}
+
+
+def _start_scenarios(apps: Apps, bootstrap_servers: str, database: str) -> App:
+    """With a database, a Redis that is away, and a request for no scenario."""
+    topics = create_scenario_topics(bootstrap_servers)
+    command = [sys.executable, "-m", "clickstream_scenarios.main", "migrate"]
+    subprocess.run(command, env=os.environ | {"DATABASE_URL": database}, check=True)
+    scenarios = apps.start(
+        "clickstream_scenarios.main",
+        environ=topics.environ,
+        DATABASE_URL=database,
+        REDIS_URL="redis://127.0.0.1:1",
+    )
+    scenarios.wait_until_ready(60)
+    send(bootstrap_servers, topics.access_logs, [ToSend(access_log(REFERENCE_REQUEST))])
+    return scenarios
 
 
 def _visit(collector: Collector) -> None:
