@@ -42,6 +42,8 @@ venv-scenarios: $(VENV)/.installed-scenarios ## the same with the scenarios: SQL
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster -m "not long" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
+# Many of them wait for a timer or a process; WORKERS=… of the command line comes before it.
+test-fast: WORKERS := 3
 test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, MariaDB, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
 	@$(BIN)/pytest $(wildcard apps/*/tests examples/*/tests) local/tests $(wildcard tests/test_*.py) \
 		-m "not (kafka or browser or helm or mariadb or cluster)" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
