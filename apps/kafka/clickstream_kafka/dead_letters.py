@@ -4,7 +4,8 @@ No record may stop a stream, so one that its topic refuses for its size is writt
 attempt, or without its value or key, and the header `error` says so.
 """
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Sequence
 
 from aiokafka import TopicPartition
 
@@ -29,6 +30,7 @@ class DeadLetters:
         self._app = app
         self._source = source
         self._headers = headers
+        self._unlogged = 0
         self._without_key: set[int] = set()
         self._without_value: set[int] = set()
 
@@ -74,3 +76,23 @@ class DeadLetters:
         for letter in letters:
             self._without_key.discard(letter.record.offset)
             self._without_value.discard(letter.record.offset)
+
+    def log_refused(
+        self, letters: Sequence[DeadLetter], log: logging.Logger, name: str, may_log: Callable[[str], bool]
+    ) -> None:
+        """Log how many records the task `name` has refused since the last such line, if `may_log` allows one now."""
+        self._unlogged += len(letters)
+        if not letters or not may_log("refused records"):
+            return
+        last = letters[-1]
+        log.warning(
+            "%s: refused %d records; they are on %s. The last one, at offset %d, is %s: %s",
+            name,
+            self._unlogged,
+            self._topic,
+            last.record.offset,
+            last.reason,
+            last.error,
+            extra={"partition": self._source.partition, "offset": last.record.offset, "reason": last.reason},
+        )
+        self._unlogged = 0

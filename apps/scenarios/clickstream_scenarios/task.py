@@ -22,7 +22,7 @@ from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.dead_letters import DeadLetters
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.offsets import committed_offset, log_bounds
-from clickstream_kafka.records import CommittedOffset, DeadLetter, LogBounds, OutgoingRecord, Record
+from clickstream_kafka.records import CommittedOffset, LogBounds, OutgoingRecord, Record
 from clickstream_kafka.tasks import PartitionTask, Replica
 from clickstream_kafka.transactions import RecordsTooLarge, Transactions
 from clickstream_scenarios import instruments
@@ -84,7 +84,7 @@ class RequestsTask(PartitionTask):
         header = (("group", settings.group_id.encode()),)
         self._dead_letters = DeadLetters(settings.topics.dead_letter_topic, APP, partition, header)
         self._labels = (partition.topic, str(partition.partition))
-        self._refused = self._forgotten = 0
+        self._forgotten = 0
 
     async def start_producer(self) -> Transactions:
         transactional_id = f"{self._group_id}-{self.partition.partition}"
@@ -241,7 +241,7 @@ class RequestsTask(PartitionTask):
             instruments.LEFT_OUT.labels(reason).inc(count)
         for reason, count in Counter(letter.reason for letter in changes.dead_letters).items():
             instruments.DEAD_LETTERS.labels(reason).inc(count)
-        self._log_dead_letters(changes.dead_letters)
+        self._dead_letters.log_refused(changes.dead_letters, _log, self.name, self.may_log)
 
     async def _write(self, transactions: Transactions, changes: Changes) -> None:
         topic = self.settings.topics.scenario_results_topic
@@ -257,23 +257,6 @@ class RequestsTask(PartitionTask):
             refused = [letters[position].record for position in error.positions if position in letters]
             self._dead_letters.make_smaller(refused)
             raise
-
-    def _log_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        self._refused += len(letters)
-        if not letters or not self.may_log("refused records"):
-            return
-        last = letters[-1]
-        _log.warning(
-            "%s: refused %d records; they are on %s. The last one, at offset %d, is %s: %s",
-            self.name,
-            self._refused,
-            self.settings.topics.dead_letter_topic,
-            last.record.offset,
-            last.reason,
-            last.error,
-            extra={"partition": self.partition.partition, "offset": last.record.offset, "reason": last.reason},
-        )
-        self._refused = 0
 
 
 def encode_commit(commit: Commit) -> str:

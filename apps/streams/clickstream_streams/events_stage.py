@@ -17,7 +17,7 @@ from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.dead_letters import DeadLetters
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.offsets import committed_metadata, committed_offset, log_bounds
-from clickstream_kafka.records import CommittedOffset, DeadLetter, OutgoingRecord, Record
+from clickstream_kafka.records import CommittedOffset, OutgoingRecord, Record
 from clickstream_kafka.tasks import PartitionTask, Replica
 from clickstream_kafka.transactions import RecordsTooLarge, Transactions
 from clickstream_streams import instruments
@@ -56,7 +56,6 @@ class EventsTask(PartitionTask):
         self._shown_events = 0
         dead_letter_topic, header = settings.topics.dead_letter_topic, settings.group_header
         self._dead_letters = DeadLetters(dead_letter_topic, "clickstream-streams", partition, (header,))
-        self._refused = 0
 
     async def start_producer(self) -> Transactions:
         transactional_id = self.settings.transactional_id(self.partition.partition)
@@ -212,24 +211,7 @@ class EventsTask(PartitionTask):
         state.commit(changes)
         for letter in changes.dead_letters:
             instruments.DEAD_LETTERS.labels(letter.reason).inc()
-        self._log_dead_letters(changes.dead_letters)
-
-    def _log_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
-        self._refused += len(letters)
-        if not letters or not self.may_log("refused records"):
-            return
-        last = letters[-1]
-        _log.warning(
-            "%s: refused %d records; they are on %s. The last one, at offset %d, is %s: %s",
-            self.name,
-            self._refused,
-            self.settings.topics.dead_letter_topic,
-            last.record.offset,
-            last.reason,
-            last.error,
-            extra={"partition": self.partition.partition, "offset": last.record.offset, "reason": last.reason},
-        )
-        self._refused = 0
+        self._dead_letters.log_refused(changes.dead_letters, _log, self.name, self.may_log)
 
     async def _write(self, transactions: Transactions, changes: Changes) -> int:
         """Write the changes; return the offset of the watermark record on the partials topic."""
