@@ -108,10 +108,12 @@ def test_each_record_is_archived_exactly_once_while_the_worker_is_killed(
     with Sink(tmp_path / "connect", topics, s3, java, connect_jars) as sink:
         for _ in range(2):
             commits, waiting = table.commits, time.monotonic() + draw.uniform(0, 3)
+            send(servers, topics.events, events(draw, 100))  # what the kill before left uncommitted may be nothing
 
             def committed_or_not_yet(commits: int = commits, waiting: float = waiting) -> bool:
                 sink.tend()
-                return table.commits > commits and time.monotonic() > waiting
+                assert table.commits > commits, f"{table.commits} commits: {sink.said}\n{sink.log()}"
+                return time.monotonic() > waiting
 
             eventually(committed_or_not_yet, DEADLINE_S, every=0.3)
             send(servers, topics.events, events(draw, 1000))
