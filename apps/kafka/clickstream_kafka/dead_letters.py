@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from aiokafka import TopicPartition
 
-from clickstream_kafka.records import DeadLetter, OutgoingRecord, Record
+from clickstream_kafka.records import DeadLetter, OutgoingRecord
 from clickstream_kafka.transactions import MAX_BATCH_BYTES, MAX_RECORD_BYTES
 
 _MAX_VALUE_BYTES = MAX_RECORD_BYTES - 2 * 1024 * 1024
@@ -56,11 +56,13 @@ class DeadLetters:
         written = (*((name, text.encode()) for name, text in headers.items()), *self._headers)
         return OutgoingRecord(self._topic, value, key=key, headers=written)
 
-    def make_smaller(self, refused: Sequence[Record]) -> None:
-        """Write these in smaller batches in the next attempt, or without what is larger than a batch.
+    def make_smaller(self, letters: Sequence[DeadLetter], first: int, too_large: Iterable[int]) -> None:
+        """Write refused letters in smaller batches in the next attempt, or without what is larger than a batch.
 
-        A key or value larger than a batch was refused for its own size, anything else for the size of its batch.
+        `letters` began at position `first` of the transaction's records; those at `too_large` were refused. A key or
+        value larger than a batch was refused for its own size, anything else for the size of its batch.
         """
+        refused = [letters[at - first].record for at in too_large if first <= at < first + len(letters)]
         alone = not refused
         for record in refused:
             value = 0 if record.offset in self._without_value else len(record.value or b"")

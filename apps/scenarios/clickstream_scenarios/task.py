@@ -253,9 +253,7 @@ class RequestsTask(PartitionTask):
         try:
             await transactions.run(records, self.partition, changes.offset, metadata, self._group_id)
         except RecordsTooLarge as error:
-            letters = dict(enumerate(changes.dead_letters, start=len(changes.results)))
-            refused = [letters[position].record for position in error.positions if position in letters]
-            self._dead_letters.make_smaller(refused)
+            self._dead_letters.make_smaller(changes.dead_letters, len(changes.results), error.positions)
             raise
 
 

@@ -221,9 +221,7 @@ class EventsTask(PartitionTask):
         try:
             written = await transactions.run(records, self.partition, changes.offset, metadata, self.settings.group_id)
         except RecordsTooLarge as error:
-            letters = dict(enumerate(changes.dead_letters, start=len(partials)))
-            refused = [letters[position].record for position in error.positions if position in letters]
-            self._dead_letters.make_smaller(refused)
+            self._dead_letters.make_smaller(changes.dead_letters, len(partials), error.positions)
             raise
         return int(written[-1].offset)
 
