@@ -10,6 +10,7 @@ from pyiceberg.catalog import Catalog
 
 from clickstream_archive.absent import absent_partitions
 from clickstream_archive.catalogs import open_catalog
+from clickstream_archive.command import begin
 from clickstream_archive.engine import engine
 from clickstream_archive.errors import ArchiveError
 from clickstream_archive.evidence import Evidence
@@ -34,9 +35,8 @@ from clickstream_archive.settings import ArchiveSettings, OutputSettings
 from clickstream_archive.verify_text import as_result, in_words
 from clickstream_core.durations import parse_duration
 from clickstream_core.groups import DEFAULT_GROUP
-from clickstream_core.logs import configure_logs
 from clickstream_core.processor_times import ProcessorTimes
-from clickstream_core.settings import choice, read_settings, setting, setting_of, switch
+from clickstream_core.settings import choice, setting, setting_of, switch
 from clickstream_kafka.patches import apply_to_kafka_python
 
 
@@ -97,14 +97,13 @@ class VerifySettings:
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; return the exit status: 0 if nothing differs, 1 on a difference."""
-    settings = read_settings(
+    settings = begin(
         VerifySettings,
-        prog="clickstream-archive verify",
-        description="Checks that every record is there once, and that every window's last result equals the recount of"
-        " the events. Give it the processor's own settings.",
-        argv=argv,
+        "verify",
+        "Checks that every record is there once, and that every window's last result equals the recount of the events."
+        " Give it the processor's own settings.",
+        argv,
     )
-    configure_logs(settings.archive.service.log_level, settings.archive.service.log_format, "clickstream-archive")
     apply_to_kafka_python()
     began, started_at = time.monotonic(), datetime.now(UTC)
     try:
