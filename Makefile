@@ -14,7 +14,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 INSTALLED_BENCH := $(VENV_BENCH)/.installed
 # An app with much that no other needs has a lock of its own, requirements-APP.lock, and is installed when it is asked for.
-EXTRA_APPS := archive scenarios
+EXTRA_APPS := archive scenarios statistics
 INSTALLED_EXTRA := $(EXTRA_APPS:%=$(VENV)/.installed-%)
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 
@@ -28,7 +28,7 @@ TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.p
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv venv-archive venv-scenarios test test-fast test-infra test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
+.PHONY: help venv venv-archive venv-scenarios venv-statistics test test-fast test-infra test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -38,6 +38,8 @@ venv: $(INSTALLED) ## .venv with all apps installed, exactly as the lock files s
 venv-archive: $(VENV)/.installed-archive ## the same with the archive: DuckDB, PyIceberg, and SeaweedFS for this machine
 
 venv-scenarios: $(VENV)/.installed-scenarios ## the same with the scenarios: SQLAlchemy, Redis' client and RE2
+
+venv-statistics: $(VENV)/.installed-statistics ## the same with the scenarios' statistics: PySpark, 450 MB
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster -m "not long" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
@@ -100,11 +102,14 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 		apps/archive/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o requirements-scenarios.lock \
 		apps/scenarios/pyproject.toml
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-scenarios.lock -o requirements-statistics.lock \
+		apps/statistics/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o deploy/lambda/requirements.lock \
 		deploy/lambda/requirements.in
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o deploy/requirements.lock deploy/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -c requirements-local.lock \
-		-c requirements-archive.lock -c requirements-scenarios.lock -c deploy/lambda/requirements.lock \
+		-c requirements-archive.lock -c requirements-scenarios.lock -c requirements-statistics.lock \
+		-c deploy/lambda/requirements.lock \
 		-c deploy/requirements.lock -o requirements-dev.lock --group dev
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
@@ -132,9 +137,10 @@ $(INSTALLED): $(LOCKS) $(INSTALLED_PROJECTS:%=%/pyproject.toml)
 	@$(PIP) --no-deps --no-build-isolation $(INSTALLED_PROJECTS:%=-e %)
 	@touch $@
 
+# PySpark alone has no wheel: setuptools of requirements-build.lock packs its files.
 $(INSTALLED_EXTRA): $(VENV)/.installed-%: $(INSTALLED) requirements-%.lock apps/%/pyproject.toml
 	@echo "Adding the $* app to $(VENV)"
-	@$(PIP) --only-binary :all: --require-hashes -r requirements-$*.lock
+	@$(PIP) --only-binary :all: --no-binary pyspark --no-build-isolation --require-hashes -r requirements-$*.lock
 	@$(PIP) --no-deps --no-build-isolation -e apps/$*
 	@touch $@
 

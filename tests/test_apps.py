@@ -18,10 +18,10 @@ from clickstream_local.parts import PARTS
 from kit import inventory
 from kit.inventory import ROOT
 
-NOT_STARTED_BY_LOCAL = {"archive", "scenarios"}
+NOT_STARTED_BY_LOCAL = {"archive", "scenarios", "statistics"}
 """Apps that are no part of ./setup.sh --local."""
 
-WITHOUT_CHART = {"scenarios"}
+WITHOUT_CHART = {"scenarios", "statistics"}
 """Apps that setup.sh can't install yet."""
 
 BY_HAND = {
@@ -129,6 +129,7 @@ def test_the_import_contracts_know_every_package() -> None:
             "scenarios",
             {"ACCESS_LOGS_TOPIC", "EVENTS_TOPIC", "SCENARIO_RESULTS_TOPIC", "DEAD_LETTER_TOPIC"},
         ),
+        ("statistics", {"SCENARIO_RESULTS_TOPIC"}),
     ],
 )
 def test_an_app_has_settings_for_the_topics_that_it_uses_and_ignores_others(

@@ -15,6 +15,7 @@ from clickstream_core.build_info import publish_build_info
 from clickstream_producer.metrics import ProgressCollector
 from clickstream_scenarios import instruments as scenarios
 from clickstream_scenarios import store_instruments
+from clickstream_statistics import instruments as statistics
 from clickstream_streams import instruments as streams
 from kit import inventory
 
@@ -33,7 +34,7 @@ def _registered() -> dict[str, str]:
     Instruments(registry)
     registry.register(_last_runs())
     families = [*registry.collect()]
-    served = (streams, streams.KAFKA, scenarios, scenarios.KAFKA, store_instruments, collector)
+    served = (streams, streams.KAFKA, scenarios, scenarios.KAFKA, store_instruments, collector, statistics)
     for each in (value for holder in served for value in vars(holder).values()):
         if hasattr(each, "collect") and not isinstance(each, type):
             families.extend(each.collect())
