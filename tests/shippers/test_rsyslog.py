@@ -1,4 +1,4 @@
-"""NGINX's requests by rsyslog to Kafka, with the real programs: whatever fails, each request arrives.
+"""NGINX's requests by rsyslog to Kafka and by clickstream-scenarios to results, with the real programs.
 
 SHIPPED_REQUESTS is how many are sent; `make chaos` sends 100,000.
 """
@@ -20,11 +20,20 @@ from clickstream_local.topics import Topic, create_missing
 from kit.certificates import write_certificates
 from kit.nginx import Nginx, program
 from kit.poll import eventually
+from kit.processes import Apps
 from kit.rsyslog import SHIPPER, Rsyslog, module
+from kit.scenarios import ScenarioTopics, create_scenario_topics, start_scenarios, write_folder
 from kit.tls_kafka import TlsKafka
 from kit.topics import Message, read_all
 
-TOPIC = "clickstream-access-logs"
+SCENARIO = {
+    "scenario_id": 5,
+    "title": "Gold members who click",
+    "manager": "admin_user",
+    "log_format": {"n": 1},
+    "filters": [{"left": "grade", "operator": "==", "right": "gold"}],
+    "logical_operator": "AND",
+}
 REQUESTS = int(os.environ.get("SHIPPED_REQUESTS", "6000"))
 AWAY_S = 60 if REQUESTS >= 100_000 else 3
 
@@ -38,10 +47,9 @@ def certificates(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kafka(tmp_path: Path, java: Path, jars: tuple[Path, ...], certificates: Path) -> Iterator[TlsKafka]:
-    """A Kafka with the topic, whose listener asks for TLS and a client's certificate."""
+    """A Kafka whose listener asks for TLS and a client's certificate."""
     (tmp_path / "broker").mkdir()
     with TlsKafka(tmp_path / "broker", certificates, java=java, jars=jars) as secured:
-        create_missing({"bootstrap_servers": [secured.broker.bootstrap_servers]}, [Topic(TOPIC, 6)])
         yield secured
 
 
@@ -62,7 +70,7 @@ def by_tls(kafka: TlsKafka, certificates: Path) -> dict[str, str]:
     }
 
 
-def shipped(broker: Broker, topic: str = TOPIC) -> list[Message]:
+def shipped(broker: Broker, topic: str) -> list[Message]:
     return read_all(broker.bootstrap_servers, topic)
 
 
@@ -79,16 +87,19 @@ def nginx(tmp_path: Path) -> Iterator[Nginx]:
         yield running
 
 
-def test_rotations_kills_and_a_kafka_that_is_away_lose_no_request(
-    tmp_path: Path, kafka: TlsKafka, certificates: Path, nginx: Nginx
+def test_rotations_kills_and_a_kafka_that_is_away_lose_no_request_and_no_result_is_there_twice(
+    tmp_path: Path, kafka: TlsKafka, certificates: Path, nginx: Nginx, apps: Apps
 ) -> None:
+    topics = create_scenario_topics(kafka.broker.bootstrap_servers, partitions=6)
+    rules = write_folder(tmp_path / "rules", [SCENARIO], ["1,MALE,1990-05-01,gold", "2,MALE,1990-05-01,silver"])
+    scenarios = start_scenarios(apps, topics, rules)
+    environ = settings(**by_tls(kafka, certificates), ACCESS_LOGS_TOPIC=topics.access_logs)
     part = REQUESTS // 6
-    environ = settings(**by_tls(kafka, certificates))
     sent = 0
 
     def track(count: int = part) -> None:
         nonlocal sent
-        nginx.track([f"/5?e_c=buttonClick&memberId=7&n={number}" for number in range(sent, sent + count)])
+        nginx.track([f"/5?e_c=buttonClick&memberId={1 + each % 2}&n={each}" for each in range(sent, sent + count)])
         sent += count
 
     with Rsyslog(tmp_path / "rsyslog", "access-logs.conf", environ, logs=nginx.logs) as shipper:
@@ -104,7 +115,7 @@ def test_rotations_kills_and_a_kafka_that_is_away_lose_no_request(
         assert "are sent again" in shipper.start()
         track()
 
-        eventually(lambda: len(numbers(shipped(kafka.broker))) == sent, 60, every=0.5)
+        eventually(lambda: len(topics.read_results()) == sent, 60, every=0.5)
         kafka.broker.kill()
         track()
         eventually(lambda: "kafka error" in (shipper.work / "outages").read_text(), 60)
@@ -113,17 +124,31 @@ def test_rotations_kills_and_a_kafka_that_is_away_lose_no_request(
         shipper.start()
         time.sleep(AWAY_S)  # how long Kafka is away
         kafka.broker.start()
-        eventually(lambda: len(numbers(shipped(kafka.broker))) >= REQUESTS, 120, every=0.5)
+        eventually(lambda: len(topics.read_results()) >= REQUESTS, 120, every=0.5)
         assert shipper.stop() == 0
+    scenarios.stop()
 
-    found = shipped(kafka.broker)
-    assert sorted(numbers(found).values()) == list(range(REQUESTS))
-    assert all(each.key == json.loads(each.value or b"")["request_id"].encode() for each in found)
+    lines = shipped(kafka.broker, topics.access_logs)
+    assert_each_request_is_there(lines, topics)
+    print(
+        f"{REQUESTS} requests, Kafka away for {AWAY_S} s: {len(lines)} lines in Kafka, "
+        f"{len(lines) - len(numbers(lines))} of them sent twice, {len(topics.read_results())} results, none twice"
+    )
+    assert "/5?e_c" not in shipper.said(), "no visitor's request is in a log of the shipper"
+
+
+def assert_each_request_is_there(lines: list[Message], topics: ScenarioTopics) -> None:
+    """Each at least once in the topic, those sent twice in one partition, and each once in the results."""
+    assert sorted(numbers(lines).values()) == list(range(REQUESTS))
+    assert all(each.key == json.loads(each.value or b"")["request_id"].encode() for each in lines)
     partitions: dict[bytes | None, set[int]] = {}
-    for each in found:
+    for each in lines:
         partitions.setdefault(each.key, set()).add(each.partition)
     assert all(len(each) == 1 for each in partitions.values()), "a line that is sent twice is in one partition"
-    assert "/5?e_c" not in shipper.said(), "no visitor's request is in a log of the shipper"
+
+    results = sorted((int(each["n"]), each["success"]) for each in topics.read_results())
+    assert results == [(number, 1 - number % 2) for number in range(REQUESTS)]
+    assert topics.read(topics.dead_letters) == []
 
 
 def test_lines_arrive_as_they_are_even_where_they_are_no_text(tmp_path: Path, broker: Broker, nginx: Nginx) -> None:
