@@ -57,5 +57,6 @@ def write_lock(coordinates: Iterable[str], lock: Path, found_by: str, *, alone: 
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each jar by its name."""
-    return {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in sorted(folder.glob("*.jar"))}
+    """Return the SHA-256 of each jar (and of each zip file, as distributions are) by its name."""
+    files = sorted(each for each in folder.iterdir() if each.suffix in (".jar", ".zip"))
+    return {each.name: hashlib.sha256(each.read_bytes()).hexdigest() for each in files}

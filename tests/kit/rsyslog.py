@@ -1,6 +1,7 @@
 """A real rsyslogd with a configuration of shippers/rsyslog, in a folder of a test's own."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -13,14 +14,21 @@ from kit.nginx import LOGS, program
 from kit.skipping import skip
 
 SHIPPER = Path(__file__).parents[2] / "shippers" / "rsyslog"
-_SPOOL = "/var/spool/clickstream-shipper"
-_MODULES = {"omkafka": "rsyslog-kafka", "omelasticsearch": "rsyslog-elasticsearch"}
+_SPOOL = re.compile("/var/spool/clickstream-[a-z-]+")
+_MODULES = {"omkafka": "rsyslog-kafka", "imkafka": "rsyslog-kafka", "omelasticsearch": "rsyslog-elasticsearch"}
+
+
+def settings(file: str, **changed: str) -> dict[str, str]:
+    """The settings of shipper.env or web-logs.env as they are shipped, with these changes."""
+    lines = (SHIPPER / file).read_text(encoding="utf-8").splitlines()
+    return dict(each.split("=", 1) for each in lines if not each.startswith("#")) | changed
 
 
 class Rsyslog(AbstractContextManager["Rsyslog"]):
-    """The shipper as its unit starts it: `rewind` first, then rsyslogd. For a with statement.
+    """A shipper as its unit starts it: `rewind` first if it reads logs, then rsyslogd. For a with statement.
 
-    `environ` are the settings of shipper.env, `logs` is the folder of the log.
+    `environ` are the settings of its .env file, `logs` is the folder of the log; `changed` replaces parts of the
+    configuration's text.
     """
 
     def __init__(
@@ -29,16 +37,22 @@ class Rsyslog(AbstractContextManager["Rsyslog"]):
         configuration: str,
         environ: Mapping[str, str],
         *,
-        logs: Path,
+        logs: Path | None = None,
+        changed: Mapping[str, str] | None = None,
+        rewinds: bool = True,
     ) -> None:
         self.work = directory / "work"
-        self.work.mkdir(parents=True)
+        self.work.mkdir(parents=True, exist_ok=True)
         self.output = directory / "output.log"
         self._logs = logs
-        self._environ = environ
+        self.environ = environ
+        self._rewinds = rewinds
         self._configuration = directory / configuration
         text = (SHIPPER / configuration).read_text(encoding="utf-8")
-        text = text.replace(_SPOOL, str(self.work)).replace(LOGS, str(logs))
+        text = _SPOOL.sub(str(self.work), text).replace(LOGS, str(logs))
+        for part, instead in (changed or {}).items():
+            assert part in text, part
+            text = text.replace(part, instead)
         self._configuration.write_text(text, encoding="utf-8")
         self._child: Child | None = None
 
@@ -58,22 +72,24 @@ class Rsyslog(AbstractContextManager["Rsyslog"]):
     def start(self) -> str:
         """Start it; return what `rewind` prints."""
         executable = program("rsyslogd", "rsyslog")
-        command = [SHIPPER / "rewind", self.work, self._logs]
-        rewound = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        rewound = ""
+        if self._logs is not None and self._rewinds:
+            command = [SHIPPER / "rewind", self.work, self._logs]
+            rewound = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
         arguments = ["-n", "-f", str(self._configuration), "-i", str(self.work / "rsyslogd.pid")]
-        environ = {"PATH": os.environ["PATH"], **self._environ}
+        environ = {"PATH": os.environ["PATH"], **self.environ}
         self._child = Child("rsyslogd", [str(executable), *arguments], log=self.output, environ=environ)
-        return rewound.stdout
+        return rewound
 
     def said(self) -> str:
         """What it has said of itself."""
         logs = (self.output, self.work / "shipper.log", self.work / "outages")
         return "".join(each.read_text(encoding="utf-8") for each in logs if each.exists())
 
-    def stop(self) -> int | None:
-        """SIGTERM; its exit status, or None if it goes on for 15 s and is then killed, as its unit does."""
+    def stop(self, within_s: float = 15) -> int | None:
+        """SIGTERM; its exit status, or None if it goes on for so long and is then killed, as its unit does."""
         self.child.send(signal.SIGTERM)
-        status = self.child.wait(15)
+        status = self.child.wait(within_s)
         self.kill()
         return status
 

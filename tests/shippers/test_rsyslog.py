@@ -21,7 +21,7 @@ from kit.certificates import write_certificates
 from kit.nginx import Nginx, program
 from kit.poll import eventually
 from kit.processes import Apps
-from kit.rsyslog import SHIPPER, Rsyslog, module
+from kit.rsyslog import SHIPPER, Rsyslog, module, settings
 from kit.scenarios import ScenarioTopics, create_scenario_topics, start_scenarios, write_folder
 from kit.tls_kafka import TlsKafka
 from kit.topics import Message, read_all
@@ -51,12 +51,6 @@ def kafka(tmp_path: Path, java: Path, jars: tuple[Path, ...], certificates: Path
     (tmp_path / "broker").mkdir()
     with TlsKafka(tmp_path / "broker", certificates, java=java, jars=jars) as secured:
         yield secured
-
-
-def settings(**changed: str) -> dict[str, str]:
-    """shipper.env as it is shipped, with these changes."""
-    lines = (SHIPPER / "shipper.env").read_text(encoding="utf-8").splitlines()
-    return dict(each.split("=", 1) for each in lines if not each.startswith("#")) | changed
 
 
 def by_tls(kafka: TlsKafka, certificates: Path) -> dict[str, str]:
@@ -93,7 +87,7 @@ def test_rotations_kills_and_a_kafka_that_is_away_lose_no_request_and_no_result_
     topics = create_scenario_topics(kafka.broker.bootstrap_servers, partitions=6)
     rules = write_folder(tmp_path / "rules", [SCENARIO], ["1,MALE,1990-05-01,gold", "2,MALE,1990-05-01,silver"])
     scenarios = start_scenarios(apps, topics, rules)
-    environ = settings(**by_tls(kafka, certificates), ACCESS_LOGS_TOPIC=topics.access_logs)
+    environ = settings("shipper.env", **by_tls(kafka, certificates), ACCESS_LOGS_TOPIC=topics.access_logs)
     part = REQUESTS // 6
     sent = 0
 
@@ -154,7 +148,7 @@ def assert_each_request_is_there(lines: list[Message], topics: ScenarioTopics) -
 def test_lines_arrive_as_they_are_even_where_they_are_no_text(tmp_path: Path, broker: Broker, nginx: Nginx) -> None:
     topic = f"access-logs-{uuid.uuid4().hex[:10]}"
     create_missing({"bootstrap_servers": [broker.bootstrap_servers]}, [Topic(topic, 3)])
-    environ = settings(KAFKA_BOOTSTRAP_SERVERS=broker.bootstrap_servers, ACCESS_LOGS_TOPIC=topic)
+    environ = settings("shipper.env", KAFKA_BOOTSTRAP_SERVERS=broker.bootstrap_servers, ACCESS_LOGS_TOPIC=topic)
     with Rsyslog(tmp_path / "rsyslog", "access-logs.conf", environ, logs=nginx.logs) as shipper:
         for target in (b"/5?\xea\xb3\xa0\xff", b"/5?" + b"a" * 8000, b'/5?"\\'):
             header = b"Referer: " + b"\x01" * 8000
@@ -168,14 +162,15 @@ def test_lines_arrive_as_they_are_even_where_they_are_no_text(tmp_path: Path, br
     assert {each.key or b"" for each in found if each.value == b"no JSON"} == {b""}
 
 
-@pytest.mark.parametrize("configuration", ["access-logs.conf", "web-logs.conf"])
-def test_rsyslog_accepts_the_configuration(tmp_path: Path, configuration: str) -> None:
+@pytest.mark.parametrize(("configuration", "env"), [("access-logs", "shipper.env"), ("web-logs", "web-logs.env")])
+def test_rsyslog_accepts_the_configuration_with_its_settings(tmp_path: Path, configuration: str, env: str) -> None:
     module("omkafka")
     module("omelasticsearch")
-    text = (SHIPPER / configuration).read_text(encoding="utf-8")
+    text = (SHIPPER / f"{configuration}.conf").read_text(encoding="utf-8")
     (tmp_path / "checked.conf").write_text(re.sub('"/var/spool/clickstream-[a-z-]+"', f'"{tmp_path}"', text))
-    variables = dict.fromkeys(re.findall(r"\$([A-Z_]+)`", text), "x")
-    environ = {**variables, "PATH": os.environ["PATH"], "OPENSEARCH_HTTPS": "off", "OPENSEARCH_PORT": "9200"}
+    environ = {**settings(env), "PATH": os.environ["PATH"]}
+    used = re.findall(r"\$([A-Z_]+)[`]", text)
+    assert set(used) == set(settings(env))
     command: list[str | Path] = [program("rsyslogd", "rsyslog"), "-N1", "-f", tmp_path / "checked.conf"]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30)
     assert (done.returncode, "error" in done.stderr) == (0, False), done.stderr
