@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 Documented = dict[str, tuple[str, frozenset[str]]]
-_ROWS = ["Business: the windows", "Pipeline", "Collector", "Kafka", "Archive", "Pods"]
+_ROWS = ["Business: the windows", "Pipeline", "Collector", "Kafka", "Archive", "Scenarios", "Pods"]
 _METRIC = re.compile(r"\b(?:clickstream|kafka|kube|container|strimzi|process)_[a-z0-9_]+\b(?=[{\[)\s]|$)")
 _PROCESS = {"process_resident_memory_bytes"}
 
@@ -106,11 +106,12 @@ def test_only_metrics_are_asked_for_that_exist(
     assert "kafka_server_replicamanager_underreplicatedpartitions" in asked
 
 
-def test_every_metric_of_the_processor_the_collector_and_the_windows_is_shown(
+def test_every_metric_of_processor_collector_scenarios_and_windows_is_shown(
     dashboard: dict[str, Any], documented: Documented
 ) -> None:
     text = json.dumps(dashboard)
-    prefixes = ("clickstream_streams_", "clickstream_collector_", "clickstream_consumer_window_")
+    apps = ("streams", "collector", "scenarios", "statistics", "consumer_window")
+    prefixes = tuple(f"clickstream_{app}_" for app in apps)
     shown = [name for name in documented if name.startswith(prefixes)]
 
     assert [name for name in shown if name not in text] == []

@@ -6,20 +6,23 @@ What Kafka's exporters, Kubernetes and Strimzi would report comes from samples (
 import contextlib
 import json
 import math
-import os
 import re
-import subprocess
-import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from clickstream_local.prometheus import NAMESPACE, Prometheus
+from clickstream_scenarios.database import connect
+from clickstream_scenarios.migrating import migrate
+from clickstream_scenarios.scenario import read_scenario
+from clickstream_scenarios.scenario_store import create_scenario
+from clickstream_scenarios.store_settings import DatabaseSettings
 from kit.collector import Collector, start_collector
 from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.processor import start_processor
 from kit.prometheus import monitoring_tool, query, running_prometheus, serving
-from kit.scenarios import REFERENCE_REQUEST, access_log, create_scenario_topics
+from kit.scenarios import REFERENCE, ScenarioTopics, access_log, create_scenario_topics
 from kit.topics import PipelineTopics, ToSend, send
 
 Documented = dict[str, tuple[str, frozenset[str]]]
@@ -40,7 +43,8 @@ def test_every_query_of_the_dashboard_answers(
     pipeline = _start_pipeline(apps, topics)
     collector = start_collector(apps, topics, LIMIT="10")
     pipeline["collector"] = collector.app
-    pipeline["scenarios"] = _start_scenarios(apps, topics.bootstrap_servers, f"sqlite:///{tmp_path / 'scenarios.db'}")
+    requests = create_scenario_topics(topics.bootstrap_servers)
+    pipeline["scenarios"] = _start_scenarios(apps, requests, f"sqlite:///{tmp_path / 'scenarios.db'}")
     with contextlib.ExitStack() as stack:
         targets = {name: f"127.0.0.1:{app.http_port}" for name, app in pipeline.items()}
         targets |= {name: stack.enter_context(serving(text)) for name, text in samples.items()}
@@ -50,6 +54,7 @@ def test_every_query_of_the_dashboard_answers(
         def all_answer() -> bool:
             _visit(collector)
             send(topics.bootstrap_servers, topics.events, [ToSend(b"not json")])
+            _request(requests)
             for name in [each for each, expression in unanswered.items() if _answers(prometheus, expression)]:
                 del unanswered[name]
             assert not unanswered, "no answer to " + "\n".join(f"{name}: {each}" for name, each in unanswered.items())
@@ -71,20 +76,23 @@ def _start_pipeline(apps: Apps, topics: PipelineTopics) -> dict[str, App]:
     return {"streams": streams, "consumer": consumer, "producer": producer}
 
 
-def _start_scenarios(apps: Apps, bootstrap_servers: str, database: str) -> App:
-    """With a database, a Redis that is away, and a request for no scenario."""
-    topics = create_scenario_topics(bootstrap_servers)
-    command = [sys.executable, "-m", "clickstream_scenarios.main", "migrate"]
-    subprocess.run(command, env=os.environ | {"DATABASE_URL": database}, check=True)
+def _start_scenarios(apps: Apps, topics: ScenarioTopics, database: str) -> App:
+    """With a database that has the reference's scenario, and a Redis that is away."""
+    engine = connect(DatabaseSettings(url=database))
+    migrate(engine)
+    create_scenario(engine, read_scenario(REFERENCE), "kim", datetime.now(UTC))
+    engine.dispose()
     scenarios = apps.start(
-        "clickstream_scenarios.main",
-        environ=topics.environ,
-        DATABASE_URL=database,
-        REDIS_URL="redis://127.0.0.1:1",
+        "clickstream_scenarios.main", environ=topics.environ, DATABASE_URL=database, REDIS_URL="redis://127.0.0.1:1"
     )
     scenarios.wait_until_ready(60)
-    send(bootstrap_servers, topics.access_logs, [ToSend(access_log(REFERENCE_REQUEST))])
     return scenarios
+
+
+def _request(topics: ScenarioTopics) -> None:
+    """A request of a member that is not cached yet, and one for no scenario."""
+    targets = (f"/5?memberId={uuid.uuid4().hex}", "/6")
+    send(topics.bootstrap_servers, topics.access_logs, [ToSend(access_log(each)) for each in targets])
 
 
 def _visit(collector: Collector) -> None:

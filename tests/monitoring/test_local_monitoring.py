@@ -67,7 +67,7 @@ def test_prometheus_finds_its_rules_in_a_folder_of_any_name(tmp_path: Path) -> N
     )
     try:
         prometheus.start()
-        assert len(ask(prometheus, "rules")["groups"]) == 6
+        assert len(ask(prometheus, "rules")["groups"]) == 7
     finally:
         prometheus.stop()
     assert {each.name for each in folder.iterdir()} == {"data", "prometheus.json", "rules.yaml"}

@@ -9,7 +9,11 @@ from clickstream_scenarios.requests import LeftOut
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 KAFKA = KafkaInstruments("scenarios")
-RESULTS = Counter("clickstream_scenarios_results_total", "Results written, by success: 1 or 0.", ["success"])
+RESULTS = Counter(
+    "clickstream_scenarios_results_total",
+    "Results written, by success (1 or 0) and scenario.",
+    ["success", "scenario"],
+)
 DEAD_LETTERS = Counter("clickstream_scenarios_dead_letters_total", "Records refused, by reason.", ["reason"])
 LEFT_OUT = Counter(
     "clickstream_scenarios_left_out_total", "Records that are no scenario's request, by reason.", ["reason"]
@@ -36,5 +40,3 @@ for _reason in REASONS:
     DEAD_LETTERS.labels(_reason)
 for _reason in (REPEATED, *(each.value for each in LeftOut)):
     LEFT_OUT.labels(_reason)
-for _success in ("1", "0"):
-    RESULTS.labels(_success)

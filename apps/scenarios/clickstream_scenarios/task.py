@@ -56,6 +56,8 @@ class CompiledRules:
         rule = self._compiled.get(scenario_id)
         if rule is None or rule.scenario is not scenario:
             rule = self._compiled[scenario_id] = Rule(scenario)
+            for success in ("1", "0"):  # both, or a scenario without successes would have no share of them
+                instruments.RESULTS.labels(success, str(scenario_id))
         return rule
 
 
@@ -234,9 +236,9 @@ class RequestsTask(PartitionTask):
             await self._write(transactions, changes)
         self._dead_letters.written(changes.dead_letters)
         state.commit(changes)
-        successes = sum(each.success for each in changes.results)
-        instruments.RESULTS.labels("1").inc(successes)
-        instruments.RESULTS.labels("0").inc(len(changes.results) - successes)
+        counted = Counter((each.scenario_id, each.success) for each in changes.results)
+        for (scenario_id, success), count in counted.items():
+            instruments.RESULTS.labels(str(int(success)), str(scenario_id)).inc(count)
         for reason, count in changes.left_out.items():
             instruments.LEFT_OUT.labels(reason).inc(count)
         for reason, count in Counter(letter.reason for letter in changes.dead_letters).items():

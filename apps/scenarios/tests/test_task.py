@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
 
 from clickstream_core.errors import SettingsError
 from clickstream_core.settings import read_settings
@@ -19,7 +20,7 @@ from clickstream_scenarios.member import Member
 from clickstream_scenarios.partition import Partition
 from clickstream_scenarios.recent_ids import RecentIds
 from clickstream_scenarios.requests import read_access_log
-from clickstream_scenarios.scenario import Scenario
+from clickstream_scenarios.scenario import Filter, Scenario
 from clickstream_scenarios.settings import ScenariosSettings
 from clickstream_scenarios.task import MEMBER_WAIT_MS, CompiledRules, RequestsTask
 
@@ -158,6 +159,24 @@ async def test_a_new_version_counts_from_the_next_request_on(made: RequestsTask,
     assert "gender" not in second
     del store.scenarios[5]
     assert await results(made, Sent(2, "1")) == []
+
+
+async def test_results_are_counted_by_scenario_a_scenario_without_successes_too(
+    made: RequestsTask, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def written(*_: object) -> None:
+        """Nothing is written."""
+
+    monkeypatch.setattr(made, "_write", written)
+    store.scenarios[5] = Scenario(5, "t", filters=(Filter("gender", "==", "FEMALE"),))
+    before = {success: counted(success) or 0.0 for success in "10"}
+    await made.judge([Sent(0, "1"), Sent(1, "2")])
+    await made.commit(cast(Any, None))
+    assert (counted("1"), counted("0")) == (before["1"], before["0"] + 2)
+
+
+def counted(success: str) -> float | None:
+    return REGISTRY.get_sample_value("clickstream_scenarios_results_total", {"success": success, "scenario": "5"})
 
 
 @pytest.mark.parametrize(
