@@ -21,7 +21,7 @@ from kit.inventory import ROOT
 NOT_STARTED_BY_LOCAL = {"archive", "scenarios", "statistics"}
 """Apps that are no part of ./setup.sh --local."""
 
-WITHOUT_CHART = {"scenarios", "statistics"}
+WITHOUT_CHART = {"statistics"}
 """Apps that setup.sh can't install yet."""
 
 BY_HAND = {

@@ -4,6 +4,7 @@ installed until its pods are Ready.
 
 import base64
 import secrets
+from collections.abc import Callable
 
 import yaml
 
@@ -79,6 +80,22 @@ class AppRelease(Component):
     def _prepare(self) -> None:
         """Make what the release needs beside its chart."""
 
+    def _keep_secret(self, name: str, make: Callable[[], dict[str, str]]) -> None:
+        """Create a Secret that the chart's pods mount, unless it is there or the values name another; an existing one
+        is never changed."""
+        volumes = [v for each in self.rendered for v in at(each, "spec", "template", "spec", "volumes") or []]
+        if name not in [at(each, "secret", "secretName") for each in volumes]:
+            return
+        if self.cluster.objects(kinds.SECRET, fields=f"metadata.name={name}"):
+            return
+        if self.options.dry_run:
+            self.say(f"Would create the secret {name}")
+            return
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in make().items()}
+        metadata = {"name": name, "labels": {INSTANCE: self.name, PART: "clickstream"}}
+        self.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+        self.say(f"Secret {name} created")
+
     def _found(self) -> list[Values | str]:
         """Return the values of this run, some of them as YAML; the later win."""
         connection = self._kafka.connection
@@ -136,8 +153,8 @@ class AppRelease(Component):
             self._remove_rest()
 
     def _remove_rest(self) -> None:
-        """Remove what helm no longer knows or leaves behind: the pods of helm test, and the secret of the
-        collector's visitors."""
+        """Remove what helm no longer knows or leaves behind: the pods of helm test, failed hooks, and the
+        Secrets that setup.sh made."""
         selector = f"{INSTANCE}={self.name},{PART}=clickstream"
         found = [kind for kind in kinds.OF_CHARTS if self.cluster.seen_objects(kind, selector)]
         try:
@@ -170,21 +187,8 @@ class Collector(AppRelease):
     """The collector, with --collector."""
 
     def _prepare(self) -> None:
-        """The salt of visitors' ids, if it is missing; an existing one is never changed."""
-        name = f"{self.name}-visitors"
-        volumes = [v for each in self.rendered for v in at(each, "spec", "template", "spec", "volumes") or []]
-        # Values may name another Secret.
-        if name not in [at(each, "secret", "secretName") for each in volumes]:
-            return
-        if self.cluster.objects(kinds.SECRET, fields=f"metadata.name={name}"):
-            return
-        if self.options.dry_run:
-            self.say(f"Would create the secret {name}")
-            return
-        salt = base64.b64encode(secrets.token_hex(32).encode()).decode()
-        metadata = {"name": name, "labels": {INSTANCE: self.name, PART: "clickstream"}}
-        self.cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"secret": salt}})
-        self.say(f"Secret {name} created")
+        """The salt of visitors' ids, if it is missing."""
+        self._keep_secret(f"{self.name}-visitors", lambda: {"secret": secrets.token_hex(32)})
 
     def next_steps(self) -> str:
         return _COLLECTOR_STEPS.format(name=self.name, namespace=self.namespace) if self.is_wanted else ""

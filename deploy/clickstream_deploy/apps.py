@@ -18,6 +18,8 @@ PROCESSOR = "clickstream-streams-processor"
 PRODUCER = "clickstream-producer"
 COLLECTOR = "clickstream-collector"
 ARCHIVE = "clickstream-archive"
+SCENARIOS = "clickstream-scenarios"
+STATISTICS = "clickstream-statistics"
 CONTROL_TOPIC = "clickstream-archive-control"
 MONITORING = "clickstream-monitoring"
 LOCAL = "localhost"
@@ -65,9 +67,14 @@ TOPICS = _topics("base/topics")
 ARCHIVE_TOPICS = _topics("archive/topics")
 """Those of Kafka Connect and its sink, with --archive."""
 
+SCENARIO_TOPICS = _topics("scenarios/topics")
+"""With --scenarios."""
+
+ALL_TOPICS = (*TOPICS, *ARCHIVE_TOPICS, *SCENARIO_TOPICS)
+
 RELEASES = tuple(each.release for each in APPS)
 
-USERS = (*RELEASES, "clickstream-connect")
+USERS = (*RELEASES, "clickstream-connect", "clickstream-scenarios-admin")
 """The names of the KafkaUsers."""
 
 MONITORING_APP = App(MONITORING, ROOT / "monitoring", "monitoring")

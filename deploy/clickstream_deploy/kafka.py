@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from clickstream_deploy import kinds
-from clickstream_deploy.apps import ARCHIVE_TOPICS, TOPICS, USERS
+from clickstream_deploy.apps import ALL_TOPICS, USERS
 from clickstream_deploy.cluster import ALL_NAMESPACES, rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.conditions import READY, state_of
@@ -231,7 +231,7 @@ class KafkaCluster(Component):
         """Return the cluster's topics and users that are not Clickstream's."""
         own = (kinds.TOPIC, kinds.USER) if self.strimzi else ()
         found = [each for kind in own for each in self.cluster.seen_objects(kind, self._of_cluster)]
-        others = [each for each in found if name_of(each) not in (*TOPICS, *ARCHIVE_TOPICS, *USERS)]
+        others = [each for each in found if name_of(each) not in (*ALL_TOPICS, *USERS)]
         return [f"{each['kind'].lower()}/{name_of(each)}" for each in others]
 
     def _remove(self) -> None:

@@ -62,7 +62,9 @@ DEFINITION = Kind("CustomResourceDefinition", "apiextensions.k8s.io", namespaced
 RULE = Kind("PrometheusRule", "monitoring.coreos.com")
 
 OF_CHARTS = (
-    *(DEPLOYMENT, CRON_JOB, JOB, POD, SERVICE, SERVICE_ACCOUNT, SECRET, NETWORK_POLICY),
+    *(DEPLOYMENT, CRON_JOB, JOB, POD, SERVICE, SERVICE_ACCOUNT, SECRET, CONFIG_MAP, NETWORK_POLICY),
+    Kind("Role", "rbac.authorization.k8s.io"),
+    Kind("RoleBinding", "rbac.authorization.k8s.io"),
     Kind("PodDisruptionBudget", "policy"),
     Kind("Ingress", "networking.k8s.io"),
     Kind("HorizontalPodAutoscaler", "autoscaling", "v2"),

@@ -15,6 +15,7 @@ MAKER = "setup.sh"
 MADE_BY = f"{LABEL}={MAKER}"
 MARK = {"metadata": {"labels": {LABEL: MAKER}}}
 PART = "app.kubernetes.io/part-of"
+NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 OF_KAFKA = "strimzi.io/cluster"
 

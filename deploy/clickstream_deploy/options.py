@@ -61,6 +61,11 @@ class Options:
     archive_secret: str = ""
     """The Secret with the key of the bucket, "" for pod identity."""
     archive_region: str = ""
+    database_secret: str = ""
+    redis_secret: str = ""
+    """The Secrets with the addresses of the scenarios' stores."""
+    with_stores: str = ""
+    """Or stores in the cluster, to try the scenarios out: dev."""
     values: tuple[Values, ...] = ()
 
     throughput_test: float = 0.0
@@ -71,6 +76,8 @@ class Options:
     delete_topics: bool = False
     delete_archive: bool = False
     """What was archived in the cluster."""
+    delete_stores: bool = False
+    """Scenarios, members and statistics in the cluster."""
     delete_kafka: bool = False
     """With the topics."""
     everything: bool = False
@@ -127,10 +134,33 @@ def parse(program: str, arguments: Sequence[str]) -> Options | None:
             raise refused(f"--archive-{option} is for the archive: give --archive too")
         if f"archive_{option}" in found and "archive_bucket" not in found:
             raise refused(f"--archive-{option} is for a bucket: give --archive-bucket too")
+    _check_stores(found)
     found["delete_archive"] = "delete_archive" in found or "everything" in found
+    found["delete_stores"] = "delete_stores" in found or "everything" in found
     found["delete_kafka"] = "delete_kafka" in found or "everything" in found
     found["delete_topics"] = "delete_topics" in found or found["delete_kafka"]
     return Options(**found)
+
+
+def _check_stores(found: dict[str, Any]) -> None:
+    """The scenarios need both stores: of the user's, or of the cluster's own."""
+    named = [each for each in ("database_secret", "redis_secret") if each in found]
+    for each in (*named, *(["with_stores"] if "with_stores" in found else [])):
+        flag = f"--{each.replace('_', '-')}"
+        if "scenarios" not in found["parts"]:
+            raise refused(f"{flag} is for the scenarios: give --scenarios too")
+        if "with_stores" in found and each != "with_stores":
+            raise refused(f"{flag} can't be given with --with-stores, which makes these stores and their Secrets")
+    if found.get("kind") == "access-log" and "scenarios" not in found["parts"]:
+        raise refused("--kind=access-log writes requests of scenarios: give --scenarios too")
+    if "scenarios" in found["parts"] and "with_stores" not in found and len(named) < 2:
+        missing = " and ".join(
+            f"--{each}-secret NAME" for each in ("database", "redis") if f"{each}_secret" not in found
+        )
+        raise refused(
+            f"--scenarios needs a database and Redis: give {missing}, or --with-stores dev to try it out (--help"
+            " explains)"
+        )
 
 
 def _parsed(flag: str, value: str | None) -> Any:
@@ -193,6 +223,10 @@ def _values(value: str) -> Values:
         raise ValueError(f"the file {file} can't be read") from error
 
 
+def _secret(example: str) -> Callable[[str], str]:
+    return matching(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", f"the name of a Secret, such as {example}")
+
+
 _name = matching(
     r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63, such as data-on-eks"
 )
@@ -211,14 +245,19 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "--platform": matching("amd64|arm64|any", "amd64, arm64 or any"),
     "--window-size": _worded(_window_size, "whole seconds from 1s to 1d, such as 30s, 5m or 1h"),
     "--rate": _worded(_rate, _RATES),
-    "--kind": matching("events|weblog", "events or weblog (web server logs)"),
+    "--kind": matching(
+        "events|weblog|access-log", "events, weblog (web server logs) or access-log (requests of scenarios)"
+    ),
     "--archive-bucket": matching(
         # Amazon's rules for general purpose buckets
         r"(?!.*\.\.)(?![0-9]+(\.[0-9]+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
         "a bucket's name without s3://, 3 to 63 lower-case letters, digits, hyphens and dots, such as my-archive",
     ),
-    "--archive-secret": matching(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", "the name of a Secret, such as archive-s3"),
+    "--archive-secret": _secret("archive-s3"),
     "--archive-region": matching(r"[a-z]{2}(-[a-z0-9]+)+", "a region, such as eu-central-1"),
+    "--database-secret": _secret("scenarios-database"),
+    "--redis-secret": _secret("scenarios-redis"),
+    "--with-stores": matching("dev", "dev (one MariaDB and one Valkey, for trying out)"),
     "--values": _values,
     "--timeout": _seconds("1s"),
     "--throughput-test": _worded(lambda value: float(_rate(value)), _RATES),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from clickstream_deploy.explanations import claims, event_list, events, indented, joined
 from clickstream_deploy.kinds import DEPLOYMENT, POD, REPLICA_SET, Kind
-from clickstream_deploy.objects import Manifest, at, condition, is_ready, label, name_of
+from clickstream_deploy.objects import NAME, Manifest, at, condition, is_ready, label, name_of
 from clickstream_deploy.session import Session
 
 # How long a trouble lasts before it is taken for one that does not pass. A registry may fail once, and a program may
@@ -110,15 +110,17 @@ class Watch:
         return joined(self.trouble.title, *self.trouble.details())
 
     def _newest_pods(self) -> tuple[list[Manifest], str]:
-        """Return the pods of the newest revision, and why Kubernetes creates none (a quota, a limit range, pod
-        security, a webhook), which appears nowhere else."""
+        """Return the pods of the newest revisions and of Jobs, and why Kubernetes creates none (a quota, a limit range,
+        pod security, a webhook), which appears nowhere else."""
         if self._kind == KAFKA_PODS:
             return self._seen(POD), ""
-        sets = sorted(self._seen(REPLICA_SET), key=_revision)
-        not_created = next(filter(None, map(_not_created, [*sets[-1:], *self._seen(DEPLOYMENT)])), "")
-        if not sets:
-            return [], not_created
-        return self._seen(POD, f",pod-template-hash={label(sets[-1], 'pod-template-hash')}"), not_created
+        newest: dict[str, Manifest] = {}
+        for each in sorted(self._seen(REPLICA_SET), key=_revision):
+            newest[label(each, NAME)] = each  # a release may have several Deployments
+        not_created = next(filter(None, map(_not_created, [*newest.values(), *self._seen(DEPLOYMENT)])), "")
+        hashes = [label(each, "pod-template-hash") for each in newest.values()]
+        hooks = self._seen(POD, ",job-name")
+        return [*hooks, *(pod for each in hashes for pod in self._seen(POD, f",pod-template-hash={each}"))], not_created
 
     def _seen(self, kind: Kind, more: str = "") -> list[Manifest]:
         return self._cluster.seen_objects(kind, self.selector + more, namespace=self._namespace)

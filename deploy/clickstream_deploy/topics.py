@@ -6,7 +6,7 @@ Kafka itself forgets what groups have committed for it.
 
 from clickstream_core.processor_times import alter_command
 from clickstream_deploy.app_release import Processor
-from clickstream_deploy.apps import ARCHIVE_TOPICS, CONTROL_TOPIC, TOPICS
+from clickstream_deploy.apps import ALL_TOPICS, CONTROL_TOPIC
 from clickstream_deploy.cluster import rights
 from clickstream_deploy.component import Component
 from clickstream_deploy.errors import ApiError, EndedError
@@ -23,7 +23,9 @@ _NO_FINALIZERS = """'{"metadata":{"finalizers":[]}}'"""
 
 
 class Topics(Component):
-    """The KafkaTopics of strimzi/base/topics and strimzi/archive/topics, with as many replicas as the brokers allow."""
+    """The KafkaTopics of strimzi/base/topics and, by option, of strimzi/archive and strimzi/scenarios; with as many
+    replicas as the brokers allow.
+    """
 
     def __init__(self, session: Session, kafka: KafkaCluster, processor: Processor) -> None:
         super().__init__(session)
@@ -68,8 +70,9 @@ class Topics(Component):
         overlay = self.options.with_kafka
         if self._kafka.found:
             overlay = "eks" if self._kafka.brokers >= 3 else "dev"
-        of_archive = "archive/topics" if overlay == "eks" else "archive/dev/topics"
-        return [f"overlays/{overlay}/topics", *([of_archive] if "archive" in self.options.parts else [])]
+        place = "topics" if overlay == "eks" else "dev/topics"
+        optional = [f"{part}/{place}" for part in ("archive", "scenarios") if part in self.options.parts]
+        return [f"overlays/{overlay}/topics", *optional]
 
     def _existing(self, name: str) -> Manifest | None:
         return self.cluster.get(TOPIC, name) if self._kafka.found else None
@@ -178,7 +181,7 @@ class Topics(Component):
 
     def _find(self) -> list[str]:
         """The control topic of an archive that stays does too: the sink needs it to go on there."""
-        found = self._kafka.own_objects(TOPIC, (*TOPICS, *ARCHIVE_TOPICS))
+        found = self._kafka.own_objects(TOPIC, ALL_TOPICS)
         goes = self.options.delete_archive or self.options.delete_kafka or not self.options.delete_topics
         return [name for name in found if goes or name != CONTROL_TOPIC]
 

@@ -20,6 +20,12 @@ Python's Kubernetes client (into .venv-deploy).
   --archive-bucket NAME     the archive's S3 bucket, with AWS Glue as the catalog, by EKS pod identity
   --archive-secret NAME     instead of pod identity: the Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   --archive-region NAME     the bucket's region (the nodes')
+  --scenarios               install the scenarios too: the stream that applies them, and the page on which people edit
+                            them; it needs two stores:
+  --database-secret NAME    their MariaDB: the Secret with url, mariadb://USER@HOST:3306/NAME, and password
+  --redis-secret NAME       their Redis or Valkey: the Secret with url, redis://HOST:6379/0, and perhaps password
+  --with-stores dev         instead of both: one MariaDB and one Valkey in the cluster, each in one pod with one volume,
+                            for trying out: no copies, no backups, nothing for production
   --monitoring              install the Grafana dashboard, and the alert rules where the Prometheus operator is; without
                             this option both come where that operator is
   --build                   build the images first, with docker, podman or buildah, and load them into the nodes of
@@ -30,8 +36,8 @@ Python's Kubernetes client (into .venv-deploy).
                             that the images have; amd64 where that can't be found out)
   --window-size DURATION    length of the windows, 1s to 1d (5m); topics keep their records as long as it needs
   --rate NUMBER             events per second of the producer (10)
-  --kind events|weblog      what the producer writes: events, which the processor counts, or web server logs to
-                            the topic web_logs (events)
+  --kind KIND               what the producer writes: events, which the processor counts; weblog, web server logs to
+                            the topic web_logs; access-log, requests of scenarios, with --scenarios (events)
   --values [RELEASE=]FILE   Helm values for all apps' releases, or for one release; may be given several times; the
                             options above win over these
   --timeout DURATION        how long each step may take (10m)
@@ -44,8 +50,8 @@ Python's Kubernetes client (into .venv-deploy).
 
 Options are not remembered: what is left out is back at its default at the next run; only the number of replicas
 stays as kubectl scale set it, and a collector that is there is left alone without --collector (likewise what
---archive and --monitoring install). STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror of Strimzi's
-chart.
+--archive, --scenarios and --monitoring install). STRIMZI_CHART and STRIMZI_VERSION in the environment name a mirror
+of Strimzi's chart.
 
 With --local: simulated users, a real Apache Kafka broker, the stream processor and the dashboard in this terminal;
 --collector adds the collector and a demo shop to click on. Ctrl+C stops it and leaves nothing running. It needs
@@ -56,13 +62,14 @@ Python 3.11 or newer with venv, and make; the rest it fetches at the first start
 _CLEANUP = """\
 Usage: ./cleanup.sh [option ...]
 
-Removes the Helm releases, the apps' users and the archive's Kafka Connect. The topics stay, with their data, and so do
-Kafka and what was archived.
+Removes the Helm releases, the apps' users, the archive's Kafka Connect and the stores of --with-stores. The topics
+stay, with their data, and so do Kafka, what was archived, and scenarios and members.
 
   --namespace NAME       Kafka's namespace (kafka)
   --cluster-name NAME    name of the Kafka resource (data-on-eks)
   --delete-topics        also remove the topics, their data, and what the groups have committed
   --delete-archive       also remove what was archived in the cluster; a bucket always stays
+  --delete-stores        also remove scenarios, members and statistics in the cluster; a database elsewhere always stays
   --delete-kafka         also remove the Kafka cluster, if setup.sh made it: with its topics and its volumes
   --all                  also remove Strimzi's operator and the namespace, if setup.sh made them
   --timeout DURATION     how long each step may take (10m)

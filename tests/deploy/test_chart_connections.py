@@ -64,7 +64,8 @@ def test_the_passwords_are_in_files_only(charts: Charts) -> None:
         for pod in pod_specs(rendered(charts, app, "--values", str(SOURCE / chart(app) / SCRAM_OVER_TLS))):
             assert "KAFKA_SASL_PASSWORD" not in environment(pod["containers"][0])
             taken = {each["name"] for each in pod["containers"][0]["env"] if "valueFrom" in each}
-            assert taken <= {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}, "the key of S3 has no file"
+            key = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+            assert taken <= {*key, "DATABASE_URL", "REDIS_URL"}, "the key of S3 has no file, nor have addresses"
 
 
 def test_another_secret_and_another_user_name_can_be_given(charts: Charts) -> None:
@@ -104,7 +105,11 @@ def test_an_app_reaches_dns_and_kafka_and_is_reached_on_its_ports(charts: Charts
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     rules = [(rule.keys(), [port["port"] for port in rule["ports"]]) for rule in policy["ingress"]]
     assert rules == [({"ports"}, [number]) for number in sorted(PORTS[app].values())]
-    further = {"archive": [{"ports": [{"port": 8333}, {"port": 8181}]}]}
+    further = {
+        "archive": [{"ports": [{"port": 8333}, {"port": 8181}]}],
+        "scenarios": [{"ports": [{"port": 3306}, {"port": 6379}]}],
+        "statistics": [{"ports": [{"port": 6379}]}],
+    }
     assert policy["egress"] == [
         {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]},
         {"ports": [{"port": 9094}, {"port": 9095}]},
@@ -116,7 +121,8 @@ def test_an_app_reaches_dns_and_kafka_and_is_reached_on_its_ports(charts: Charts
 def test_the_ports_of_dns_and_kafka_can_be_others(charts: Charts, app: str) -> None:
     openshift = ("--set", "networkPolicy.dnsPorts={53,5353},networkPolicy.kafkaPorts={30092,30093}")
     policies = of_kind(rendered(charts, app, *openshift), "NetworkPolicy")
-    assert len(policies) == (3 if app == "archive" else 2), "that of helm test too, and that of jobs"
+    further = {"archive": 1, "scenarios": 2}.get(app, 0)
+    assert len(policies) == 2 + further, "that of helm test too, and those of jobs and of the page"
     for policy in policies:
         dns, kafka = policy["spec"]["egress"][:2]
         assert dns["ports"] == [{"port": port, "protocol": kind} for port in (53, 5353) for kind in ("UDP", "TCP")]

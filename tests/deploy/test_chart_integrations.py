@@ -179,6 +179,7 @@ def test_nothing_optional_is_there_by_default(charts: Charts) -> None:
         "consumer": always,
         "collector": always | {"PodDisruptionBudget"},
         "archive": always | {"CronJob"},
+        "scenarios": always | {"PodDisruptionBudget", "Job"},
     }
 
 

@@ -47,6 +47,7 @@ def test_a_value_may_be_a_word_of_yaml(charts: Charts, app: str, word: str, tmp_
     texts |= {
         "streams": {"groupId"},
         "archive": {"processor.groupId"},
+        "scenarios": {"groupId", "admin.ingress.className", "admin.usersSecret", "redis.secret", "migration.secret"},
         "consumer": {"groupId"},
         "collector": {"ingress.className"},
     }.get(app, set())
@@ -75,8 +76,8 @@ def test_a_value_may_be_a_word_of_yaml(charts: Charts, app: str, word: str, tmp_
 @pytest.mark.parametrize("app", APPS)
 def test_alone_everything_is_called_like_its_release(charts: Charts, app: str) -> None:
     objects = everything(charts, app, release="load")
-    jobs = {f"load-{each}" for each in ("job", "compact", "report", "verify")} if app == "archive" else set()
-    assert names(objects) == {"load", "load-test", *jobs}
+    beside = {"archive": ("job", "compact", "report", "verify"), "scenarios": ("admin", "migrate")}.get(app, ())
+    assert names(objects) == {"load", "load-test", *(f"load-{each}" for each in beside)}
 
 
 @pytest.mark.parametrize(

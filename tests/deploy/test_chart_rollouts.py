@@ -42,7 +42,7 @@ def test_helm_leaves_the_number_of_replicas_alone_unless_it_is_given(charts: Cha
         assert deployment["spec"]["replicas"] == number
 
 
-@pytest.mark.parametrize("app", ["producer", "consumer", "collector", "archive"])
+@pytest.mark.parametrize("app", ["producer", "consumer", "collector", "archive", "scenarios"])
 def test_a_new_pod_is_ready_before_an_old_one_goes(charts: Charts, app: str) -> None:
     strategy = only(rendered(charts, app), "Deployment")["spec"]["strategy"]
     assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}

@@ -18,7 +18,8 @@ from kit.rendered import APPS, SOURCE, chart, container, environment
 @pytest.mark.parametrize("app", APPS)
 def test_the_charts_defaults_are_the_apps_own(charts: Charts, app: str) -> None:
     given = environment(container(charts, app))
-    given.pop("VISITOR_SECRET_FILE", None)
+    for name in ("VISITOR_SECRET_FILE", "DATABASE_URL", "DATABASE_PASSWORD_FILE", "REDIS_URL", "REDIS_PASSWORD_FILE"):
+        given.pop(name, None)
     assert given.pop("KAFKA_BOOTSTRAP_SERVERS") == "data-on-eks-kafka-bootstrap:9092"
     if app == "archive":  # where strimzi/archive/dev has it
         assert given.pop("CATALOG_URI") == "http://clickstream-seaweedfs:8181"
@@ -134,6 +135,15 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("archive", "compact.deadlineSeconds=5", "at '/compact/deadlineSeconds': minimum: got 5, want 60"),
         ("archive", "spillSize=4GB", "at '/spillSize': '4GB' does not match pattern"),
         ("archive", "storagePorts={hdfs}", "at '/storagePorts/0': got string, want integer"),
+        ("producer", "kind=accesslog", "at '/kind': value must be one of 'events', 'weblog', 'access-log'"),
+        ("producer", "scenarioIds={}", "at '/scenarioIds/0'"),
+        ("scenarios", "database.secret=", "database.secret is empty: name the Secret"),
+        ("scenarios", "database.port=0", "at '/database/port': minimum: got 0, want 1"),
+        ("scenarios", "admin.signIn=none", "at '/admin/signIn': value must be one of 'password', 'proxy'"),
+        ("scenarios", "admin.signIn=proxy", "admin.signIn=proxy: name the proxy's network in admin.trustedProxies"),
+        ("scenarios", "admin.trustedProxies={cdn}", "at '/admin/trustedProxies/0': 'cdn' does not match pattern"),
+        ("scenarios", "admin.ingress.enabled=true", "ingress.hosts is empty: name the host that browsers send to"),
+        ("scenarios", "migration.deadlineSeconds=5", "at '/migration/deadlineSeconds': minimum: got 5, want 60"),
         ("consumer", "log.level=TRACE", "at '/log/level': value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
     ],
 )

@@ -21,7 +21,7 @@ from kit.rendered import (
     VARIANTS,
     chart,
     environment,
-    is_of_jobs,
+    is_beside,
     is_test,
     of_kind,
     only,
@@ -84,7 +84,8 @@ def test_every_pod_is_restricted(charts: Charts, variant: str) -> None:
     pods = pod_specs(variant_objects(charts, variant))
     assert pods
     for pod in pods:
-        assert pod["automountServiceAccountToken"] is False
+        makes_pods = environment(pod["containers"][0]).get("SPARK_MASTER", "").startswith("k8s://")
+        assert pod["automountServiceAccountToken"] is (makes_pods and pod["containers"][0]["name"] == "statistics")
         assert pod["enableServiceLinks"] is False
         chosen = {} if "openshift" in variant else {"runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001}
         assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}} | chosen
@@ -103,10 +104,14 @@ def test_every_pod_is_restricted(charts: Charts, variant: str) -> None:
                 assert volume.keys() == {"name", "persistentVolumeClaim"}, "as the values say"
             elif volume["name"] == "tmp":
                 assert volume.keys() == {"name", "emptyDir"}
+            elif volume["name"] == "data":
+                assert volume.keys() == {"name", "persistentVolumeClaim"}
+            elif volume["name"] == "spark":
+                assert volume.keys() == {"name", "configMap"}
             else:
                 assert volume.keys() == {"name", "secret"}
                 assert volume["secret"]["defaultMode"] == 0o440
-        mounts = [mount for mount in only_container.get("volumeMounts", []) if mount["name"] != "tmp"]
+        mounts = [mount for mount in only_container.get("volumeMounts", []) if mount["name"] not in ("tmp", "data")]
         assert all(mount["readOnly"] for mount in mounts)
 
 
@@ -117,7 +122,7 @@ def test_everything_is_called_like_the_release(charts: Charts, variant: str) -> 
         name = each["metadata"]["name"]
         if each["kind"] == "ServiceAccount":
             assert name in (release, "analytics")
-        elif each["kind"] in ("Job", "CronJob") or is_of_jobs(each):
+        elif each["kind"] in ("Job", "CronJob") or is_beside(each):
             assert name.startswith(f"{release}-")
         else:
             assert name == (f"{release}-test" if is_test(each) else release)
@@ -130,14 +135,16 @@ def test_everything_is_called_like_the_release(charts: Charts, variant: str) -> 
 def test_whatever_selects_pods_selects_the_apps_pods_and_not_the_tests(charts: Charts, variant: str) -> None:
     objects = variant_objects(charts, variant)
     (pod_labels,) = [
-        each["spec"]["template"]["metadata"]["labels"] for each in objects if each["kind"] in ("Deployment", "Job")
+        each["spec"]["template"]["metadata"]["labels"]
+        for each in objects
+        if each["kind"] in ("Deployment", "Job") and not is_beside(each)
     ]
     test_labels = [each["metadata"]["labels"] for each in of_kind(objects, "Pod")]
     selectors = [only(objects, "Service")["spec"]["selector"]]
     for each in objects:
-        if each["kind"] in ("Deployment", "PodDisruptionBudget", "PodMonitor"):
+        if each["kind"] in ("Deployment", "PodDisruptionBudget", "PodMonitor") and not is_beside(each):
             selectors.append(each["spec"]["selector"]["matchLabels"])
-        if each["kind"] == "NetworkPolicy" and not (is_test(each) or is_of_jobs(each)):
+        if each["kind"] == "NetworkPolicy" and not (is_test(each) or is_beside(each)):
             selectors.append(each["spec"]["podSelector"]["matchLabels"])
     for selector in selectors:
         assert selector.items() <= pod_labels.items()
@@ -152,7 +159,8 @@ def test_the_environment_is_what_the_app_reads(
     monkeypatch.setattr("clickstream_kafka.settings.KafkaSettings.ssl_context", lambda settings: None)
     (pod,) = [each for each in pod_specs(variant_objects(charts, variant)) if each["containers"][0]["name"] == app]
     given = environment(pod["containers"][0])
-    given.pop("NODE_NAME", None)
+    for name in ("NODE_NAME", "POD_NAME", "POD_IP"):
+        given.pop(name, None)
     # The storage's key is boto3's to read, and the kubelet puts it into the catalog's.
     given = {name: value for name, value in given.items() if not name.startswith("AWS_") and "$(" not in value}
     for name, value in given.items():

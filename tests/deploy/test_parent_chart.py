@@ -1,6 +1,7 @@
 """All charts below one parent chart: each app is what it is alone, and nothing of one reaches another."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from kit.helm import Charts
-from kit.rendered import APPS, Object, chart, environment, is_test, of_kind, only
+from kit.rendered import APPS, Object, chart, environment, is_beside, is_test, of_kind, only
 
 RELEASE = "up"
 ALIAS = "page"
@@ -21,6 +22,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "clickstream-consumer": {"kafka": {"authentication": {"type": "scram-sha-512", "secret": "someone"}}},
     "clickstream-collector": {"siteKeys": ["shop"], "preStopSeconds": 9, "visitorSecret": {"name": "salt"}},
     "clickstream-archive": {"report": {"enabled": False}},
+    "clickstream-scenarios": {"groupId": "others", "admin": {"signIn": "proxy", "trustedProxies": ["private"]}},
     ALIAS: {"dashboardLanguage": "ko", "groupId": "page"},
     MONITORING: {"dashboard": {"annotations": {"grafana_folder": "Clicks"}}},
 }
@@ -56,10 +58,9 @@ def parent(charts: Charts, tmp_path_factory: pytest.TempPathFactory) -> Charts:
 
 
 def below_parent(objects: list[Object], name: str) -> list[Object]:
-    """Those of one dependency, by the label of its chart."""
-    return [
-        each for each in objects if each["metadata"]["labels"]["app.kubernetes.io/name"].removesuffix("-test") == name
-    ]
+    """Those of one dependency, by the label of its chart, with those of its test, jobs and page."""
+    of_it = re.compile(rf"{name}(-(test|job|admin|executor))?")
+    return [each for each in objects if of_it.fullmatch(each["metadata"]["labels"]["app.kubernetes.io/name"])]
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -82,7 +83,7 @@ def test_below_a_parent_an_app_is_what_it_is_alone(charts: Charts, parent: Chart
 def test_below_a_parent_each_app_has_its_own_name_environment_and_pods(parent: Charts) -> None:
     objects = parent.objects("parent", release=RELEASE)
     deployments = {each["metadata"]["name"]: each for each in of_kind(objects, "Deployment")}
-    assert deployments.keys() == {f"{RELEASE}-{name}" for name in DEPLOYED}
+    assert deployments.keys() == {*(f"{RELEASE}-{name}" for name in DEPLOYED), f"{RELEASE}-clickstream-scenarios-admin"}
     made = [(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in objects]
     assert len(set(made)) == len(made)
 
@@ -98,6 +99,7 @@ def test_below_a_parent_each_app_has_its_own_name_environment_and_pods(parent: C
     pods += [each["metadata"]["labels"] for each in of_kind(objects, "Pod")]
     jobs = of_kind(objects, "CronJob")
     pods.append(jobs[0]["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"])  # all have the same
+    pods += [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(objects, "Job")]
     for each in objects:
         selector = each["spec"].get("selector") or each["spec"].get("podSelector") if "spec" in each else None
         if selector and each["kind"] != "Pod":
@@ -118,7 +120,7 @@ def test_below_a_parent_each_app_has_a_user_of_its_own(parent: Charts) -> None:
         each["metadata"]["name"]: environment(each["spec"]["template"]["spec"]["containers"][0])["KAFKA_SASL_USERNAME"]
         for each in deployments
     }
-    assert len(users) == len(DEPLOYED)
+    assert len(users) == len(DEPLOYED) + 1, "the scenarios' page has a user too"
     assert users == {name: name for name in users}
 
 
@@ -126,7 +128,7 @@ def test_a_parent_can_leave_an_app_out(parent: Charts) -> None:
     objects = parent.objects(
         "parent", "--set", "clickstream-collector.enabled=false,page.enabled=false", release=RELEASE
     )
-    assert len(of_kind(objects, "Deployment")) == 4
+    assert len(of_kind(objects, "Deployment")) == len(DEPLOYED) - 1, "two less, and the scenarios' page"
 
 
 @pytest.mark.parametrize(
@@ -144,5 +146,6 @@ def test_a_parent_can_leave_an_app_out(parent: Charts) -> None:
 )
 def test_what_release_and_chart_have_in_common_is_named_once(parent: Charts, release: str, names: set[str]) -> None:
     objects = parent.objects("parent", release=release)
-    assert {each["metadata"]["name"] for each in of_kind(objects, "Deployment")} == names
+    own = {each["metadata"]["name"] for each in of_kind(objects, "Deployment") if not is_beside(each)}
+    assert own == names
     assert {each["metadata"]["name"] for each in objects if is_test(each)} == {f"{name}-test" for name in names}

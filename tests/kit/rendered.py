@@ -14,6 +14,9 @@ PORTS = {app: {"http": 8080} for app in APPS} | {"collector": {"admin": 8081, "h
 """The ports of each app by name; the first is the one of health and metrics."""
 VARIANTS = sorted(str(file.relative_to(SOURCE)) for file in SOURCE.glob("*/ci/*-values.yaml"))
 
+_ADDRESSES = {"DATABASE_URL": "mariadb://user@db/clickstream", "REDIS_URL": "redis://redis/0"}
+"""What Secrets hold."""
+
 Object = dict[str, Any]
 
 
@@ -39,8 +42,8 @@ def of_kind(objects: list[Object], kind: str) -> list[Object]:
 
 
 def only(objects: list[Object], kind: str) -> Object:
-    """The one object of a kind, those of `helm test` and of an app's jobs left out."""
-    (found,) = [each for each in of_kind(objects, kind) if not (is_test(each) or is_of_jobs(each))]
+    """The one object of a kind, those of `helm test` and of other pods than the app's own left out."""
+    (found,) = [each for each in of_kind(objects, kind) if not (is_test(each) or is_beside(each))]
     return found
 
 
@@ -50,10 +53,11 @@ def is_test(resource: Object) -> bool:
     return annotations.get("helm.sh/hook") == "test"
 
 
-def is_of_jobs(resource: Object) -> bool:
-    """Whether the object is for the pods of an app's CronJobs, which have a name of their own."""
+def is_beside(resource: Object) -> bool:
+    """Whether the object is for pods that have a name of their own: jobs, a page beside the app, Spark's executors."""
     selected: dict[str, str] = resource.get("spec", {}).get("podSelector", {}).get("matchLabels", {})
-    return selected.get("app.kubernetes.io/name", "").endswith("-job")
+    names = (each.get("app.kubernetes.io/name", "") for each in (selected, resource["metadata"]["labels"]))
+    return any(name.endswith(("-job", "-admin", "-executor")) for name in names)
 
 
 def pod_specs(objects: list[Object]) -> list[Object]:
@@ -70,5 +74,5 @@ def container(charts: Charts, app: str, *arguments: str) -> Object:
 
 
 def environment(found: Object) -> dict[str, str]:
-    """The environment of a container; variables without a literal value are empty."""
-    return {each["name"]: each.get("value", "") for each in found["env"]}
+    """The environment of a container; variables without a literal value are empty, but for addresses."""
+    return {each["name"]: each.get("value", _ADDRESSES.get(each["name"], "")) for each in found["env"]}

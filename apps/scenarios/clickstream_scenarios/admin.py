@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from clickstream_core.build_info import publish_build_info
 from clickstream_core.errors import SettingsError
 from clickstream_core.logs import announce, configure_logs
+from clickstream_core.password_hashes import hash_password
 from clickstream_core.process import run
 from clickstream_core.service import Health
 from clickstream_core.settings import read_settings
@@ -23,7 +24,7 @@ from clickstream_scenarios.admin_site import AdminSite
 from clickstream_scenarios.cache import Cache, client
 from clickstream_scenarios.database import DatabaseAway, connect
 from clickstream_scenarios.database_state import DatabaseState
-from clickstream_scenarios.passwords import MIN_LENGTH, hash_password, read_users
+from clickstream_scenarios.passwords import MIN_LENGTH, read_users
 from clickstream_scenarios.recent_requests import RecentRequests
 from clickstream_scenarios.requests import read_access_log, read_event
 from clickstream_scenarios.scenario_api import ScenarioApi

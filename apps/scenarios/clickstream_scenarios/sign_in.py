@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from clickstream_core.addresses import Network, Proxies
-from clickstream_scenarios.passwords import NOBODY, is_password
+from clickstream_core.password_hashes import NOBODY, is_password
 from clickstream_web.errors import Refused
 from clickstream_web.requests import field
 

@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 
+from clickstream_core.password_hashes import hash_password
 from clickstream_scenarios import scenario_api
 from clickstream_scenarios.cache import Cache
 from clickstream_scenarios.migrating import migrate
-from clickstream_scenarios.passwords import hash_password
 from clickstream_scenarios.requests import Request
 from clickstream_scenarios.scenario import read_scenario
 from clickstream_scenarios.scenario_store import create_scenario, get_scenario

@@ -9,11 +9,12 @@ from sqlalchemy import Engine
 
 from clickstream_core.addresses import networks
 from clickstream_core.errors import SettingsError
+from clickstream_core.password_hashes import hash_password, is_password
 from clickstream_core.settings import read_settings
 from clickstream_scenarios.admin_settings import AdminSettings
 from clickstream_scenarios.cache import Cache
 from clickstream_scenarios.migrating import migrate
-from clickstream_scenarios.passwords import BadUsersFile, hash_password, is_password, read_users
+from clickstream_scenarios.passwords import BadUsersFile, read_users
 from clickstream_scenarios.sign_in import COOKIE, PASSWORD, PROXY, SESSION_S, SignIn
 from clickstream_web.visitors import Visitors
 from kit.scenario_admin import Admin, scenario_admin

@@ -25,6 +25,9 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     {{- end }}
+    {{- with .app.ingress }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   egress:
     {{- include "clickstream-library.kafkaEgress" $context | nindent 4 }}
     {{- with .app.egress }}

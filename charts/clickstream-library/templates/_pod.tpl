@@ -7,17 +7,21 @@ app       the chart's template CHART.app:
   ports           the container's ports, name: number; http is the Service's
   adminPort       the name of the port that serves /healthz, /readyz and /metrics
   preStopSeconds  how long the app still answers after its pod began to terminate
+  command         another command than the image's
   args            the command's arguments, if it has any
+  usesApi         whether it uses the Kubernetes API: it gets the account's token
   env             the app's settings
   fileEnv, volumeMounts, volumes
                   its files other than Kafka's, and the settings that name them
   check           what `helm test` runs: module, and for clickstream_core.check the metric that must rise
-  egress          rules of the NetworkPolicy besides those for DNS and Kafka
+  ingress, egress
+                  rules of the NetworkPolicy besides those for the ports, and for DNS and Kafka
+  podAnnotations  besides those of the values
   topologySpreadConstraints
                   the default of the value of this name
 */}}
 {{- define "clickstream-library.podMetadata" -}}
-{{- with .context.Values.podAnnotations -}}
+{{- with merge (dict) .context.Values.podAnnotations (.app.podAnnotations | default dict) -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{ end -}}
@@ -43,6 +47,10 @@ containers:
   - name: {{ $app.name }}
     image: {{ include "clickstream-library.image" $context | quote }}
     imagePullPolicy: {{ $values.image.pullPolicy }}
+    {{- with $app.command }}
+    command:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
     {{- with $app.args }}
     args:
       {{- toYaml . | nindent 6 }}
@@ -93,7 +101,7 @@ volumes:
 {{- define "clickstream-library.podSecurity" -}}
 {{- $values := .context.Values -}}
 serviceAccountName: {{ include "clickstream-library.serviceAccountName" .context | quote }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .app.usesApi | default false }}
 # Otherwise a Service could set a setting: one named "http" makes HTTP_PORT=tcp://...
 enableServiceLinks: false
 {{- $security := dict }}

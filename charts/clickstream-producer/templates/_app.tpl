@@ -11,6 +11,12 @@ env:
     value: {{ .Values.topics.events | quote }}
   - name: KIND
     value: {{ .Values.kind | quote }}
+  {{- if eq .Values.kind "access-log" }}
+  - name: ACCESS_LOGS_TOPIC
+    value: {{ .Values.topics.accessLogs | quote }}
+  - name: SCENARIO_IDS
+    value: "{{ range $at, $id := .Values.scenarioIds }}{{ if $at }},{{ end }}{{ int64 $id }}{{ end }}"
+  {{- end }}
   - name: RATE
     value: {{ .Values.rate | quote }}
   - name: USERS
