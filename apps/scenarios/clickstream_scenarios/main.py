@@ -36,7 +36,7 @@ from clickstream_scenarios.sources import Members, Rules
 from clickstream_scenarios.store import open_sources
 from clickstream_scenarios.task import CompiledRules, RequestsTask
 
-COMMANDS = ("members", "migrate")
+COMMANDS = ("members", "migrate", "seed")
 _CLOCK_SKEW_MS = 60_000  # beyond it the log says that this machine's clock is off
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def _main() -> int:
         prog=APP,
         description="Applies scenarios to the requests of clickstream-access-logs, and of events with a scenario_id:"
         " one result each on clickstream-scenario-results. Other commands: clickstream-scenarios migrate,"
-        " clickstream-scenarios members import FILE.csv.",
+        " clickstream-scenarios members import FILE.csv, clickstream-scenarios seed.",
     )
     rules, members = sources(settings)
     configure_logs(settings.service.log_level, settings.service.log_format, APP)

@@ -5,10 +5,11 @@ never overwrites what she has not seen. Scenarios are deactivated and never dele
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, func, insert, select, update
@@ -16,11 +17,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from clickstream_scenarios.database import failure
 from clickstream_scenarios.errors import InvalidScenario
+from clickstream_scenarios.member import Member
 from clickstream_scenarios.member_store import IMPORTED
-from clickstream_scenarios.models import MAX_NAME_LENGTH, ChangeRow, ScenarioRow, VersionRow
+from clickstream_scenarios.models import MAX_NAME_LENGTH, ChangeRow, MemberRow, ScenarioRow, VersionRow
 from clickstream_scenarios.scenario import Scenario, read_scenario, scenario_json
 
 CREATED, EDITED, RESTORED, DEACTIVATED, ACTIVATED = "created", "edited", "restored", "deactivated", "activated"
+
+_BATCH_ROWS = 2000
 
 _log = logging.getLogger(__name__)
 
@@ -130,6 +134,29 @@ def create_scenario(engine: Engine, scenario: Scenario, by: str, now: datetime) 
     except IntegrityError as error:
         raise ScenarioExists from error
     return made
+
+
+def fill_empty(
+    engine: Engine, scenarios: Sequence[Scenario], members: Iterator[Member], by: str, now: datetime
+) -> bool:
+    """Write all of them in one transaction, if there is no scenario and no member yet; return whether it did.
+
+    Raises DatabaseAway.
+    """
+    try:
+        with _writing(engine) as connection:
+            for table in (ScenarioRow, MemberRow):
+                if connection.execute(select(table.__table__).limit(1)).first() is not None:
+                    return False
+            while batch := list(islice(members, _BATCH_ROWS)):
+                connection.execute(insert(MemberRow), [vars(each) for each in batch])
+            for each in scenarios:
+                made = Stored(replace(each, version=1), _utc(now), by[:MAX_NAME_LENGTH])
+                connection.execute(insert(ScenarioRow), _values(made))
+                _record(connection, made, CREATED, "")
+    except IntegrityError:
+        return False  # another program was faster
+    return True
 
 
 def save_scenario(
