@@ -100,7 +100,7 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-build.lock -o requirements-local.lock local/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-local.lock -o requirements-archive.lock --extra local \
 		apps/archive/pyproject.toml
-	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o requirements-scenarios.lock \
+	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-archive.lock -o requirements-scenarios.lock --extra local \
 		apps/scenarios/pyproject.toml
 	$(COMPILE) $(ARGS) -c requirements.lock -c requirements-scenarios.lock -o requirements-statistics.lock \
 		apps/statistics/pyproject.toml

@@ -8,14 +8,22 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 if [ "${1-}" = --local ]; then
     shift
     cd -- "$ROOT"
-    installed=venv
+    installed=(venv)
     for option in "$@"; do
-        [ "$option" != --archive ] || installed=venv-archive
+        case $option in
+        --archive) installed+=(venv-archive) ;;
+        --scenarios) installed+=(venv-scenarios) ;;
+        esac
     done
-    if [ $installed = venv-archive ] && [ ! -e .venv/.installed-archive ]; then
-        echo "Fetching the archive's Python packages, once: 190 MB"
-    fi
-    make --no-print-directory --silent $installed
+    for each in "${installed[@]}"; do
+        case $each in
+        venv-archive) fetched="archive's Python packages, once: 190 MB" ;;
+        venv-scenarios) fetched="scenarios' Python packages, once: 20 MB" ;;
+        *) continue ;;
+        esac
+        [ -e ".venv/.installed-${each#venv-}" ] || echo "Fetching the $fetched"
+    done
+    make --no-print-directory --silent "${installed[@]}"
     exec .venv/bin/python -m clickstream_local "$@"
 fi
 

@@ -30,7 +30,7 @@ from clickstream_local.place_check import check_place
 from clickstream_local.raw_table import FindTable, RawTable, table_in_catalog
 from clickstream_local.screen import Screen
 from clickstream_local.seaweedfs import VERSION, SeaweedFS, find_weed
-from clickstream_local.settings import LocalSettings
+from clickstream_local.settings import LocalSettings, ScenarioTopicSettings
 from clickstream_local.sink_offsets import cluster_id_of, forget_committed_names, forget_offsets, has_offsets
 from clickstream_local.topics import archive_topics, create_missing
 
@@ -122,6 +122,7 @@ def running_archive(
     settings: LocalSettings,
     kafka: KafkaSettings,
     topics: TopicSettings,
+    more_topics: ScenarioTopicSettings,
     logs: Path,
     screen: Screen,
     signals: StopSignals,
@@ -168,6 +169,8 @@ def running_archive(
                 "clickstream-events": topics.events_topic,
                 "clickstream-metrics": topics.metrics_topic,
                 "clickstream-dead-letters": topics.dead_letter_topic,
+                "clickstream-access-logs": more_topics.access_logs_topic,
+                "clickstream-scenario-results": more_topics.scenario_results_topic,
             }
             config = connector_config(archive.place, sink, cluster, commit_interval_ms=COMMIT_INTERVAL_MS, topics=names)
             connector = Connector(worker, config, screen.line)

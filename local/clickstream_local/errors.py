@@ -33,5 +33,13 @@ class ArchiveFailed(LocalError):
     """The archive's place can't be used, or what fills it did not start."""
 
 
+class ScenariosFailed(LocalError):
+    """What `--scenarios` needs is not installed, or its database can't be made."""
+
+
+class NotStarted(LocalError):
+    """A program that is kept running did not start the first time."""
+
+
 class ChildDied(LocalError):
     """A part of the pipeline ended while it should be running."""

@@ -1,8 +1,8 @@
 """`./setup.sh --local`: the whole pipeline on this machine.
 
 In the order of the code: settings, the folder's lock, free ports, Kafka (the embedded one, or the one that
-KAFKA_BOOTSTRAP_SERVERS names), topics, Prometheus with --monitoring, the apps. All of it is watched, and stopped at the
-end.
+KAFKA_BOOTSTRAP_SERVERS names), topics, Prometheus with --monitoring, the archive and the scenarios, the apps. All of it
+is watched, and stopped at the end.
 """
 
 import ipaddress
@@ -17,7 +17,6 @@ from pathlib import Path
 
 from clickstream_core.durations import describe_duration, format_duration
 from clickstream_core.errors import SettingsError
-from clickstream_core.listening import url_host
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import read_settings
 from clickstream_kafka.patches import apply_to_kafka_python
@@ -30,13 +29,25 @@ from clickstream_local.folder import locked, prepare_folder
 from clickstream_local.interruption import Interrupted, StopSignals
 from clickstream_local.jars import KAFKA_VERSION, kafka_jars
 from clickstream_local.java import find_java
-from clickstream_local.parts import PARTS, http_ports, public_ports
+from clickstream_local.parts import http_addresses, http_ports, pages, public_ports
 from clickstream_local.pipeline import AppCommand, app_commands, start, stop_apps, watch
 from clickstream_local.ports import describe_holder, is_free
 from clickstream_local.prometheus import ALERTS, Prometheus, find_prometheus, rule_file
+from clickstream_local.scenarios import check_installed, running_scenarios
 from clickstream_local.screen import Screen
-from clickstream_local.settings import LocalSettings, refuse_foreign_address, refuse_fresh_elsewhere
-from clickstream_local.topics import clickstream_topics, create_missing, keep_long_enough, risk_of_timestamps
+from clickstream_local.settings import (
+    LocalSettings,
+    ScenarioTopicSettings,
+    refuse_foreign_address,
+    refuse_fresh_elsewhere,
+)
+from clickstream_local.topics import (
+    clickstream_topics,
+    create_missing,
+    keep_long_enough,
+    risk_of_timestamps,
+    scenario_topics,
+)
 
 _PROGRAM = "./setup.sh --local"
 Commands = Callable[[LocalSettings, Mapping[str, str]], list[AppCommand]]
@@ -76,11 +87,13 @@ def launch(
 ) -> None:
     """Start, watch and stop everything. Returns when the user has stopped it; raises LocalError otherwise."""
     topics = read_settings(TopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
+    more_topics = read_settings(ScenarioTopicSettings, prog=_PROGRAM, description="", argv=[], environ=environ)
     window_size = {"WINDOW_SIZE": format_duration(settings.window_size)}
     times = read_settings(ProcessorTimes, prog=_PROGRAM, description="", argv=[], environ={**environ, **window_size})
     refuse_foreign_address(settings)
     executable = find_prometheus() if settings.monitoring else None
     archive = wanted_archive(settings, environ)
+    check_installed(settings)
     embedded = not environ.get("KAFKA_BOOTSTRAP_SERVERS")
     if embedded:
         # Settings for another Kafka (TLS, a user) would prevent the apps from connecting to this one.
@@ -100,6 +113,8 @@ def launch(
             with signals.interrupting():
                 screen.progress("Creating the topics")
                 wanted = clickstream_topics(*names, times=times)
+                if settings.scenarios:
+                    wanted += scenario_topics(more_topics.access_logs_topic, more_topics.scenario_results_topic)
                 created = create_missing(kafka.kafka_python_config(), wanted)
                 own = [topic.name for topic in wanted] if embedded else created
                 raised = keep_long_enough(kafka.kafka_python_config(), wanted, times, own)
@@ -109,8 +124,15 @@ def launch(
             if risk:
                 screen.line(f"✗ {risk}")
             prometheus = stack.enter_context(_monitoring(settings, executable, logs, screen, signals))
-            archiving = running_archive(archive, settings, kafka, topics, logs, screen, signals)
-            tend = stack.enter_context(archiving)
+            archiving = running_archive(archive, settings, kafka, topics, more_topics, logs, screen, signals)
+            tend_archive = stack.enter_context(archiving)
+            scenarios = running_scenarios(settings, environ, kafka, logs, screen, signals)
+            tend_scenarios = stack.enter_context(scenarios)
+
+            def tend() -> None:
+                tend_archive()
+                tend_scenarios()
+
             apps: list[Child] = []
             try:
                 _print_overview(settings, times, environ["KAFKA_BOOTSTRAP_SERVERS"], logs, screen)
@@ -124,7 +146,7 @@ def launch(
 
 def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool = False) -> None:
     """Raise LocalError that names each needed port that is taken, and the process that holds it."""
-    needed = {port: f"the {app}'s HTTP port" for app, port in http_ports(settings).items() if port}
+    needed = {port: f"HTTP port of the {app}" for app, port in http_ports(settings).items() if port}
     needed |= {port: f"the {name}'s" for name, port in public_ports(settings).items()}
     flags = ["--http-port"]
     if settings.archive:
@@ -133,6 +155,9 @@ def check_ports(settings: LocalSettings, embedded: bool, with_prometheus: bool =
     if settings.archive and settings.archive_to is None:
         needed |= {settings.s3_port: "S3", settings.catalog_port: "the Iceberg catalog"}
         flags = ["--s3-port", "--catalog-port", *flags]
+    if settings.scenarios:
+        needed[settings.redis_port] = "Valkey"
+        flags.insert(0, "--redis-port")
     if with_prometheus:
         needed[settings.prometheus_port] = "Prometheus"
         flags.insert(0, "--prometheus-port")
@@ -157,8 +182,10 @@ def _embedded_kafka(settings: LocalSettings, logs: Path, screen: Screen, signals
     directory = settings.directory / "kafka"
     if settings.fresh and (directory / "data").exists():
         shutil.rmtree(directory / "data")
-        shutil.rmtree(settings.directory / "archive", ignore_errors=True)
-        screen.line("Deleted the Kafka data of earlier runs")
+        gone = [name for name in ("archive", "scenarios") if (settings.directory / name).exists()]
+        for name in gone:
+            shutil.rmtree(settings.directory / name, ignore_errors=True)
+        screen.line(f"Deleted {' and '.join(['the Kafka data', *(f'the {name}' for name in gone)])} of earlier runs")
     with signals.interrupting():
         jars = kafka_jars(directory, screen.progress)
         broker = Broker(directory, java=find_java(), jars=jars, port=settings.kafka_port, log=logs / "kafka.log")
@@ -189,8 +216,7 @@ def _monitoring(
     directory = settings.directory / "prometheus"
     if settings.fresh and directory.exists():
         shutil.rmtree(directory)
-    host = url_host(settings.http_host)
-    targets = {f"clickstream-{app}": f"{host}:{port}" for app, port in http_ports(settings).items()}
+    targets = {f"clickstream-{app}": address for app, address in http_addresses(settings).items()}
     prometheus = Prometheus(
         directory,
         executable=executable,
@@ -219,18 +245,16 @@ def _print_overview(
     first = f"The first window's result comes in about {_in_words(math.ceil(size - time.time() % size + disorder))}"
     if not settings.rate or settings.kind != "events":
         first = f"A window with events gives its result some {disorder + times.idle_timeout / 1000:g} s after its end"
-    url = f"http://{url_host(settings.http_host)}"
-    ports = ", ".join(f"{app} {url}:{port}" for app, port in http_ports(settings).items() if port)
+    ports = ", ".join(f"{app} http://{address}" for app, address in http_addresses(settings).items())
     screen.line(f"✓ Topics on {bootstrap_servers}")
     what = "events/second" if settings.kind == "events" else "web logs/second on the topic web_logs"
     simulated = f"{settings.rate:g} {what}" if settings.rate else "No simulated users"
     screen.line(f"✓ {simulated}, windows of {describe_duration(settings.window_size)}")
+    if settings.scenarios and settings.rate:
+        screen.line(f"✓ {settings.rate:g} requests/second to the demo scenarios, also in {logs / 'access.log'}")
     screen.line(f"  Logs: {logs}/")
-    if settings.http_port:
-        screen.line(f"  Live page: {url}:{http_ports(settings)['consumer']}/")
-    for name, port in public_ports(settings).items():
-        title, path = next(part.page for part in PARTS if part.name == name)
-        screen.line(f"  {title}: {url}:{port}/{path}")
+    for title, address in pages(settings):
+        screen.line(f"  {title}: {address}")
     if ports:
         screen.line(f"  /healthz, /readyz, /metrics: {ports}")
     if ports and not ipaddress.ip_address(settings.http_host).is_loopback:

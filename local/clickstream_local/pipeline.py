@@ -5,6 +5,7 @@ ends that should not. Only the producer may end (it was stopped by hand, or DURA
 still to come.
 """
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ _POLL_S = 0.2
 _STOP_GRACE_S = 15.0
 """Until an app is killed. The apps promise to stop within 10 s, even without Kafka."""
 _DASHBOARD = "consumer"
+_OWN = re.compile("GROUP_ID|(DATABASE|REDIS|ADMIN)_.*|SCENARIOS_FOLDER|(RESULTS|CHECKPOINTS)_TO|ACCESS_LOG_FILE")
+"""Variables that an app does not get from the environment: they have a value of their own here, or none.
+
+With one GROUP_ID for all, unrelated consumers would share a group.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,20 +38,20 @@ class AppCommand:
     foreground: bool = False
 
 
-def app_commands(settings: LocalSettings, environ: Mapping[str, str]) -> list[AppCommand]:
-    """Return the apps with their settings, in the order of their start."""
-    # Each app has a group of its own: with one GROUP_ID for all, unrelated consumers would share a group.
-    shared = {name: value for name, value in environ.items() if name != "GROUP_ID"}
+def app_commands(settings: LocalSettings, environ: Mapping[str, str], *, kept: bool = False) -> list[AppCommand]:
+    """Return the apps with their settings, in the order of their start: those that are kept running, or the others."""
+    shared = {name: value for name, value in environ.items() if not _OWN.fullmatch(name)}
     shared["PYTHONUNBUFFERED"] = "1"
-    shared |= {"HTTP_HOST": settings.http_host, "HTTP_ALLOWED_HOSTS": ",".join(settings.allowed_hosts())}
+    shared["HTTP_ALLOWED_HOSTS"] = ",".join(settings.allowed_hosts())
     return [
         AppCommand(
             part.name,
-            (sys.executable, "-m", f"clickstream_{part.name}.main"),
-            {**shared, **part.environ(settings), **part.ports(settings)},
+            (sys.executable, "-m", part.module or f"clickstream_{part.name}.main"),
+            {**shared, "HTTP_HOST": part.host(settings), **part.environ(settings), **part.ports(settings)},
             foreground=part.name == _DASHBOARD,
         )
         for part in wanted_parts(settings)
+        if part.kept == kept
     ]
 
 

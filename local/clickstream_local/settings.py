@@ -11,7 +11,10 @@ from clickstream_core.event_rates import HIGHEST_RATE
 from clickstream_core.listening import LOCALHOST, LOOPBACK, family_of, host_names, listen_address
 from clickstream_core.processor_times import ProcessorTimes
 from clickstream_core.settings import choice, integer, number, port, setting, setting_of, switch
+from clickstream_kafka.settings import topic_name
 from clickstream_local.archive_place import CATALOG_PORT, S3_PORT, warehouse
+
+ACCESS_LOGS, SCENARIO_RESULTS = "clickstream-access-logs", "clickstream-scenario-results"
 
 
 @dataclass(frozen=True)
@@ -56,20 +59,25 @@ class LocalSettings:
         help="with --archive: s3://BUCKET/PREFIX, hdfs://HOST:PORT/PATH or a folder instead of SeaweedFS; a bucket "
         "needs an Iceberg catalog: CATALOG_URI for a REST catalog (S3_ENDPOINT, CATALOG_CREDENTIAL), else AWS Glue",
     )
+    scenarios: bool = switch(
+        "SCENARIOS",
+        help="start the scenarios too: their page, three of them with members to begin with, requests to them, and "
+        "their statistics by Spark",
+    )
     kafka_port: int = setting("KAFKA_PORT", parse=port, default="9092", help="port of the embedded Kafka")
     http_port: int = setting(
         "HTTP_PORT",
-        parse=integer(minimum=0, maximum=65523),
+        parse=integer(minimum=0, maximum=65512),
         default="8080",
         help="first of three ports for /healthz, /readyz and /metrics: consumer, producer, processor; 0 for none; "
-        "the collector and the shop have the 10th to the 12th after it",
+        "the collector and the shop have the 10th to the 12th after it, the scenarios the 20th to the 23rd",
     )
     http_host: str = setting(
         "HTTP_HOST",
         parse=listen_address,
         default=LOOPBACK,
-        help="address that all but Kafka listen on (Kafka is for this machine only); 0.0.0.0 opens them to everyone "
-        "who can reach this machine",
+        help="address that all but Kafka, the stores and the scenarios' page listen on (these are for this machine "
+        "only); 0.0.0.0 opens the others to everyone who can reach this machine",
         flag="--listen",
     )
     http_allowed_hosts: tuple[str, ...] | None = setting(
@@ -85,17 +93,20 @@ class LocalSettings:
     catalog_port: int = setting(
         "CATALOG_PORT", parse=port, default=str(CATALOG_PORT), help="port of SeaweedFS' Iceberg catalog"
     )
+    redis_port: int = setting("REDIS_PORT", parse=port, default="6379", help="port of the scenarios' Valkey or Redis")
     directory: Path = setting(
         "LOCAL_DIRECTORY",
         parse=Path,
         default=".local",
-        help="folder for jars, the data of Kafka, Prometheus and the archive, and the logs, relative to the checkout",
+        help="folder for jars, the data of Kafka, Prometheus, the archive and the scenarios, and the logs, relative "
+        "to the checkout",
     )
 
     def validate(self) -> None:
         """Raise SettingsError for an option that needs HTTP ports when there are none."""
         needs = {"MONITORING=true: needs the apps' HTTP ports": self.monitoring}
         needs["COLLECTOR=true: the collector needs HTTP ports"] = self.collector
+        needs["SCENARIOS=true: their page needs HTTP ports"] = self.scenarios
         for need, wanted in needs.items():
             if wanted and not self.http_port:
                 raise SettingsError(f"{need}, but HTTP_PORT=0; set only one of the two")
@@ -109,6 +120,18 @@ class LocalSettings:
             own = socket.gethostname().lower()
             names += tuple(name for name in (own, own.partition(".")[0]) if re.fullmatch(r"[a-z0-9_.-]+", name))
         return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class ScenarioTopicSettings:
+    """The names of the scenarios' topics, as their apps read them."""
+
+    access_logs_topic: str = setting(
+        "ACCESS_LOGS_TOPIC", parse=topic_name, default=ACCESS_LOGS, help="topic of the requests"
+    )
+    scenario_results_topic: str = setting(
+        "SCENARIO_RESULTS_TOPIC", parse=topic_name, default=SCENARIO_RESULTS, help="topic of their results"
+    )
 
 
 def refuse_foreign_address(settings: LocalSettings) -> None:

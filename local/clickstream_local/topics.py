@@ -27,6 +27,7 @@ from clickstream_core.processor_times import (
     timestamp_type_changes,
 )
 from clickstream_local.errors import TopicsFailed
+from clickstream_local.settings import ACCESS_LOGS, SCENARIO_RESULTS
 
 _CONNECT_MS = 10_000
 _BEFORE = "message.timestamp.before.max.ms"
@@ -69,9 +70,10 @@ def archive_topics(control: str = _CONTROL) -> tuple[Topic, ...]:
     return tuple(replace(topic, name=control) if topic.name == _CONTROL else topic for topic in declared)
 
 
-def scenario_topics() -> tuple[Topic, ...]:
-    """Return the topics of the scenarios: access logs and results."""
-    return _declared_in("scenarios")
+def scenario_topics(access_logs: str = ACCESS_LOGS, results: str = SCENARIO_RESULTS) -> tuple[Topic, ...]:
+    """Return the topics of the scenarios under the given names: access logs and results."""
+    names = {ACCESS_LOGS: access_logs, SCENARIO_RESULTS: results}
+    return tuple(replace(topic, name=names[topic.name]) for topic in _declared_in("scenarios"))
 
 
 def _declared_in(folder: str, files: str = "*.yaml") -> tuple[Topic, ...]:

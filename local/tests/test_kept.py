@@ -4,7 +4,7 @@ import pytest
 
 from clickstream_local.archive import Connector
 from clickstream_local.children import Child
-from clickstream_local.errors import ArchiveFailed
+from clickstream_local.errors import NotStarted
 from clickstream_local.kept import Kept
 
 
@@ -84,8 +84,41 @@ def test_one_that_ends_at_its_first_start_is_an_error_with_the_end_of_its_log(tm
     kit = Kit(tmp_path, "sh", "-c", "echo no such option; exit 3")
     kit.is_ready = False
 
-    with pytest.raises(ArchiveFailed, match=r"the server did not start \(exit status 3\)(.|\n)*no such option"):
+    with pytest.raises(NotStarted, match=r"the server did not start \(exit status 3\)(.|\n)*no such option"):
         kit.kept.start()
+
+
+def test_one_that_is_not_waited_for_is_said_to_be_ready_when_it_is(tmp_path: Path) -> None:
+    kit = Kit(tmp_path)
+    kit.is_ready = False
+    kit.kept.begin()
+    kit.tend(after=3)
+    kit.is_ready = True
+    kit.tend(after=1)
+    kit.tend(after=1)
+    kit.kept.stop()
+
+    assert kit.said == ["✓ the server is ready after 4 s"]
+
+
+@pytest.mark.parametrize(("status", "starts"), [(0, 1), (1, 2)])
+def test_one_that_may_end_is_started_again_only_if_it_failed(tmp_path: Path, status: int, starts: int) -> None:
+    started: list[Child] = []
+
+    def launch() -> Child:
+        started.append(Child("the generator", ("sh", "-c", f"exit {status}"), log=tmp_path / "log"))
+        return started[-1]
+
+    clock = Clock()
+    kept = Kept(launch, lambda: False, lambda line: None, clock, may_end=True)
+    kept.begin()
+    assert started[0].wait(10) == status
+    for _ in range(2):
+        clock.now += 10
+        kept.tend()
+    kept.stop()
+
+    assert len(started) == starts
 
 
 class Worker:
