@@ -114,7 +114,7 @@ lock: ## write the lock files from the pyproject.toml files, and which wheels th
 	$(COMPILE) $(ARGS) -o bench/requirements.lock bench/requirements.in
 	$(PYTHON) tests/kit/lock_wheels.py $(UV)
 
-lock-jars: $(INSTALLED) ## write the hashes of the jars of Kafka and Kafka Connect, after a change of a version
+lock-jars: $(INSTALLED) ## write the hashes of the jars of Kafka, Kafka Connect and Spark, after a change of a version
 	@$(BIN)/python -m clickstream_local.jars --lock
 	@$(BIN)/python tests/kit/lock_instance_jars.py
 

