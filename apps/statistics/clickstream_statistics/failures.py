@@ -1,3 +1,81 @@
-"""What a failure of Spark means, in one line. Pure: it looks at texts only."""
+"""What a failure of Spark means, in one line. Pure: it looks at texts only.
+
+A failed query has a Java trace of hundreds of lines, of which the innermost cause says what happened.
+"""
+
+import re
+from dataclasses import dataclass
 
 CAUSES = ("kafka", "storage", "other")
+
+_CAUSE = re.compile(r"^\s*Caused by: (.+)$", re.MULTILINE)
+_CLASS = re.compile(r"^(?:[a-z][\w$]*\.)+([\w$]+)(?:: |$)")
+_LONGEST = 300
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the query ended: `cause` is one of CAUSES, `line` says it in words."""
+
+    cause: str
+    line: str
+
+
+_MEANINGS = (
+    (
+        r"No space left on device|DSQuotaExceeded|QuotaExceeded|StorageFull|insufficient space",
+        "storage",
+        "no space is left",
+    ),
+    (
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|Status Code: 403|Access ?Denied|Unable to load cred|NoAuthWithAWS",
+        "storage",
+        "S3 refuses the access: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their rights on the bucket",
+    ),
+    (r"NoSuchBucket|bucket does not exist|UnknownStoreException", "storage", "there is no such bucket"),
+    (r"AccessControlException|Permission denied", "storage", "the place refuses the access"),
+    (r"SafeModeException|StandbyException|NameNode", "storage", "HDFS does not take writes now"),
+    (
+        r"SaslAuthenticationException|SslAuthenticationException|Authentication failed",
+        "kafka",
+        "Kafka refuses the credentials: check KAFKA_SASL_USERNAME and its password",
+    ),
+    (r"(Topic|Group|Cluster)AuthorizationException", "kafka", "Kafka refuses the access: check this user's ACLs"),
+    (r"org\.apache\.kafka|KafkaException|kafka010", "kafka", "Kafka is away"),
+    (
+        r"s3a|S3AFileSystem|fs\.s3|software\.amazon|hdfs|hadoop\.fs|java\.nio\.file|java\.io\.(File|IO)",
+        "storage",
+        "the place is away",
+    ),
+)
+"""What is looked for in the whole trace, in this order; the cause, and what it means."""
+
+_LOST = re.compile(r"KAFKA_DATA_LOSS|failOnDataLoss|Some data may have been (lost|missed)|data may have been lost")
+_ANOTHER_DRIVER = re.compile(r"CONCURRENT_STREAM_LOG_UPDATE|Multiple streaming jobs|ConcurrentModificationException")
+
+
+def explain(trace: str) -> Failure:
+    """Return what a trace means."""
+    for pattern, cause, meaning in _MEANINGS:
+        if re.search(pattern, trace):
+            return Failure(cause, f"{meaning} ({innermost(trace)})")
+    return Failure("other", f"the query failed ({innermost(trace)})")
+
+
+def is_lost(trace: str) -> bool:
+    """Whether Kafka has deleted records that were not read yet, or the topic is another one."""
+    return _LOST.search(trace) is not None
+
+
+def is_another_driver(trace: str) -> bool:
+    """Whether another driver has written to the same checkpoints."""
+    return _ANOTHER_DRIVER.search(trace) is not None
+
+
+def innermost(trace: str) -> str:
+    """Return the innermost cause in one line, without the package of its class."""
+    causes = _CAUSE.findall(trace)
+    line = causes[-1] if causes else next((each for each in trace.splitlines() if each.strip()), "no reason given")
+    named = _CLASS.match(line.strip())
+    shown = line.strip() if named is None else f"{named[1]}: {line.strip()[named.end() :]}".rstrip(": ")
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

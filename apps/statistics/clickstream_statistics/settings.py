@@ -134,12 +134,13 @@ class StatisticsSettings:
     )
     results_to: str | None = setting("RESULTS_TO", parse=place, help=f"where the results go as Parquet: {_PLACES}")
 
-    def required(self) -> None:
-        """Raise SettingsError for what is missing."""
+    def required(self) -> str:
+        """Return the place. Raises SettingsError for what is missing."""
         if self.results_to is None:
             raise SettingsError(f"RESULTS_TO is not set: expected {_PLACES}")
         if self.redis.url is None:
             raise SettingsError("REDIS_URL is not set: expected redis://HOST:6379/0 or rediss://HOST:6379/0")
+        return self.results_to
 
 
 @dataclass(frozen=True)
@@ -154,12 +155,13 @@ class CopySettings:
     topic: str | None = setting("COPY_TOPIC", parse=topic_name, flag="--topic", help="the topic to copy")
     to: str | None = setting("COPY_TO", parse=place, flag="--to", help=f"where its records go as Parquet: {_PLACES}")
 
-    def required(self) -> None:
-        """Raise SettingsError for what is missing."""
+    def required(self) -> tuple[str, str]:
+        """Return topic and place. Raises SettingsError for what is missing."""
         if self.topic is None:
             raise SettingsError("--topic is missing: expected the topic to copy")
         if self.to is None:
             raise SettingsError(f"--to is missing: expected {_PLACES}")
+        return self.topic, self.to
 
 
 def _is_redis(url: str) -> bool:
