@@ -1,0 +1,38 @@
+import pytest
+
+from clickstream_statistics.errors import NotOurs
+from clickstream_statistics.ownership import take_possession
+from clickstream_statistics.storage import Storage
+
+
+def take(
+    files: Storage, checkpoints: str = "file:///c", place: str = "file:///p", topic: str = "t", kafka: str = "k"
+) -> None:
+    take_possession(files, checkpoints, files, place, topic, kafka)
+
+
+def test_the_same_job_comes_back(files: Storage) -> None:
+    take(files)
+    take(files)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"topic": "u"}, "file:///c is for the topic t, not u"),
+        ({"kafka": "l"}, r"file:///c is of another Kafka \(cluster k, here l\)"),
+        ({"place": "file:///q"}, "file:///c belongs to file:///p, not to file:///q"),
+        ({"checkpoints": "file:///d"}, "file:///p was filled with the checkpoints in file:///c"),
+    ],
+)
+def test_another_job_is_refused(files: Storage, other: dict[str, str], message: str) -> None:
+    take(files)
+    with pytest.raises(NotOurs, match=message):
+        take(files, **other)
+
+
+def test_results_whose_checkpoints_are_gone_are_not_stored_again(files: Storage) -> None:
+    take(files)
+    files.delete("file:///c")
+    with pytest.raises(NotOurs, match="or records would be stored twice"):
+        take(files)
