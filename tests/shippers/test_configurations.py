@@ -57,7 +57,8 @@ FLUENT_BIT = {
         *("timestamp_format", "retry_limit", "queue_full_retries"),
     },
     "s3": {
-        *("match", "bucket", "region", "use_put_object", "total_file_size", "upload_timeout", "s3_key_format"),
+        *("match", "bucket", "region", "endpoint", "use_put_object", "total_file_size", "upload_timeout"),
+        "s3_key_format",
         *("static_file_path", "compression", "json_date_key", "store_dir", "preserve_data_ordering", "retry_limit"),
     },
     "opensearch": {
