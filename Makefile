@@ -24,7 +24,7 @@ PROJECTS := $(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml examp
 PACKAGES := $(notdir $(wildcard $(PROJECTS:%=%/clickstream_*)))
 INSTALLED_PROJECTS := $(filter-out $(EXTRA_APPS:%=apps/%),$(PROJECTS))
 # mypy looks at each folder by itself: files of different folders may have the same name.
-TESTS := conftest.py tests bench deploy $(sort $(dir $(wildcard apps/*/tests/*.py examples/*/tests/*.py local/tests/*.py)))
+TESTS := conftest.py tests bench deploy local/compose $(sort $(dir $(wildcard apps/*/tests/*.py examples/*/tests/*.py local/tests/*.py)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -67,7 +67,7 @@ lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@for tests in $(TESTS); do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
 	@$(BIN)/lint-imports --no-logo
 	@PATH="$(BIN):$$PATH"; command -v shellcheck >/dev/null || { echo "There is no shellcheck here: install it" >&2; exit 1; }; \
-		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/* shippers/rsyslog/rewind
+		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/* shippers/rsyslog/rewind local/compose/start-*
 
 format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff check --fix .
