@@ -2,8 +2,8 @@
 
 `create_topics.py FOLDER ...` waits for the Kafka at KAFKA_BOOTSTRAP_SERVERS as long as it takes. A topic gets as many
 copies as the brokers' default says; those that are there stay as they are. It runs in the producer's image, which has
-Kafka's client and no YAML: the manifests of strimzi/ are read line by line, and tests/compose compares what is read with
-what ./setup.sh --local reads.
+Kafka's client and no YAML: the manifests of strimzi/ are read line by line, and tests/compose compares what is read
+with what ./setup.sh --local reads.
 """
 
 import os
