@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from clickstream_scenarios.passwords import MIN_LENGTH, hash_password
+from clickstream_core.password_hashes import hash_password
+from clickstream_scenarios.passwords import MIN_LENGTH
 
 
 def main() -> None:

@@ -19,11 +19,12 @@ import yaml
 from logstash_pipeline_parser import Pipeline
 
 from clickstream_core.durations import parse_duration
+from clickstream_core.password_hashes import is_password
 from clickstream_local.archive_place import seaweedfs_place
 from clickstream_local.connector import read_connector
 from clickstream_local.prometheus import rule_file
 from clickstream_local.topics import archive_topics, clickstream_topics, scenario_topics
-from clickstream_scenarios.passwords import is_password, read_users
+from clickstream_scenarios.passwords import read_users
 from kit.composed import environment, example, mounted, services
 from kit.inventory import ROOT
 from kit.poll import eventually

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from clickstream_core import __version__
+from clickstream_core.password_hashes import NOBODY
 from clickstream_core.settings import read_settings
 from clickstream_local.jars import KAFKA_VERSION
-from clickstream_scenarios.passwords import NOBODY
 from kit.composed import COMPOSE, PROFILES, app_of, defaults, environment, example, mounted, ports, services
 from kit.inventory import ROOT, apps, settings_of
 
@@ -19,7 +19,7 @@ SERVICES = sorted(services())
 APPS = [name for name in SERVICES if app_of(services()[name])]
 SETTINGS = {
     "scenarios-admin": ("clickstream_scenarios.admin_settings", "AdminSettings"),
-    "scenario-tables": ("clickstream_scenarios.migrate", "MigrateSettings"),
+    "scenario-tables": ("clickstream_scenarios.seed", "SeedSettings"),
     "archive": ("clickstream_archive.serve", "ServeSettings"),
 }
 """Services that run another command of an app's image."""
