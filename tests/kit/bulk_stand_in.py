@@ -1,4 +1,4 @@
-"""A stand-in for OpenSearch's _bulk: it answers with the statuses that a test wants, which a real one gives under load."""
+"""A stand-in for OpenSearch: its _bulk answers with the statuses that a test wants, as a real one does under load."""
 
 import json
 import threading

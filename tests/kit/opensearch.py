@@ -113,7 +113,8 @@ class OpenSearch(AbstractContextManager["OpenSearch"]):
             found = self.ask(f"/{index}/_search", {"size": 10_000, "query": {"match_all": {}}})
         except urllib.error.HTTPError as error:
             with error:
-                assert error.code == 404, error.read().decode()
+                if error.code != 404:
+                    raise AssertionError(error.read().decode()) from error
             return []
         return [dict(each["_source"]) for each in found["hits"]["hits"]]
 

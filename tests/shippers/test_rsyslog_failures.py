@@ -1,4 +1,4 @@
-"""What rsyslog does when what it depends on fails: each failure is caused, and shippers/rsyslog/README.md describes it."""
+"""What rsyslog does when what it depends on fails: each failure is caused; shippers/rsyslog/README.md describes it."""
 
 import os
 import subprocess

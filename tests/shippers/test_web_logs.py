@@ -1,4 +1,4 @@
-"""web_logs by rsyslog to OpenSearch: with a real OpenSearch, and with answers that a real one gives under load alone."""
+"""web_logs by rsyslog to a real OpenSearch, and to one that gives the answers of a real one under load."""
 
 import json
 import subprocess
@@ -100,7 +100,7 @@ def assert_typed(opensearch: OpenSearch) -> None:
     words = {"query": {"match": {"user_agent.text": "linux"}}}
     assert opensearch.ask("/web_logs/_count", words)["count"] == 900
 
-    command = [OPENSEARCH / "errors-by-hour.sh", opensearch.url]
+    command: list[str | Path] = [OPENSEARCH / "errors-by-hour.sh", opensearch.url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     (line,) = done.stdout.splitlines()
     hours = json.loads(line)["aggregations"]["hours"]["buckets"]
