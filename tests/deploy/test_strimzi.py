@@ -282,10 +282,12 @@ def test_the_scenarios_have_topics_and_a_user_with_only_these_rights(kustomize: 
     for (_, name), topic in resources(kustomize, "scenarios/dev/topics").items():
         assert topic["spec"]["replicas"] == 1
         assert topic["spec"]["config"] == {**topics[name]["config"], "min.insync.replicas": 1}
-    ((key, user),) = resources(kustomize, "scenarios/users").items()
-    assert key == ("KafkaUser", "clickstream-scenarios")
-    assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
-    assert set(rights_of(user)) == {
+    users = {name: user for (_, name), user in resources(kustomize, "scenarios/users").items()}
+    for user in users.values():
+        assert user["spec"]["authentication"] == {"type": "scram-sha-512"}
+    reading = {Right("topic", name, "Read") for name in ("clickstream-access-logs", "clickstream-events")}
+    assert set(rights_of(users["clickstream-scenarios-admin"])) == reading
+    assert set(rights_of(users["clickstream-scenarios"])) == {
         Right("topic", "clickstream-access-logs", "Read"),
         Right("topic", "clickstream-events", "Read"),
         Right("topic", "clickstream-scenario-results", "Write"),
@@ -294,6 +296,25 @@ def test_the_scenarios_have_topics_and_a_user_with_only_these_rights(kustomize: 
         Right("group", "clickstream-scenarios-events", "Read"),
         Right("transactionalId", "clickstream-scenarios-", "Write", prefix=True),
     }
+
+
+def test_the_stores_for_trying_out_are_official_images_that_only_the_scenarios_reach(kustomize: Kustomize) -> None:
+    built = resources(kustomize, "scenarios/dev/stores")
+    images = {"clickstream-mariadb": "docker.io/library/mariadb", "clickstream-valkey": "docker.io/valkey/valkey"}
+    assert {name for kind, name in built if kind == "StatefulSet"} == images.keys()
+    for name, image in images.items():
+        pod = built["StatefulSet", name]["spec"]["template"]
+        (container,) = pod["spec"]["containers"]
+        assert re.fullmatch(rf"{image}:\d+\.\d+\.\d+", container["image"]), "a version, not whatever is newest"
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        policy, service = built["NetworkPolicy", name]["spec"], built["Service", name]["spec"]
+        assert "egress" not in policy
+        assert policy["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        ((peer,), (port,)) = policy["ingress"][0]["from"], policy["ingress"][0]["ports"]
+        (expression,) = peer["podSelector"]["matchExpressions"]
+        assert expression["values"] == ["clickstream-scenarios", "clickstream-statistics"]
+        assert [each["port"] for each in service["ports"]] == [port["port"]]
 
 
 def test_shippers_may_write_access_logs_or_read_web_logs(kustomize: Kustomize) -> None:

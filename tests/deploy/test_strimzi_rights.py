@@ -25,7 +25,7 @@ from kit.secured_kafka import Right, SecuredKafka, rights_of
 
 STRIMZI = Path(__file__).parents[2] / "strimzi"
 PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-processor", "clickstream-consumer"
-COLLECTOR, SCENARIOS = "clickstream-collector", "clickstream-scenarios"
+COLLECTOR, SCENARIOS, ADMIN = "clickstream-collector", "clickstream-scenarios", "clickstream-scenarios-admin"
 EVENTS, PARTIALS, DEAD_LETTERS = "clickstream-events", "clickstream-window-partials", "clickstream-dead-letters"
 EVENTS_PARTITIONS = 6
 TOPICS = (*clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS), *scenario_topics())
@@ -35,6 +35,7 @@ USERS = {
     CONSUMER: "base/users",
     COLLECTOR: "collector",
     SCENARIOS: "scenarios/users",
+    ADMIN: "scenarios/users",
 }
 """And their folders."""
 
@@ -72,6 +73,11 @@ def start_collector(apps: Apps, kafka: SecuredKafka, user: str) -> App:
     return apps.start("clickstream_collector.main", environ=environ)
 
 
+def start_admin(apps: Apps, kafka: SecuredKafka, folder: Path) -> App:
+    environ = {**kafka.settings(ADMIN, password(ADMIN)), "DATABASE_URL": f"sqlite:///{folder}/scenarios.db"}
+    return apps.start("clickstream_scenarios.admin", environ=environ, ADMIN_SIGN_IN="none", HTTP_HOST="127.0.0.1")
+
+
 def post(collector: App, body: bytes) -> tuple[int, str]:
     """Post as a program does; status 0 while nothing listens."""
     url = f"http://127.0.0.1:{collector.http_port}/ingest"
@@ -100,6 +106,8 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(
     eventually(lambda: sample(scenarios, "clickstream_scenarios_results_total", success="0") > 0, 60)
     eventually(lambda: sample(scenarios, "clickstream_scenarios_dead_letters_total") > 0, 60)
     scenarios.wait_until_ready()
+    admin = start_admin(apps, kafka, tmp_path)
+    assert eventually(lambda: '"memberId"' in admin.get("/api/scenarios/suggestions")[1], 60)
     consumer = start(apps, kafka, "consumer", CONSUMER)
     collector = start_collector(apps, kafka, COLLECTOR)
     assert eventually(lambda: post(collector, b'{"path": "/"}')[0] == 200, 60)
@@ -108,7 +116,7 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(
     processor.stop()
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     processor.wait_until_ready(60)
-    for app in (producer, processor, consumer, collector, scenarios):
+    for app in (producer, processor, consumer, collector, scenarios, admin):
         app.stop()
 
     decisions = kafka.decisions(since=before)

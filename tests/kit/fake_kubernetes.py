@@ -495,6 +495,6 @@ def _selected(each: Manifest, query: Mapping[str, str]) -> bool:
     labels = at(each, "metadata", "labels") or {}
     wanted = [part.partition("=") for part in query.get("labelSelector", "").split(",") if part]
     fields = [part.partition("=") for part in query.get("fieldSelector", "").split(",") if part]
-    return all(labels.get(name) == value for name, _, value in wanted) and all(
+    return all(labels.get(name) == value if equal else name in labels for name, equal, value in wanted) and all(
         at(each, *name.split(".")) == value for name, _, value in fields
     )
