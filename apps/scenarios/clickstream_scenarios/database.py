@@ -24,18 +24,18 @@ _SQLITE_LOCK_S = 20
 _OLDEST = (10, 11)
 
 # MariaDB's error numbers that depend on the state of the server or on its settings, not on the statement.
-_REASONS = {
+_AWAY = {
     1044: "its user may not use this database",
     1045: "it refuses the password or the user",
     1049: "it has no such database",
     1142: "its user may not do this",
     1146: "its tables are missing: run clickstream-scenarios migrate",
     1698: "it refuses the password or the user",
-    1021: "its disk is full",
-    1114: "its disk is full",
-    1290: "it accepts no writing now",
-    1836: "it accepts no writing now",
 }
+_FULL, _READ_ONLY = "its disk is full", "it accepts no writing now"
+_NO_CHANGES = {1021: _FULL, 1114: _FULL, 1290: _READ_ONLY, 1836: _READ_ONLY}
+_SQLITE = {"no such table": 1146, "disk is full": 1114, "readonly database": 1290}
+"""Words of SQLite, and MariaDB's number for the same."""
 
 
 class DatabaseAway(Exception):
@@ -107,8 +107,11 @@ def failure(error: SQLAlchemyError | OSError) -> DatabaseAway:
         cause = error.orig
     number = cause.args[0] if cause.args and isinstance(cause.args[0], int) else None
     words = str(cause.args[-1] if cause.args else cause)
-    if number in _REASONS:
-        words = f"{_REASONS[number]} ({words})"
-    elif "no such table" in words:
-        words = f"{_REASONS[1146]} ({words})"
-    return DatabaseAway("the database is away: " + re.sub(r"\s+", " ", words).strip())
+    words = re.sub(r"\s+", " ", words).strip()
+    said = [why for part, why in _SQLITE.items() if part in words]
+    number = said[0] if said else number
+    if number in _NO_CHANGES:
+        return DatabaseAway(f"the database takes no changes: {_NO_CHANGES[number]} ({words})")
+    if number in _AWAY:
+        words = f"{_AWAY[number]} ({words})"
+    return DatabaseAway(f"the database is away: {words}")

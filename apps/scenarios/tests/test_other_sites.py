@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import Engine
 from starlette.requests import Request
 
+from clickstream_core.password_hashes import hash_password
 from clickstream_scenarios import admin_site, sign_in
 from clickstream_scenarios.cache import Cache
 from clickstream_scenarios.migrating import migrate
-from clickstream_scenarios.passwords import hash_password
 from clickstream_scenarios.scenario import read_scenario
 from clickstream_scenarios.scenario_store import create_scenario, get_changes, load_scenarios
 from clickstream_scenarios.sign_in import NONE, PASSWORD, SignIn, refuse_other_sites
