@@ -151,7 +151,7 @@ def _gather(lake: Lake, topic: str, day: date, uncompacted: Iterable[RawHour], a
     if "events" in lake.sources:
         kept = " AND ".join([f"topic = {quoted(topic)}", *(_is_not(each.hour) for each in uncompacted)])
         typed = f"SELECT {names} FROM events WHERE {kept} AND {_within(day)} UNION ALL "
-    connection.execute(f"CREATE TEMP TABLE day_events AS {typed}SELECT {names} FROM from_raw")
+    connection.execute(f"CREATE TEMP VIEW day_events AS {typed}SELECT {names} FROM from_raw")
     return untyped
 
 
