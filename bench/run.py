@@ -38,6 +38,7 @@ _MEASUREMENTS = (
     Measurement("producing", ("--seconds", "3")),
     Measurement("collecting", ("--seconds", "3"), program="wrk"),
     Measurement("judging", ("--requests", "100000")),
+    Measurement("listing", ("--repeat", "2"), program="chromium"),
     Measurement("peers", ("--quick",)),
 )
 

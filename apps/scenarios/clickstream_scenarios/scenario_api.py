@@ -145,8 +145,7 @@ class ScenarioApi:
         return {"sentence": _sentences(read_scenario(body))}
 
     def _ratios(self, request: Request, user: str, body: Any) -> Any:
-        _, scenarios = store.load_scenarios(self._engine)
-        found = ratios(self._cache, [each.scenario.scenario_id for each in scenarios])
+        found = ratios(self._cache, store.scenario_ids(self._engine))
         return {"redis": found is not None, "ratios": {str(each): ratio for each, ratio in (found or {}).items()}}
 
     def _minutes(self, request: Request, user: str, body: Any) -> Any:

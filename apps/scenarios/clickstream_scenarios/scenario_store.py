@@ -118,6 +118,12 @@ def get_changes(engine: Engine, scenario_id: int) -> list[Change]:
         return [Change(*row) for row in connection.execute(query)]
 
 
+def scenario_ids(engine: Engine) -> list[int]:
+    """Return the ids of all scenarios, the inactive ones too. Raises DatabaseAway."""
+    with _reading(engine) as connection:
+        return list(connection.scalars(select(ScenarioRow.scenario_id).order_by(ScenarioRow.scenario_id)))
+
+
 def free_id(engine: Engine) -> int:
     """Return the id above the highest. Raises DatabaseAway."""
     with _reading(engine) as connection:

@@ -29,11 +29,11 @@ async function route() {
       only("editor");
       at("editor-title").focus();
       suggest();
+      await numbers();
     } else {
-      list.show((await get("scenarios")).scenarios);
-      only("list");
+      const listed = get("scenarios").then(({ scenarios }) => { list.show(scenarios); only("list"); });
+      await Promise.all([listed, numbers()]);  // at the same time; each is shown when it is there
     }
-    await numbers();
   } catch (refusal) {
     failed(refusal);
   }
