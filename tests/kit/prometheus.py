@@ -31,7 +31,7 @@ def run_tool(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[s
     """Run one of the tools to its end; its output is one text in `stdout`."""
     command = [monitoring_tool(name), *arguments]
     return subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600, check=False
     )
 
 

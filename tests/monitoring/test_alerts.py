@@ -34,6 +34,7 @@ _EXPECTED = {
     "ClickstreamScenariosDatabaseAway",
     "ClickstreamScenariosRulesOld",
     "ClickstreamScenariosUnknown",
+    "ClickstreamStatisticsBehind",
     "ClickstreamProcessorNotReady",
     "ClickstreamPodRestarting",
     "KafkaBrokerFailure",
