@@ -103,7 +103,12 @@ def report(lake: Lake, events_topic: str, day: date, advance: Any = lambda done:
         str(dated[-1]) if dated else None,
         dict(sorted(untyped.items())),
     )
-    return _count(lake.connection, day, source)
+    # All questions are about the same snapshot of the tables, whatever is compacted in between.
+    lake.connection.begin()
+    try:
+        return _count(lake.connection, day, source)
+    finally:
+        lake.connection.rollback()
 
 
 def _raw_hours(lake: Lake, topic: str) -> list[RawHour]:

@@ -45,3 +45,21 @@ def test_a_catalog_that_is_away_is_one_line(run: Run, on_s3: Catalog) -> None:
         assert status == 1, text
         assert text.startswith(f"clickstream-archive {command[0]}: "), text
         assert text.count("\n") == 1, text
+
+
+def test_all_questions_of_a_transaction_are_about_the_same_snapshot(on_s3: Catalog) -> None:
+    write_raw(on_s3, recorded_pipeline(events=20).messages)
+    settings = read_settings(CatalogSettings, prog="", description="", argv=[])
+    raw = on_s3.load_table(("clickstream", "raw"))
+    with lake(settings) as opened:
+
+        def count() -> int:
+            (found,) = opened.connection.execute("SELECT count(*) FROM raw").fetchall()
+            return int(found[0])
+
+        opened.connection.begin()
+        before = count()
+        raw.append(raw.scan().to_arrow())
+        assert count() == before
+        opened.connection.rollback()
+        assert count() == 2 * before
