@@ -28,7 +28,7 @@ TESTS := conftest.py tests bench deploy local/compose $(sort $(dir $(wildcard ap
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv venv-archive venv-scenarios venv-statistics test test-fast test-infra test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
+.PHONY: help venv venv-archive venv-scenarios venv-statistics test test-fast test-infra test-compose test-older-kafka lint format images pin-image test-cluster bench chaos lock lock-jars clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-24s %s\n", $$1, $$2 }'
@@ -42,7 +42,7 @@ venv-scenarios: $(VENV)/.installed-scenarios ## the same with the scenarios: SQL
 venv-statistics: $(VENV)/.installed-statistics ## the same with the scenarios' statistics: PySpark, 450 MB
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
-	@$(BIN)/pytest --ignore=tests/cluster -m "not long" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
+	@$(BIN)/pytest --ignore=tests/cluster -m "not long and not containers" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
 # Many of them wait for a timer or a process; WORKERS=… of the command line comes before it.
 test-fast: WORKERS := 3
@@ -53,6 +53,9 @@ test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, MariaDB, browser or
 # They wait more than they work: for what the provider waits for after each change.
 test-infra: $(INSTALLED_DEV) ## every test of infra/, which needs Terraform: all modules planned, applied and destroyed
 	@$(BIN)/pytest tests/infra --numprocesses=4 $(ARGS)
+
+test-compose: $(INSTALLED_DEV) ## compose.yaml: the pipeline run by podman-compose on images built here, and all its other tests
+	@$(BIN)/pytest tests/compose -s $(ARGS)
 
 # Without what only newer coordinators do: a classic one forgets an offset when it refuses another of an older producer.
 EXACTLY_ONCE := late_requests pending_commits processor_fencing processor_replicas
@@ -67,7 +70,7 @@ lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck
 	@for tests in $(TESTS); do echo "mypy $$tests"; $(BIN)/mypy "$$tests" || exit 1; done
 	@$(BIN)/lint-imports --no-logo
 	@PATH="$(BIN):$$PATH"; command -v shellcheck >/dev/null || { echo "There is no shellcheck here: install it" >&2; exit 1; }; \
-		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/* shippers/rsyslog/rewind local/compose/start-*
+		find . -name '.[a-z]*' -prune -o -name '*.sh' -print | xargs shellcheck .ci/* shippers/rsyslog/rewind local/compose/start-* tests/compose/kafka-image/start
 
 format: $(INSTALLED_DEV) ## let ruff lay out the code and fix what it can
 	@$(BIN)/ruff check --fix .

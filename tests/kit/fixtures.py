@@ -36,6 +36,7 @@ _MARKS = {
     "own_mariadb": "mariadb",
     "fresh_installation": "cluster",
     "terraform": "terraform",
+    "podman": "containers",
 }
 """The marker of a fixture's tests; make test-fast excludes all of them."""
 
