@@ -6,7 +6,7 @@ Its JSON is that of reference 004, with `timezone` beside it:
      "filters": [{"left": "age", "operator": ">", "right": "20"}], "logical_operator": "AND", "timezone": "Asia/Seoul"}
 
 `read_scenario` checks it and names everything that is wrong at once, for a page that marks each field. What the store
-adds (`version`, `active`, `changed_at`, `changed_by`) may stand in the JSON and is not read from it.
+and the API add (`version`, `active`, `changed_at`, `changed_by`, `sentence`) may stand in the JSON and is not read.
 """
 
 import re
@@ -32,7 +32,7 @@ NEVER_NAMED = frozenset({"remote_addr", "remote"})
 """The visitor's address can't be asked for and can't be kept."""
 
 OWN_FIELDS = ("scenario_id", "title", "manager", "log_format", "filters", "logical_operator", "timezone")
-STORED_FIELDS = ("version", "active", "changed_at", "changed_by")
+ADDED_FIELDS = ("version", "active", "changed_at", "changed_by", "sentence")
 
 MAX_ID = 2**63 - 1
 MAX_NAME_LENGTH = 256
@@ -126,7 +126,7 @@ def _filter(value: Mapping[str, Any]) -> Filter:
 
 def _problems(value: Mapping[str, Any]) -> Iterator[Problem]:
     for name in value:
-        if name not in OWN_FIELDS and name not in STORED_FIELDS:
+        if name not in OWN_FIELDS and name not in ADDED_FIELDS:
             yield Problem(str(name)[:MAX_NAME_LENGTH], f"is not known; a scenario has {', '.join(OWN_FIELDS)}")
     number = value.get("scenario_id")
     if not _is_whole(number, 1, MAX_ID):
