@@ -8,22 +8,22 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 if [ "${1-}" = --local ]; then
     shift
     cd -- "$ROOT"
-    installed=(venv)
+    extras=()
     for option in "$@"; do
         case $option in
-        --archive) installed+=(venv-archive) ;;
-        --scenarios) installed+=(venv-scenarios) ;;
+        --archive) extras+=(archive) ;;
+        --scenarios) extras+=(scenarios statistics) ;;
         esac
     done
-    for each in "${installed[@]}"; do
-        case $each in
-        venv-archive) fetched="archive's Python packages, once: 190 MB" ;;
-        venv-scenarios) fetched="scenarios' Python packages, once: 20 MB" ;;
-        *) continue ;;
+    for extra in ${extras[@]+"${extras[@]}"}; do
+        case $extra in
+        archive) size="190 MB" ;;
+        scenarios) size="20 MB" ;;
+        statistics) size="450 MB, Apache Spark" ;;
         esac
-        [ -e ".venv/.installed-${each#venv-}" ] || echo "Fetching the $fetched"
+        [ -e ".venv/.installed-$extra" ] || echo "Fetching the Python packages of the app $extra, once: $size"
     done
-    make --no-print-directory --silent "${installed[@]}"
+    make --no-print-directory --silent venv ${extras[@]+"${extras[@]/#/venv-}"}
     exec .venv/bin/python -m clickstream_local "$@"
 fi
 

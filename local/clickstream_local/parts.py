@@ -5,7 +5,6 @@ of events, then the processor. The parts of --scenarios are `kept`: they are sta
 again when they end.
 """
 
-import importlib.util
 import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from clickstream_core.durations import format_duration
 from clickstream_core.listening import LOOPBACK, url_host
+from clickstream_local.jars import SPARK
 from clickstream_local.settings import LocalSettings
 from clickstream_local.valkey import redis_url
 
@@ -87,19 +87,15 @@ def _requests(settings: LocalSettings) -> Mapping[str, str]:
     return {**_load(settings), "KIND": "access-log", "ACCESS_LOG_FILE": str(log)}
 
 
-def has_statistics() -> bool:
-    """Whether the statistics job is installed."""
-    return importlib.util.find_spec("clickstream_statistics") is not None
+def _statistics(settings: LocalSettings) -> Mapping[str, str]:
+    jars = SPARK.folder(settings.directory.resolve() / "spark")
+    places = {"RESULTS_TO": str(results_folder(settings)), "SPARK_JARS": str(jars)}
+    return {"REDIS_URL": redis_url(settings.redis_port), **places}
 
 
 PARTS = (
-    Part(
-        "scenarios",
-        scenario_stores,
-        lambda settings: settings.scenarios,
-        admin=21,
-        kept=True,
-    ),
+    Part("statistics", _statistics, lambda settings: settings.scenarios, admin=22, kept=True),
+    Part("scenarios", scenario_stores, lambda settings: settings.scenarios, admin=21, kept=True),
     Part(
         "scenarios-admin",
         lambda settings: {**scenario_stores(settings), "ADMIN_SIGN_IN": "none"},
@@ -109,13 +105,6 @@ PARTS = (
         module="clickstream_scenarios.admin",
         kept=True,
         alone=True,
-    ),
-    Part(
-        "statistics",
-        lambda settings: {**scenario_stores(settings), "RESULTS_TO": str(results_folder(settings))},
-        lambda settings: settings.scenarios and has_statistics(),
-        admin=22,
-        kept=True,
     ),
     Part(
         "generator",

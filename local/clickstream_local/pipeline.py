@@ -21,7 +21,9 @@ _POLL_S = 0.2
 _STOP_GRACE_S = 15.0
 """Until an app is killed. The apps promise to stop within 10 s, even without Kafka."""
 _DASHBOARD = "consumer"
-_OWN = re.compile("GROUP_ID|(DATABASE|REDIS|ADMIN)_.*|SCENARIOS_FOLDER|(RESULTS|CHECKPOINTS)_TO|ACCESS_LOG_FILE")
+_OWN = re.compile(
+    "GROUP_ID|(DATABASE|REDIS|ADMIN)_.*|SCENARIOS_FOLDER|(RESULTS|CHECKPOINTS)_TO|SPARK_JARS|ACCESS_LOG_FILE"
+)
 """Variables that an app does not get from the environment: they have a value of their own here, or none.
 
 With one GROUP_ID for all, unrelated consumers would share a group.

@@ -17,6 +17,7 @@ from clickstream_kafka.settings import KafkaSettings
 from clickstream_local.children import Child
 from clickstream_local.errors import ScenariosFailed
 from clickstream_local.interruption import StopSignals
+from clickstream_local.jars import SPARK, fetched
 from clickstream_local.kept import Kept
 from clickstream_local.parts import http_addresses, results_folder, scenario_stores, scenarios_folder
 from clickstream_local.pipeline import app_commands, start
@@ -28,15 +29,16 @@ from clickstream_local.valkey import Valkey, find_server
 
 _POLL_S = 0.05
 _STOP_S = 5.0
-_ADMIN, _GENERATOR = "scenarios-admin", "generator"
+_STREAM, _ADMIN, _GENERATOR = "scenarios", "scenarios-admin", "generator"
 
 
 def check_installed(settings: LocalSettings) -> None:
     """Raise ScenariosFailed if the options include the scenarios and they are not installed."""
     if not settings.scenarios:
         return
-    if importlib.util.find_spec("clickstream_scenarios") is None:
-        raise ScenariosFailed("the scenarios' packages are not installed: run make venv-scenarios")
+    for app in ("scenarios", "statistics"):
+        if importlib.util.find_spec(f"clickstream_{app}") is None:
+            raise ScenariosFailed(f"the app {app} is not installed, which --scenarios needs: run make venv-{app}")
     find_server()
 
 
@@ -58,19 +60,20 @@ def running_scenarios(
         with signals.interrupting():
             folder = scenarios_folder(settings)
             folder.mkdir(exist_ok=True)
+            fetch_jars(settings, screen)
             if old := set_aside(settings, cluster_id_of(kafka.kafka_python_config())):
-                screen.line(f"✗ The scenarios' results so far are of another Kafka, and are in {old} now")
+                screen.line(f"✗ The scenarios' results so far are of another Kafka or folder, and are in {old} now")
             server = Valkey(folder, executable=find_server(), port=settings.redis_port, log=logs / "valkey.log")
             screen.progress("Preparing the scenarios")
             since = time.monotonic()
             store = Kept(server.launch, server.ready, screen.line)
             started.append(store)
             store.start()
-            prepare_database(settings, environ, logs)
             addresses = http_addresses(settings)
             for command in app_commands(settings, environ, kept=True):
-                ready = partial(_is_ready, addresses[command.name])
-                launch = partial(start, command, logs)
+                if command.name == _STREAM:
+                    prepare_database(settings, environ, logs)  # while Spark starts, which needs none
+                launch, ready = partial(start, command, logs), partial(_is_ready, addresses[command.name])
                 app = Kept(launch, ready, screen.line, may_end=command.name == _GENERATOR)
                 started.append(app)
                 if command.name == _ADMIN:
@@ -90,23 +93,31 @@ def running_scenarios(
             each.stop()
 
 
+def fetch_jars(settings: LocalSettings, screen: Screen) -> None:
+    """Download what Spark needs beside PySpark, once. Raises JarsUnavailable."""
+    directory = settings.directory / "spark"
+    if not SPARK.folder(directory).is_dir():
+        screen.line(f"Downloading {SPARK.title}, once: {SPARK.megabytes} MB")
+    fetched(SPARK, directory, screen.progress)
+
+
 def set_aside(settings: LocalSettings, cluster_id: str) -> Path | None:
     """Move the results and numbers of another Kafka away; return where the results are then, None if there were none.
 
-    Offsets of one Kafka mean nothing in another.
+    Offsets of one Kafka mean nothing in another. Nor does the job go on in a folder that was moved.
     """
     folder, results = scenarios_folder(settings), results_folder(settings)
-    note = folder / "kafka-cluster-id"
-    before = note.read_text(encoding="utf-8") if note.exists() else cluster_id
+    note, origin = folder / "origin", f"{cluster_id}\n{results}"
+    before = note.read_text(encoding="utf-8") if note.exists() else origin
     moved = None
-    if before != cluster_id:
+    if before != origin:
         for server in folder.glob("*-server"):
             shutil.rmtree(server)
         if results.exists():
-            moved = results.with_name(f"results-of-{before}")
+            moved = results.with_name(f"results-of-{before.splitlines()[0]}")
             shutil.rmtree(moved, ignore_errors=True)
             results.rename(moved)
-    note.write_text(cluster_id, encoding="utf-8")
+    note.write_text(origin, encoding="utf-8")
     return moved
 
 

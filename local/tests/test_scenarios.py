@@ -1,6 +1,6 @@
 import socket
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote
 
 import pytest
 
@@ -11,7 +11,7 @@ from clickstream_local.main import check_ports
 from clickstream_local.parts import http_addresses, http_ports, pages
 from clickstream_local.pipeline import AppCommand, app_commands
 from clickstream_local.ports import free_port
-from clickstream_local.scenarios import prepare_database, set_aside
+from clickstream_local.scenarios import check_installed, prepare_database, set_aside
 from clickstream_local.settings import LocalSettings
 from clickstream_local.topics import scenario_topics
 from clickstream_local.valkey import Valkey, find_server
@@ -30,11 +30,8 @@ def commands(chosen: LocalSettings, **environ: str) -> dict[str, AppCommand]:
 
 def test_the_ports_are_the_documented_ones() -> None:
     ports = http_ports(settings())
-    assert {name: ports[name] for name in ("scenarios-admin", "scenarios", "generator")} == {
-        "scenarios-admin": 8100,
-        "scenarios": 8101,
-        "generator": 8103,
-    }
+    documented = {"scenarios-admin": 8100, "scenarios": 8101, "statistics": 8102, "generator": 8103}
+    assert {name: ports[name] for name in documented} == documented
     assert settings().redis_port == 6379
     assert ("Scenarios, to watch and to edit", "http://localhost:8100/") in pages(settings())
 
@@ -56,11 +53,8 @@ def test_without_the_option_none_of_it_is_started() -> None:
 def test_the_page_is_for_this_machine_whatever_listen_says() -> None:
     made = commands(settings("--listen", "0.0.0.0"))
     assert made["scenarios-admin"].environ["ADMIN_SIGN_IN"] == "none"
-    assert {name: each.environ["HTTP_HOST"] for name, each in made.items() if name != "statistics"} == {
-        "scenarios": "0.0.0.0",
-        "scenarios-admin": "127.0.0.1",
-        "generator": "0.0.0.0",
-    }
+    hosts = {name: each.environ["HTTP_HOST"] for name, each in made.items()}
+    assert hosts == {**dict.fromkeys(made, "0.0.0.0"), "scenarios-admin": "127.0.0.1"}
     assert http_addresses(settings("--listen", "192.0.2.1"))["scenarios-admin"] == "localhost:8100"
 
 
@@ -71,13 +65,21 @@ def test_stores_of_the_environment_are_not_used(tmp_path: Path) -> None:
         "REDIS_URL": "redis://cache.example",
         "SCENARIOS_FOLDER": "/rules",
         "ADMIN_USERS_FILE": "/users",
+        "CHECKPOINTS_TO": "s3a://elsewhere/",
+        "RESULTS_TO": "s3a://elsewhere/",
     }
     folder = tmp_path / "a b?#%20"
-    for each in commands(settings("--local-directory", str(folder), "--redis-port", "6380"), **foreign).values():
-        assert each.environ.keys().isdisjoint({*foreign} - {"DATABASE_URL", "REDIS_URL"})
-        if each.name != "generator":
-            assert unquote(each.environ["DATABASE_URL"]) == f"sqlite:///{folder}/scenarios/scenarios.db"
-            assert each.environ["REDIS_URL"] == "redis://127.0.0.1:6380/0"
+    made = commands(settings("--local-directory", str(folder), "--redis-port", "6380"), **foreign)
+    given = {name: {key: each.environ[key] for key in foreign if key in each.environ} for name, each in made.items()}
+    redis = {"REDIS_URL": "redis://127.0.0.1:6380/0"}
+    stores = {"DATABASE_URL": f"sqlite:///{quote(str(folder / 'scenarios' / 'scenarios.db'))}", **redis}
+    results = {"RESULTS_TO": str(folder / "scenarios" / "results")}
+    assert given == {
+        "statistics": {**redis, **results},
+        "scenarios": stores,
+        "scenarios-admin": stores,
+        "generator": {},
+    }
 
 
 def test_scenarios_need_ports() -> None:
@@ -117,6 +119,13 @@ def test_a_server_that_is_installed_comes_before_that_of_the_wheel(
         assert find_server() == tmp_path / name
 
 
+@pytest.mark.parametrize("missing", ["scenarios", "statistics"])
+def test_an_app_that_is_not_installed_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name.endswith(missing) else object())
+    with pytest.raises(ScenariosFailed, match=f"run make venv-{missing}"):
+        check_installed(settings())
+
+
 def test_without_a_server_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -154,8 +163,13 @@ def test_the_numbers_of_another_kafka_are_set_aside(tmp_path: Path) -> None:
     assert (folder / "valkey-server").exists()
 
     assert set_aside(chosen, "second") == folder / "results-of-first"
-    assert sorted(each.name for each in folder.iterdir()) == ["kafka-cluster-id", "results-of-first", "scenarios.db"]
+    assert sorted(each.name for each in folder.iterdir()) == ["origin", "results-of-first", "scenarios.db"]
     assert set_aside(chosen, "third") is None
+
+    (folder / "results").mkdir()
+    folder.parent.rename(tmp_path.with_name("moved"))
+    moved = settings("--local-directory", str(tmp_path.with_name("moved")))
+    assert set_aside(moved, "third") == tmp_path.with_name("moved") / "scenarios" / "results-of-third"
 
 
 def test_the_database_is_made_once_and_a_failure_is_shown(tmp_path: Path) -> None:

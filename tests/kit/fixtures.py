@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from clickstream_core.logs import configure_logs
 from clickstream_local.broker import Broker
-from clickstream_local.jars import CONNECT, KAFKA_VERSION, fetched
+from clickstream_local.jars import CONNECT, KAFKA_VERSION, SPARK, fetched
 from clickstream_local.java import find_java
 from kit.chromium import chromium
 from kit.kafka_versions import jars_of
@@ -29,6 +29,7 @@ _MARKS = {
     "java": "kafka",
     "jars": "kafka",
     "connect_jars": "kafka",
+    "spark_jars": "kafka",
     "browser": "browser",
     "chromium": "browser",
     "helm": "helm",
@@ -82,6 +83,14 @@ def connect_jars() -> Path:
     directory = _ROOT / ".local" / "connect"
     fetched(CONNECT, directory)
     return CONNECT.folder(directory)
+
+
+@pytest.fixture(scope="session")
+def spark_jars() -> Path:
+    """The folder of Spark's jars, that of ./setup.sh --local --scenarios; downloaded if they are missing."""
+    directory = _ROOT / ".local" / "spark"
+    fetched(SPARK, directory)
+    return SPARK.folder(directory)
 
 
 @pytest.fixture(scope="session")
