@@ -13,7 +13,7 @@ from clickstream_scenarios.scenario_store import fill_empty
 from clickstream_scenarios.store_settings import DatabaseSettings
 
 _ANSWER_S = 60
-_BY = "clickstream-scenarios seed"
+_BY = "demo"
 
 
 @dataclass(frozen=True)

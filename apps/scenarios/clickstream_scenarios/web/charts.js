@@ -4,6 +4,9 @@ import { at } from "./dom.js";
 import { count, share, word } from "./words.js";
 
 let chart;
+const MINUTE_MS = 60_000;
+const SHORTEST_MS = 30 * MINUTE_MS; // of a single minute ECharts would make a bar two days wide
+const TIMES = { day: "{MM}-{dd}", hour: "{HH}:{mm}", minute: "{HH}:{mm}" };
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export function draw(minutes) {
@@ -17,12 +20,12 @@ export function draw(minutes) {
   chart.setOption({
     animation: false,
     textStyle: { fontFamily: "inherit" },
-    grid: { left: 48, right: 52, top: 16, bottom: 28 },
+    grid: { left: 48, right: 60, top: 16, bottom: 28 },
     tooltip: { trigger: "axis", renderMode: "richText", valueFormatter: (value) => (value <= 1 ? share(value) : count(value)) },
-    xAxis: { type: "time", splitNumber: host.clientWidth < 500 ? 3 : 8, ...axis, splitLine: { show: false } },
+    xAxis: { type: "time", min: ({ min, max }) => Math.min(min, max - SHORTEST_MS), max: ({ max }) => max + MINUTE_MS, containShape: false, splitNumber: host.clientWidth < 500 ? 3 : 8, ...axis, axisLabel: { ...axis.axisLabel, formatter: TIMES }, splitLine: { show: false } },
     yAxis: [{ type: "value", minInterval: 1, ...axis }, { type: "value", min: 0, max: 1, axisLabel: { color: text, formatter: (value) => share(value) }, splitLine: { show: false } }],
     series: [
-      { name: word("requests"), type: "bar", data: minutes.map((each) => [each.minute, each.total_count]), itemStyle: { color: soft }, tooltip: { valueFormatter: count } },
+      { name: word("requests"), type: "bar", barMaxWidth: 24, data: minutes.map((each) => [each.minute, each.total_count]), itemStyle: { color: soft }, tooltip: { valueFormatter: count } },
       { name: word("ratio"), type: "line", yAxisIndex: 1, showSymbol: minutes.length < 3, data: minutes.map((each) => [each.minute, each.total_count ? each.success_count / each.total_count : 0]), itemStyle: { color: accent }, tooltip: { valueFormatter: share } },
     ],
   });

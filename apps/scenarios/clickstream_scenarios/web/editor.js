@@ -165,7 +165,7 @@ options(at("timezones"), Intl.supportedValuesOf?.("timeZone") ?? ["UTC"]);
 export async function numbers(ratio) {
   if (!stored || at("editor").hidden) return;
   at("numbers-text").textContent = ratio
-    ? word("numbers_text", { ratio: share(ratio.success_ratio), total: count(ratio.total_count), version: stored.version, at: ratio.updated_at })
+    ? word("numbers_text", { ratio: share(ratio.success_ratio), total: count(ratio.total_count), version: stored.version, at: moment(ratio.updated_at) })
     : word("numbers_none");
   charts.draw((await get(`scenarios/${stored.scenario_id}/minutes`)).minutes);
 }
