@@ -24,7 +24,7 @@ NOT_STARTED_BY_LOCAL = {"archive"}
 NO_APPS = {"shop", "scenarios-admin", "generator"}
 """Parts of ./setup.sh --local that have no folder in apps/."""
 
-WITHOUT_CHART = {"statistics"}
+WITHOUT_CHART: set[str] = set()
 """Apps that setup.sh can't install yet."""
 
 BY_HAND = {

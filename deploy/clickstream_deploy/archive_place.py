@@ -55,6 +55,16 @@ def place_of(options: Options, region: str) -> Place:
     return Place("glue", f"s3://{options.archive_bucket}", options.archive_secret, region)
 
 
+def results_of(place: Place) -> dict[str, Any]:
+    """Return the values of the chart clickstream-statistics for results beside the archive."""
+    if place.is_dev:
+        storage = {"endpoint": f"http://{STORAGE_NAME}:8333", "secret": place.secret}
+        return {"resultsTo": "s3a://clickstream-results/scenarios", "s3": storage}
+    storage = {"region": place.region, "secret": place.secret}
+    bucket = place.warehouse.replace("s3://", "s3a://")
+    return {"resultsTo": f"{bucket}/scenario-results", "s3": storage}
+
+
 def warehouse_of(connect: Manifest | None) -> str:
     """Return the place in which a KafkaConnect's sink writes, "" when there is none."""
     environment = at(connect, "spec", "template", "connectContainer", "env") or []

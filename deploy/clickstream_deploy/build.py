@@ -24,7 +24,7 @@ from clickstream_deploy.session import Session
 _SHOWN_LINES = 30
 _SOURCES = (
     *("Dockerfile", "requirements*.lock", "deploy/image/**/*", "apps/*/**/*"),
-    *("local/clickstream_local/jars.py", "local/clickstream_local/connect-jars.lock"),
+    *("local/clickstream_local/jars.py", "local/clickstream_local/*-jars.lock"),
 )
 
 

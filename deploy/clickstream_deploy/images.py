@@ -46,13 +46,15 @@ BOTH = "linux/amd64,linux/arm64"
 
 _BASE = ROOT / "deploy" / "image" / "base"
 _FURTHER = ROOT / "deploy" / "image"
-CONNECT, SEAWEEDFS = "connect", "seaweedfs"
+CONNECT, SEAWEEDFS, STATISTICS = "connect", "seaweedfs", "statistics"
 FURTHER = (SEAWEEDFS, CONNECT)
-"""What the archive needs beside its app; each has a Dockerfile in a folder of that name in deploy/image."""
+"""What the archive needs beside its app."""
+_OWN_DOCKERFILE = (*FURTHER, STATISTICS)
+"""Each has a Dockerfile in a folder of that name in deploy/image; the statistics are an app that needs Java beside."""
 _DOCKERFILES = (
     ROOT / "Dockerfile",
     ROOT / "deploy" / "lambda" / "Dockerfile",
-    *(_FURTHER / each / "Dockerfile" for each in FURTHER),
+    *(_FURTHER / each / "Dockerfile" for each in _OWN_DOCKERFILE),
 )
 _PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _ALLOWED = {
@@ -161,10 +163,10 @@ class Build:
             "VERSION": version(),
             "REVISION": request.revision,
             "SOURCE": request.source,
-            **({} if app in FURTHER else {"APP": app}),
+            **({} if app in _OWN_DOCKERFILE else {"APP": app}),
             **({"KAFKA_IMAGE": request.kafka_image} if app == CONNECT and request.kafka_image else {}),
         }
-        file = ("--file", f"{context}/deploy/image/{app}/Dockerfile") if app in FURTHER else ()
+        file = ("--file", f"{context}/deploy/image/{app}/Dockerfile") if app in _OWN_DOCKERFILE else ()
         arguments = [part for name, value in values.items() for part in ("--build-arg", f"{name}={value}")]
         name = "--manifest" if self._is_list else "--tag"
         yield Step((*build, *platforms, *arguments, *file, name, image, *request.options, context), "build")

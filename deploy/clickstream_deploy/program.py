@@ -9,7 +9,7 @@ from typing import TextIO
 
 from clickstream_deploy.api import Api, check_answers, connect
 from clickstream_deploy.app_release import PARTICULAR, AppRelease, Processor
-from clickstream_deploy.apps import APPS, ARCHIVE, MONITORING_APP, SCENARIOS
+from clickstream_deploy.apps import APPS, ARCHIVE, MONITORING_APP, SCENARIOS, STATISTICS
 from clickstream_deploy.archive import Archive, ArchiveJobs
 from clickstream_deploy.build import Images
 from clickstream_deploy.cluster import Cluster
@@ -21,7 +21,7 @@ from clickstream_deploy.nodes import Nodes
 from clickstream_deploy.options import Options
 from clickstream_deploy.programs import Programs, check_programs
 from clickstream_deploy.progress import Clock, Progress
-from clickstream_deploy.scenarios import Scenarios
+from clickstream_deploy.scenarios import Scenarios, Statistics
 from clickstream_deploy.session import Session
 from clickstream_deploy.stores import Stores
 from clickstream_deploy.strimzi import Strimzi
@@ -65,6 +65,7 @@ def components(session: Session) -> list[Component]:
     apps[ARCHIVE] = ArchiveJobs(archive, processor, kafka, nodes, apps[ARCHIVE].app)
     stores = Stores(session)
     apps[SCENARIOS] = Scenarios(stores, kafka, nodes, apps[SCENARIOS].app)
+    apps[STATISTICS] = Statistics(stores, archive, kafka, nodes, apps[STATISTICS].app)
     return [
         images,
         Namespace(session),

@@ -180,6 +180,7 @@ def test_nothing_optional_is_there_by_default(charts: Charts) -> None:
         "collector": always | {"PodDisruptionBudget"},
         "archive": always | {"CronJob"},
         "scenarios": always | {"PodDisruptionBudget", "Job"},
+        "statistics": always | {"ConfigMap", "PersistentVolumeClaim"},
     }
 
 

@@ -48,6 +48,7 @@ def test_a_value_may_be_a_word_of_yaml(charts: Charts, app: str, word: str, tmp_
         "streams": {"groupId"},
         "archive": {"processor.groupId"},
         "scenarios": {"groupId", "admin.ingress.className", "admin.usersSecret", "redis.secret", "migration.secret"},
+        "statistics": {"redis.secret", "s3.secret", "spark.options.a"},
         "consumer": {"groupId"},
         "collector": {"ingress.className"},
     }.get(app, set())
@@ -76,8 +77,9 @@ def test_a_value_may_be_a_word_of_yaml(charts: Charts, app: str, word: str, tmp_
 @pytest.mark.parametrize("app", APPS)
 def test_alone_everything_is_called_like_its_release(charts: Charts, app: str) -> None:
     objects = everything(charts, app, release="load")
-    beside = {"archive": ("job", "compact", "report", "verify"), "scenarios": ("admin", "migrate")}.get(app, ())
-    assert names(objects) == {"load", "load-test", *(f"load-{each}" for each in beside)}
+    beside = {"archive": ("job", "compact", "report", "verify"), "scenarios": ("admin", "migrate")}
+    beside |= {"statistics": ("executor",)}
+    assert names(objects) == {"load", "load-test", *(f"load-{each}" for each in beside.get(app, ()))}
 
 
 @pytest.mark.parametrize(

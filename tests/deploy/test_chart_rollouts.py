@@ -57,6 +57,10 @@ def test_the_processors_strategy_is_the_stated_one(charts: Charts) -> None:
         assert only(rendered(charts, "streams", *options), "Deployment")["spec"]["strategy"] == expected
 
 
+def test_a_driver_ends_before_the_next_one_begins(charts: Charts) -> None:
+    assert only(rendered(charts, "statistics"), "Deployment")["spec"]["strategy"] == RECREATING
+
+
 def test_replicas_read_the_secret_of_the_visitors_from_a_file(charts: Charts) -> None:
     for options, name, key in (
         ((), "clickstream-collector-visitors", "secret"),

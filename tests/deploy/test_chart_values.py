@@ -18,7 +18,15 @@ from kit.rendered import APPS, SOURCE, chart, container, environment
 @pytest.mark.parametrize("app", APPS)
 def test_the_charts_defaults_are_the_apps_own(charts: Charts, app: str) -> None:
     given = environment(container(charts, app))
-    for name in ("VISITOR_SECRET_FILE", "DATABASE_URL", "DATABASE_PASSWORD_FILE", "REDIS_URL", "REDIS_PASSWORD_FILE"):
+    for name in (
+        "VISITOR_SECRET_FILE",
+        "DATABASE_URL",
+        "DATABASE_PASSWORD_FILE",
+        "REDIS_URL",
+        "REDIS_PASSWORD_FILE",
+        "RESULTS_TO",
+        "SPARK_CONF_FILE",
+    ):
         given.pop(name, None)
     assert given.pop("KAFKA_BOOTSTRAP_SERVERS") == "data-on-eks-kafka-bootstrap:9092"
     if app == "archive":  # where strimzi/archive/dev has it
@@ -144,6 +152,13 @@ def test_what_the_charts_share_is_the_same_in_each() -> None:
         ("scenarios", "admin.trustedProxies={cdn}", "at '/admin/trustedProxies/0': 'cdn' does not match pattern"),
         ("scenarios", "admin.ingress.enabled=true", "ingress.hosts is empty: name the host that browsers send to"),
         ("scenarios", "migration.deadlineSeconds=5", "at '/migration/deadlineSeconds': minimum: got 5, want 60"),
+        ("statistics", "resultsTo=results", "at '/resultsTo': 'results' does not match pattern"),
+        ("statistics", "spark.master=yarn", "at '/spark/master': 'yarn' does not match pattern"),
+        ("statistics", "spark.master=k8s://https://kubernetes", "pods of executors don't share the volume, so name"),
+        ("statistics", "spark.driverMemory=1Gi", "at '/spark/driverMemory': '1Gi' does not match pattern"),
+        ("statistics", "spark.executors.instances=0", "at '/spark/executors/instances': minimum: got 0, want 1"),
+        ("statistics", "redis.secret=", "redis.secret is empty: name the Secret with Redis' url"),
+        ("statistics", "triggerInterval=5", "at '/triggerInterval': got number, want string"),
         ("consumer", "log.level=TRACE", "at '/log/level': value must be one of 'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
     ],
 )

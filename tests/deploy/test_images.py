@@ -21,7 +21,8 @@ DIGEST = "sha256:" + "5f" * 32
 APPS = inventory.apps()
 FURTHER = ("seaweedfs", "connect")
 BUILT = (*APPS, *FURTHER)
-FOLDERS = ("Dockerfile", "deploy/lambda/Dockerfile", *(f"deploy/image/{each}/Dockerfile" for each in FURTHER))
+OWN_DOCKERFILE = (*FURTHER, "statistics")
+FOLDERS = ("Dockerfile", "deploy/lambda/Dockerfile", *(f"deploy/image/{each}/Dockerfile" for each in OWN_DOCKERFILE))
 KAFKA = re.findall("^ARG KAFKA_IMAGE=(.+)", (ROOT / FOLDERS[-1]).read_text(encoding="utf-8"), re.MULTILINE)[0]
 LEFT_OUT = f"images.sh: clickstream-connect, for the archive, is left out: {KAFKA} can't be pulled here"
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
@@ -139,8 +140,8 @@ def test_all_are_built_under_the_version_of_the_packages(machine: Machine) -> No
     names = [f"localhost/clickstream-{app}:{__version__}" for app in BUILT]
     for app, name, call in zip(BUILT, names, done.builds, strict=True):
         assert call.startswith("docker <build>")
-        assert (f"<--build-arg> <APP={app}>" in call) == (app in APPS)
-        assert (f"<--file> <./deploy/image/{app}/Dockerfile>" in call) == (app in FURTHER)
+        assert (f"<--build-arg> <APP={app}>" in call) == (app not in OWN_DOCKERFILE)
+        assert (f"<--file> <./deploy/image/{app}/Dockerfile>" in call) == (app in OWN_DOCKERFILE)
         assert f"<--tag> <{name}>" in call
         assert f"<VERSION={__version__}>" in call
         assert f"<--build-arg> <PYTHON_IMAGE={PINNED}>" in call

@@ -23,6 +23,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "clickstream-collector": {"siteKeys": ["shop"], "preStopSeconds": 9, "visitorSecret": {"name": "salt"}},
     "clickstream-archive": {"report": {"enabled": False}},
     "clickstream-scenarios": {"groupId": "others", "admin": {"signIn": "proxy", "trustedProxies": ["private"]}},
+    "clickstream-statistics": {"resultsTo": "s3a://results/a", "spark": {"master": "k8s://https://kubernetes"}},
     ALIAS: {"dashboardLanguage": "ko", "groupId": "page"},
     MONITORING: {"dashboard": {"annotations": {"grafana_folder": "Clicks"}}},
 }

@@ -12,7 +12,7 @@ variable "name" {
 variable "apps" {
   type = set(string)
   default = [
-    "archive", "collector", "consumer", "producer", "scenarios", "streams",
+    "archive", "collector", "consumer", "producer", "scenarios", "statistics", "streams",
     "collector-lambda",
     "connect", "seaweedfs",
   ]

@@ -8,7 +8,7 @@ server=(/usr/sbin/mariadbd --no-defaults "--datadir=$data" "--socket=$socket" --
 if [ ! -d "$data/mysql" ]; then
     mariadb-install-db --no-defaults "--datadir=$data" --auth-root-authentication-method=normal --skip-test-db >/dev/null
     "${server[@]}" --skip-networking &
-    until mariadb-admin "--socket=$socket" --user=root ping >/dev/null 2>&1; do sleep 0.2; done
+    until mariadb "--socket=$socket" --user=root -e 'SELECT 1' >/dev/null 2>&1; do sleep 0.2; done
     mariadb "--socket=$socket" --user=root <<SQL
 CREATE DATABASE $MARIADB_DATABASE CHARACTER SET utf8mb4;
 GRANT ALL ON $MARIADB_DATABASE.* TO '$MARIADB_USER'@'%' IDENTIFIED BY '$(cat "$MARIADB_PASSWORD_FILE")';
