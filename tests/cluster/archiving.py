@@ -14,13 +14,13 @@ from kit.poll import eventually
 ARCHIVE = "clickstream-archive"
 
 
-def missing_images() -> list[str]:
-    """What the archive needs beside its app and no node has; with a REGISTRY the nodes pull it."""
+def missing_images(*wanted_images: str) -> list[str]:
+    """Those of the images that no node has; with a REGISTRY the nodes pull them."""
     if os.environ.get("REGISTRY"):
         return []
     nodes: Any = client.CoreV1Api().list_node()
     there = {name for node in nodes.items for image in node.status.images or () for name in image.names or ()}
-    wanted = [f"localhost/clickstream-{each}:{os.environ.get('TAG', __version__)}" for each in ("connect", "seaweedfs")]
+    wanted = [f"localhost/clickstream-{each}:{os.environ.get('TAG', __version__)}" for each in wanted_images]
     return [each for each in wanted if each not in there]
 
 

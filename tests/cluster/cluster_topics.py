@@ -8,6 +8,7 @@ import json
 import subprocess
 import zlib
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ from kit.topics import Message
 _SCRIPT = (Path(__file__).parent / "read_topics.py").read_text()
 _POD = "topic-reader"
 _USERS = ("kafka.strimzi.io", "v1")
+# Dead letters last: each has its source among the events that were read before, or else with the next refresh.
+_ISOLATIONS = {
+    "clickstream-metrics": "read_committed",
+    "clickstream-events": "read_uncommitted",
+    "clickstream-dead-letters": "read_committed",
+}
 
 
 class ClusterTopics:
@@ -32,15 +39,13 @@ class ClusterTopics:
     dead_letters = "clickstream-dead-letters"
     group_id = "clickstream-processor"
 
-    def __init__(self, installation: Installation) -> None:
+    def __init__(self, installation: Installation, isolations: Mapping[str, str] = _ISOLATIONS) -> None:
+        """`isolations` are those in which topics are read."""
         self.installation = installation
         self._user = yaml.safe_load((ROOT / "strimzi/cli/kafka-cli-user.yaml").read_text())
         self._messages: dict[str, list[Message]] = defaultdict(list)
-        # Dead letters last: each has its source among the events that were read before, or else with the next refresh.
         self._next: dict[str, dict[str, Any]] = {
-            self.metrics: {"isolation": "read_committed", "positions": {}},
-            self.events: {"isolation": "read_uncommitted", "positions": {}},
-            self.dead_letters: {"isolation": "read_committed", "positions": {}},
+            topic: {"isolation": isolation, "positions": {}} for topic, isolation in isolations.items()
         }
 
     def read(self, topic: str, isolation: str) -> list[Message]:

@@ -22,9 +22,9 @@ _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 
 
 @contextmanager
-def forwarded(installation: Installation) -> Iterator[str]:
-    """The collector's address on this machine, as long as `kubectl port-forward` runs."""
-    command = ["kubectl", "--namespace", installation.namespace, "port-forward", f"service/{COLLECTOR}", ":8080"]
+def forwarded(installation: Installation, service: str = COLLECTOR) -> Iterator[str]:
+    """A service's address on this machine, as long as `kubectl port-forward` runs."""
+    command = ["kubectl", "--namespace", installation.namespace, "port-forward", f"service/{service}", ":8080"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout is not None

@@ -85,7 +85,7 @@ def installation(fresh_installation: Installation) -> Installation:
 @pytest.fixture(scope="session")
 def installation_with_archive(fresh_installation: Installation, afterwards: ExitStack) -> Installation:
     """The same with the archive, which setup.sh adds; it stays, because cleanup.sh has to remove it as well."""
-    if missing := missing_images():
+    if missing := missing_images("connect", "seaweedfs"):
         skip(f"the nodes don't have {' and '.join(missing)} (make images builds them)")
     added = Installation(fresh_installation.namespace)
     afterwards.enter_context(connect_operator(added.namespace, ROOT / ".local" / "strimzi"))

@@ -5,7 +5,7 @@ from typing import Any
 from kubernetes import client
 
 from cluster.archiving import ARCHIVE
-from cluster.installation import COLLECTOR, RELEASES, Installation
+from cluster.installation import COLLECTOR, RELEASES, SCENARIOS, STATISTICS, Installation
 from kit import inventory
 from kit.poll import eventually
 
@@ -28,15 +28,18 @@ def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
     assert "--delete-topics" in printed
     assert installation.helm("list", "--all", "--short").split() == []
     users = installation.kubectl("get", "kafkausers", "-o", "name").split()
-    ours = (*RELEASES, COLLECTOR, ARCHIVE, "clickstream-connect")
+    ours = (*RELEASES, COLLECTOR, ARCHIVE, "clickstream-connect", SCENARIOS, f"{SCENARIOS}-admin", STATISTICS)
     assert not [each for each in users if each.rpartition("/")[2] in ours], users
     part = "--selector=app.kubernetes.io/part-of=clickstream"
     kept = {"secret/clickstream-archive-s3"} if "what was archived" in printed else set()
+    if "with scenarios, members and statistics" in printed:
+        kept |= {"secret/clickstream-mariadb", "secret/clickstream-valkey"}
     assert set(installation.kubectl("get", "secrets", "--output=name", part).split()) == kept, "also what helm keeps"
     topics = {each.rpartition("/")[2] for each in installation.kubectl("get", "kafkatopics", "-o", "name").split()}
     assert set(inventory.topics()) <= topics
     further = topics - set(inventory.topics())
-    assert all(each.startswith(("clickstream-archive-", "clickstream-connect-")) for each in further), further
+    optional = ("clickstream-archive-", "clickstream-connect-", "clickstream-access-logs", "clickstream-scenario-")
+    assert all(each.startswith(optional) for each in further), further
     workers = installation.kubectl("get", "pods", "--output=name", "--selector=strimzi.io/kind=KafkaConnect")
     assert workers.split() == [], "the connector went before them, and they before their user"
 

@@ -21,7 +21,7 @@ DIGEST = "sha256:" + "5f" * 32
 APPS = inventory.apps()
 FURTHER = ("seaweedfs", "connect")
 BUILT = (*APPS, *FURTHER)
-OWN_DOCKERFILE = (*FURTHER, "statistics")
+OWN_DOCKERFILE = ("statistics", *FURTHER)
 FOLDERS = ("Dockerfile", "deploy/lambda/Dockerfile", *(f"deploy/image/{each}/Dockerfile" for each in OWN_DOCKERFILE))
 KAFKA = re.findall("^ARG KAFKA_IMAGE=(.+)", (ROOT / FOLDERS[-1]).read_text(encoding="utf-8"), re.MULTILINE)[0]
 LEFT_OUT = f"images.sh: clickstream-connect, for the archive, is left out: {KAFKA} can't be pulled here"

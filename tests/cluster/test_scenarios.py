@@ -1,0 +1,148 @@
+"""The scenarios with stores for trying out: an edited rule holds within seconds, and each request has one result."""
+
+import base64
+import json
+import re
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from kubernetes import client
+
+from cluster.archiving import missing_images
+from cluster.cluster_topics import ClusterTopics
+from cluster.collecting import forwarded
+from cluster.installation import PRODUCER, SCENARIOS, STATISTICS, Installation
+from cluster.second_release import second_release
+from kit.poll import eventually
+from kit.skipping import skip
+
+LOGS, RESULTS = "clickstream-access-logs", "clickstream-scenario-results"
+RULE = {
+    "scenario_id": 1,
+    "title": "The first hundred members",
+    "manager": "kim",
+    "log_format": {"memberId": 1},
+    "filters": [{"left": "memberId", "operator": "<", "right": "100051"}],
+    "logical_operator": "AND",
+}
+EDITED = {**RULE, "filters": [{"left": "memberId", "operator": ">=", "right": "100051"}]}
+HOLDS_AFTER_S = 5
+NEEDED = ("docker.io/library/mariadb", "docker.io/valkey/valkey")
+
+
+@pytest.fixture(scope="session")
+def installation_with_scenarios(fresh_installation: Installation) -> Installation:
+    """The same with the scenarios, which setup.sh adds; they stay, because cleanup.sh has to remove them as well."""
+    nodes: Any = client.CoreV1Api().list_node()
+    names = (name for node in nodes.items for image in node.status.images or () for name in image.names or ())
+    there = {each.rpartition(":")[0] for each in names}
+    if missing := {*missing_images("scenarios", "statistics"), *(each for each in NEEDED if each not in there)}:
+        skip(f"the nodes don't have {' and '.join(sorted(missing))} (.ci/rig builds them)")
+    added = Installation(fresh_installation.namespace)
+    added.set_up("--scenarios", "--with-stores=dev")
+    return added
+
+
+@pytest.fixture
+def scenarios(installation: Installation, installation_with_scenarios: Installation) -> Installation:
+    """With one Ready pod of each app, of the stream, the page and the job."""
+    for deployment in (SCENARIOS, f"{SCENARIOS}-admin", STATISTICS):
+        installation_with_scenarios.kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=5m")
+    return installation_with_scenarios
+
+
+@pytest.fixture
+def reading(topics: ClusterTopics, scenarios: Installation) -> ClusterTopics:
+    """Requests and results, read by the pod of `topics`."""
+    return ClusterTopics(scenarios, {LOGS: "read_committed", RESULTS: "read_committed"})
+
+
+class Page:
+    """The API, as the first user."""
+
+    def __init__(self, installation: Installation, address: str) -> None:
+        secret = installation.core.read_namespaced_secret(f"{SCENARIOS}-users", installation.namespace)
+        password = base64.b64decode(secret.data["admin-password"]).decode()
+        self._basic = base64.b64encode(f"admin:{password}".encode()).decode()
+        self._address = address
+
+    def ask(self, method: str, path: str, body: object = None, *, signed_in: bool = True) -> tuple[int, Any]:
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Basic {self._basic}"} if signed_in else {}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self._address}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+
+
+@pytest.fixture
+def page(scenarios: Installation) -> Iterator[Page]:
+    with forwarded(scenarios, f"{SCENARIOS}-admin") as address:
+        yield Page(scenarios, address)
+
+
+def results(reading: ClusterTopics) -> list[dict[str, Any]]:
+    reading.refresh()
+    return [json.loads(each.value or b"") for each in reading.read(RESULTS, "read_committed")]
+
+
+def requests(reading: ClusterTopics) -> list[str]:
+    """The members of the requests that are to have a result."""
+    found = [json.loads(each.value or b"") for each in reading.read(LOGS, "read_committed")]
+    return [
+        parse_qs(urlsplit(each["request_uri"]).query)["memberId"][0]
+        for each in found
+        if each["method"] == "GET" and 100 <= int(each["status"]) < 400 and re.match(r"/1\?", each["request_uri"])
+    ]
+
+
+def test_setup_makes_ready_scenarios_and_says_what_to_look_at(scenarios: Installation) -> None:
+    assert "for trying out, with no copies and no backups" in scenarios.printed
+    assert f"kubectl port-forward service/{SCENARIOS}-admin 8092:8080 -n {scenarios.namespace}" in scenarios.printed
+    assert "Phase:          Succeeded" in scenarios.helm("test", SCENARIOS, "--timeout=5m")
+    jobs = scenarios.kubectl("get", "jobs", "--output=name")
+    assert "migrate" not in jobs, "a hook that has succeeded is removed"
+
+
+def test_each_request_has_one_result_and_an_edited_rule_holds_within_seconds(
+    scenarios: Installation, reading: ClusterTopics, page: Page, tmp_path: Path
+) -> None:
+    assert page.ask("GET", "/api/scenarios", signed_in=False)[0] == 401
+    status, made = page.ask("POST", "/api/scenarios", RULE)
+    assert status in (200, 201), made
+    load = {"kind": "access-log", "rate": "100", "duration": "25s", "scenarioIds": "{1}"}
+    as_producer = {"kafka.authentication.secret": PRODUCER}
+    with second_release(scenarios, PRODUCER, "scenario-requests", tmp_path, {**load, **as_producer}):
+        eventually(lambda: len(results(reading)) > 300, deadline_seconds=90, every=1)
+        status, edited = page.ask("PUT", "/api/scenarios/1", {**EDITED, "version": 1})
+        assert status == 200, edited
+        changed_at = datetime.fromisoformat(edited["changed_at"])
+        scenarios.kubectl(
+            "wait", "job", "--selector=app.kubernetes.io/instance=scenario-requests",
+            "--for=condition=complete", "--timeout=120s",
+        )  # fmt: skip
+
+    def all_there() -> list[dict[str, Any]]:
+        found = results(reading)
+        assert Counter(each["memberId"] for each in found) == Counter(requests(reading)), "one result for each"
+        return found
+
+    found = eventually(all_there, deadline_seconds=60, every=1)
+    since_change = {each["timestamp"]: datetime.fromisoformat(each["timestamp"]) - changed_at for each in found}
+    late = [each for each in found if since_change[each["timestamp"]].total_seconds() > HOLDS_AFTER_S]
+    assert {each["version"] for each in found} == {1, 2}
+    assert late
+    assert {each["version"] for each in late} == {2}, "the old rule was applied for longer"
+    for each in found:
+        assert each["success"] == int((int(each["memberId"]) < 100051) == (each["version"] == 1)), each
