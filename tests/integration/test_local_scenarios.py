@@ -64,7 +64,7 @@ def test_a_rule_changed_on_the_page_is_in_the_results_and_the_ratios_within_seco
         found: dict[str, Any] = ask(f"{page}api/scenarios/ratios")["ratios"]
         return found
 
-    eventually(lambda: ratios().keys() == {"1", "2", "3"}, 120, every=0.3)
+    eventually(lambda: ratios().keys() == {"1", "2", "3"}, 240, every=0.3)
     eventually(lambda: {each["scenario_id"] for each in results()} == {1, 2, 3}, 10)
     assert {each["version"] for each in results()} == {1}
     assert all(each.get("member_known", True) for each in results())
