@@ -203,8 +203,6 @@ def test_versions_are_those_of_the_rest_of_the_repository() -> None:
 @pytest.mark.parametrize("name", [name for name in SERVICES if "build" in one(name)])
 def test_what_is_built_has_a_dockerfile(name: str) -> None:
     build = one(name)["build"]
-    if name == "statistics" and not (ROOT / "charts/clickstream-statistics").exists():
-        pytest.skip("the image of the statistics comes with their chart")
     assert (ROOT / build["context"] / build.get("dockerfile", "Dockerfile")).exists()
     if "args" in build:
         assert f"localhost/clickstream-{build['args']['APP']}:{__version__}" == one(name)["image"]
