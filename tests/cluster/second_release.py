@@ -77,8 +77,9 @@ def password_of(installation: Installation, user: str) -> str:
     return base64.b64decode(secret.data["password"]).decode()
 
 
-def wait_until_gone(installation: Installation) -> None:
-    """Wait until only the pods of the first releases are left, so that nothing holds the namespace up."""
+def wait_until_gone(installation: Installation, *staying: str) -> None:
+    """Wait until only the pods of the first releases are left, and of those that stay, so that nothing holds the
+    namespace up."""
 
     def gone() -> bool:
         pods = installation.core.list_namespaced_pod(installation.namespace).items
@@ -86,7 +87,7 @@ def wait_until_gone(installation: Installation) -> None:
             each.metadata.name
             for each in pods
             if (each.metadata.labels or {}).get("app.kubernetes.io/part-of") == "clickstream"
-            and each.metadata.labels["app.kubernetes.io/instance"] not in (*RELEASES, COLLECTOR)
+            and each.metadata.labels.get("app.kubernetes.io/instance", COLLECTOR) not in (*RELEASES, COLLECTOR, *staying)
         ]
         assert not further, f"still there: {further}"
         return True

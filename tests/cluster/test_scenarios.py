@@ -2,12 +2,11 @@
 
 import base64
 import json
-import re
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,13 +18,14 @@ from cluster.archiving import missing_images
 from cluster.cluster_topics import ClusterTopics
 from cluster.collecting import forwarded
 from cluster.installation import PRODUCER, SCENARIOS, STATISTICS, Installation
-from cluster.second_release import second_release
+from cluster.second_release import second_release, wait_until_gone
 from kit.poll import eventually
 from kit.skipping import skip
 
 LOGS, RESULTS = "clickstream-access-logs", "clickstream-scenario-results"
+SCENARIO = 1
 RULE = {
-    "scenario_id": 1,
+    "scenario_id": SCENARIO,
     "title": "The first hundred members",
     "manager": "kim",
     "log_format": {"memberId": 1},
@@ -92,18 +92,24 @@ def page(scenarios: Installation) -> Iterator[Page]:
         yield Page(scenarios, address)
 
 
-def results(reading: ClusterTopics) -> list[dict[str, Any]]:
+def results(reading: ClusterTopics, since: datetime) -> list[dict[str, Any]]:
+    """Those of the requests since a moment."""
     reading.refresh()
-    return [json.loads(each.value or b"") for each in reading.read(RESULTS, "read_committed")]
+    found = [json.loads(each.value or b"") for each in reading.read(RESULTS, "read_committed")]
+    ours = [each for each in found if each["scenario_id"] == SCENARIO]
+    return [each for each in ours if datetime.fromisoformat(each["timestamp"]) >= since]
 
 
-def requests(reading: ClusterTopics) -> list[str]:
+def requests(reading: ClusterTopics, since: datetime) -> list[str]:
     """The members of the requests that are to have a result."""
     found = [json.loads(each.value or b"") for each in reading.read(LOGS, "read_committed")]
     return [
         parse_qs(urlsplit(each["request_uri"]).query)["memberId"][0]
         for each in found
-        if each["method"] == "GET" and 100 <= int(each["status"]) < 400 and re.match(r"/1\?", each["request_uri"])
+        if each["method"] == "GET"
+        and 100 <= int(each["status"]) < 400
+        and each["request_uri"].startswith(f"/{SCENARIO}?")
+        if datetime.fromisoformat(each["time"]) >= since
     ]
 
 
@@ -121,21 +127,25 @@ def test_each_request_has_one_result_and_an_edited_rule_holds_within_seconds(
     assert page.ask("GET", "/api/scenarios", signed_in=False)[0] == 401
     status, made = page.ask("POST", "/api/scenarios", RULE)
     assert status in (200, 201), made
-    load = {"kind": "access-log", "rate": "100", "duration": "25s", "scenarioIds": "{1}"}
+    known = datetime.fromisoformat(made["changed_at"]) + timedelta(seconds=HOLDS_AFTER_S + 1)
+    load = {"kind": "access-log", "rate": "50", "scenarioIds": f"{{{SCENARIO}}}"}
     as_producer = {"kafka.authentication.secret": PRODUCER}
+
+    def applied(version: int) -> int:
+        return sum(each["version"] == version for each in results(reading, known))
+
     with second_release(scenarios, PRODUCER, "scenario-requests", tmp_path, {**load, **as_producer}):
-        eventually(lambda: len(results(reading)) > 300, deadline_seconds=90, every=1)
-        status, edited = page.ask("PUT", "/api/scenarios/1", {**EDITED, "version": 1})
+        eventually(lambda: applied(1) > 100, deadline_seconds=120, every=1)
+        status, edited = page.ask("PUT", f"/api/scenarios/{SCENARIO}", {**EDITED, "version": 1})
         assert status == 200, edited
         changed_at = datetime.fromisoformat(edited["changed_at"])
-        scenarios.kubectl(
-            "wait", "job", "--selector=app.kubernetes.io/instance=scenario-requests",
-            "--for=condition=complete", "--timeout=120s",
-        )  # fmt: skip
+        eventually(lambda: applied(2) > 400, deadline_seconds=120, every=1)
+    wait_until_gone(scenarios, SCENARIOS, STATISTICS)
 
     def all_there() -> list[dict[str, Any]]:
-        found = results(reading)
-        assert Counter(each["memberId"] for each in found) == Counter(requests(reading)), "one result for each"
+        found = results(reading, known)
+        wanted = Counter(requests(reading, known))
+        assert Counter(each["memberId"] for each in found) == wanted, "one result for each"
         return found
 
     found = eventually(all_there, deadline_seconds=60, every=1)

@@ -57,6 +57,12 @@ def test_the_processors_strategy_is_the_stated_one(charts: Charts) -> None:
         assert only(rendered(charts, "streams", *options), "Deployment")["spec"]["strategy"] == expected
 
 
+def test_spark_may_take_two_minutes_to_start(charts: Charts) -> None:
+    liveness = {app: container(charts, app)["livenessProbe"] for app in ("statistics", "scenarios")}
+    assert liveness["scenarios"]["failureThreshold"] == 3
+    assert liveness["statistics"]["failureThreshold"] * liveness["statistics"]["periodSeconds"] >= 120
+
+
 def test_a_driver_ends_before_the_next_one_begins(charts: Charts) -> None:
     assert only(rendered(charts, "statistics"), "Deployment")["spec"]["strategy"] == RECREATING
 

@@ -101,6 +101,10 @@ def test_below_a_parent_each_app_has_its_own_name_environment_and_pods(parent: C
     jobs = of_kind(objects, "CronJob")
     pods.append(jobs[0]["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"])  # all have the same
     pods += [each["spec"]["template"]["metadata"]["labels"] for each in of_kind(objects, "Job")]
+    executors = [
+        each["data"]["executor.yaml"] for each in of_kind(objects, "ConfigMap") if "executor.yaml" in each["data"]
+    ]
+    pods += [yaml.safe_load(each)["metadata"]["labels"] for each in executors]
     for each in objects:
         selector = each["spec"].get("selector") or each["spec"].get("podSelector") if "spec" in each else None
         if selector and each["kind"] != "Pod":

@@ -13,6 +13,8 @@ app       the chart's template CHART.app:
   env             the app's settings
   fileEnv, volumeMounts, volumes
                   its files other than Kafka's, and the settings that name them
+  livenessFailures
+                  how often /healthz fails, each 10 s, until the pod is restarted; default 3
   check           what `helm test` runs: module, and for clickstream_core.check the metric that must rise
   ingress, egress
                   rules of the NetworkPolicy besides those for the ports, and for DNS and Kafka
@@ -79,7 +81,7 @@ containers:
       - name: {{ $port }}
         containerPort: {{ $number }}
       {{- end }}
-    {{- include "clickstream-library.probes" $app.adminPort | nindent 4 }}
+    {{- include "clickstream-library.probes" $app | nindent 4 }}
     lifecycle:
       preStop:
         # The app still answers until every node has removed the pod from the Service.
@@ -135,27 +137,27 @@ capabilities:
 
 {{/*
 /healthz fails when the app's loop has made no turn for 30 s, and 30 s later the kubelet restarts the pod; waiting for
-Kafka and restoring are turns, however long they take. /readyz succeeds while the app does its work. Takes the port.
+Kafka and restoring are turns, however long they take. /readyz succeeds while the app does its work. Takes the app.
 */}}
 {{- define "clickstream-library.probes" -}}
 startupProbe:
   httpGet:
     path: /healthz
-    port: {{ . }}
+    port: {{ .adminPort }}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: 60
 livenessProbe:
   httpGet:
     path: /healthz
-    port: {{ . }}
+    port: {{ .adminPort }}
   periodSeconds: 10
   timeoutSeconds: 5
-  failureThreshold: 3
+  failureThreshold: {{ .livenessFailures | default 3 }}
 readinessProbe:
   httpGet:
     path: /readyz
-    port: {{ . }}
+    port: {{ .adminPort }}
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2

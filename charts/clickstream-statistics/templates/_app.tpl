@@ -5,6 +5,8 @@ ports:
   http: 8080
 adminPort: http
 preStopSeconds: 2
+# Spark takes up to two minutes to start on a busy node, and that is no turn of the app's loop.
+livenessFailures: 12
 usesApi: {{ hasPrefix "k8s://" .Values.spark.master }}
 podAnnotations:
   # Spark reads its options at the start.
