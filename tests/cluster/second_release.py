@@ -87,7 +87,8 @@ def wait_until_gone(installation: Installation, *staying: str) -> None:
             each.metadata.name
             for each in pods
             if (each.metadata.labels or {}).get("app.kubernetes.io/part-of") == "clickstream"
-            and each.metadata.labels.get("app.kubernetes.io/instance", COLLECTOR) not in (*RELEASES, COLLECTOR, *staying)
+            and each.metadata.labels.get("app.kubernetes.io/instance", COLLECTOR)
+            not in (*RELEASES, COLLECTOR, *staying)
         ]
         assert not further, f"still there: {further}"
         return True
