@@ -1,10 +1,7 @@
 """What rsyslog does when what it depends on fails: each failure is caused; shippers/rsyslog/README.md describes it."""
 
-import os
-import subprocess
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from clickstream_local.topics import Topic, create_missing
 from kit.certificates import write_certificates
 from kit.poll import eventually
 from kit.rsyslog import Rsyslog, module, settings
-from kit.skipping import skip
+from kit.small_disk import fill, small_disk
 from kit.topics import read_all
 
 LINES = 300
@@ -138,37 +135,6 @@ def test_a_wrong_password_and_an_untrusted_certificate_are_named_and_lose_nothin
         eventually(lambda: kafka.arrived(topic) == logged(logs), 30, every=0.5)
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A file system of that size."""
-    folder.mkdir(parents=True)
-    mounted = (
-        os.geteuid() == 0
-        and not subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], capture_output=True, timeout=30
-        ).returncode
-    )
-    if not mounted:
-        skip("only root may mount a small file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True, timeout=30)
-
-
-def fill(folder: Path) -> Path:
-    """Fill its file system to the last byte; returns the file that does."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (4096, 1):
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                pass
-    return filler
-
-
 def test_a_full_disk_under_the_shipper_loses_nothing(tmp_path: Path, kafka: SaslKafka, logs: Path) -> None:
     topic = kafka.create()
     with (
@@ -181,11 +147,9 @@ def test_a_full_disk_under_the_shipper_loses_nothing(tmp_path: Path, kafka: Sasl
         eventually(lambda: kafka.arrived(topic) == logged(logs), 30, every=0.5)
         rsyslog.kill()
         write_lines(logs, LINES)
-        print(rsyslog.said(), [(each.name, each.stat().st_size) for each in work.iterdir()])
         filler.unlink()
         rsyslog.start()
         eventually(lambda: kafka.arrived(topic) == logged(logs), 30, every=0.5)
-        print(rsyslog.said())
 
 
 def test_a_disk_queue_loses_what_the_log_with_rewind_keeps(
@@ -218,5 +182,4 @@ def test_a_disk_queue_loses_what_the_log_with_rewind_keeps(
             write_lines(logs, 1)
             eventually(lambda: kafka.arrived("by-log") == logged(logs), 60, every=0.5)
             eventually(lambda: len(kafka.arrived("by-disk")) >= 1, 60, every=0.5)
-            print(len(kafka.arrived("by-disk")), by_disk.said())
             assert len(kafka.arrived("by-disk")) < LINES
