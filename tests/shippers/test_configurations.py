@@ -270,6 +270,33 @@ def test_the_index_template_has_a_type_for_each_field_of_a_web_log() -> None:
     assert set(schema["properties"]) == set(RECORD)
 
 
+def test_each_option_is_in_its_readme() -> None:
+    used = {
+        "fluentd": {name for _, name, _ in fluentd("fluentd/fluentd.conf")},
+        "fluent-bit": {
+            name.removeprefix("rdkafka.")
+            for path in ("access-logs.conf", "fluent-bit.conf", "parsers.conf")
+            for _, options in fluent_bit(f"fluent-bit/{path}")
+            for name in options.keys() - {"name"}
+        },
+        "logstash": {
+            option
+            for _, options in plugins(Pipeline(read("logstash/pipeline/logstash.conf")).parse())
+            for option, *_ in options
+        },
+        "rsyslog": {
+            name
+            for path in ("access-logs.conf", "web-logs.conf")
+            for line in lines(f"rsyslog/{path}")
+            for name in re.findall(r"""([\w.]+)=["`\[]""", line)
+        },
+        "nginx": set(re.findall(r"^ *([a-z_]+) ", "\n".join(lines("nginx/tracking.conf")), re.MULTILINE)) - {"default"},
+    }
+    for shipper, names in used.items():
+        listed = set(re.findall(r"[\w.@]+", read(f"{shipper}/README.md")))
+        assert names - listed - {"type", "name", "load", "string"} == set(), shipper
+
+
 def test_each_shipper_says_its_version_and_what_it_guarantees() -> None:
     for readme in SHIPPERS.glob("*/README.md"):
         text = readme.read_text(encoding="utf-8")

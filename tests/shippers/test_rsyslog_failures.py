@@ -39,6 +39,8 @@ class SaslKafka:
                 "advertised.listeners": addresses,
                 "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LOGIN:SASL_SSL",
                 "controller.quorum.bootstrap.servers": f"127.0.0.1:{ports['CONTROLLER']}",
+                # Half of the small heap by default.
+                "log.cleaner.dedupe.buffer.size": "8388608",
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.location": str(key_store),
                 "listener.name.login.sasl.enabled.mechanisms": "PLAIN",
