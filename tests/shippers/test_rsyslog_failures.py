@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,34 +155,47 @@ def test_a_full_disk_under_the_shipper_loses_nothing(tmp_path: Path, kafka: Sasl
         eventually(lambda: kafka.arrived(topic) == logged(logs), 30, every=0.5)
 
 
+def _all_arrived(kafka: SaslKafka, topic: str, logs: Path) -> bool:
+    return kafka.arrived(topic) == logged(logs)
+
+
+def _read_up_to(state: Path, size: int) -> bool:
+    return f'"curr_offs": {size},' in state.read_text(encoding="utf-8")
+
+
 def test_a_disk_queue_loses_what_the_log_with_rewind_keeps(
     tmp_path: Path, logs: Path, java: Path, jars: tuple[Path, ...]
 ) -> None:
-    """kill -9 while Kafka is away: what omkafka has handed to librdkafka is gone from a queue of type Disk."""
+    """kill -9 while Kafka hangs: what omkafka has handed to librdkafka is gone from a queue of type Disk."""
     module("omkafka")
     kafka = SaslKafka(tmp_path, java, jars)
     queue = 'queue.type="Disk" queue.filename="q" queue.checkpointInterval="1" queue.syncQueueFiles="on"'
-    with (
-        Rsyslog(tmp_path / "log", "access-logs.conf", kafka.settings("by-log"), logs=logs) as by_log,
-        Rsyslog(
-            tmp_path / "disk",
-            "access-logs.conf",
-            kafka.settings("by-disk"),
-            logs=logs,
-            rewinds=False,
-            changed={'queue.type="Direct"': queue},
-        ) as by_disk,
-    ):
-        for each in (by_log, by_disk):
-            says(each, logs, "kafka error")
-        for each in (by_log, by_disk):
-            each.kill()
-        with kafka.broker:
-            for topic in ("by-log", "by-disk"):
-                create_missing({"bootstrap_servers": [kafka.broker.bootstrap_servers]}, [Topic(topic, 3)])
-            by_log.start()
-            by_disk.start()
+    disk = {'queue.type="Direct"': queue}
+    with kafka.broker:
+        by_log, by_disk = kafka.create(), kafka.create()
+        with (
+            Rsyslog(tmp_path / "log", "access-logs.conf", kafka.settings(by_log), logs=logs) as log_is_queue,
+            Rsyslog(
+                tmp_path / "disk", "access-logs.conf", kafka.settings(by_disk), logs=logs, rewinds=False, changed=disk
+            ) as disk_is_queue,
+        ):
+            for topic in (by_log, by_disk):
+                eventually(partial(_all_arrived, kafka, topic, logs), 60, every=0.5)
+            kafka.broker.pause()
+            write_lines(logs, LINES)
+            size = (logs / "tracking.log").stat().st_size
+            for each in (log_is_queue, disk_is_queue):
+                (state,) = each.work.glob("imfile-state:*")
+                eventually(partial(_read_up_to, state, size), 30)
+            eventually(lambda: "+iQueueSize:2:1:0:" in (disk_is_queue.work / "q.qi").read_text(), 30)
+            for each in (log_is_queue, disk_is_queue):
+                each.kill()
+            kafka.broker.kill()
+            kafka.broker.start()
+            log_is_queue.start()
+            disk_is_queue.start()
+            eventually(lambda: kafka.arrived(by_log) == logged(logs), 60, every=0.5)
             write_lines(logs, 1)
-            eventually(lambda: kafka.arrived("by-log") == logged(logs), 60, every=0.5)
-            eventually(lambda: len(kafka.arrived("by-disk")) >= 1, 60, every=0.5)
-            assert len(kafka.arrived("by-disk")) < LINES
+            last = (logs / "tracking.log").read_bytes().splitlines()[-1]
+            eventually(lambda: last in kafka.arrived(by_disk), 60, every=0.5)
+            assert len(logged(logs) - kafka.arrived(by_disk)) > LINES // 2
