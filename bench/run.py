@@ -39,6 +39,7 @@ _MEASUREMENTS = (
     Measurement("collecting", ("--seconds", "3"), program="wrk"),
     Measurement("judging", ("--requests", "100000")),
     Measurement("listing", ("--repeat", "2"), program="chromium"),
+    Measurement("summing", ("--results", "50000")),
     Measurement("peers", ("--quick",)),
 )
 

@@ -13,6 +13,8 @@ from clickstream_local.jars import (
     ICEBERG_VERSION,
     KAFKA_VERSION,
     LOCK,
+    SPARK,
+    SPARK_VERSION,
     assert_kafka_version,
     kafka_jars,
     read_lock,
@@ -199,6 +201,14 @@ def test_the_lock_of_kafka_connect_names_a_worker_and_its_plugins_once_each() ->
     assert f"plugins/iceberg/iceberg-kafka-connect-{ICEBERG_VERSION}.jar" in locked
     artifacts = [re.sub(r"-\d[^/]*\.jar$", "", name) for name in locked]
     assert len(artifacts) == len(set(artifacts)), "an artifact in two versions"
+
+
+def test_the_lock_of_spark_names_its_source_and_s3_without_the_bundle_of_aws() -> None:
+    locked = read_lock(SPARK.lock)
+
+    assert len(locked) == len(SPARK.alone[""]) == 40
+    assert {f"spark-sql-kafka-0-10_2.13-{SPARK_VERSION}.jar", f"kafka-clients-{SPARK.kafka_clients}.jar"} <= set(locked)
+    assert not any(name.startswith("bundle") for name in locked)
 
 
 @pytest.mark.parametrize(

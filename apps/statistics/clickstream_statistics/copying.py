@@ -11,7 +11,7 @@ from clickstream_core.shutdown import Shutdown
 from clickstream_statistics import copied
 from clickstream_statistics.batches import Shape
 from clickstream_statistics.errors import JobError
-from clickstream_statistics.job import Job, Runner
+from clickstream_statistics.job import STALL_AFTER_S, Job, Runner
 from clickstream_statistics.settings import APP, CopySettings
 
 DESCRIPTION = (
@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     topic, place = settings.required()
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("statistics")
-    health = Health()
+    health = Health(STALL_AFTER_S)
     with health_server(settings.service.http_port, health, listen=settings.service), Shutdown() as shutdown:
         announce("📊 Starting Clickstream Statistics: copy")
         announce(f"📥 Source: {topic}")

@@ -106,7 +106,8 @@ def batch_record(batch: int, groups: Iterable[Group]) -> BatchRecord:
 class Totals:
     """The sum of the batches up to `batch`; -1 is before the first.
 
-    `changed` collects the scenarios' minutes that were counted or dropped since it was cleared.
+    `changed` collects the scenarios' minutes that were counted or dropped since it was cleared. Those before
+    `kept_from` were dropped.
     """
 
     batch: int = -1
@@ -114,6 +115,7 @@ class Totals:
     scenarios: dict[int, Scenario] = field(default_factory=dict)
     minutes: dict[int, dict[int, tuple[int, int]]] = field(default_factory=dict)
     changed: set[tuple[int, int]] = field(default_factory=set)
+    kept_from: int = NO_MINUTE
 
     def add(self, record: BatchRecord) -> None:
         """Count the next batch."""
@@ -140,6 +142,9 @@ class Totals:
 
     def forget_before(self, minute: int) -> None:
         """Drop the minutes before this one."""
+        if minute == self.kept_from:
+            return
+        self.kept_from = minute
         for scenario, minutes in self.minutes.items():
             for old in [each for each in minutes if each < minute]:
                 del minutes[old]

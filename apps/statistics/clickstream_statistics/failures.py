@@ -10,6 +10,8 @@ CAUSES = ("kafka", "storage", "other")
 
 _CAUSE = re.compile(r"^\s*Caused by: (.+)$", re.MULTILINE)
 _CLASS = re.compile(r"^(?:[a-z][\w$]*\.)+([\w$]+)(?:: |$)")
+_REQUEST = re.compile(r", (Request|Extended Request) ID: [^,)]+")
+"""Of S3: another one each time, while the line is to be logged once."""
 _LONGEST = 300
 
 
@@ -76,6 +78,7 @@ def innermost(trace: str) -> str:
     """Return the innermost cause in one line, without the package of its class."""
     causes = _CAUSE.findall(trace)
     line = causes[-1] if causes else next((each for each in trace.splitlines() if each.strip()), "no reason given")
+    line = _REQUEST.sub("", line)
     named = _CLASS.match(line.strip())
     shown = line.strip() if named is None else f"{named[1]}: {line.strip()[named.end() :]}".rstrip(": ")
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

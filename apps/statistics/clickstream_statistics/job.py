@@ -6,13 +6,17 @@ again can't cure ends the job with one line: another driver, lost records, a pla
 
 import asyncio
 import logging
+import os
+import shutil
+import threading
 import time
 import uuid
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from aiokafka.errors import KafkaError
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import SparkSession
@@ -26,7 +30,7 @@ from clickstream_kafka.settings import KafkaSettings
 from clickstream_statistics import instruments
 from clickstream_statistics.batches import Batches, Shape
 from clickstream_statistics.errors import JobError, NotOurs
-from clickstream_statistics.failures import explain, is_another_driver, is_lost
+from clickstream_statistics.failures import Failure, explain, is_another_driver, is_lost
 from clickstream_statistics.kafka_source import source_options
 from clickstream_statistics.ledger import Ledger
 from clickstream_statistics.offset_log import first_offsets, with_ends
@@ -36,6 +40,8 @@ from clickstream_statistics.session import spark_session, temporary_folder
 from clickstream_statistics.settings import APP, QuerySettings, SparkSettings, StorageSettings
 from clickstream_statistics.storage import Storage, storage
 
+STALL_AFTER_S = 300.0
+"""So long the start of Spark and the reading of the checkpoints may take, before the process counts as stuck."""
 _PAUSE_S = 5.0
 _LOOK_S = 0.5
 
@@ -86,20 +92,23 @@ class Runner:
     def run(self) -> None:
         """Run until the stop is requested. Raises JobError and SettingsError."""
         self._wait("starting Spark")
-        with (
-            temporary_folder() as temporary,
-            spark_session(self._settings.spark, self._settings.storage, temporary) as (session, jvm),
-        ):
-            session.streams.addListener(self._progress)
-            while not self._stopping.is_set():
-                try:
-                    self._attempt(session, temporary)
-                except (PySparkException, Py4JError, OSError, ValueError) as error:
-                    if jvm.poll() is not None:
-                        raise JobError(
-                            f"Spark's JVM ended with status {jvm.returncode}: see the lines above"
-                        ) from error
-                    self._explain(error)
+        with ExitStack() as stack:
+            temporary = stack.enter_context(temporary_folder())
+            with _ends_at_once(self._stopping, temporary):
+                spark = spark_session(self._settings.spark, self._settings.storage, temporary)
+                session, jvm = stack.enter_context(spark)
+            self.run_in(session, temporary, jvm.poll)
+
+    def run_in(self, session: SparkSession, temporary: str, jvm_status: Callable[[], int | None]) -> None:
+        """The same with a session that is there; `jvm_status` is the exit status of its JVM. Raises JobError."""
+        session.streams.addListener(self._progress)
+        while not self._stopping.is_set():
+            try:
+                self._attempt(session, temporary)
+            except (PySparkException, Py4JError, KafkaError, OSError, ValueError) as error:
+                if (status := jvm_status()) is not None:
+                    raise JobError(f"Spark's JVM ended with status {status}: see the lines above") from error
+                self._explain(error)
 
     def _attempt(self, session: SparkSession, temporary: str) -> None:
         kafka = asyncio.run(_unless(self._stopping, self._kafka()))
@@ -177,7 +186,7 @@ class Runner:
                 f"records of {self._job.topic} were deleted before they were read, or the topic was made again:"
                 " SKIP_LOST=true goes on with what is there; a topic that was made again needs another place"
             ) from error
-        failure = explain(trace)
+        failure = Failure("kafka", f"Kafka is away: {error!r}") if isinstance(error, KafkaError) else explain(trace)
         instruments.FAILURES.labels(failure.cause).inc()
         if self._throttle.allow(failure.line, time.monotonic()):
             _log.warning("%s; trying again", failure.line)
@@ -200,6 +209,27 @@ def correct_offsets(files: Storage, query: str, topic: str, ledger: Ledger) -> N
         corrected = with_ends(content.decode(), topic, first_offsets(first.decode(), topic), positions)
         if corrected != content.decode():
             files.replace(f"{query}/offsets/{name}", corrected.encode())
+
+
+@contextmanager
+def _ends_at_once(stopping: StopRequest, temporary: str) -> Iterator[None]:
+    """End the process with status 0 when the stop is requested inside: the start of Spark can't be interrupted.
+
+    Nothing has been done yet, and the JVM ends with this process.
+    """
+    over = threading.Event()
+
+    def wait() -> None:
+        stopping.wait()
+        if not over.is_set():
+            shutil.rmtree(temporary, ignore_errors=True)
+            os._exit(0)
+
+    threading.Thread(target=wait, name="stop-at-start", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _ended(query: StreamingQuery) -> bool:

@@ -12,7 +12,6 @@ import os
 import signal
 import struct
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,13 +27,15 @@ _OPENED = (
 """Packages of java.base that Spark reaches into: org.apache.spark.launcher.JavaModuleOptions."""
 
 
-def start_jvm(java: Path, spark_home: Path, options: Mapping[str, str], log_file: Path) -> "subprocess.Popen[bytes]":
+def start_jvm(
+    java: Path, spark_home: Path, options: Mapping[str, str], log_file: Path, temporary: Path
+) -> "subprocess.Popen[bytes]":
     """Start the JVM, and tell PySpark where it listens.
 
-    `options` are Spark's, `log_file` is Log4j's configuration. Raises JobError.
+    `options` are Spark's, `log_file` is Log4j's configuration, `temporary` is a folder. Raises JobError.
     """
-    with tempfile.TemporaryDirectory(prefix="clickstream-statistics-") as folder:
-        properties, answer = Path(folder, "spark.properties"), Path(folder, "gateway")
+    properties, answer = temporary / "spark.properties", temporary / "gateway"
+    try:
         properties.touch(mode=0o600)
         properties.write_text("".join(f"{name} {_escaped(value)}\n" for name, value in options.items()), "utf-8")
         process = subprocess.Popen(
@@ -44,6 +45,9 @@ def start_jvm(java: Path, spark_home: Path, options: Mapping[str, str], log_file
             start_new_session=True,  # Ctrl+C of a terminal is for this process, which stops the query first
         )
         port, secret = _listening(process, answer)
+    finally:
+        properties.unlink(missing_ok=True)
+        answer.unlink(missing_ok=True)
     os.environ["PYSPARK_GATEWAY_PORT"], os.environ["PYSPARK_GATEWAY_SECRET"] = str(port), secret
     return process
 

@@ -17,7 +17,7 @@ from clickstream_core.shutdown import Shutdown
 from clickstream_statistics import results
 from clickstream_statistics.batches import Shape
 from clickstream_statistics.errors import JobError
-from clickstream_statistics.job import Job, Runner
+from clickstream_statistics.job import STALL_AFTER_S, Job, Runner
 from clickstream_statistics.redis_writer import RedisWriter, client
 from clickstream_statistics.settings import APP, StatisticsSettings
 
@@ -41,7 +41,7 @@ def _main(argv: Sequence[str]) -> int:
     place = settings.required()
     configure_logs(settings.service.log_level, settings.service.log_format, APP)
     publish_build_info("statistics")
-    health = Health()
+    health = Health(STALL_AFTER_S)
     with health_server(settings.service.http_port, health, listen=settings.service), Shutdown() as shutdown:
         announce("📊 Starting Clickstream Statistics")
         announce(f"📥 Source: {settings.scenario_results_topic}")

@@ -31,6 +31,8 @@ def spark_options(spark: SparkSettings, storage: StorageSettings, temporary: str
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
+        # It is for large joins; here it makes two queries of each small one.
+        "spark.sql.adaptive.enabled": "false",
         "spark.sql.parquet.compression.codec": "zstd",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
@@ -97,10 +99,9 @@ def spark_session(spark: SparkSettings, storage: StorageSettings, temporary: str
         java = find_java()
     except NoJava as error:
         raise JobError(f"{error}. Install one, or set JAVA_HOME") from error
-    process = start_jvm(java, Path(pyspark.__file__).parent, options, _LOG_FILE)
+    process = start_jvm(java, Path(pyspark.__file__).parent, options, _LOG_FILE, Path(temporary))
     try:
         session = SparkSession.builder.getOrCreate()
-        session.sparkContext.setLogLevel("ERROR")
         try:
             yield session, process
         finally:

@@ -159,7 +159,8 @@ class Hadoop:
         if self._files.exists(self._path(path)):
             return False
         try:
-            stream = self._files.createFile(self._path(path)).opt(_IF_NONE_MATCH, True).overwrite(True).build()
+            builder = self._files.createFile(self._path(path)).recursive().overwrite(True)
+            stream = builder.opt(_IF_NONE_MATCH, True).build()
             stream.write(bytearray(content))
             stream.close()
         except Exception:

@@ -21,7 +21,7 @@ Caused by: {cause}
             "no space is left (IOException: No space left on device)",
         ),
         (
-            "software.amazon.awssdk.services.s3.model.S3Exception: Denied (Service: S3, Status Code: 403)",
+            "software.amazon.awssdk.services.S3Exception: Denied (Service: S3, Status Code: 403, Request ID: 18)",
             "storage",
             (
                 "S3 refuses the access: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their rights on the bucket"

@@ -1,0 +1,97 @@
+"""What Spark makes of records: rows of results, rows of a copy, files by hour. One session for all of it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as f
+
+from clickstream_core.settings import read_settings
+from clickstream_statistics import copied, results
+from clickstream_statistics.layout import store
+from clickstream_statistics.session import spark_session
+from clickstream_statistics.settings import SparkSettings, StorageSettings
+from clickstream_statistics.storage import storage
+from kit.statistics import MALFORMED, result
+
+
+@pytest.fixture(scope="module")
+def spark(spark_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    folder = tmp_path_factory.mktemp("spark")
+    (folder / "tmp").mkdir()
+    (folder / "conf").write_text("spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC\n")
+    given = {"SPARK_JARS": str(spark_jars), "SPARK_CONF_FILE": str(folder / "conf")}
+    settings = read_settings(SparkSettings, prog="", description="", argv=[], environ=given)
+    storage_settings = read_settings(StorageSettings, prog="", description="", argv=[], environ=given)
+    with pytest.MonkeyPatch.context() as environ:
+        for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
+            environ.setenv(name, "")  # what the session sets is undone
+        with spark_session(settings, storage_settings, str(folder / "tmp")) as (session, _):
+            yield session
+
+
+def kafka_rows(spark: SparkSession, values: list[bytes | None]) -> Any:
+    """Records as Spark's source has them."""
+    rows = [(b"k", bytearray(value) if value is not None else None, number) for number, value in enumerate(values)]
+    frame = spark.createDataFrame(rows, "key binary, value binary, offset bigint")
+    at = f.lit("2026-11-27 10:30:00").cast("timestamp")
+    return frame.select("*", f.lit("t").alias("topic"), f.lit(0).alias("partition"), at.alias("timestamp"))
+
+
+def test_what_is_a_result_and_in_which_minute(spark: SparkSession) -> None:
+    kept = {"memberId": "구매", "h": 10, "ok": True, "x": None, "list": [1, "a"]}
+    good: list[bytes | None] = [
+        b'{"scenario_id":5,"success":1,"date":"2026-11-27 19:00:00","timestamp":"2026-11-27T10:00:59.999Z","version":2,'
+        + json.dumps(kept).encode()[1:],
+        b' {"version":1,"success":0,"scenario_id":9223372036854775807,"date":"","timestamp":"2026-11-25T10:00:00Z"} ',
+        b'{"scenario_id":1,"success":1,"date":"","timestamp":"2026-11-27T12:00:00+00:00","version":1,"a":1,"a":2}',
+    ]
+    found = results.rows(kafka_rows(spark, [*good, *MALFORMED, None]))
+    rows = [each.asDict() for each in found.orderBy("offset").collect()]
+
+    assert [each["is_result"] for each in rows] == [True] * 3 + [False] * (len(MALFORMED) + 1)
+    first = rows[0]
+    assert (first["scenario_id"], first["version"], first["success"], first["date"]) == (5, 2, 1, "2026-11-27 19:00:00")
+    assert first["fields"] == {"memberId": "구매", "h": "10", "ok": "true", "x": None, "list": '[1,"a"]'}
+    assert [first[name] for name in ("year", "month", "day", "hour")] == ["2026", "11", "27", "10"]
+    assert first["minute"] == 29929560, "2026-11-27T10:00Z"
+    assert rows[1]["scenario_id"] == 2**63 - 1
+    assert [rows[1]["minute"], rows[2]["minute"]] == [-1, -1], "a day behind its record, or two hours ahead"
+    groups = list(results.groups(found))
+    assert sum(each.records for each in groups if each.scenario is None) == len(MALFORMED) + 1
+    assert results.stored(found).count() == 3
+
+
+def test_a_copy_keeps_what_is_malformed_and_types_the_rest(spark: SparkSession) -> None:
+    event = {"event_id": "e", "timestamp": "2026-11-27T10:00:00.123Z", "duration_ms": 12, "parameters": {"a": "b"}}
+    values = [json.dumps(event).encode(), b'{"duration_ms":"long","event_id":"f"}', b"[1]", b"\xff", None, b'{"tag":']
+    found = copied.rows(kafka_rows(spark, [*values]), "clickstream-events")
+    rows = [each.asDict() for each in found.orderBy("offset").collect()]
+
+    assert [each["is_object"] for each in rows] == [True] + [False] * 5
+    assert (rows[0]["event_id"], rows[0]["duration_ms"], rows[0]["parameters"]) == ("e", 12, {"a": "b"})
+    assert rows[0]["value_timestamp"].isoformat().startswith("2026-11-27T10:00:00.123")
+    assert [each["value"] for each in rows[2:]] == ["[1]", None, None, '{"tag":']
+    assert json.loads(rows[0]["value"]) == event
+    assert [each["raw_value"] for each in rows] == [None, None, None, bytearray(b"\xff"), None, None]
+    assert (rows[1]["duration_ms"], rows[0]["key"], rows[0]["hour"]) == (None, "k", "10")
+
+
+def test_a_batch_that_is_stored_again_leaves_its_files_as_they_are(spark: SparkSession, tmp_path: Path) -> None:
+    values: list[bytes | None] = [result(success=number % 2) for number in range(50)]
+    rows = results.stored(results.rows(kafka_rows(spark, values)))
+    place, staging = f"file://{tmp_path}/results", f"file://{tmp_path}/staging"
+    before: dict[Path, tuple[int, float]] = {}
+    for _ in range(2):
+        store(rows, 7, staging, storage(spark, place), place)
+        files = {each: (each.stat().st_size, each.stat().st_mtime) for each in (tmp_path / "results").rglob("*.*")}
+        assert {each.name for each in files} == {"batch-000000000007.parquet"}
+        assert before in ({}, files)
+        before = files
+    assert not (tmp_path / "staging" / "7").exists()
+    counted = duckdb.sql(f"SELECT count(*) FROM read_parquet('{tmp_path}/results/**/*.parquet')").fetchone()
+    assert counted == (50,)
