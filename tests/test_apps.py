@@ -28,9 +28,11 @@ WITHOUT_CHART: set[str] = set()
 """Apps that setup.sh can't install yet."""
 
 BY_HAND = {
+    "compose.yaml",
     "pyproject.toml",  # the layers of the import contracts
     "deploy/clickstream_deploy/setup.py",  # what to look at next
     "local/clickstream_local/parts.py",
+    "local/compose/prometheus.yaml",
     "strimzi/base/users/kustomization.yaml",
 }
 """Files beside tests, documents, alerts and what is an app's own that may list the apps."""

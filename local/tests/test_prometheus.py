@@ -70,6 +70,7 @@ def test_the_alerts_become_a_rule_file() -> None:
         "clickstream.pipeline",
         "clickstream.collector",
         "clickstream.archive",
+        "clickstream.scenarios",
         "clickstream.pods",
         "clickstream.kafka",
     ]

@@ -21,7 +21,7 @@ from kit.inventory import ROOT
             "setup.sh",
             ["--with-kafka dev|eks", "--install-operator", "--values [RELEASE=]FILE", "--local", "--collector  "],
         ),
-        ("cleanup.sh", ["--delete-topics", "--delete-kafka", "--all", "The topics stay, with their data"]),
+        ("cleanup.sh", ["--delete-topics", "--delete-kafka", "--all", "The topics\nstay, with their data"]),
     ],
 )
 def test_help_needs_nothing_but_a_python(script: str, options: list[str], tmp_path: Path) -> None:

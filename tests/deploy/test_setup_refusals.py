@@ -51,7 +51,10 @@ GP3 = strimzi("KafkaNodePool", "broker", spec={"storage": {"volumes": [{"class":
         ("setup.sh --window-size 500ms", "--window-size=500ms: expected whole seconds"),
         ("setup.sh --window-size 25h", "--window-size=25h: expected whole seconds"),
         ("setup.sh --window-size 0s", "--window-size=0s: expected whole seconds"),
-        ("setup.sh --kind weblogs", "--kind=weblogs: expected events or weblog"),
+        (
+            "setup.sh --kind weblogs",
+            "--kind=weblogs: expected events, weblog (web server logs) or access-log (requests of scenarios)",
+        ),
         ("setup.sh --rate 0", "--rate=0: expected events per second from 0.001 to 100000"),
         ("setup.sh --rate 100001", "--rate=100001: expected events per second"),
         ("setup.sh --rate 08", "--rate=08: expected events per second"),

@@ -14,6 +14,7 @@ from clickstream_core.process import run
 from clickstream_core.service import Health, health_server
 from clickstream_core.settings import read_settings
 from clickstream_core.shutdown import Shutdown
+from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_statistics import results
 from clickstream_statistics.batches import Shape
 from clickstream_statistics.errors import JobError
@@ -30,6 +31,7 @@ _LAST_WRITE_S = 1.5
 
 def main() -> None:
     """Run until SIGTERM or SIGINT; `copy` as the first argument is the other command."""
+    apply_to_aiokafka()
     command, *arguments = sys.argv[1:] or ["run"]
     if command == "copy":
         run(lambda: int(import_module("clickstream_statistics.copying").main(arguments)))
