@@ -1,6 +1,7 @@
 """How many tracking requests a second and core clickstream-scenarios judges, beside the way of reference 004.
 
-Five scenarios of four filters, ten thousand members that are cached, six partitions. The requests are in the topic
+Five scenarios of four filters, ten thousand members that are cached, six partitions; scenarios and members come from a
+folder, and in a second run from a database (SQLite) with a Valkey before it. The requests are in the topic
 before the process starts; measured is from its first progress to its last, CPU time of the process and time on the
 clock. The reference's way gets a twentieth of them: each request by itself, a query for its scenario and one for its
 member (SQLite in memory), and an awaited send.
@@ -8,18 +9,28 @@ member (SQLite in memory), and an awaited send.
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kafka import KafkaProducer
 
 from clickstream_local.ports import free_port
 from clickstream_local.topics import Topic, create_missing
+from clickstream_local.valkey import Valkey, find_server
 from clickstream_producer.access_logs import FIRST_MEMBER, TrackedShop, encode_access_log
+from clickstream_scenarios.database import connect
+from clickstream_scenarios.migrating import migrate
+from clickstream_scenarios.scenario import read_scenario
+from clickstream_scenarios.scenario_store import create_scenario
+from clickstream_scenarios.store_settings import DatabaseSettings
 from cluster import Cluster, running_cluster
 from measure import Mark, Measured
 from table import command, machine
@@ -58,10 +69,12 @@ def main() -> int:
         rules = _write_rules(Path(folder))
         ours = (PYTHON.parent / "clickstream-scenarios", "--scenarios-folder", rules, "--http-port", str(free_port()))
         loop = (PYTHON, BENCH / "contestants" / "scenarios_loop.py")
-        rows = [
-            _measure(cluster, "clickstream-scenarios", ours, rules, chosen.requests),
-            _measure(cluster, "a query and a send each", loop, rules, chosen.requests // _SHARE_OF_THE_LOOP),
-        ]
+        rows = [_measure(cluster, "clickstream-scenarios, a folder", ours, rules, chosen.requests)]
+        with _stores(Path(folder), rules) as stores:
+            stored = (PYTHON.parent / "clickstream-scenarios", "--http-port", str(free_port()))
+            name = "clickstream-scenarios, database and Valkey"
+            rows.append(_measure(cluster, name, stored, rules, chosen.requests, **stores))
+        rows.append(_measure(cluster, "a query and a send each", loop, rules, chosen.requests // _SHARE_OF_THE_LOOP))
     print(f"\n{command()}\n{machine()}\n")
     print("| | requests | requests / CPU s | requests / s | peak MiB |\n|---|---|---|---|---|")
     print("\n".join(rows))
@@ -84,7 +97,30 @@ def _write_rules(folder: Path) -> Path:
     return rules
 
 
-def _measure(cluster: Cluster, name: str, line: Sequence[str | Path], rules: Path, requests: int) -> str:
+@contextmanager
+def _stores(folder: Path, rules: Path) -> Iterator[dict[str, str]]:
+    """The same scenarios and members in a database, and an empty Valkey; yields the settings of both."""
+    url = f"sqlite:///{folder}/scenarios.db"
+    engine = connect(DatabaseSettings(url=url))
+    migrate(engine)
+    for scenario in _SCENARIOS:
+        create_scenario(engine, read_scenario(scenario), "bench", datetime.now(UTC))
+    engine.dispose()
+    members = (PYTHON.parent / "clickstream-scenarios", "members", "import", rules / "members.csv")
+    subprocess.run(members, env={**os.environ, "DATABASE_URL": url}, check=True, stdout=subprocess.DEVNULL)
+    valkey = Valkey(folder / "valkey", executable=find_server(), port=free_port(), log=folder / "valkey.log")
+    server = valkey.launch()
+    try:
+        while not valkey.ready():
+            if not server.running:
+                raise SystemExit(f"Valkey ended: {server.last_lines()}")
+            time.sleep(0.1)
+        yield {"DATABASE_URL": url, "REDIS_URL": valkey.url}
+    finally:
+        server.kill()
+
+
+def _measure(cluster: Cluster, name: str, line: Sequence[str | Path], rules: Path, requests: int, **more: str) -> str:
     run = uuid.uuid4().hex[:8]
     logs, events, results, letters = topics = [f"run-{run}-{each}" for each in ("logs", "events", "results", "letters")]
     servers = cluster.bootstrap_servers
@@ -99,6 +135,7 @@ def _measure(cluster: Cluster, name: str, line: Sequence[str | Path], rules: Pat
         "DEAD_LETTER_TOPIC": letters,
         "GROUP_ID": f"run-{run}",
         "RULES": str(rules.parent / "rules.json"),
+        **more,
     }
     with Measured(line, log=KEPT / f"judging-{run}.log", environ=environ) as process:
         marks: list[Mark] = []
