@@ -1,30 +1,61 @@
-"""What Spark makes of records: rows of results, rows of a copy, files by hour. One session for all of it."""
+"""What Spark makes of records: rows of results, copies of topics, files on S3. One session for all of it."""
 
 import json
+import os
+import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import duckdb
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
+from clickstream_core.service import Health
 from clickstream_core.settings import read_settings
+from clickstream_core.shutdown import StopRequest
+from clickstream_local.broker import Broker
+from clickstream_local.topics import Topic, create_missing
 from clickstream_statistics import copied, results
+from clickstream_statistics.copying import shape
+from clickstream_statistics.job import Job, Runner
 from clickstream_statistics.layout import store
 from clickstream_statistics.session import spark_session
-from clickstream_statistics.settings import SparkSettings, StorageSettings
-from clickstream_statistics.storage import storage
+from clickstream_statistics.settings import CopySettings, SparkSettings, StorageSettings
+from clickstream_statistics.storage import Hadoop, storage
+from kit.poll import eventually
+from kit.seaweedfs import seaweedfs
 from kit.statistics import MALFORMED, result
+from kit.topics import ToSend, read_all, send
+
+Place = dict[str, str]
+BUCKET = "results"
+
+
+def s3_client(place: Place) -> Any:
+    return boto3.client("s3", endpoint_url=place["S3_ENDPOINT"], region_name="us-east-1")
 
 
 @pytest.fixture(scope="module")
-def spark(spark_jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The settings of an S3 of this machine, which are in the environment as long as it runs."""
+    with pytest.MonkeyPatch.context() as environ, seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as place:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            environ.setenv(name, place.environ[name])
+        given = {"S3_ENDPOINT": place.environ["S3_ENDPOINT"]}
+        s3_client(given).create_bucket(Bucket=BUCKET)  # the archive's own takes tables only
+        yield given
+
+
+@pytest.fixture(scope="module")
+def spark(spark_jars: Path, s3: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     folder = tmp_path_factory.mktemp("spark")
     (folder / "tmp").mkdir()
     (folder / "conf").write_text("spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC\n")
-    given = {"SPARK_JARS": str(spark_jars), "SPARK_CONF_FILE": str(folder / "conf")}
+    given = {"SPARK_JARS": str(spark_jars), "SPARK_CONF_FILE": str(folder / "conf"), **s3}
     settings = read_settings(SparkSettings, prog="", description="", argv=[], environ=given)
     storage_settings = read_settings(StorageSettings, prog="", description="", argv=[], environ=given)
     with pytest.MonkeyPatch.context() as environ:
@@ -95,3 +126,80 @@ def test_a_batch_that_is_stored_again_leaves_its_files_as_they_are(spark: SparkS
     assert not (tmp_path / "staging" / "7").exists()
     counted = duckdb.sql(f"SELECT count(*) FROM read_parquet('{tmp_path}/results/**/*.parquet')").fetchone()
     assert counted == (50,)
+
+
+def test_of_drivers_that_create_an_object_at_once_one_does(spark: SparkSession) -> None:
+    path = f"s3a://{BUCKET}/once/a.json"
+    begin, made = threading.Barrier(4), []
+
+    def create(number: int) -> None:
+        files = Hadoop(spark, path)
+        begin.wait()
+        if files.create(path, str(number).encode()):
+            made.append(number)
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    files = Hadoop(spark, path)
+    assert files.read(path) == str(made[0]).encode()
+    assert files.names(f"s3a://{BUCKET}/once") == ["a.json"]
+
+
+def test_a_topic_is_copied_to_s3_each_record_once_over_a_restart(
+    spark: SparkSession, s3: Place, broker: Broker, tmp_path: Path
+) -> None:
+    topic = f"copied-{tmp_path.name.replace('_', '-')}-{os.getpid()}"
+    kafka = {"bootstrap_servers": broker.bootstrap_servers.split(",")}
+    create_missing(kafka, [Topic(topic, 3, {"retention.ms": "-1"})])
+    to = f"s3a://{BUCKET}/{topic}"
+    given = {"KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers, "TRIGGER_INTERVAL": "1s", **s3}
+    settings = read_settings(CopySettings, prog="", description="", argv=["--topic", topic, "--to", to], environ=given)
+    client = s3_client(s3)
+
+    def objects() -> list[tuple[Any, ...]]:
+        folder = tmp_path / "objects"
+        listed = client.list_objects_v2(Bucket=BUCKET, Prefix=f"{topic}/year=").get("Contents", [])
+        for each in listed:
+            target = folder / each["Key"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            client.download_file(BUCKET, each["Key"], str(target))
+        if not listed:
+            return []
+        columns = '"partition", "offset", epoch_ms("timestamp"), value, "year" || "month" || "day" || "hour"'
+        query = f"SELECT {columns} FROM read_parquet('{folder}/**/*.parquet', hive_types_autocast = false) ORDER BY ALL"
+        return duckdb.sql(query).fetchall()
+
+    def copied_so_far(count: int) -> bool:
+        return len(objects()) == count
+
+    for number in range(2):
+        values = [f'{{"n":{number},"i":{i}}}' for i in range(100)]
+        send(
+            broker.bootstrap_servers,
+            topic,
+            [ToSend(each.encode(), timestamp=HOUR_MS + i) for i, each in enumerate(values)],
+        )
+        stopping = StopRequest()
+        runner = Runner(Job(topic, to, shape(topic)), settings, Health(), stopping, lambda: "")
+        running = threading.Thread(target=runner.run_in, args=(spark, str(tmp_path), lambda: None))
+        running.start()
+        try:
+            eventually(partial(copied_so_far, 100 * (number + 1)), 120, every=1)
+        finally:
+            stopping.set()
+            running.join(30)
+            stopping.close()
+        assert not running.is_alive()
+    expected = [
+        (each.partition, each.offset, each.timestamp, (each.value or b"").decode(), "2026112710")
+        for each in read_all(broker.bootstrap_servers, topic)
+    ]
+    assert objects() == sorted(expected)
+
+
+HOUR_MS = 1795773600000
+"""2026-11-27T10:00:00Z."""

@@ -18,7 +18,6 @@ from pyspark.sql import DataFrame
 
 from clickstream_statistics import instruments
 from clickstream_statistics.counts import Group, batch_record
-from clickstream_statistics.errors import JobError
 from clickstream_statistics.layout import store
 from clickstream_statistics.ledger import Ledger
 from clickstream_statistics.storage import Storage
@@ -37,7 +36,7 @@ class Shape:
 
 
 class Batches:
-    """Called by Spark with each batch. `error` is what ended the query if it was ours: Spark wraps what is raised."""
+    """Called by Spark with each batch. `error` is what a batch ended with: Spark hides it in an error of its own."""
 
     def __init__(self, shape: Shape, ledger: Ledger, storage: Storage, place: str, staging: str) -> None:
         self._shape = shape
@@ -45,12 +44,12 @@ class Batches:
         self._storage = storage
         self._place = place
         self._staging = staging
-        self.error: JobError | None = None
+        self.error: Exception | None = None
 
     def __call__(self, records: DataFrame, batch: int) -> None:
         try:
             self._run(records, batch)
-        except JobError as error:
+        except Exception as error:
             self.error = error
             raise
 

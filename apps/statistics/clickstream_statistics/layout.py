@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from clickstream_statistics.errors import JobError
-from clickstream_statistics.storage import FOLDER, Storage, local_path
+from clickstream_statistics.storage import FOLDER, Folder, Storage, local_path
 
 HOURS = ("year", "month", "day", "hour")
 _FORMATS = ("yyyy", "MM", "dd", "HH")
@@ -37,7 +37,7 @@ def store(rows: DataFrame, batch: int, staging: str, storage: Storage, place: st
             raise JobError(f"Spark wrote several files for {'/'.join(hour)} in {staging}: expected one")
         published.add(target)
         storage.publish(file, target)
-    storage.delete(staging)
+    (Folder() if staging.startswith(f"{FOLDER}:") else storage).delete(staging)
 
 
 def _parquet_files(session: Any, folder: str) -> list[str]:

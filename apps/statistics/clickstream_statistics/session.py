@@ -1,5 +1,6 @@
 """Spark's session: the JVM, its options, and its end."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -99,6 +100,8 @@ def spark_session(spark: SparkSettings, storage: StorageSettings, temporary: str
         java = find_java()
     except NoJava as error:
         raise JobError(f"{error}. Install one, or set JAVA_HOME") from error
+    # What a batch ends with is logged by the job.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
     process = start_jvm(java, Path(pyspark.__file__).parent, options, _LOG_FILE, Path(temporary))
     try:
         session = SparkSession.builder.getOrCreate()
