@@ -1,7 +1,8 @@
 """Configurations whose programs are not here: each option is one that its program documents.
 
 The options of Fluentd 1.18.0 and fluent-plugin-kafka 0.19.7 are their `config_param`s, those of Fluent Bit 5.1 the
-tables of its manual, those of Logstash's plugins their `config`s (kafka 11.2, s3 of aws 7.1, opensearch 2.0).
+tables of its manual, those of Logstash's plugins their `config`s (Logstash 8.9.0's kafka 11.2.1 and s3 of aws 7.1.4;
+opensearch 2.0.1), those of logstash.yml its `environment.rb`.
 """
 
 import json
@@ -83,10 +84,16 @@ LOGSTASH = {
     "drop": set[str](),
     "date": {"match", "timezone"},
     "opensearch": {"hosts", "user", "password", "index", "document_id", "action", "manage_template"},
+    "plain": {"charset"},
+    "line": {"format"},
     "s3": {
         *("bucket", "region", "prefix", "codec", "encoding", "rotation_strategy", "size_file", "time_file"),
         *("restore", "temporary_directory"),
     },
+}
+LOGSTASH_SETTINGS = {
+    *("queue.type", "queue.checkpoint.writes", "queue.max_bytes", "queue.drain", "dead_letter_queue.enable"),
+    *("dead_letter_queue.max_bytes", "api.http.host"),
 }
 
 
@@ -191,7 +198,7 @@ def test_fluent_bit_lifts_the_payload_and_copies_it_under_another_tag() -> None:
 
 
 def plugins(block: Any) -> Iterator[tuple[str, list[Any]]]:
-    """Each plugin with its options, below conditions too, in the parser's lists."""
+    """Each plugin with its options, below conditions too, in the parser's lists; codecs as plugins of their own."""
     for each in block:
         match each:
             case ["input" | "filter" | "output" | "else", body]:
@@ -200,6 +207,9 @@ def plugins(block: Any) -> Iterator[tuple[str, list[Any]]]:
                 yield from plugins(body)
             case [str() as name, list() as options]:
                 yield name, options
+                for option, values in options:
+                    if option == "codec":
+                        yield from plugins(values)
             case list():
                 yield from plugins(each)
 
@@ -214,6 +224,7 @@ def test_each_option_of_logstash_is_documented_for_its_plugin() -> None:
 
 def test_logstash_has_events_on_the_disk_and_keeps_what_opensearch_refuses() -> None:
     settings = yaml.safe_load(read("logstash/config/logstash.yml"))
+    assert settings.keys() <= LOGSTASH_SETTINGS
     assert (settings["queue.type"], settings["queue.checkpoint.writes"]) == ("persisted", 1)
     assert settings["dead_letter_queue.enable"] is True
 
@@ -245,6 +256,13 @@ def test_a_record_of_the_tracking_log_keeps_all_its_fields(shipper: str) -> None
     assert all(list(each) == logged for each in sent), "the recorded log is NGINX's"
 
 
+def test_fluent_bit_writes_a_time_into_each_record_that_of_reading_where_no_parser_found_one() -> None:
+    *parsed, unparsed = expected_records("fluent-bit", "access")
+    assert all(isinstance(each["@timestamp"], float) for each in [*parsed, *expected_records("fluent-bit", "tracking")])
+    line = read("fluent-bit/recorded/access.log").splitlines()[-1]
+    assert unparsed == {"@timestamp": "time of reading", "log": line}
+
+
 @pytest.mark.parametrize("shipper", ["fluentd", "fluent-bit"])
 @pytest.mark.parametrize("log", ["access", "tracking"])
 def test_the_scenarios_read_what_a_shipper_makes_of_a_request(shipper: str, log: str) -> None:
@@ -270,6 +288,26 @@ def test_the_index_template_has_a_type_for_each_field_of_a_web_log() -> None:
     assert set(schema["properties"]) == set(RECORD)
 
 
+def options_of(body: Any) -> set[str]:
+    """The options in a request to OpenSearch, and the types of fields; the names of fields and aggregations are not."""
+    found: set[str] = set()
+    for name, value in body.items():
+        found.add(name)
+        if name == "type":
+            found.add(value)
+        elif name in ("properties", "fields", "aggs", "range"):
+            found = found.union(*map(options_of, value.values()))
+        elif isinstance(value, dict):
+            found |= options_of(value)
+    return found
+
+
+def test_the_options_of_a_request_to_opensearch_are_found() -> None:
+    template = options_of(json.loads(read("opensearch/web-logs-template.json")))
+    assert {"index_patterns", "index.mapping.total_fields.limit", "dynamic", "ignore_above", "ip", "text"} <= template
+    assert template.isdisjoint(RECORD[1:])
+
+
 def test_each_option_is_in_its_readme() -> None:
     used = {
         "fluentd": {name for _, name, _ in fluentd("fluentd/fluentd.conf")},
@@ -283,7 +321,10 @@ def test_each_option_is_in_its_readme() -> None:
             option
             for _, options in plugins(Pipeline(read("logstash/pipeline/logstash.conf")).parse())
             for option, *_ in options
-        },
+        }
+        | yaml.safe_load(read("logstash/config/logstash.yml")).keys(),
+        "opensearch": options_of(json.loads(read("opensearch/web-logs-template.json")))
+        | options_of(json.loads(read("opensearch/errors-by-hour.sh").split("--data '")[1].split("'")[0])),
         "rsyslog": {
             name
             for path in ("access-logs.conf", "web-logs.conf")
