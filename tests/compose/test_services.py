@@ -56,7 +56,7 @@ THIRD_PARTY = {
     ),
     "kafbat/kafka-ui": r"KAFKA_CLUSTERS_0_(NAME|BOOTSTRAPSERVERS|READONLY|KAFKACONNECT_0_(NAME|ADDRESS))|JAVA_OPTS",
 }
-"""Variables that the images of others document, as of the versions in compose.yaml."""
+"""Variables that the images of others document; docs/compose.md has the versions in which they were looked up."""
 
 
 def one(name: str) -> dict[str, Any]:
