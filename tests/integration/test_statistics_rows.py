@@ -1,8 +1,8 @@
-"""What Spark makes of records: rows of results, copies of topics, files on S3. One session for all of it."""
+"""What Spark makes of records: rows of results, copies of topics, files on S3 and HDFS. One session for all of it."""
 
 import json
-import os
 import threading
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from clickstream_statistics.layout import store
 from clickstream_statistics.session import spark_session
 from clickstream_statistics.settings import CopySettings, SparkSettings, StorageSettings
 from clickstream_statistics.storage import Hadoop, storage
+from kit.hdfs import hadoop_jars, hdfs
 from kit.poll import eventually
 from kit.seaweedfs import seaweedfs
 from kit.statistics import MALFORMED, result
@@ -33,6 +34,7 @@ from kit.topics import ToSend, read_all, send
 
 Place = dict[str, str]
 BUCKET = "results"
+ROOT = Path(__file__).parents[2]
 
 
 def s3_client(place: Place) -> Any:
@@ -48,6 +50,17 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         given = {"S3_ENDPOINT": place.environ["S3_ENDPOINT"]}
         s3_client(given).create_bucket(Bucket=BUCKET)  # the archive's own takes tables only
         yield given
+
+
+@pytest.fixture(scope="module", params=["s3a", "hdfs"])
+def storage_address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A bucket on S3, a folder of HDFS."""
+    if request.param == "s3a":
+        yield f"s3a://{BUCKET}"
+        return
+    java = request.getfixturevalue("java")
+    with hdfs(tmp_path_factory.mktemp("hdfs"), java, hadoop_jars(ROOT / ".local" / "hadoop")) as server:
+        yield f"{server.address}/statistics"
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +141,8 @@ def test_a_batch_that_is_stored_again_leaves_its_files_as_they_are(spark: SparkS
     assert counted == (50,)
 
 
-def test_of_drivers_that_create_an_object_at_once_one_does(spark: SparkSession) -> None:
-    path = f"s3a://{BUCKET}/once/a.json"
+def test_of_drivers_that_create_a_file_at_once_one_does(spark: SparkSession, storage_address: str) -> None:
+    path = f"{storage_address}/once/a.json"
     begin, made = threading.Barrier(4), []
 
     def create(number: int) -> None:
@@ -146,35 +159,31 @@ def test_of_drivers_that_create_an_object_at_once_one_does(spark: SparkSession) 
     assert len(made) == 1
     files = Hadoop(spark, path)
     assert files.read(path) == str(made[0]).encode()
-    assert files.names(f"s3a://{BUCKET}/once") == ["a.json"]
+    assert files.names(f"{storage_address}/once") == ["a.json"]
 
 
-def test_a_topic_is_copied_to_s3_each_record_once_over_a_restart(
-    spark: SparkSession, s3: Place, broker: Broker, tmp_path: Path
+def test_a_topic_is_copied_each_record_once_over_a_restart_and_a_batch_that_is_repeated(
+    spark: SparkSession, storage_address: str, s3: Place, broker: Broker, tmp_path: Path
 ) -> None:
-    topic = f"copied-{tmp_path.name.replace('_', '-')}-{os.getpid()}"
+    topic = f"copied-{uuid.uuid4().hex}"
     kafka = {"bootstrap_servers": broker.bootstrap_servers.split(",")}
     create_missing(kafka, [Topic(topic, 3, {"retention.ms": "-1"})])
-    to = f"s3a://{BUCKET}/{topic}"
+    to = f"{storage_address}/{topic}"
     given = {"KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers, "TRIGGER_INTERVAL": "1s", **s3}
     settings = read_settings(CopySettings, prog="", description="", argv=["--topic", topic, "--to", to], environ=given)
-    client = s3_client(s3)
+    files = Hadoop(spark, to)
+    commits = f"{to}/_checkpoints/query/commits"
 
-    def objects() -> list[tuple[Any, ...]]:
-        folder = tmp_path / "objects"
-        listed = client.list_objects_v2(Bucket=BUCKET, Prefix=f"{topic}/year=").get("Contents", [])
-        for each in listed:
-            target = folder / each["Key"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            client.download_file(BUCKET, each["Key"], str(target))
-        if not listed:
+    def copied_rows() -> list[tuple[Any, ...]]:
+        folder = fetched(spark, to, tmp_path / uuid.uuid4().hex)
+        if not list(folder.rglob("*.parquet")):
             return []
         columns = '"partition", "offset", epoch_ms("timestamp"), value, "year" || "month" || "day" || "hour"'
         query = f"SELECT {columns} FROM read_parquet('{folder}/**/*.parquet', hive_types_autocast = false) ORDER BY ALL"
         return duckdb.sql(query).fetchall()
 
     def copied_so_far(count: int) -> bool:
-        return len(objects()) == count
+        return len(copied_rows()) == count and bool(files.names(commits))
 
     for number in range(2):
         values = [f'{{"n":{number},"i":{i}}}' for i in range(100)]
@@ -194,11 +203,22 @@ def test_a_topic_is_copied_to_s3_each_record_once_over_a_restart(
             running.join(30)
             stopping.close()
         assert not running.is_alive()
+        files.delete(f"{commits}/{max(files.names(commits), key=int)}")  # as a crash before the commit leaves it
     expected = [
         (each.partition, each.offset, each.timestamp, (each.value or b"").decode(), "2026112710")
         for each in read_all(broker.bootstrap_servers, topic)
     ]
-    assert objects() == sorted(expected)
+    assert copied_rows() == sorted(expected)
+
+
+def fetched(spark: Any, place: str, folder: Path) -> Path:
+    """The Parquet of a place, copied to a folder of this machine."""
+    path = spark._jvm.org.apache.hadoop.fs.Path
+    files = path(place).getFileSystem(spark._jsc.hadoopConfiguration())
+    listed = files.globStatus(path(f"{place}/year=*")) or ()
+    for each in listed:
+        files.copyToLocalFile(False, each.getPath(), path(f"file://{folder}/{each.getPath().getName()}"), True)
+    return folder
 
 
 HOUR_MS = 1795773600000

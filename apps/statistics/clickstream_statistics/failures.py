@@ -12,6 +12,10 @@ _CAUSE = re.compile(r"^\s*Caused by: (.+)$", re.MULTILINE)
 _CLASS = re.compile(r"^(?:[a-z][\w$]*\.)+([\w$]+)(?:: |$)")
 _REQUEST = re.compile(r", (Request|Extended Request) ID: [^,)]+")
 """Of S3: another one each time, while the line is to be logged once."""
+_WRAPPING = re.compile(r"^.*\[STREAM_FAILED\] Query \[.*?\] terminated with exception: ")
+_STATE = re.compile(r" SQLSTATE: \w{5}$")
+_CALL = re.compile(r"\bCall\(callName=(\w+).*?\) timed out\b.*")
+"""Of Kafka's administration client, with times and counts that differ each time."""
 _LONGEST = 300
 
 
@@ -43,6 +47,7 @@ _MEANINGS = (
         "Kafka refuses the credentials: check KAFKA_SASL_USERNAME and its password",
     ),
     (r"(Topic|Group|Cluster)AuthorizationException", "kafka", "Kafka refuses the access: check this user's ACLs"),
+    (r"UnknownTopicOrPartition|UnknownTopicId", "kafka", "the topic does not exist"),
     (r"org\.apache\.kafka|KafkaException|kafka010", "kafka", "Kafka is away"),
     (
         r"s3a|S3AFileSystem|fs\.s3|software\.amazon|hdfs|hadoop\.fs|java\.nio\.file|java\.io\.(File|IO)",
@@ -78,7 +83,7 @@ def innermost(trace: str) -> str:
     """Return the innermost cause in one line, without the package of its class."""
     causes = _CAUSE.findall(trace)
     line = causes[-1] if causes else next((each for each in trace.splitlines() if each.strip()), "no reason given")
-    line = _REQUEST.sub("", line)
+    line = _CALL.sub(r"\1 timed out", _REQUEST.sub("", _STATE.sub("", _WRAPPING.sub("", line.strip()))))
     named = _CLASS.match(line.strip())
     shown = line.strip() if named is None else f"{named[1]}: {line.strip()[named.end() :]}".rstrip(": ")
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

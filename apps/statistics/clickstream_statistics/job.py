@@ -31,17 +31,22 @@ from clickstream_statistics import instruments
 from clickstream_statistics.batches import Batches, Shape
 from clickstream_statistics.errors import JobError, NotOurs
 from clickstream_statistics.failures import Failure, explain, is_another_driver, is_lost
-from clickstream_statistics.kafka_source import source_options
+from clickstream_statistics.kafka_source import client_options, source_options
+from clickstream_statistics.kafka_watch import KafkaWatch
 from clickstream_statistics.ledger import Ledger
 from clickstream_statistics.offset_log import first_offsets, with_ends
-from clickstream_statistics.ownership import take_possession
+from clickstream_statistics.ownership import Source, take_possession
 from clickstream_statistics.progress import Progress
-from clickstream_statistics.session import spark_session, temporary_folder
+from clickstream_statistics.scratch import scratch_folder
+from clickstream_statistics.session import spark_session
 from clickstream_statistics.settings import APP, QuerySettings, SparkSettings, StorageSettings
 from clickstream_statistics.storage import Storage, storage
+from clickstream_statistics.topic_identity import topic_id
 
 STALL_AFTER_S = 300.0
-"""So long the start of Spark and the reading of the checkpoints may take, before the process counts as stuck."""
+"""So long the reading of the checkpoints may take before the process counts as stuck."""
+_START_S = 900.0
+"""So long the start of Spark may take: on a busy node it is minutes, and a restart would begin them again."""
 _PAUSE_S = 5.0
 _LOOK_S = 0.5
 
@@ -87,14 +92,15 @@ class Runner:
         self._throttle = LogThrottle()
         self._checkpoints = settings.storage.checkpoints_to or f"{job.place}/_checkpoints"
         self._progress = Progress()
+        self._failed = False
         self.ledger: Ledger | None = None
 
     def run(self) -> None:
         """Run until the stop is requested. Raises JobError and SettingsError."""
         self._wait("starting Spark")
         with ExitStack() as stack:
-            temporary = stack.enter_context(temporary_folder())
-            with _ends_at_once(self._stopping, temporary):
+            temporary = stack.enter_context(scratch_folder())
+            with _starting(self._stopping, self._health, temporary):
                 spark = spark_session(self._settings.spark, self._settings.storage, temporary)
                 session, jvm = stack.enter_context(spark)
             self.run_in(session, temporary, jvm.poll)
@@ -118,7 +124,8 @@ class Runner:
         batches = self._prepare(session, temporary, kafka)
         query = self._start(session, batches)
         try:
-            self._watch(query)
+            with KafkaWatch(self._settings.kafka.aiokafka_config(), self._job.topic) as watch:
+                self._watch(query, watch)
         except StreamingQueryException as error:
             if batches.error is not None:
                 raise batches.error from error
@@ -139,7 +146,9 @@ class Runner:
     def _prepare(self, session: SparkSession, temporary: str, kafka: str) -> Batches:
         place, checkpoints = self._job.place, self._checkpoints
         results, progress = storage(session, place), storage(session, checkpoints)
-        take_possession(progress, checkpoints, results, place, self._job.topic, kafka)
+        topic = self._job.topic
+        source = Source(topic, kafka, topic_id(session, client_options(self._settings.kafka), topic))
+        take_possession(progress, checkpoints, results, place, source)
         ledger = Ledger(progress, checkpoints)
         if not checkpoints.startswith("hdfs:"):
             correct_offsets(progress, f"{checkpoints}/query", self._job.topic, ledger)
@@ -163,11 +172,15 @@ class Runner:
             .start()
         )
 
-    def _watch(self, query: StreamingQuery) -> None:
+    def _watch(self, query: StreamingQuery, kafka: KafkaWatch) -> None:
         self._progress.seen = False
         while not self._stopping.is_set() and not _ended(query):
             self._health.beat()
-            waiting = self._waiting_for() if self._progress.seen else "doing the first batch"
+            seen = self._progress.seen
+            if seen and self._failed:
+                _log.warning("Batches are done again")
+                self._failed = False
+            waiting = kafka.waiting_for or (self._waiting_for() if seen else "doing the first batch")
             self._health.set_ready(not waiting, waiting)
 
     def _wait(self, why: str) -> None:
@@ -188,6 +201,7 @@ class Runner:
             ) from error
         failure = Failure("kafka", f"Kafka is away: {error!r}") if isinstance(error, KafkaError) else explain(trace)
         instruments.FAILURES.labels(failure.cause).inc()
+        self._failed = True
         if self._throttle.allow(failure.line, time.monotonic()):
             _log.warning("%s; trying again", failure.line)
             _log.debug("%s", trace)
@@ -212,20 +226,23 @@ def correct_offsets(files: Storage, query: str, topic: str, ledger: Ledger) -> N
 
 
 @contextmanager
-def _ends_at_once(stopping: StopRequest, temporary: str) -> Iterator[None]:
-    """End the process with status 0 when the stop is requested inside: the start of Spark can't be interrupted.
+def _starting(stopping: StopRequest, health: Health, temporary: str) -> Iterator[None]:
+    """Spark starts inside: beat for `_START_S`, and end the process with status 0 when the stop is requested.
 
-    Nothing has been done yet, and the JVM ends with this process.
+    The start can't be interrupted. Nothing has been done yet, and the JVM ends with this process.
     """
     over = threading.Event()
+    deadline = time.monotonic() + _START_S
 
     def wait() -> None:
-        stopping.wait()
+        while not stopping.wait(_LOOK_S) and not over.is_set():
+            if time.monotonic() < deadline:
+                health.beat()
         if not over.is_set():
             shutil.rmtree(temporary, ignore_errors=True)
             os._exit(0)
 
-    threading.Thread(target=wait, name="stop-at-start", daemon=True).start()
+    threading.Thread(target=wait, name="start", daemon=True).start()
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from clickstream_statistics.errors import JobError
 
-_START_TIMEOUT_S = 120.0
+_START_TIMEOUT_S = 600.0
 _OPENED = (
     *("java.lang", "java.lang.invoke", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util"),
     *("java.util.concurrent", "java.util.concurrent.atomic", "jdk.internal.ref", "sun.nio.ch", "sun.nio.cs"),
@@ -39,7 +39,7 @@ def start_jvm(
         properties.touch(mode=0o600)
         properties.write_text("".join(f"{name} {_escaped(value)}\n" for name, value in options.items()), "utf-8")
         process = subprocess.Popen(
-            _command(java, spark_home, options, log_file, properties),
+            _command(java, spark_home, options, log_file, properties, temporary),
             stdin=subprocess.PIPE,
             env=os.environ | {"_PYSPARK_DRIVER_CONN_INFO_PATH": str(answer), "SPARK_HOME": str(spark_home)},
             start_new_session=True,  # Ctrl+C of a terminal is for this process, which stops the query first
@@ -64,7 +64,7 @@ def stop_jvm(process: "subprocess.Popen[bytes]", patience_s: float) -> None:
 
 
 def _command(
-    java: Path, spark_home: Path, options: Mapping[str, str], log_file: Path, properties: Path
+    java: Path, spark_home: Path, options: Mapping[str, str], log_file: Path, properties: Path, temporary: Path
 ) -> list[str | Path]:
     folders = [os.environ[name] for name in ("HADOOP_CONF_DIR", "YARN_CONF_DIR") if os.environ.get(name)]
     return [
@@ -81,6 +81,7 @@ def _command(
         "-Djdk.reflect.useDirectMethodHandle=false",
         "-Dio.netty.tryReflectionSetAccessible=true",
         f"-Dlog4j2.configurationFile={log_file.as_uri()}",
+        f"-Djava.io.tmpdir={temporary}",
         *options.get("spark.driver.extraJavaOptions", "").split(),
         "org.apache.spark.deploy.SparkSubmit",
         "--properties-file",

@@ -28,15 +28,16 @@ def source_options(kafka: KafkaSettings, topic: str, *, skip_lost: bool) -> dict
         "fetchOffset.numRetries": "1",
         "kafkaConsumer.pollTimeoutMs": "30000",
         "kafka.isolation.level": "read_committed",
-        "kafka.default.api.timeout.ms": _ANSWER_MS,
-        "kafka.request.timeout.ms": _ANSWER_MS,
         "kafka.metadata.max.age.ms": "5000",
-        **{f"kafka.{name}": value for name, value in _connection(kafka).items()},
+        **{f"kafka.{name}": value for name, value in client_options(kafka).items()},
     }
 
 
-def _connection(kafka: KafkaSettings) -> Mapping[str, str]:
+def client_options(kafka: KafkaSettings) -> Mapping[str, str]:
+    """Return the configuration of Kafka's Java clients. Raises SettingsError as `source_options`."""
     options = {
+        "default.api.timeout.ms": _ANSWER_MS,
+        "request.timeout.ms": _ANSWER_MS,
         "bootstrap.servers": ",".join(kafka.bootstrap_servers),
         "security.protocol": kafka.security_protocol,
     }

@@ -5,6 +5,7 @@ by each later one.
 """
 
 import uuid
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,19 +21,35 @@ class Owner(msgspec.Struct, frozen=True):
     place: str
     topic: str
     kafka: str
+    topic_id: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A topic, with the ids of its Kafka's cluster and of the topic itself ("" if Kafka has none)."""
+
+    topic: str
+    kafka: str
+    topic_id: str
 
 
 def take_possession(
-    checkpoint_storage: Storage, checkpoints: str, place_storage: Storage, place: str, topic: str, kafka: str
+    checkpoint_storage: Storage, checkpoints: str, place_storage: Storage, place: str, source: Source
 ) -> None:
-    """Make both files, or compare them. `kafka` is the id of its cluster. Raises NotOurs."""
-    ours = Owner(uuid.uuid4().hex, checkpoints, place, topic, kafka)
+    """Make both files, or compare them. Raises NotOurs."""
+    topic, kafka = source.topic, source.kafka
+    ours = Owner(uuid.uuid4().hex, checkpoints, place, topic, kafka, source.topic_id)
     known = _first(checkpoint_storage, f"{checkpoints}/owner.json", ours)
     if known.topic != topic:
         raise NotOurs(f"{checkpoints} is for the topic {known.topic}, not {topic}: give each topic a place of its own")
     if known.kafka != kafka:
         raise NotOurs(
             f"{checkpoints} is of another Kafka (cluster {known.kafka}, here {kafka}): give this one a place of its own"
+        )
+    if known.topic_id and source.topic_id and known.topic_id != source.topic_id:
+        raise NotOurs(
+            f"{topic} was deleted and made again, and {checkpoints} is of the one before: give this one a place of its"
+            " own"
         )
     if known.place != place:
         raise NotOurs(f"{checkpoints} belongs to {known.place}, not to {place}: each place needs its own checkpoints")

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,7 @@ def spark_options(spark: SparkSettings, storage: StorageSettings, temporary: str
         "spark.driver.memory": "1g",
         "spark.master": spark.master,
         "spark.local.dir": temporary,
+        "spark.hadoop.hadoop.tmp.dir": temporary,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
@@ -112,8 +112,3 @@ def spark_session(spark: SparkSettings, storage: StorageSettings, temporary: str
                 session.stop()
     finally:
         stop_jvm(process, _STOP_S)
-
-
-def temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    """A folder for Spark's own files and for what is being written, removed at the end."""
-    return tempfile.TemporaryDirectory(prefix=f"{APP}-", ignore_cleanup_errors=True)

@@ -66,6 +66,14 @@ def test_an_error_of_python_is_one_too() -> None:
     assert len(innermost("x" * 1000)) < 310
 
 
+def test_sparks_wrapping_and_what_differs_each_time_are_left_out() -> None:
+    wrapped = "[STREAM_FAILED] Query [id = 08-30, runId = 6d-e0] terminated with exception: {} SQLSTATE: XXKST"
+    call = "Call(callName=listOffsets(api=METADATA), deadlineMs=1, tries=1, nextAllowedTryMs=2) timed out at 3 after 1"
+    timed_out = wrapped.format(f"org.apache.kafka.common.errors.TimeoutException: {call}")
+    assert explain(timed_out).line == "Kafka is away (TimeoutException: listOffsets timed out)"
+    assert explain(wrapped.format("java.lang.Exception: x")).line == "the query failed (Exception: x)"
+
+
 def test_what_ends_the_job_is_recognized() -> None:
     assert is_lost("Some data may have been lost because they are not available in Kafka any more")
     assert is_another_driver("[CONCURRENT_STREAM_LOG_UPDATE] Concurrent update to the log. Multiple streaming jobs")
