@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import duckdb
 import pytest
+from kafka import KafkaAdminClient
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
@@ -21,6 +22,7 @@ from clickstream_local.broker import Broker
 from clickstream_local.topics import Topic, create_missing
 from clickstream_statistics import copied, results
 from clickstream_statistics.copying import shape
+from clickstream_statistics.errors import NotOurs
 from clickstream_statistics.job import Job, Runner
 from clickstream_statistics.layout import store
 from clickstream_statistics.session import spark_session
@@ -209,6 +211,15 @@ def test_a_topic_is_copied_each_record_once_over_a_restart_and_a_batch_that_is_r
         for each in read_all(broker.bootstrap_servers, topic)
     ]
     assert copied_rows() == sorted(expected)
+
+    with KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers) as admin:
+        admin.delete_topics([topic])
+    create_missing(kafka, [Topic(topic, 3, {"retention.ms": "-1"})])
+    stopping = StopRequest()
+    runner = Runner(Job(topic, to, shape(topic)), settings, Health(), stopping, lambda: "")
+    with pytest.raises(NotOurs, match="was deleted and made again"):
+        runner.run_in(spark, str(tmp_path), lambda: None)
+    stopping.close()
 
 
 def fetched(spark: Any, place: str, folder: Path) -> Path:

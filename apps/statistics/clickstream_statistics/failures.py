@@ -9,13 +9,23 @@ from dataclasses import dataclass
 CAUSES = ("kafka", "storage", "other")
 
 _CAUSE = re.compile(r"^\s*Caused by: (.+)$", re.MULTILINE)
-_CLASS = re.compile(r"^(?:[a-z][\w$]*\.)+([\w$]+)(?:: |$)")
+_PACKAGE = re.compile(r"\b(?:[a-z][\w$]*\.){2,}(?=[A-Z])")
+_ATTEMPTS = re.compile(r" \(SDK Attempt Count: \d+\).*")
+"""Of Amazon's client, which goes on with the same again."""
 _REQUEST = re.compile(r", (Request|Extended Request) ID: [^,)]+")
 """Of S3: another one each time, while the line is to be logged once."""
 _WRAPPING = re.compile(r"^.*\[STREAM_FAILED\] Query \[.*?\] terminated with exception: ")
 _STATE = re.compile(r" SQLSTATE: \w{5}$")
 _CALL = re.compile(r"\bCall\(callName=(\w+).*?\) timed out\b.*")
 """Of Kafka's administration client, with times and counts that differ each time."""
+_NOISE = (
+    (_WRAPPING, ""),
+    (_STATE, ""),
+    (_REQUEST, ""),
+    (_CALL, r"\1 timed out"),
+    (_ATTEMPTS, ""),
+    (_PACKAGE, ""),
+)
 _LONGEST = 300
 
 
@@ -39,7 +49,7 @@ _MEANINGS = (
         "S3 refuses the access: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and their rights on the bucket",
     ),
     (r"NoSuchBucket|bucket does not exist|UnknownStoreException", "storage", "there is no such bucket"),
-    (r"AccessControlException|Permission denied", "storage", "the place refuses the access"),
+    (r"AccessControlException|Permission denied", "storage", "{place} refuses the access"),
     (r"SafeModeException|StandbyException|NameNode", "storage", "HDFS does not take writes now"),
     (
         r"SaslAuthenticationException|SslAuthenticationException|Authentication failed",
@@ -52,7 +62,7 @@ _MEANINGS = (
     (
         r"s3a|S3AFileSystem|fs\.s3|software\.amazon|hdfs|hadoop\.fs|java\.nio\.file|java\.io\.(File|IO)",
         "storage",
-        "the place is away",
+        "{place} is away",
     ),
 )
 """What is looked for in the whole trace, in this order; the cause, and what it means."""
@@ -61,11 +71,11 @@ _LOST = re.compile(r"KAFKA_DATA_LOSS|failOnDataLoss|Some data may have been (los
 _ANOTHER_DRIVER = re.compile(r"CONCURRENT_STREAM_LOG_UPDATE|Multiple streaming jobs|ConcurrentModificationException")
 
 
-def explain(trace: str) -> Failure:
-    """Return what a trace means."""
+def explain(trace: str, place: str) -> Failure:
+    """Return what a trace means for a job that stores in `place`."""
     for pattern, cause, meaning in _MEANINGS:
         if re.search(pattern, trace):
-            return Failure(cause, f"{meaning} ({innermost(trace)})")
+            return Failure(cause, f"{meaning.format(place=place)} ({innermost(trace)})")
     return Failure("other", f"the query failed ({innermost(trace)})")
 
 
@@ -83,7 +93,7 @@ def innermost(trace: str) -> str:
     """Return the innermost cause in one line, without the package of its class."""
     causes = _CAUSE.findall(trace)
     line = causes[-1] if causes else next((each for each in trace.splitlines() if each.strip()), "no reason given")
-    line = _CALL.sub(r"\1 timed out", _REQUEST.sub("", _STATE.sub("", _WRAPPING.sub("", line.strip()))))
-    named = _CLASS.match(line.strip())
-    shown = line.strip() if named is None else f"{named[1]}: {line.strip()[named.end() :]}".rstrip(": ")
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+    for noise, shown in _NOISE:
+        line = noise.sub(shown, line.strip())
+    line = line.rstrip(": ")
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"

@@ -93,6 +93,7 @@ class Runner:
         self._checkpoints = settings.storage.checkpoints_to or f"{job.place}/_checkpoints"
         self._progress = Progress()
         self._failed = False
+        self._said = ""
         self.ledger: Ledger | None = None
 
     def run(self) -> None:
@@ -125,7 +126,10 @@ class Runner:
         query = self._start(session, batches)
         try:
             with KafkaWatch(self._settings.kafka.aiokafka_config(), self._job.topic) as watch:
-                self._watch(query, watch)
+                try:
+                    self._watch(query, watch)
+                finally:
+                    self._said = watch.waiting_for
         except StreamingQueryException as error:
             if batches.error is not None:
                 raise batches.error from error
@@ -199,12 +203,17 @@ class Runner:
                 f"records of {self._job.topic} were deleted before they were read, or the topic was made again:"
                 " SKIP_LOST=true goes on with what is there; a topic that was made again needs another place"
             ) from error
-        failure = Failure("kafka", f"Kafka is away: {error!r}") if isinstance(error, KafkaError) else explain(trace)
+        place = self._job.place
+        failure = (
+            Failure("kafka", f"Kafka is away: {error!r}") if isinstance(error, KafkaError) else explain(trace, place)
+        )
         instruments.FAILURES.labels(failure.cause).inc()
         self._failed = True
-        if self._throttle.allow(failure.line, time.monotonic()):
+        if failure.cause == "kafka" and self._said:  # by the watch, so it is in the log
+            failure = Failure("kafka", self._said)
+        elif self._throttle.allow(failure.line, time.monotonic()):
             _log.warning("%s; trying again", failure.line)
-            _log.debug("%s", trace)
+        _log.debug("%s", trace)
         self._wait(failure.line)
         deadline = time.monotonic() + _PAUSE_S
         while time.monotonic() < deadline and not self._stopping.wait(_LOOK_S):

@@ -81,7 +81,9 @@ def _command(
         "-Djdk.reflect.useDirectMethodHandle=false",
         "-Dio.netty.tryReflectionSetAccessible=true",
         f"-Dlog4j2.configurationFile={log_file.as_uri()}",
+        # Nothing is written elsewhere: the root file system may be read-only.
         f"-Djava.io.tmpdir={temporary}",
+        "-XX:-UsePerfData",
         *options.get("spark.driver.extraJavaOptions", "").split(),
         "org.apache.spark.deploy.SparkSubmit",
         "--properties-file",

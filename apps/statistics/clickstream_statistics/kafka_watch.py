@@ -19,7 +19,7 @@ from clickstream_kafka.diagnosis import why_refused
 from clickstream_kafka.offsets import partition_count
 
 _PAUSE_S = 2.0
-_ANSWER_S = 8.0
+_ANSWER_S = 5.0
 _ATTEMPTS = 2
 
 _log = logging.getLogger(__name__)
@@ -31,9 +31,10 @@ class KafkaWatch:
     `waiting_for` says what is wrong, "" if nothing is. It is logged when it begins and when it ends.
     """
 
-    def __init__(self, kafka: Mapping[str, Any], topic: str) -> None:
+    def __init__(self, kafka: Mapping[str, Any], topic: str, answer_s: float = _ANSWER_S) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._answer_s = answer_s
         self._failed = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="kafka-watch", daemon=True)
@@ -62,7 +63,7 @@ class KafkaWatch:
         while True:
             admin = AIOKafkaAdminClient(**self._kafka, metadata_max_age_ms=5000)
             try:
-                async with asyncio.timeout(_ANSWER_S):
+                async with asyncio.timeout(self._answer_s):
                     await start_client(admin)
                 while True:
                     await self._ask(admin)
@@ -76,7 +77,7 @@ class KafkaWatch:
 
     async def _ask(self, admin: AIOKafkaAdminClient) -> None:
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 await partition_count(admin, self._topic)
         except UnknownTopicOrPartitionError:
             self._say(f"topic {self._topic} does not exist; waiting for it to be created")
@@ -88,9 +89,13 @@ class KafkaWatch:
 
     async def _note(self, error: Exception) -> None:
         self._failed += 1
-        if self._failed == _ATTEMPTS:
-            why = await why_refused(self._kafka)
-            self._say(why or f"Kafka does not answer: {str(error) or f'nothing for {_ANSWER_S:.0f} s'}")
+        if self._failed < _ATTEMPTS:
+            return
+        why = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._answer_s):
+                why = await why_refused(self._kafka)
+        self._say(why or f"Kafka does not answer: {str(error) or f'nothing within {self._answer_s:g} s'}")
 
     def _say(self, why: str) -> None:
         if why != self.waiting_for:

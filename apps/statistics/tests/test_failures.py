@@ -49,19 +49,19 @@ Caused by: {cause}
         (
             "java.net.ConnectException: Call From a to b:8020 failed, at org.apache.hadoop.hdfs",
             "storage",
-            "the place is away (ConnectException: Call From a to b:8020 failed, at org.apache.hadoop.hdfs)",
+            "hdfs://b/p is away (ConnectException: Call From a to b:8020 failed, at org.apache.hadoop.hdfs)",
         ),
         ("java.lang.IllegalStateException", "other", "the query failed (IllegalStateException)"),
     ],
 )
 def test_a_trace_becomes_a_line(cause: str, kind: str, line: str) -> None:
-    found = explain(TRACE.format(cause=cause))
+    found = explain(TRACE.format(cause=cause), "hdfs://b/p")
     assert (found.cause, found.line) == (kind, line)
     assert "\n" not in found.line
 
 
 def test_an_error_of_python_is_one_too() -> None:
-    assert explain("[Errno 28] No space left on device: '/x'").line.startswith("no space is left")
+    assert explain("[Errno 28] No space left on device: '/x'", "file:///x").line.startswith("no space is left")
     assert innermost("") == "no reason given"
     assert len(innermost("x" * 1000)) < 310
 
@@ -70,8 +70,12 @@ def test_sparks_wrapping_and_what_differs_each_time_are_left_out() -> None:
     wrapped = "[STREAM_FAILED] Query [id = 08-30, runId = 6d-e0] terminated with exception: {} SQLSTATE: XXKST"
     call = "Call(callName=listOffsets(api=METADATA), deadlineMs=1, tries=1, nextAllowedTryMs=2) timed out at 3 after 1"
     timed_out = wrapped.format(f"org.apache.kafka.common.errors.TimeoutException: {call}")
-    assert explain(timed_out).line == "Kafka is away (TimeoutException: listOffsets timed out)"
-    assert explain(wrapped.format("java.lang.Exception: x")).line == "the query failed (Exception: x)"
+    assert explain(timed_out, "/p").line == "Kafka is away (TimeoutException: listOffsets timed out)"
+    sdk = "software.amazon.awssdk.core.exception.SdkClientException: Connect to h:1 failed (SDK Attempt Count: 4): x"
+    assert explain(f"a on s3a://b/c: {sdk}", "s3a://b").line == (
+        "s3a://b is away (a on s3a://b/c: SdkClientException: Connect to h:1 failed)"
+    )
+    assert explain(wrapped.format("java.lang.Exception: x"), "/p").line == "the query failed (Exception: x)"
 
 
 def test_what_ends_the_job_is_recognized() -> None:
