@@ -4,7 +4,9 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from clickstream_statistics.storage import Hadoop, storage
 from kit.hdfs import hadoop_jars, hdfs
 from kit.poll import eventually
 from kit.seaweedfs import seaweedfs
+from kit.small_disk import fill, small_disk
 from kit.statistics import MALFORMED, result
 from kit.topics import ToSend, read_all, send
 
@@ -184,8 +187,11 @@ def test_a_topic_is_copied_each_record_once_over_a_restart_and_a_batch_that_is_r
         query = f"SELECT {columns} FROM read_parquet('{folder}/**/*.parquet', hive_types_autocast = false) ORDER BY ALL"
         return duckdb.sql(query).fetchall()
 
+    def committed() -> list[str]:
+        return sorted((name for name in files.names(commits) if name.isdigit()), key=int)
+
     def copied_so_far(count: int) -> bool:
-        return len(copied_rows()) == count and bool(files.names(commits))
+        return len(copied_rows()) == count and bool(committed())
 
     for number in range(2):
         values = [f'{{"n":{number},"i":{i}}}' for i in range(100)]
@@ -194,18 +200,9 @@ def test_a_topic_is_copied_each_record_once_over_a_restart_and_a_batch_that_is_r
             topic,
             [ToSend(each.encode(), timestamp=HOUR_MS + i) for i, each in enumerate(values)],
         )
-        stopping = StopRequest()
-        runner = Runner(Job(topic, to, shape(topic)), settings, Health(), stopping, lambda: "")
-        running = threading.Thread(target=runner.run_in, args=(spark, str(tmp_path), lambda: None))
-        running.start()
-        try:
+        with copying(spark, topic, to, settings, tmp_path):
             eventually(partial(copied_so_far, 100 * (number + 1)), 120, every=1)
-        finally:
-            stopping.set()
-            running.join(30)
-            stopping.close()
-        assert not running.is_alive()
-        files.delete(f"{commits}/{max(files.names(commits), key=int)}")  # as a crash before the commit leaves it
+        files.delete(f"{commits}/{committed()[-1]}")  # as a crash before the commit leaves it
     expected = [
         (each.partition, each.offset, each.timestamp, (each.value or b"").decode(), "2026112710")
         for each in read_all(broker.bootstrap_servers, topic)
@@ -220,6 +217,41 @@ def test_a_topic_is_copied_each_record_once_over_a_restart_and_a_batch_that_is_r
     with pytest.raises(NotOurs, match="was deleted and made again"):
         runner.run_in(spark, str(tmp_path), lambda: None)
     stopping.close()
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(
+    spark: SparkSession, s3: Place, broker: Broker, tmp_path: Path
+) -> None:
+    topic = f"copied-{uuid.uuid4().hex}"
+    create_missing({"bootstrap_servers": broker.bootstrap_servers.split(",")}, [Topic(topic, 1)])
+    send(broker.bootstrap_servers, topic, [ToSend(b"{}")] * 100)
+    with small_disk(tmp_path / "disk", 400) as disk:
+        given = {"KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers, "TRIGGER_INTERVAL": "1s", **s3}
+        flags = ["--topic", topic, "--to", str(disk / "copied")]
+        settings = read_settings(CopySettings, prog="", description="", argv=flags, environ=given)
+        filler = fill(disk)
+        with copying(spark, topic, f"file://{disk}/copied", settings, tmp_path) as health:
+            eventually(lambda: health.answer("/readyz")[1].startswith("no space is left"), 60, every=0.2)
+            filler.unlink()
+            eventually(lambda: health.answer("/readyz")[0] == HTTPStatus.OK, 60, every=0.2)
+        counted = duckdb.sql(f"SELECT count(DISTINCT \"offset\"), count(*) FROM '{disk}/copied/year=*/**/*.parquet'")
+        assert counted.fetchone() == (100, 100)
+
+
+@contextmanager
+def copying(spark: SparkSession, topic: str, to: str, settings: CopySettings, folder: Path) -> Iterator[Health]:
+    """The copy in a thread, until the end of the block."""
+    stopping, health = StopRequest(), Health()
+    runner = Runner(Job(topic, to, shape(topic)), settings, health, stopping, lambda: "")
+    running = threading.Thread(target=runner.run_in, args=(spark, str(folder), lambda: None))
+    running.start()
+    try:
+        yield health
+    finally:
+        stopping.set()
+        running.join(30)
+        stopping.close()
+    assert not running.is_alive()
 
 
 def fetched(spark: Any, place: str, folder: Path) -> Path:

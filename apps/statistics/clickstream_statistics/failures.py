@@ -18,12 +18,14 @@ _WRAPPING = re.compile(r"^.*\[STREAM_FAILED\] Query \[.*?\] terminated with exce
 _STATE = re.compile(r" SQLSTATE: \w{5}$")
 _CALL = re.compile(r"\bCall\(callName=(\w+).*?\) timed out\b.*")
 """Of Kafka's administration client, with times and counts that differ each time."""
+_HADOOP_PAGE = re.compile(r"; For more details see: .*")
 _NOISE = (
     (_WRAPPING, ""),
     (_STATE, ""),
     (_REQUEST, ""),
     (_CALL, r"\1 timed out"),
     (_ATTEMPTS, ""),
+    (_HADOOP_PAGE, ""),
     (_PACKAGE, ""),
 )
 _LONGEST = 300

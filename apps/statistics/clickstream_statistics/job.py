@@ -101,7 +101,7 @@ class Runner:
         self._wait("starting Spark")
         with ExitStack() as stack:
             temporary = stack.enter_context(scratch_folder())
-            with _starting(self._stopping, self._health, temporary):
+            with starting(self._stopping, self._health, temporary):
                 spark = spark_session(self._settings.spark, self._settings.storage, temporary)
                 session, jvm = stack.enter_context(spark)
             self.run_in(session, temporary, jvm.poll)
@@ -235,7 +235,7 @@ def correct_offsets(files: Storage, query: str, topic: str, ledger: Ledger) -> N
 
 
 @contextmanager
-def _starting(stopping: StopRequest, health: Health, temporary: str) -> Iterator[None]:
+def starting(stopping: StopRequest, health: Health, temporary: str) -> Iterator[None]:
     """Spark starts inside: beat for `_START_S`, and end the process with status 0 when the stop is requested.
 
     The start can't be interrupted. Nothing has been done yet, and the JVM ends with this process.
