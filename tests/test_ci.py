@@ -60,7 +60,8 @@ def checkout(tmp_path: Path) -> Path:
     """A repository with .ci/, a rig beside it that writes down what it is asked, and a make whose tests all pass."""
     repository, rig = tmp_path / "repository", tmp_path / "shared/cluster"
     shutil.copytree(CI, repository / ".ci")
-    shutil.copytree(CI.parent / "deploy", repository / "deploy")
+    for folder in ("deploy", "strimzi"):
+        shutil.copytree(CI.parent / folder, repository / folder)
     core = Path("apps/core/clickstream_core")
     (repository / core).mkdir(parents=True)
     shutil.copy(CI.parent / core / "__init__.py", repository / core)
