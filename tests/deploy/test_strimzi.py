@@ -289,7 +289,6 @@ def test_the_scenarios_have_topics_and_a_user_with_only_these_rights(kustomize: 
     assert set(rights_of(users["clickstream-scenarios-admin"])) == reading
     assert set(rights_of(users["clickstream-statistics"])) == {
         Right("topic", "clickstream-scenario-results", "Read"),
-        Right("group", "clickstream-statistics", "Read", prefix=True),
     }
     assert set(rights_of(users["clickstream-scenarios"])) == {
         Right("topic", "clickstream-access-logs", "Read"),

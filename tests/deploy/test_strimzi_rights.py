@@ -20,12 +20,14 @@ from clickstream_local.topics import clickstream_topics, create_missing, scenari
 from kit.poll import eventually
 from kit.processes import App, Apps
 from kit.processor import SHORT_WINDOWS, sample
+from kit.redis_server import redis_server
 from kit.scenarios import REFERENCE, write_folder
 from kit.secured_kafka import Right, SecuredKafka, rights_of
 
 STRIMZI = Path(__file__).parents[2] / "strimzi"
 PRODUCER, PROCESSOR, CONSUMER = "clickstream-producer", "clickstream-streams-processor", "clickstream-consumer"
 COLLECTOR, SCENARIOS, ADMIN = "clickstream-collector", "clickstream-scenarios", "clickstream-scenarios-admin"
+STATISTICS = "clickstream-statistics"
 EVENTS, PARTIALS, DEAD_LETTERS = "clickstream-events", "clickstream-window-partials", "clickstream-dead-letters"
 EVENTS_PARTITIONS = 6
 TOPICS = (*clickstream_topics(EVENTS, "clickstream-metrics", PARTIALS, DEAD_LETTERS), *scenario_topics())
@@ -36,6 +38,7 @@ USERS = {
     COLLECTOR: "collector",
     SCENARIOS: "scenarios/users",
     ADMIN: "scenarios/users",
+    STATISTICS: "scenarios/users",
 }
 """And their folders."""
 
@@ -58,6 +61,14 @@ def kafka(java: Path, jars: tuple[Path, ...], tmp_path_factory: pytest.TempPathF
         yield secured
 
 
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    with redis_server(folder) as server:
+        yield server.url
+
+
 def start(apps: Apps, kafka: SecuredKafka, app: str, user: str, **settings: str) -> App:
     return apps.start(f"clickstream_{app}.main", environ=kafka.settings(user, password(user)), **settings)
 
@@ -78,6 +89,11 @@ def start_admin(apps: Apps, kafka: SecuredKafka, folder: Path) -> App:
     return apps.start("clickstream_scenarios.admin", environ=environ, ADMIN_SIGN_IN="none", HTTP_HOST="127.0.0.1")
 
 
+def start_statistics(apps: Apps, kafka: SecuredKafka, jars: Path, folder: Path, redis: str) -> App:
+    options = {"RESULTS_TO": str(folder / "results"), "REDIS_URL": redis, "SPARK_JARS": str(jars)}
+    return start(apps, kafka, "statistics", STATISTICS, TRIGGER_INTERVAL="1s", **options)
+
+
 def post(collector: App, body: bytes) -> tuple[int, str]:
     """Post as a program does; status 0 while nothing listens."""
     url = f"http://127.0.0.1:{collector.http_port}/ingest"
@@ -93,9 +109,10 @@ def post(collector: App, body: bytes) -> tuple[int, str]:
 
 
 def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(
-    kafka: SecuredKafka, apps: Apps, tmp_path: Path
+    kafka: SecuredKafka, apps: Apps, redis: str, spark_jars: Path, tmp_path: Path
 ) -> None:
     before = kafka.log_size()
+    statistics = start_statistics(apps, kafka, spark_jars, tmp_path, redis)
     send_what_is_no_event(kafka)
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     producer = start(apps, kafka, "producer", PRODUCER, RATE="50")
@@ -116,10 +133,12 @@ def test_the_apps_ask_for_what_their_users_may_do_and_for_nothing_else(
     processor.stop()
     processor = start(apps, kafka, "streams", PROCESSOR, **SHORT_WINDOWS)
     processor.wait_until_ready(60)
-    for app in (producer, processor, consumer, collector, scenarios, admin):
+    assert eventually(lambda: list((tmp_path / "results").rglob("*.parquet")), 180)
+    for app in (producer, processor, consumer, collector, scenarios, admin, statistics):
         app.stop()
 
-    decisions = kafka.decisions(since=before)
+    # Java's clients are answered with what this user may do with a topic, all of which the broker asks itself.
+    decisions = [each for each in kafka.decisions(since=before) if each.request != "DescribeTopicPartitions"]
 
     refused = {(each.user, each.right, each.request) for each in decisions if not each.allowed}
     # aiokafka's first request lists all topics, and is answered with those that this user may describe.
