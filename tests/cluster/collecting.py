@@ -22,16 +22,16 @@ _FORWARDED = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ")
 
 
 @contextmanager
-def forwarded(installation: Installation, service: str = COLLECTOR) -> Iterator[str]:
+def forwarded(installation: Installation, service: str = COLLECTOR, port: int = 8080) -> Iterator[str]:
     """A service's address on this machine, as long as `kubectl port-forward` runs."""
-    command = ["kubectl", "--namespace", installation.namespace, "port-forward", f"service/{service}", ":8080"]
+    command = ["kubectl", "--namespace", installation.namespace, "port-forward", f"service/{service}", f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            port = _FORWARDED.search(line)
-            assert port, f"kubectl port-forward says {line!r}"
-            yield f"http://127.0.0.1:{port[1]}"
+            local = _FORWARDED.search(line)
+            assert local, f"kubectl port-forward says {line!r}"
+            yield f"http://127.0.0.1:{local[1]}"
         finally:
             process.terminate()
 

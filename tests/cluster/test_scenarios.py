@@ -1,11 +1,13 @@
-"""The scenarios with stores for trying out: an edited rule holds within seconds, and each request has one result."""
+"""The scenarios with stores for trying out: an edited rule holds within seconds, each request has one result, and Redis
+and Parquet have what the results have.
+"""
 
 import base64
 import json
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from kubernetes import client
 from cluster.archiving import missing_images
 from cluster.cluster_topics import ClusterTopics
 from cluster.collecting import forwarded
+from cluster.counting import counted, stored_on_volume
 from cluster.installation import PRODUCER, SCENARIOS, STATISTICS, Installation
 from cluster.second_release import second_release, wait_until_gone
 from kit.poll import eventually
 from kit.skipping import skip
+from kit.statistics import Row, expected_numbers, expected_rows
 
 LOGS, RESULTS = "clickstream-access-logs", "clickstream-scenario-results"
 SCENARIO = 1
@@ -34,6 +38,9 @@ RULE = {
 }
 EDITED = {**RULE, "filters": [{"left": "memberId", "operator": ">=", "right": "100051"}]}
 HOLDS_AFTER_S = 5
+DEADLINE_S = 240
+"""Of what Spark does, whose JVMs take two minutes to start on a busy machine."""
+LOAD = {"kind": "access-log", "rate": "50", "kafka.authentication.secret": PRODUCER}
 NEEDED = ("docker.io/library/mariadb", "docker.io/valkey/valkey")
 
 
@@ -113,6 +120,25 @@ def requests(reading: ClusterTopics, since: datetime) -> list[str]:
     ]
 
 
+def load_of(scenario: int) -> dict[str, str]:
+    return {**LOAD, "scenarioIds": f"{{{scenario}}}"}
+
+
+def assert_counted(reading: ClusterTopics, stored: Callable[[], list[Row]]) -> None:
+    """Wait until Redis and the Parquet have all results that the topic has."""
+
+    def all_counted() -> bool:
+        reading.refresh()
+        there = reading.read(RESULTS, "read_committed")
+        assert counted(reading.installation) == expected_numbers(there)
+        rows, expected = stored(), expected_rows(there)
+        assert len(rows) == len(expected)
+        assert rows == expected
+        return True
+
+    eventually(all_counted, deadline_seconds=DEADLINE_S, every=1)
+
+
 def test_setup_makes_ready_scenarios_and_says_what_to_look_at(scenarios: Installation) -> None:
     assert "for trying out, with no copies and no backups" in scenarios.printed
     assert f"kubectl port-forward service/{SCENARIOS}-admin 8092:8080 -n {scenarios.namespace}" in scenarios.printed
@@ -128,13 +154,11 @@ def test_each_request_has_one_result_and_an_edited_rule_holds_within_seconds(
     status, made = page.ask("POST", "/api/scenarios", RULE)
     assert status in (200, 201), made
     known = datetime.fromisoformat(made["changed_at"]) + timedelta(seconds=HOLDS_AFTER_S + 1)
-    load = {"kind": "access-log", "rate": "50", "scenarioIds": f"{{{SCENARIO}}}"}
-    as_producer = {"kafka.authentication.secret": PRODUCER}
 
     def applied(version: int) -> int:
         return sum(each["version"] == version for each in results(reading, known))
 
-    with second_release(scenarios, PRODUCER, "scenario-requests", tmp_path, {**load, **as_producer}):
+    with second_release(scenarios, PRODUCER, "scenario-requests", tmp_path, load_of(SCENARIO)):
         eventually(lambda: applied(1) > 100, deadline_seconds=120, every=1)
         status, edited = page.ask("PUT", f"/api/scenarios/{SCENARIO}", {**EDITED, "version": 1})
         assert status == 200, edited
@@ -156,3 +180,4 @@ def test_each_request_has_one_result_and_an_edited_rule_holds_within_seconds(
     assert {each["version"] for each in late} == {2}, "the old rule was applied for longer"
     for each in found:
         assert each["success"] == int((int(each["memberId"]) < 100051) == (each["version"] == 1)), each
+    assert_counted(reading, lambda: stored_on_volume(scenarios, tmp_path / "parquet"))
