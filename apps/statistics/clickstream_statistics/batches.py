@@ -51,7 +51,9 @@ class Batches:
             self._run(records, batch)
         except Exception as error:
             self.error = error
-            raise
+            # While Spark stops it searches the error's text by a regular expression that overflows the stack on a
+            # long one, and a Java trace is one.
+            raise RuntimeError("the batch failed") from None
 
     def _run(self, records: DataFrame, batch: int) -> None:
         rows = self._shape.rows(records).persist(StorageLevel.MEMORY_AND_DISK)
