@@ -20,7 +20,11 @@ from cluster.commands import ROOT
 from cluster.connect_operator import connect_operator
 from cluster.installation import PROCESSOR, RELEASES, Installation
 from cluster.older_strimzi import assert_it_is_installed_and_removed_in_v1beta2
-from cluster.removal import remove_and_assert_nothing_is_left, remove_apps_and_assert_data_is_kept
+from cluster.removal import (
+    remove_and_assert_nothing_is_left,
+    remove_apps_and_assert_data_is_kept,
+    remove_data_and_assert_none_is_left,
+)
 from kit.skipping import skip
 
 NO_CLUSTER = "the tests need a cluster, and that of the current kubectl context does not answer"
@@ -67,6 +71,7 @@ def fresh_installation(
             pytest.exit(f"there is nothing to test: {error}", returncode=1)
         yield fresh
         remove_apps_and_assert_data_is_kept(fresh)
+        remove_data_and_assert_none_is_left(fresh)
         assert_it_is_installed_and_removed_in_v1beta2(fresh, tmp_path_factory.mktemp("older"))
     finally:
         remove_and_assert_nothing_is_left(fresh)

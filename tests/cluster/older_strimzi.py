@@ -32,8 +32,6 @@ KINDS = ("Kafka", "KafkaNodePool", "KafkaTopic", "KafkaUser")
 def assert_it_is_installed_and_removed_in_v1beta2(installation: Installation, folder: Path) -> None:
     """The apps, their users and topics, beside a Kafka that is there. `folder` is for files."""
     with _both_versions_served(), _newer_version_hidden(folder):
-        # Those of the tests before go, so that they are made.
-        installation.kubectl("delete", "kafkatopics", "--all", "--timeout=60s")
         installation.set_up(with_kafka=False)
         assert f"Strimzi: {GROUP}/{OLDER}" in installation.printed
         for release in RELEASES:

@@ -1,4 +1,4 @@
-"""cleanup.sh at the end of the tests: first what it keeps, then that nothing is left."""
+"""cleanup.sh at the end of the tests: first what it keeps, then that no data are left, then nothing at all."""
 
 from typing import Any
 
@@ -34,6 +34,8 @@ def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
     kept = {"secret/clickstream-archive-s3"} if "what was archived" in printed else set()
     if "with scenarios, members and statistics" in printed:
         kept |= {"secret/clickstream-mariadb", "secret/clickstream-valkey"}
+        volumes = {"data-clickstream-mariadb-0", "data-clickstream-valkey-0", STATISTICS}
+        assert volumes <= _stored(installation)
     assert set(installation.kubectl("get", "secrets", "--output=name", part).split()) == kept, "also what helm keeps"
     topics = {each.rpartition("/")[2] for each in installation.kubectl("get", "kafkatopics", "-o", "name").split()}
     assert set(inventory.topics()) <= topics
@@ -42,6 +44,22 @@ def remove_apps_and_assert_data_is_kept(installation: Installation) -> None:
     assert all(each.startswith(optional) for each in further), further
     workers = installation.kubectl("get", "pods", "--output=name", "--selector=strimzi.io/kind=KafkaConnect")
     assert workers.split() == [], "the connector went before them, and they before their user"
+
+
+def remove_data_and_assert_none_is_left(installation: Installation) -> None:
+    """cleanup.sh with options: topics, and what was stored in volumes, go as well; Kafka stays."""
+    installation.clean_up("--delete-topics", "--delete-stores", "--delete-archive")
+    assert installation.kubectl("get", "kafkatopics", "--output=name").split() == []
+    assert _stored(installation) == set()
+    part = "--selector=app.kubernetes.io/part-of=clickstream"
+    assert installation.kubectl("get", "all,secrets,configmaps", "--output=name", part).split() == []
+
+
+def _stored(installation: Installation) -> set[str]:
+    """The claims of volumes that are not Kafka's."""
+    claims = installation.core.list_namespaced_persistent_volume_claim(installation.namespace).items
+    ours = ("data-clickstream-", "clickstream-")
+    return {each.metadata.name for each in claims if each.metadata.name.startswith(ours)}
 
 
 def _left(namespace: str) -> list[str]:
