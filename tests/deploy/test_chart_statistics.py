@@ -80,6 +80,7 @@ def test_executors_are_restricted_pods_of_the_same_image_that_belong_to_the_driv
     (only_container,) = pod["containers"]
     assert only_container["command"] == ["/app/bin/spark-executor"]
     assert only_container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert only_container["workingDir"] == "/tmp", "Spark copies jars to it"
     assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}], "no Secret of Kafka's or Redis'"
     only_container["image"] = "as-spark-does"
     kubernetes_validate.validate(template, "1.34", strict=True)

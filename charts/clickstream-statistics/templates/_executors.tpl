@@ -50,6 +50,8 @@ spec:
   containers:
     - name: executor
       command: [/app/bin/spark-executor]
+      # Where Spark copies the driver's jars to.
+      workingDir: /tmp
       securityContext:
         {{- include "clickstream-library.containerSecurityContext" . | nindent 8 }}
       env:
