@@ -115,6 +115,10 @@ class Runner:
             except (PySparkException, Py4JError, KafkaError, OSError, ValueError) as error:
                 if (status := jvm_status()) is not None:
                     raise JobError(f"Spark's JVM ended with status {status}: see the lines above") from error
+                if _has_stopped(session):
+                    raise JobError(
+                        "Spark has stopped, as after too many failed executors: see their logs"
+                    ) from error
                 self._explain(error)
 
     def _attempt(self, session: SparkSession, temporary: str) -> None:
@@ -261,6 +265,11 @@ def starting(stopping: StopRequest, health: Health, temporary: str) -> Iterator[
 def _ended(query: StreamingQuery) -> bool:
     """Wait a moment for the query's end. Raises StreamingQueryException when it has failed."""
     return bool(query.awaitTermination(_LOOK_S))  # type: ignore[arg-type]  # a fraction is taken, too
+
+
+def _has_stopped(session: Any) -> bool:
+    """Whether Spark has ended its context by itself: no query runs in it again."""
+    return bool(session.sparkContext._jsc.sc().isStopped())
 
 
 async def _unless(stopping: StopRequest, work: Coroutine[Any, Any, str]) -> str | None:
