@@ -1,5 +1,5 @@
 """The scenarios with stores for trying out: an edited rule holds within seconds, each request has one result, and Redis
-and Parquet have what the results have.
+and Parquet have what the results have, also when Spark's executors are pods and one is killed.
 """
 
 import base64
@@ -19,8 +19,9 @@ from kubernetes import client
 from cluster.archiving import missing_images
 from cluster.cluster_topics import ClusterTopics
 from cluster.collecting import forwarded
-from cluster.counting import counted, stored_on_volume
-from cluster.installation import PRODUCER, SCENARIOS, STATISTICS, Installation
+from cluster.commands import ROOT
+from cluster.counting import counted, stored_in_storage, stored_on_volume
+from cluster.installation import PRODUCER, SCENARIOS, STATISTICS, Installation, is_ready
 from cluster.second_release import second_release, wait_until_gone
 from kit.poll import eventually
 from kit.skipping import skip
@@ -41,6 +42,13 @@ HOLDS_AFTER_S = 5
 DEADLINE_S = 240
 """Of what Spark does, whose JVMs take two minutes to start on a busy machine."""
 LOAD = {"kind": "access-log", "rate": "50", "kafka.authentication.secret": PRODUCER}
+OF_EXECUTORS = 2
+IN_BUCKET, S3_SECRET = "clickstream-results/executors", "clickstream-archive-s3"
+EXECUTORS_AS_PODS = {
+    "resultsTo": f"s3a://{IN_BUCKET}",
+    "s3": {"endpoint": "http://clickstream-seaweedfs:8333", "secret": S3_SECRET},
+    "spark": {"master": "k8s://https://kubernetes.default.svc", "executors": {"instances": 1, "memory": "512m"}},
+}
 NEEDED = ("docker.io/library/mariadb", "docker.io/valkey/valkey")
 
 
@@ -69,6 +77,17 @@ def scenarios(installation: Installation, installation_with_scenarios: Installat
 def reading(topics: ClusterTopics, scenarios: Installation) -> ClusterTopics:
     """Requests and results, read by the pod of `topics`."""
     return ClusterTopics(scenarios, {LOGS: "read_committed", RESULTS: "read_committed"})
+
+
+@pytest.fixture
+def with_executors(scenarios: Installation, installation_with_archive: Installation, tmp_path: Path) -> Installation:
+    """The job begins again: its executors are pods, and its Parquet goes to the archive's storage."""
+    values = tmp_path / "executors.json"
+    values.write_text(json.dumps(EXECUTORS_AS_PODS))
+    chart = str(ROOT / "charts" / STATISTICS)
+    scenarios.helm("upgrade", STATISTICS, chart, "--reuse-values", f"--values={values}")
+    scenarios.kubectl("rollout", "status", f"deployment/{STATISTICS}", "--timeout=4m")
+    return scenarios
 
 
 class Page:
@@ -181,3 +200,30 @@ def test_each_request_has_one_result_and_an_edited_rule_holds_within_seconds(
     for each in found:
         assert each["success"] == int((int(each["memberId"]) < 100051) == (each["version"] == 1)), each
     assert_counted(reading, lambda: stored_on_volume(scenarios, tmp_path / "parquet"))
+
+
+def test_executors_are_pods_and_one_that_is_killed_changes_no_number(
+    with_executors: Installation, reading: ClusterTopics, page: Page, tmp_path: Path
+) -> None:
+    installation = with_executors
+    status, made = page.ask("POST", "/api/scenarios", {**RULE, "scenario_id": OF_EXECUTORS})
+    assert status in (200, 201), made
+
+    def executors() -> set[str]:
+        selector = f"app.kubernetes.io/instance={STATISTICS},spark-role=executor"
+        pods = installation.core.list_namespaced_pod(installation.namespace, label_selector=selector).items
+        return {each.metadata.name for each in pods if is_ready(each) and not each.metadata.deletion_timestamp}
+
+    def total() -> int:
+        return counted(installation).get(str(OF_EXECUTORS), (0, 0))[0]
+
+    with second_release(installation, PRODUCER, "further-requests", tmp_path, load_of(OF_EXECUTORS)):
+        (killed,) = eventually(executors, deadline_seconds=DEADLINE_S, every=0.5)
+        before = eventually(total, deadline_seconds=DEADLINE_S, every=1)
+        installation.kill(killed)
+        eventually(lambda: executors() - {killed}, deadline_seconds=DEADLINE_S, every=0.5)
+        eventually(lambda: total() > before + 200, deadline_seconds=DEADLINE_S, every=1)
+    wait_until_gone(installation, SCENARIOS, STATISTICS)
+    (driver,) = installation.pods(STATISTICS)
+    assert driver.status.container_statuses[0].restart_count == 0, "the driver goes on without its executor"
+    assert_counted(reading, lambda: stored_in_storage(installation, S3_SECRET, IN_BUCKET))
