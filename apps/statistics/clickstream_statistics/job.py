@@ -116,9 +116,7 @@ class Runner:
                 if (status := jvm_status()) is not None:
                     raise JobError(f"Spark's JVM ended with status {status}: see the lines above") from error
                 if _has_stopped(session):
-                    raise JobError(
-                        "Spark has stopped, as after too many failed executors: see their logs"
-                    ) from error
+                    raise JobError("Spark has stopped, as after too many failed executors: see their logs") from error
                 self._explain(error)
 
     def _attempt(self, session: SparkSession, temporary: str) -> None:
