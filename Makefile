@@ -5,7 +5,7 @@ UV ?= uv
 # What to add to a command: make test ARGS="-k watermark", make lock ARGS=--upgrade
 ARGS ?=
 # How many tests run side by side, most of them waiting for Kafka; 0 for one after the other, as --pdb and -s need it.
-WORKERS ?= 2
+WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,8 +44,6 @@ venv-statistics: $(VENV)/.installed-statistics ## the same with the scenarios' s
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster -m "not long and not containers" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)
 
-# Many of them wait for a timer or a process; WORKERS=… of the command line comes before it.
-test-fast: WORKERS := 3
 test-fast: $(INSTALLED_DEV) ## the tests that need no Kafka, MariaDB, browser or helm; make test-fast PYTHON=python3.13 VENV=.venv-3.13
 	@$(BIN)/pytest $(wildcard apps/*/tests examples/*/tests) local/tests $(wildcard tests/test_*.py) \
 		-m "not (kafka or browser or helm or mariadb or cluster)" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)

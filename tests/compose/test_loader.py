@@ -11,7 +11,6 @@ import pytest
 
 from kit.composed import COMPOSE, EXAMPLE, PROFILES, services
 from kit.inventory import ROOT
-from kit.skipping import skip
 
 _SOURCE = Path(__file__).parent
 _FIRST_BUILD_S = 300
@@ -21,7 +20,7 @@ _FIRST_BUILD_S = 300
 def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
     go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if go is None:
-        skip("there is no go, in which compose-go is written")
+        pytest.skip("there is no go, in which compose-go is written")
     program = tmp_path_factory.mktemp("loader") / "load"
     built = subprocess.run(
         [go, "build", "-o", program, "."],
