@@ -2,7 +2,7 @@ import io
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -33,13 +33,11 @@ def low() -> Console:
 
 
 @pytest.fixture
-def logged_to() -> Iterator[Terminal]:
-    """A terminal that the root logger writes to."""
+def logged_to(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal that the root logger writes to, and to nothing else: another test may have left a handler."""
     stream = Terminal()
-    handler = logging.StreamHandler(stream)
-    logging.getLogger().addHandler(handler)
-    yield stream
-    logging.getLogger().removeHandler(handler)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(stream)])
+    return stream
 
 
 def written(console: Console) -> str:
