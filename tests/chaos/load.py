@@ -23,6 +23,21 @@ _MOST_WAITING = 20_000
 _BROKEN = (b"not json", b"[]", b"{}", b'{"timestamp":7}', b"\xff\xfe", None)
 
 
+def patient_producer(bootstrap_servers: str) -> KafkaProducer:
+    """A producer that loses and doubles nothing, however long the brokers are away."""
+    return KafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        delivery_timeout_ms=600_000,
+        request_timeout_ms=10_000,
+        reconnect_backoff_max_ms=500,
+        max_block_ms=600_000,
+        linger_ms=10,
+        compression_type="lz4",
+    )
+
+
 class Load:
     """Sends `rate` events per second into random partitions until the `with` block ends.
 
@@ -51,17 +66,7 @@ class Load:
             raise AssertionError(f"the load lost a record: {self._failure!r}") from self._failure
 
     def _run(self) -> None:
-        producer = KafkaProducer(
-            bootstrap_servers=self._topics.bootstrap_servers,
-            acks="all",
-            enable_idempotence=True,
-            delivery_timeout_ms=600_000,
-            request_timeout_ms=10_000,
-            reconnect_backoff_max_ms=500,
-            max_block_ms=600_000,
-            linger_ms=10,
-            compression_type="lz4",
-        )
+        producer = patient_producer(self._topics.bootstrap_servers)
         try:
             due = 0.0
             while not self._stopping.wait(_TICK_S):

@@ -20,10 +20,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from redis import Redis
 
+from chaos.load import patient_producer
 from chaos.tracked import SCENARIOS, Tracked, is_known, member_rows, requests, succeeds
 from clickstream_local.broker import Broker
 from clickstream_scenarios.database import connect
@@ -69,17 +69,7 @@ class Load:
         assert self._failure is None, self._failure
 
     def _run(self) -> None:
-        producer = KafkaProducer(
-            bootstrap_servers=self._topics.bootstrap_servers,
-            acks="all",
-            enable_idempotence=True,
-            delivery_timeout_ms=600_000,
-            request_timeout_ms=10_000,
-            reconnect_backoff_max_ms=500,
-            max_block_ms=600_000,
-            linger_ms=10,
-            compression_type="lz4",
-        )
+        producer = patient_producer(self._topics.bootstrap_servers)
         began = time.monotonic()
         for number, request in enumerate(self._wanted):
             while self._waiting > _MOST_WAITING or number > (time.monotonic() - began) * RATE:
