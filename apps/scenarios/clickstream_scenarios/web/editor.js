@@ -13,6 +13,8 @@ let active = true;
 let clean = "";
 let timer;
 let theirs;
+let edits = 0;
+let refused; // the number of edits when saving was refused: that stays to be read until the next one
 
 const WAIT_MS = 300;
 
@@ -54,6 +56,7 @@ function fill(scenario) {
   for (const name of ["memberId", "h", "age", "gender"]) addField(name, false);
   at("filters").replaceChildren();
   for (const each of scenario.filters) filters.add(each, later);
+  refused = undefined;
   clean = JSON.stringify(read());
   check();
 }
@@ -80,6 +83,7 @@ function show(scenario) {
 // -- while it is written ----------------------------------------------------------------------------------------------
 
 function later() {
+  edits += 1;
   clearTimeout(timer);
   timer = setTimeout(check, WAIT_MS);
 }
@@ -90,10 +94,11 @@ async function check() {
   try {
     const { sentence } = await post("scenarios/check", given);
     at("sentence").textContent = sentence[language];
-    explain([]);
+    if (refused !== edits) explain([]);
     return true;
   } catch (refusal) {
     at("sentence").textContent = "";
+    if (refused === edits) return false;
     // A scenario that is being begun is not scolded for what is still empty.
     explain(refusal.body?.problems ?? [{ place: "", message: refusal.message }], stored === undefined && clean === JSON.stringify(read()));
     return false;
@@ -119,14 +124,22 @@ async function save(body, saved = "saved") {
   try {
     stored = stored ? await put(`scenarios/${stored.scenario_id}`, { ...body, version: stored.version }) : await post("scenarios", body);
   } catch (refusal) {
-    if (refusal.status === 409) conflict(refusal.body.current);
-    else explain(refusal.body.problems ?? [{ place: "", message: refusal.message }]);
+    refuse(refusal);
     return;
   }
   show(stored);
   tell(word(stored.version === before ? "unchanged" : saved, { version: stored.version }));
   const address = `#/${stored.scenario_id}`;
   if (location.hash !== address) globalThis.history.replaceState(null, "", address);
+}
+
+function refuse({ status, body, message }) {
+  if (status === 409) {
+    conflict(body.current);
+  } else {
+    refused = edits;
+    explain(body.problems ?? [{ place: "", message }]);
+  }
 }
 
 function conflict(current) {
@@ -185,8 +198,7 @@ function restoring(version) {
     try {
       stored = await post(`scenarios/${stored.scenario_id}/restore`, { version: stored.version, restore: version });
     } catch (refusal) {
-      if (refusal.status === 409) conflict(refusal.body.current);
-      else explain([{ place: "", message: refusal.message }]);
+      refuse(refusal);
       return;
     }
     show(stored);
