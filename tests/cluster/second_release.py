@@ -10,7 +10,7 @@ from typing import Any
 from kubernetes import client
 
 from cluster.commands import ROOT
-from cluster.installation import COLLECTOR, PROCESSOR, RELEASES, Installation, is_ready
+from cluster.installation import PROCESSOR, Installation, is_ready
 from kit.poll import eventually
 
 _STRIMZI = ("kafka.strimzi.io", "v1")
@@ -21,10 +21,7 @@ _CHARTS = {PROCESSOR: "clickstream-streams"}
 def second_release(
     installation: Installation, like: str, name: str, folder: Path, settings: Mapping[str, str]
 ) -> Iterator[str]:
-    """Install `name` with the values of the release `like` but for `settings`; removed at the end.
-
-    Its pods may take a while longer to go: see `wait_until_gone`.
-    """
+    """Install `name` with the values of the release `like` but for `settings`; removed at the end, its pods too."""
     chart = str(ROOT / "charts" / _CHARTS.get(like, like))
     values = folder / f"{name}.json"
     values.write_text(json.dumps(installation.values(like)))
@@ -33,7 +30,7 @@ def second_release(
     try:
         yield name
     finally:
-        installation.helm("uninstall", name)
+        installation.helm("uninstall", name, "--wait", "--cascade=foreground")  # which waits for pods as well
 
 
 @contextmanager
@@ -75,25 +72,6 @@ def password_of(installation: Installation, user: str) -> str:
     """The password that Strimzi has made for the KafkaUser."""
     secret = installation.core.read_namespaced_secret(user, installation.namespace)
     return base64.b64decode(secret.data["password"]).decode()
-
-
-def wait_until_gone(installation: Installation, *staying: str) -> None:
-    """Wait until only the pods of the first releases are left, and of those that stay, so that nothing holds the
-    namespace up."""
-
-    def gone() -> bool:
-        pods = installation.core.list_namespaced_pod(installation.namespace).items
-        further = [
-            each.metadata.name
-            for each in pods
-            if (each.metadata.labels or {}).get("app.kubernetes.io/part-of") == "clickstream"
-            and each.metadata.labels.get("app.kubernetes.io/instance", COLLECTOR)
-            not in (*RELEASES, COLLECTOR, *staying)
-        ]
-        assert not further, f"still there: {further}"
-        return True
-
-    eventually(gone, deadline_seconds=120, every=1)
 
 
 def wait_for_refusal(installation: Installation, release: str, said: str) -> None:

@@ -14,7 +14,6 @@ from cluster.second_release import (
     second_release,
     set_password,
     wait_for_refusal,
-    wait_until_gone,
 )
 
 # May do what the consumer may, in a group of its own, so that the first consumer still shows all results.
@@ -25,11 +24,10 @@ SECOND_CONSUMER = [
 
 
 @pytest.fixture
-def refused(installation: Installation) -> Iterator[ExitStack]:
+def refused() -> Iterator[ExitStack]:
     """What is entered here is removed after the test."""
     with ExitStack() as stack:
         yield stack
-    wait_until_gone(installation)
 
 
 def test_a_user_without_rights_is_refused(installation: Installation, refused: ExitStack, tmp_path: Path) -> None:
