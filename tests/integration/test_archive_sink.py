@@ -20,7 +20,7 @@ from kit.hdfs import hadoop_jars, hdfs
 from kit.poll import eventually
 from kit.seaweedfs import seaweedfs
 from kit.sink import REFUSED, RawTable, Sink, assert_archived_exactly_once, everything
-from kit.topics import PipelineTopics, ToSend, create_topics, read_all, send
+from kit.topics import Message, PipelineTopics, ToSend, create_topics, read_all, send
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 120
@@ -132,8 +132,12 @@ def test_each_record_is_archived_exactly_once_while_the_worker_is_killed(
             assert table.count >= len(expected), f"{table.count} of {len(expected)}: {sink.said}\n{sink.log()}"
             return True
 
+        def refused_ones() -> list[Message]:
+            sink.tend()  # all may have been archived before the worker was killed
+            return read_all(servers, REFUSED)
+
         eventually(all_archived, DEADLINE_S, every=0.5)
-        refused = eventually(lambda: read_all(servers, REFUSED), 20)
+        refused = eventually(refused_ones, DEADLINE_S, every=0.5)
 
     assert_archived_exactly_once(table.rows(), expected, (topics.metrics, topics.dead_letters))
     assert [each.value for each in refused] == [b"a header twice"]
