@@ -25,6 +25,7 @@ from clickstream_streams import instruments
 from clickstream_streams.columns import columns_of
 from clickstream_streams.commits import EventsCommit
 from clickstream_streams.partition import Partition
+from clickstream_streams.python_counting import PythonCounting
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import CountingRules
 from cluster import running_cluster
@@ -128,8 +129,8 @@ def _count(batches: Batches) -> float:
             EventsCommit(rules=_RULES, replay_from=0, joined=True),
             0,
             PartitionWatermark(out_of_orderness=5_000, idle_timeout=10_000, monotonic=0),
+            PythonCounting(_RULES, 100_000),
             allowed_lateness=60_000,
-            exact_limit=100_000,
         )
         for number in range(PARTITIONS)
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from clickstream_core.receipts import RECEIPT_HEADER, PartitionReceipt, decode_r
 from clickstream_core.settings import read_settings
 from clickstream_core.timestamps import format_milliseconds, parse_timestamp
 from clickstream_core.window_metrics import decode_window_metrics, encode_window_metrics
+from clickstream_kafka.batches import BatchConsumer
 from clickstream_kafka.clock import BrokersClock
 from clickstream_kafka.records import OutgoingRecord, OversizedRecord, Record
 from clickstream_kafka.tasks import Replica, TaskSettings
@@ -36,6 +37,7 @@ from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.merging import Result
 from clickstream_streams.partials import InvalidRecord, decode_record
 from clickstream_streams.partition import Changes, Partition
+from clickstream_streams.python_counting import PythonCounting
 from clickstream_streams.settings import StreamsSettings
 from clickstream_streams.watermarks import PartitionWatermark
 from kit.events import NEEDED, event_value, invalid_values, valid_values
@@ -131,9 +133,8 @@ def counted() -> Changes:
     watermark = PartitionWatermark(
         out_of_orderness=SETTINGS.out_of_orderness, idle_timeout=SETTINGS.idle_timeout, monotonic=0
     )
-    state = Partition(
-        commit, 0, watermark, allowed_lateness=SETTINGS.allowed_lateness, exact_limit=SETTINGS.exact_limit
-    )
+    counting = PythonCounting(rules, SETTINGS.exact_limit)
+    state = Partition(commit, 0, watermark, counting, allowed_lateness=SETTINGS.allowed_lateness)
     raw = [each.value for each in (*valid_values(AT), *invalid_values(AT))]
     raw += [event_value(AT, timestamp=format_milliseconds(NOW - hours * HOUR)) for hours in (6, 4)]
     records: list[Record] = [Stored(offset, value) for offset, value in enumerate(raw)]
@@ -150,7 +151,8 @@ def counted() -> Changes:
 @pytest.fixture(scope="module")
 def written() -> Written:
     """A transaction of stage 1, with dead letters of every reason."""
-    task = EventsTask(TopicPartition("clickstream-events", 3), None, replica=replica(), settings=SETTINGS)  # type: ignore[arg-type]
+    partition, consumer = TopicPartition("clickstream-events", 3), cast(BatchConsumer, None)
+    task = EventsTask(partition, consumer, replica=replica(), settings=SETTINGS, make_counting=PythonCounting)
     transaction = Written()
     asyncio.run(task._write(transaction, counted()))  # type: ignore[arg-type]
     return transaction

@@ -4,14 +4,16 @@ aiokafka makes a ConsumerRecord of each fetched record and passes it through a g
 than decoding the event in it. The record that its C code makes of the log's bytes already has offset, timestamp, key
 and value. So this consumer's fetcher unpacks whole record batches into lists of these, each list after the previous one
 was processed: its bytes are in the CPU's cache when they are decoded. The rest is aiokafka's: CRCs, skipping aborted
-transactions and control records, positions, assignments. Batches that can't be read are skipped (`unreadable`); the
-records of one that unpacks to too many bytes are delivered without key and value, so that each becomes a dead letter.
+transactions and control records, positions, assignments. A stream may unpack batches itself (`Unpack`).
+
+Batches that can't be read are skipped (`unreadable`); the records of one that unpacks to too many bytes are delivered
+without key and value, so that each becomes a dead letter.
 
 The process must have called `patches.apply_to_aiokafka` before it creates a consumer of this class.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -43,11 +45,22 @@ _HELD_BYTES = 64 * 1024 * 1024
 _MIN_PARTITION_BYTES = 1024 * 1024
 
 
-class BatchConsumer(Consumer):
-    """A consumer to be read with `fetched` only."""
+Unpack = Callable[[bytes, int, int, int], Sequence[Record]]
+"""Called with fetched bytes, where a batch begins and ends in them, and the first offset to be returned.
 
-    def __init__(self, *topics: str, instruments: KafkaInstruments, **config: Any) -> None:
+The batch's checksum is right, its format is 2, and it is not compressed or by LZ4. Raises BatchTooLarge, or anything
+else for what can't be read.
+"""
+
+
+class BatchConsumer(Consumer):
+    """A consumer to be read with `fetched` only. `unpack` is None for lists of aiokafka's records."""
+
+    def __init__(
+        self, *topics: str, instruments: KafkaInstruments, unpack: Unpack | None = None, **config: Any
+    ) -> None:
         self._instruments = instruments
+        self._unpack = unpack
         super().__init__(*topics, **{"fetch_max_bytes": _FETCH_BYTES, **config})
 
     async def fetched(self, partition: TopicPartition, timeout_ms: int) -> Batches:
@@ -74,11 +87,13 @@ class BatchConsumer(Consumer):
         if fetcher is not None:
             fetcher.__class__ = _BatchFetcher
             fetcher.bytes_read = self._instruments.fetched_bytes
+            fetcher.unpack = self._unpack
         self._batch_fetcher = fetcher
 
 
 class _BatchFetcher(Fetcher):  # type: ignore[misc]
     bytes_read: Counter
+    unpack: Unpack | None
 
     def next_list(self, partition: TopicPartition) -> Sequence[Record]:
         """Return the next fetched records of the partition, an empty list when there are none."""
@@ -104,20 +119,21 @@ class _BatchFetcher(Fetcher):  # type: ignore[misc]
                 self.bytes_read.labels(fetched._tp.topic, str(fetched._tp.partition)).inc(
                     fetched._records.size_in_bytes()
                 )
-                _yield_lists(fetched)
+                _yield_lists(fetched, self.unpack)
         return woken
 
 
-def _yield_lists(fetched: Any) -> None:
+def _yield_lists(fetched: Any, unpack: Unpack | None = None) -> None:
     """Make what was fetched of a partition yield lists of records."""
-    fetched.__class__ = _BatchRecords
+    fetched.__class__ = _BatchRecords if unpack is None else _UnpackedBatches
+    fetched.unpack = unpack
     fetched._records_iterator = fetched._unpack_records()
 
 
 class _BatchRecords(ReadableRecords):
     """The fetched bytes of one partition; iterates over lists of records."""
 
-    def _unpack_records(self) -> Iterator[list[Record]]:
+    def _unpack_records(self) -> Iterator[Sequence[Record]]:
         unpacked: list[Record] = []
         for records in self.batches():
             unpacked += records
@@ -134,3 +150,18 @@ class _BatchRecords(ReadableRecords):
             part = offsets[first : first + _MIN_LIST_RECORDS]
             self.next_fetch_offset = part[-1] + 1
             yield [OversizedRecord(offset, batch.max_timestamp) for offset in part]
+
+
+class _UnpackedBatches(_BatchRecords):
+    """The same, whose batches are unpacked by `unpack` if they are of a kind that it knows."""
+
+    unpack: Any  # an Unpack
+
+    def _unpack_records(self) -> Iterator[Sequence[Record]]:
+        return self.batches()
+
+    def _unpacked(self, batch: Any) -> Sequence[Record]:
+        if (place := self._records.place_of_this()) is None:
+            return super()._unpacked(batch)
+        records: Sequence[Record] = self.unpack(*place, self.next_fetch_offset)
+        return records

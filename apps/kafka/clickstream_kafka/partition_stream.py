@@ -17,7 +17,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 from kstreams import RebalanceListener, Stream
 
-from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.batches import BatchConsumer, Unpack
 from clickstream_kafka.connection import start_client
 from clickstream_kafka.errors import FatalError
 from clickstream_kafka.records import Batches
@@ -39,7 +39,8 @@ Task = TypeVar("Task", bound=PartitionTask)
 class PartitionStream(Stream, Generic[Task]):
     """A stream whose function is called with the batches of one partition and the task that owns it.
 
-    `make_task` makes the task of a partition; `stage` is the stream's name in metrics. `start` returns when the stream
+    `make_task` makes the task of a partition; `stage` is the stream's name in metrics; `unpack` makes the records of a
+    batch instead of aiokafka. `start` returns when the stream
     was stopped, and raises what a task raised that no retry can help.
     """
 
@@ -52,6 +53,7 @@ class PartitionStream(Stream, Generic[Task]):
         replica: Replica,
         *,
         stage: str,
+        unpack: Unpack | None = None,
         join_pause_s: float = 1.0,
     ) -> None:
         config = {
@@ -66,6 +68,7 @@ class PartitionStream(Stream, Generic[Task]):
             "max_poll_interval_ms": _NO_POLL_LIMIT_MS,
             "key_deserializer": _unchanged,
             "instruments": replica.instruments,
+            "unpack": unpack,
         }
         super().__init__(
             topic,

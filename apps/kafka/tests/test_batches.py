@@ -1,5 +1,6 @@
 """The fetched bytes of a partition: which records are handed over, and what is noticed of broken ones."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from clickstream_kafka import batches
+from clickstream_kafka.errors import BatchTooLarge
 from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.patches.aiokafka_unreadable import ReadableRecords
 from kit.damage import Damage, break_the_header, damaged, fill_with_nonsense, flip_a_bit, name_an_unknown_codec
@@ -37,7 +39,9 @@ def batch(first: int, count: int, *, compression: int = 0) -> bytes:
     return bytes(data)
 
 
-def lists(fetched: bytes, offset: int = 0, *, check_crcs: bool = True) -> list[list[Any]]:
+def lists(
+    fetched: bytes, offset: int = 0, *, check_crcs: bool = True, unpack: batches.Unpack | None = None
+) -> list[Sequence[Any]]:
     """What the consumer makes of the bytes when it asked for `offset`."""
     records = ReadableRecords(
         TopicPartition("events", 0),
@@ -49,8 +53,18 @@ def lists(fetched: bytes, offset: int = 0, *, check_crcs: bool = True) -> list[l
         check_crcs,
         READ_COMMITTED,
     )
-    batches._yield_lists(records)
+    batches._yield_lists(records, unpack)
     return list(records)
+
+
+def offsets_around(broken: bytes, unpack: batches.Unpack | None = None) -> list[int]:
+    """The offsets handed over when `broken`, of the offsets 5 to 9, is between two batches."""
+    fetched = batch(0, 5) + broken + batch(10, 5)
+    found = [record.offset for records in lists(fetched, unpack=unpack) for record in records]
+    if found == [0, 1, 2, 3, 4]:  # the checksum may have been broken on the way: it is fetched once more
+        again = lists(fetched[len(batch(0, 5)) :], offset=5, unpack=unpack)
+        found += [record.offset for records in again for record in records]
+    return found
 
 
 @pytest.mark.parametrize("compression", [0, LZ4])
@@ -74,12 +88,7 @@ def test_an_incomplete_batch_at_the_end_is_left_for_the_next_fetch() -> None:
 def test_what_cannot_be_read_is_skipped_and_everything_around_it_is_handed_over(
     compression: int, damage: Damage, skipped: list[int]
 ) -> None:
-    fetched = batch(0, 5) + damaged(batch(5, 5, compression=compression), damage) + batch(10, 5)
-
-    handed_over = [record.offset for records in lists(fetched) for record in records]
-    if handed_over == [0, 1, 2, 3, 4]:  # the checksum may have been broken on the way: it is fetched once more
-        handed_over += [record.offset for records in lists(fetched[len(batch(0, 5)) :], offset=5) for record in records]
-
+    handed_over = offsets_around(damaged(batch(5, 5, compression=compression), damage))
     assert handed_over == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
     assert skipped == [5]
 
@@ -135,3 +144,41 @@ def test_partitions_share_the_bytes_that_are_fetched_before_they_are_taken(parti
     [(topic, asked)] = request.topics
     assert (node, topic) == (1, "events")
     assert sorted(asked) == [(number, 5, mebibytes << 20) for number in range(partitions)]
+
+
+def unpacked(fetched: bytes, start: int, end: int, first_offset: int) -> list[Any]:
+    """What an `Unpack` returns, made by aiokafka's reader."""
+    records = MemoryRecords(fetched[start:end]).next_batch()
+    return [record for record in records if record.offset >= first_offset]
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, break_the_header, name_an_unknown_codec, fill_with_nonsense])
+@pytest.mark.parametrize("compression", CODECS)
+def test_a_stream_that_unpacks_batches_itself_gets_and_skips_the_same(
+    compression: int, damage: Damage, skipped: list[int]
+) -> None:
+    handed_over = offsets_around(damaged(batch(5, 5, compression=compression), damage), unpacked)
+    assert handed_over == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+    assert skipped == [5]
+
+
+def test_only_batches_of_format_2_without_compression_or_by_lz4_are_unpacked_by_the_stream() -> None:
+    places: list[tuple[int, int, int]] = []
+
+    def unpack(fetched: bytes, start: int, end: int, first_offset: int) -> list[Any]:
+        places.append((start, end, first_offset))
+        return unpacked(fetched, start, end, first_offset)
+
+    of_each_codec = [batch(5 * codec, 5, compression=codec) for codec in CODECS]
+    found = lists(b"".join(of_each_codec), offset=2, unpack=unpack)
+    assert [record.offset for records in found for record in records] == list(range(2, 25))
+    ends = [sum(map(len, of_each_codec[: codec + 1])) for codec in CODECS]
+    assert places == [(0, ends[0], 2), (ends[2], ends[3], 15)]
+
+
+def test_the_records_of_a_batch_that_the_stream_finds_too_large_come_without_content() -> None:
+    def refuse(fetched: bytes, start: int, end: int, first_offset: int) -> list[Any]:
+        raise BatchTooLarge(100)
+
+    found = [record for records in lists(batch(7, 3), unpack=refuse) for record in records]
+    assert [(record.offset, record.value) for record in found] == [(7, None), (8, None), (9, None)]

@@ -8,8 +8,11 @@ the larger of the two maps of names becomes a sketch, and then the other: the re
 users and as many sessions, and with the largest number of types and devices that are counted by name.
 """
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -77,6 +80,19 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
             part.check_sketch()
 
 
+class Delta(NamedTuple):
+    """What was counted exactly elsewhere, to be added; `users` and `sessions` are 64-bit hashes (`sketches`)."""
+
+    total_events: int
+    duration_sum: int
+    event_types: Mapping[str, int]
+    devices: Mapping[str, int]
+    referrers: Mapping[str, int]
+    pages: Mapping[str, int]
+    users: "array[int]"
+    sessions: "array[int]"
+
+
 class WindowCounts:
     """The running counts of one window in one partition.
 
@@ -115,6 +131,21 @@ class WindowCounts:
         self._pages.update([event.page_url for event in events])
         self._users.update([event.user_id for event in events])
         self._sessions.update([event.session_id for event in events])
+
+    def add_delta(self, delta: Delta) -> None:
+        """Count what was counted elsewhere."""
+        self._total += delta.total_events
+        self._duration += delta.duration_sum
+        self._event_types.update(delta.event_types)
+        self._devices.update(delta.devices)
+        longest = max(map(len, (delta.referrers, delta.pages, delta.users, delta.sessions)))
+        referrers, pages = iter(delta.referrers.items()), iter(delta.pages.items())
+        for first in range(0, longest, MOST_AT_ONCE):
+            self._make_room()
+            self._referrers.update(dict(islice(referrers, MOST_AT_ONCE)))
+            self._pages.update(dict(islice(pages, MOST_AT_ONCE)))
+            self._users.update_hashes(delta.users[first : first + MOST_AT_ONCE])
+            self._sessions.update_hashes(delta.sessions[first : first + MOST_AT_ONCE])
 
     def _make_room(self) -> None:
         """Keep the partial below its bound, whatever the next batch contains."""
@@ -160,7 +191,7 @@ class _Kinds:
         self._counts: Counter[str] = Counter()
         self._others = 0
 
-    def update(self, names: Iterable[str]) -> None:
+    def update(self, names: Iterable[str] | Mapping[str, int]) -> None:
         self._counts.update(names)
         while len(self._counts) > MOST_KINDS:
             self._others += self._counts.popitem()[1]

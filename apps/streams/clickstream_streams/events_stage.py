@@ -22,6 +22,7 @@ from clickstream_kafka.tasks import PartitionTask, Replica
 from clickstream_kafka.transactions import RecordsTooLarge, Transactions
 from clickstream_streams import instruments
 from clickstream_streams.commits import EventsCommit, MergeCommit, decode_commit, decode_commits, encode_commit
+from clickstream_streams.counting import MakeCounting
 from clickstream_streams.errors import BeyondTheLog
 from clickstream_streams.partials import WatermarkRecord, encode_record, split
 from clickstream_streams.partition import Changes, Partition
@@ -43,10 +44,12 @@ class EventsTask(PartitionTask):
         replica: Replica,
         *,
         settings: StreamsSettings,
+        make_counting: MakeCounting,
         join_pause_ms: int = 200,
     ) -> None:
         super().__init__(partition, consumer, replica)
         self.settings = settings
+        self._make_counting = make_counting
         self._join_pause_ms = join_pause_ms
         self._label = str(partition.partition)
         self._batch_seconds = instruments.BATCH_SECONDS.labels("events")
@@ -94,8 +97,8 @@ class EventsTask(PartitionTask):
             commit,
             start.offset,
             self._watermark(commit.watermark),
+            self._make_counting(commit.rules, self.settings.exact_limit),
             allowed_lateness=self.settings.allowed_lateness,
-            exact_limit=self.settings.exact_limit,
         )
         await self._replay(state, commit.replay_from)
         self._shown_events = 0
@@ -123,7 +126,7 @@ class EventsTask(PartitionTask):
         while (position := await self.consumer.position(self.partition)) < state.offset:
             self.step = f"the replay to offset {state.offset}, now at {position}"
             for records in await self.poll():
-                state.restore([record for record in records if record.offset < state.offset])
+                state.restore(records)
             self.beat()
             await asyncio.sleep(0)
         state.restored()

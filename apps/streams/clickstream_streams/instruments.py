@@ -18,6 +18,7 @@ OPEN_WINDOWS = Gauge("clickstream_streams_open_windows", "Windows whose events a
 APPROXIMATE_WINDOWS = Gauge(
     "clickstream_streams_approximate_windows", "Open windows counted by a sketch.", ["partition"]
 )
+COUNTING = Gauge("clickstream_streams_counting", "1 for what counts: native or python.", ["implementation"])
 OF_A_PARTITION = (LAG, WATERMARK, OPEN_WINDOWS, APPROXIMATE_WINDOWS)
 """Shown only for the partitions that the replica has."""
 BATCH_SECONDS = Histogram(

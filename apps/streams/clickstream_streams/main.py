@@ -28,6 +28,7 @@ from clickstream_kafka.running import serve, unless
 from clickstream_kafka.tasks import Replica, TaskSettings
 from clickstream_streams import instruments
 from clickstream_streams.events_stage import EventsTask
+from clickstream_streams.implementations import Implementation, choose
 from clickstream_streams.merge_stage import MergeTask
 from clickstream_streams.report import announce_start
 from clickstream_streams.reset import reset
@@ -66,9 +67,10 @@ def _main() -> int:
     health = Health()
     with health_server(settings.service.http_port, health, listen=settings.service):
         try:
+            implementation = choose(settings.counting)
             keep_freed_memory()
             collect_garbage_rarely()
-            return uvloop.run(serve(partial(_process, settings, health)))
+            return uvloop.run(serve(partial(_process, settings, implementation, health)))
         except FatalError as error:
             print_error(str(error), "clickstream-streams", __name__, as_json=settings.service.log_format == "json")
             return 1
@@ -90,9 +92,13 @@ async def merge(task: MergeTask, batches: Batches) -> None:
     await task.advance()
 
 
-async def _process(settings: StreamsSettings, health: Health, stopping: asyncio.Event) -> int:
+async def _process(
+    settings: StreamsSettings, implementation: Implementation, health: Health, stopping: asyncio.Event
+) -> int:
     topics, kafka = settings.topics, settings.kafka.aiokafka_config()
     announce_start(topics.events_topic, topics.metrics_topic, settings.window_size)
+    instruments.COUNTING.labels(implementation.name).set(1)
+    _log.info("Events are counted by %s (%s)", implementation.name, implementation.note)
     show_offset = instruments.KAFKA.clock_offset_seconds.set
     clock = BrokersClock(max_clock_skew=settings.max_clock_skew, show_offset=show_offset)
     engine = create_engine("clickstream-streams", kafka)
@@ -107,8 +113,17 @@ async def _process(settings: StreamsSettings, health: Health, stopping: asyncio.
         await check_topics(admin, settings, partitions)
         _warn_of_memory(settings, partitions[topics.events_topic])
         replica = Replica(kafka, admin, clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
-        counters, mergers = partial(EventsTask, settings=settings), partial(MergeTask, settings=settings)
-        events = PartitionStream(topics.events_topic, settings.group_id, count, counters, replica, stage="events")
+        counters = partial(EventsTask, settings=settings, make_counting=implementation.make_counting)
+        mergers = partial(MergeTask, settings=settings)
+        events = PartitionStream(
+            topics.events_topic,
+            settings.group_id,
+            count,
+            counters,
+            replica,
+            stage="events",
+            unpack=implementation.unpack,
+        )
         merged = PartitionStream(topics.partials_topic, settings.merge_group_id, merge, mergers, replica, stage="merge")
         engine.add_stream(events)
         engine.add_stream(merged)

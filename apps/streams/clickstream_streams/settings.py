@@ -60,6 +60,13 @@ class StreamsSettings:
         help="distinct ids, and names, per window and partition that are counted exactly; a sketch counts beyond",
     )
 
+    counting: str = setting(
+        "COUNTING",
+        parse=choice("auto", "native", "python"),
+        default="auto",
+        help="what counts: native, the wheel clickstream-native; python; or auto, native if it is installed",
+    )
+
     def validate(self) -> None:
         """Raise SettingsError for a group id that could be another's stage 2, and for too many windows."""
         if self.group_id.endswith(_MERGE):

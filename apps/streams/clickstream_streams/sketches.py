@@ -76,12 +76,26 @@ class DistinctIds:
             self._hashes.update(id_hashes(set(ids)))
         else:
             self._ids.update(ids)
-        if len(self._ids) > self._limit or len(self._hashes) > self._limit:
-            self._sketch = HyperLogLog()
-            self._sketch.add(self._hashes or id_hashes(self._ids))
-            self._ids, self._hashes = set(), set()
-        elif len(self._ids) >= self._next_check:
+        if not self._begins_sketch() and len(self._ids) >= self._next_check:
             self._check_size()
+
+    def update_hashes(self, hashes: "array[int]") -> None:
+        """Add ids by their `id_hashes`."""
+        if self._sketch is not None:
+            self._sketch.add(hashes)
+            return
+        self._hashes.update(hashes, id_hashes(self._ids))
+        self._ids = set()
+        self._begins_sketch()
+
+    def _begins_sketch(self) -> bool:
+        """Whether the limit is passed: then a sketch goes on."""
+        if len(self._ids) <= self._limit and len(self._hashes) <= self._limit:
+            return False
+        self._sketch = HyperLogLog()
+        self._sketch.add(self._hashes or id_hashes(self._ids))
+        self._ids, self._hashes = set(), set()
+        return True
 
     def _check_size(self) -> None:
         """Keep hashes instead of ids if these take too much memory; checked rarely, because it visits all of them."""
@@ -157,8 +171,8 @@ class CountedNames:
         self._exact = SizedCounts()
         self._sketch: FrequentNames | None = None
 
-    def update(self, names: Iterable[str]) -> None:
-        """Count the names, repeated or not."""
+    def update(self, names: Iterable[str] | Mapping[str, int]) -> None:
+        """Count the names, repeated or not, or each as often as the map says."""
         if self._sketch is not None:
             self._sketch.add(names)
             return

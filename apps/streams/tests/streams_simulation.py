@@ -18,6 +18,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
+from counted_by import make_counting
 
 from clickstream_core.receipts import receipt_of
 from clickstream_core.settings import read_settings
@@ -336,7 +337,9 @@ class Worker:
         replica = Replica(client, client, self.clock, instruments.KAFKA, TaskSettings(settings.commit_interval))
         if partition.topic == settings.topics.events_topic:
             self._id = settings.transactional_id(partition.partition)
-            self.task = EventsTask(partition, consumer, replica=replica, settings=settings, join_pause_ms=0)
+            self.task = EventsTask(
+                partition, consumer, replica=replica, settings=settings, make_counting=make_counting, join_pause_ms=0
+            )
         else:
             self._id = settings.merge_group_id
             self.task = MergeTask(partition, consumer, replica=replica, settings=settings, commit_visible_after_ms=0)

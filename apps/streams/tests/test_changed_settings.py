@@ -14,6 +14,8 @@ from clickstream_streams import merge_stage
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.settings import StreamsSettings
 
+pytestmark = pytest.mark.usefixtures("each_counting")
+
 TEN_SECONDS = simulated_settings()
 THIRTY_SECONDS = simulated_settings(window_size="30s")
 

@@ -1,3 +1,4 @@
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,10 +17,12 @@ from clickstream_streams.counts import (
     MOST_KINDS_SHOWN,
     MOST_PARTIAL_BYTES,
     OTHER,
+    Delta,
     PartialCounts,
     WindowCounts,
     merged_metrics,
 )
+from clickstream_streams.sketches import id_hashes
 
 START = parse_timestamp("2024-10-26T10:30:00Z")
 END = parse_timestamp("2024-10-26T10:35:00Z")
@@ -245,3 +248,43 @@ def test_whatever_events_say_a_partial_has_a_bound_in_bytes(batches: list[tuple[
         counts.add(many(place * 500, **names))
     assert size_of(counts) <= MOST_PARTIAL_BYTES
     assert merged(counts.snapshot()).total_events == len(batches) * MOST_AT_ONCE
+
+
+def delta_of(events: Sequence[CountedEvent]) -> Delta:
+    """The events as they are counted elsewhere: exactly."""
+    return Delta(
+        len(events),
+        sum(event.duration_ms for event in events),
+        Counter(event.event_type for event in events),
+        Counter(event.device_type for event in events),
+        Counter(event.referrer for event in events),
+        Counter(event.page_url for event in events),
+        id_hashes({event.user_id for event in events}),
+        id_hashes({event.session_id for event in events}),
+    )
+
+
+@given(batches, st.sets(st.integers(0, 2)), st.sampled_from([1, 2, 1000]))
+def test_what_was_counted_elsewhere_adds_up_with_what_is_counted_here(
+    batches: list[list[CountedEvent]], elsewhere: set[int], exact_limit: int
+) -> None:
+    counts = WindowCounts(exact_limit)
+    for number, batch in enumerate(batches):
+        if number in elsewhere:
+            counts.add_delta(delta_of(batch))
+        else:
+            counts.add(batch)
+    assert merged(counts.snapshot()) == merged(counted(batches, exact_limit))
+
+
+def test_a_partial_stays_small_whatever_was_counted_elsewhere() -> None:
+    counts = WindowCounts(MOST_EXACT_IDS)
+    names = Counter({f"{number:06}".ljust(MAX_NAME_BYTES, "x"): 1 for number in range(60_000)})
+    ids = array("Q", range(MOST_EXACT_IDS))
+    kinds = Counter({f"{number:04}".ljust(MAX_NAME_BYTES, "x"): 1 for number in range(2 * MOST_KINDS)})
+    counts.add_delta(Delta(60_000, 60_000, kinds, kinds, names, names, ids, ids))
+    partial = counts.snapshot()
+    assert len(msgspec.msgpack.encode(partial)) <= MOST_PARTIAL_BYTES
+    assert counts.approximate
+    assert partial.event_types[OTHER] == MOST_KINDS
+    assert merged(partial).unique_users == MOST_EXACT_IDS

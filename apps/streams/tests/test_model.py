@@ -40,6 +40,8 @@ from clickstream_streams import partition as partition_module
 from clickstream_streams.commits import EventsCommit, decode_commit
 from clickstream_streams.merging import Merge
 
+pytestmark = pytest.mark.usefixtures("each_counting")
+
 MOST_PARTITIONS = 4
 REASONS = ("not_json", "not_object", "missing_field", "wrong_type", "bad_timestamp")
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from counted_by import make_counting
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -26,6 +27,8 @@ from clickstream_streams.sketches import IdsSnapshot
 from clickstream_streams.spans import Span
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import NEVER, CountingRules
+
+pytestmark = pytest.mark.usefixtures("each_counting")
 
 BASE = parse_timestamp("2024-10-26T10:30:00Z")
 SIZE, DISORDER, LATENESS, SKEW = 10_000, 2_000, 5_000, 1_000
@@ -73,7 +76,7 @@ def raw(offset: int, value: bytes | None, arrived: int) -> StoredRecord:
 def partition(commit: EventsCommit | None = None, offset: int = FIRST, lateness: int = LATENESS) -> Partition:
     commit = commit or EventsCommit(rules=RULES, replay_from=offset, joined=True)
     watermark = PartitionWatermark(out_of_orderness=DISORDER, idle_timeout=10_000, monotonic=0, value=commit.watermark)
-    return Partition(commit, offset, watermark, allowed_lateness=lateness, exact_limit=1000)
+    return Partition(commit, offset, watermark, make_counting(commit.rules, 1000), allowed_lateness=lateness)
 
 
 def commit(state: Partition) -> Changes:

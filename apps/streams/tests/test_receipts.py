@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 import pytest
+from counted_by import make_counting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from clickstream_streams.refusals import REASONS, CommittedRefusals, OpenWindow,
 from clickstream_streams.spans import Span, share_receipt
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import CountingRules
+
+pytestmark = pytest.mark.usefixtures("each_counting")
 
 RULES = CountingRules(10_000, "event", 4_000)
 NOW = 1_729_938_600_000
@@ -60,7 +63,9 @@ class Processor:
         commit = decode_commit(encode_commit(self.commit), EventsCommit)
         assert commit is not None
         watermark = PartitionWatermark(out_of_orderness=2_000, idle_timeout=3_000, monotonic=0, value=commit.watermark)
-        self.state = Partition(commit, self.committed, watermark, allowed_lateness=5_000, exact_limit=100)
+        self.state = Partition(
+            commit, self.committed, watermark, make_counting(commit.rules, 100), allowed_lateness=5_000
+        )
         self.state.restore([each for each in self.log if commit.replay_from <= each.offset < self.committed])
         self.state.restored()
 

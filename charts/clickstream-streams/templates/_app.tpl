@@ -37,4 +37,6 @@ env:
     value: {{ .Values.revisionInterval | quote }}
   - name: EXACT_LIMIT
     value: {{ .Values.exactLimit | int64 | quote }}
+  - name: COUNTING
+    value: {{ .Values.counting | quote }}
 {{- end }}

@@ -10,7 +10,7 @@ Delete when #321 is done and a consumer learns which offsets were skipped.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 from zlib import crc32
 
@@ -25,6 +25,7 @@ from clickstream_kafka.patches.bounded_unpacking import bound_unpacking
 from clickstream_kafka.unreadable import CHECKSUM, Offsets, Unreadable, describe, end_of_corrupt
 
 _BASE_OFFSET_BYTES = 8
+_LZ4 = 3
 
 
 def apply() -> None:
@@ -37,13 +38,15 @@ class Batches(MemoryRecords):  # type: ignore[misc]
     """Fetched batches whose CRC is computed by a CPU instruction; aiokafka's table takes five times as long.
 
     The layout is that of Kafka's protocol: the length at byte 8 counts from byte 12, and byte 16 is the format's
-    number. From format 2 on the CRC-32C at byte 17 covers everything after it; before, the CRC-32 at byte 12.
+    number. From format 2 on the CRC-32C at byte 17 covers everything after it, and the last three bits of byte 22 are
+    the codec; before, the CRC-32 is at byte 12.
     """
 
-    _LENGTH, _AFTER_LENGTH, _FORMAT, _CRC, _AFTER_CRC = 8, 12, 16, 17, 21
+    _LENGTH, _AFTER_LENGTH, _FORMAT, _CRC, _AFTER_CRC, _CODEC = 8, 12, 16, 17, 21, 22
 
     def __init__(self, fetched: bytes) -> None:
         super().__init__(fetched)
+        self._fetched = fetched
         self._bytes = memoryview(fetched)
         self._begin = self._end = 0
 
@@ -58,6 +61,12 @@ class Batches(MemoryRecords):  # type: ignore[misc]
         expected: int = struct.unpack_from(">I", self._bytes, start + self._CRC)[0]
         return crc32c(self._bytes[start + self._AFTER_CRC : self._end]) == expected
 
+    def place_of_this(self) -> tuple[bytes, int, int] | None:
+        """Return where the last batch is, in what was fetched, if it is of format 2 and not compressed or by LZ4."""
+        if self._bytes[self._begin + self._FORMAT] != 2 or self._bytes[self._begin + self._CODEC] & 7 not in (0, _LZ4):
+            return None
+        return self._fetched, self._begin, self._end
+
     def end_of_this(self, asked_for: int) -> int:
         """Return the offset at which to go on after the last batch that was not intact."""
         following = self._bytes[self._end : self._end + _BASE_OFFSET_BYTES]
@@ -70,7 +79,7 @@ class ReadableRecords(PartitionRecords):  # type: ignore[misc]
     unreadable: ClassVar[Unreadable]
     next_fetch_offset: int
 
-    def batches(self) -> Iterator[list[Any]]:
+    def batches(self) -> Iterator[Sequence[Any]]:
         """Yield the records of one batch after the other, up to one that must be fetched again.
 
         The records are those of aiokafka's log format, not a consumer's: offset, timestamp, key, value and headers.
@@ -110,9 +119,12 @@ class ReadableRecords(PartitionRecords):  # type: ignore[misc]
                 yield self._consumer_record(self._tp, record)
             self.next_fetch_offset = end
 
-    def _records_of(self, batch: Any) -> list[Any]:
+    def _records_of(self, batch: Any) -> Sequence[Any]:
         if self._is_aborted(batch) or batch.is_control_batch:
             return []
+        return self._unpacked(batch)
+
+    def _unpacked(self, batch: Any) -> Sequence[Any]:
         records = list(batch)
         if batch.base_offset < self.next_fetch_offset:
             return [record for record in records if record.offset >= self.next_fetch_offset]
