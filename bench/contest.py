@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,9 @@ class Contestant:
     slow: bool = False
     """Whether it gets a tenth of the events, or else most of the time would be spent on waiting for it."""
 
+    counting: str = ""
+    """Of the processor: its setting COUNTING."""
+
 
 def _with_apps(script: str) -> Callable[[], list[str | Path]]:
     return lambda: [PYTHON, BENCH / "contestants" / script]
@@ -63,10 +67,11 @@ def _with_peers(script: str) -> Callable[[], list[str | Path]]:
     return lambda: [PEERS_PYTHON, BENCH / "contestants" / script]
 
 
-PROCESSOR = Contestant("a", "Clickstream", processor_command, "complete: exactly once, recovers")
+_COMPLETE = "complete: exactly once, recovers"
 _IN_MEMORY = "maps in memory, no recovery"
 CONTESTANTS = (
-    PROCESSOR,
+    Contestant("a", "Clickstream, native", processor_command, _COMPLETE, counting="native"),
+    Contestant("ap", "Clickstream, Python", processor_command, _COMPLETE, counting="python"),
     Contestant("b", "kstreams loop", _with_apps("plain_loop.py"), "clock windows, only sums", False),
     Contestant("c", "Quix loop", _with_peers("quix_loop.py"), _IN_MEMORY, package="quixstreams"),
     Contestant(
@@ -117,21 +122,23 @@ class Run:
 
 def run(contestant: Contestant, cluster: Cluster, dataset: Dataset, source: str) -> Run:
     """Run the contestant once on the topic `source`. Raises RunFailed, and NotInstalled when it cannot run here."""
+    if contestant.counting == "native" and find_spec("clickstream_native") is None:
+        raise NotInstalled("its wheel is not installed: make native")
     if contestant.package:
         ask = f"import importlib.metadata; importlib.metadata.version({contestant.package!r})"
         if subprocess.run([PEERS_PYTHON, "-c", ask], stderr=subprocess.DEVNULL, check=False).returncode:
             raise NotInstalled(f"{contestant.package} has no wheel for this Python")
     return (
-        _run_processor(cluster, dataset, source)
-        if contestant is PROCESSOR
+        _run_processor(contestant, cluster, dataset, source)
+        if contestant.counting
         else _run_peer(contestant, cluster, dataset, source)
     )
 
 
-def _run_processor(cluster: Cluster, dataset: Dataset, source: str) -> Run:
+def _run_processor(contestant: Contestant, cluster: Cluster, dataset: Dataset, source: str) -> Run:
     pipeline, port = cluster.pipeline(source), free_port()
     over = threading.Event()
-    with start_processor(cluster, pipeline, port, WINDOW_SIZE="30s") as process:
+    with start_processor(cluster, pipeline, port, WINDOW_SIZE="30s", COUNTING=contestant.counting) as process:
         watcher = threading.Thread(target=_watch, args=(process, port, dataset.events // 2, over))
         watcher.start()
         try:

@@ -11,7 +11,7 @@ from statistics import median
 import jvm
 from clickstream_local.jars import KAFKA_VERSION
 from clickstream_local.java import find_java
-from contest import PROCESSOR, Contestant, Run
+from contest import Contestant, Run
 from workspace import PEERS_PYTHON, PYTHON
 
 _PEERS = ("aiokafka", "bytewax", "confluent-kafka", "faust-streaming", "quixstreams")
@@ -57,12 +57,13 @@ def contest_table(
 ) -> str:
     """The medians of all runs, or why there are none.
 
-    How many times as fast (a) is: events per CPU second of the whole run, after warm-up, and the run's time on the
-    clock. `floors` is mere decoding, events per CPU second by what an event becomes.
+    How many times as fast our first contestant is: events per CPU second of the whole run, after warm-up, and the run's
+    time on the clock. `floors` is mere decoding, events per CPU second by what an event becomes.
     """
-    ours = next((done for contestant, done in runs.items() if contestant is PROCESSOR), ())
+    us, ours = next(((each, done) for each, done in runs.items() if each.counting and done), (None, ()))
+    letter = us.letter if us else ""
     rows = [
-        "| | contestant | runs | events / CPU s | warm | (a) is faster, CPU/warm/wall | wall s | CPU s | peak MiB | |",
+        f"| | contestant | runs | events / CPU s | warm | ({letter}): CPU/warm/wall | wall s | CPU s | peak MiB | |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for contestant, done in runs.items():
@@ -80,7 +81,7 @@ def contest_table(
             f"| {median(run.ended.peak_bytes for run in done) / 2**20:.0f} | {contestant.note}{_share(contestant)} |"
         )
     for name, rates in floors.items():
-        share = f"(a) is {median(run.rate for run in ours) / median(rates):.0%} of it" if ours else ""
+        share = f"({letter}) is {median(run.rate for run in ours) / median(rates):.0%} of it" if ours else ""
         rows.append(
             f"| | decoding into {name} | {len(rates)} | {median(rates):,.0f} | | {share} | | | | msgspec alone |"
         )
