@@ -151,7 +151,8 @@ def _described(process: Path, environment: bool) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The variables that a process needs, without any that an app would read as a setting."""
-    passed_on = ("HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
+    """The variables that a process needs, without any that an app would read as a setting; but COUNTING holds for a run
+    of all tests."""
+    passed_on = ("COUNTING", "HOME", "LANG", "LC_ALL", "PATH", "PYTHONPATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
     kept = {name: os.environ[name] for name in passed_on if name in os.environ}
     return {**kept, "PYTHONUNBUFFERED": "1"}

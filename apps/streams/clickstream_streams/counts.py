@@ -81,7 +81,7 @@ class PartialCounts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Delta(NamedTuple):
-    """What was counted exactly elsewhere, to be added; `users` and `sessions` are 64-bit hashes (`sketches`)."""
+    """What was counted exactly elsewhere; `users` and `sessions` are 64-bit hashes (`sketches.id_hashes`)."""
 
     total_events: int
     duration_sum: int
@@ -91,6 +91,20 @@ class Delta(NamedTuple):
     pages: Mapping[str, int]
     users: "array[int]"
     sessions: "array[int]"
+
+    def snapshot(self, span: Span | None = None) -> PartialCounts:
+        """Return these counts, of the records of `span`; they must be within all limits."""
+        return PartialCounts(
+            self.total_events,
+            str(self.duration_sum),
+            dict(self.event_types),
+            dict(self.devices),
+            NamesSnapshot(counts=dict(self.referrers)),
+            NamesSnapshot(counts=dict(self.pages)),
+            IdsSnapshot(hashes=self.users.tobytes()),
+            IdsSnapshot(hashes=self.sessions.tobytes()),
+            span,
+        )
 
 
 class WindowCounts:

@@ -1,7 +1,8 @@
 """Counting in Rust, by the wheel `clickstream-native`: a record batch becomes counts in one call.
 
-The wheel counts exactly. What it has counted in a window is drained into the window's `WindowCounts` when that is
-written, or as soon as a limit is passed, so that the sketches are the same in both implementations.
+The wheel counts exactly. What it has counted in a window is drained when the window is written, and as soon as a limit
+is passed: then, or if more is counted after that, a `WindowCounts` takes it over, so that the sketches are the same in
+both implementations.
 """
 
 from array import array
@@ -36,18 +37,23 @@ class NativeCounting:
         by_arrival = rules.window_time == "arrival"
         self._counter = native.Counter(rules.window_size, rules.max_clock_skew, by_arrival, exact_limit)
         self._exact_limit = exact_limit
-        self._drained: dict[int, WindowCounts] = {}
+        self._drained: dict[int, Delta | WindowCounts] = {}
 
     def take(self, records: Sequence[Record], bounds: Bounds, judge: Judge) -> Taken:
         highest, ahead, windows, full = self._counter.take(
             records, bounds.end_offset, bounds.over, bounds.behind, bounds.believed_to, judge
         )
         for window in full:
-            self._drain(window)
+            self._take_over(window)
         return Taken(highest, ahead, {window: Stretch(*stretch) for window, *stretch in windows})
 
     def snapshot(self, window: int, span: Span) -> PartialCounts:
-        return self._drain(window).snapshot(span)
+        if window in self._drained:
+            return self._take_over(window).snapshot(span)
+        delta = self._drain(window)
+        assert delta is not None, "a window exists because an event was counted in it"
+        self._drained[window] = delta
+        return delta.snapshot(span)
 
     def forget(self, window: int) -> None:
         self._counter.drain(window)
@@ -55,13 +61,23 @@ class NativeCounting:
 
     @property
     def approximate_windows(self) -> int:
-        return sum(counts.approximate for counts in self._drained.values())
+        return sum(isinstance(each, WindowCounts) and each.approximate for each in self._drained.values())
 
-    def _drain(self, window: int) -> WindowCounts:
-        counts = self._drained.setdefault(window, WindowCounts(self._exact_limit))
-        drained = self._counter.drain(window)
-        if drained is not None:
-            total, duration, types, devices, referrers, pages, users, sessions = drained
-            hashes = array("Q", users), array("Q", sessions)
-            counts.add_delta(Delta(total, duration, types, devices, referrers, pages, *hashes))
+    def _take_over(self, window: int) -> Delta | WindowCounts:
+        """Return all that was counted in the window, and more than one drained part as one WindowCounts."""
+        before, delta = self._drained.get(window), self._drain(window)
+        if before is not None and delta is None:
+            return before
+        counts = before if isinstance(before, WindowCounts) else WindowCounts(self._exact_limit)
+        for part in (before, delta):
+            if isinstance(part, Delta):
+                counts.add_delta(part)
+        self._drained[window] = counts
         return counts
+
+    def _drain(self, window: int) -> Delta | None:
+        drained = self._counter.drain(window)
+        if drained is None:
+            return None
+        total, duration, types, devices, referrers, pages, users, sessions = drained
+        return Delta(total, duration, types, devices, referrers, pages, array("Q", users), array("Q", sessions))
