@@ -38,7 +38,7 @@ events = st.fixed_dictionaries(
 @dataclass
 class Stored:
     offset: int
-    value: bytes
+    value: bytes | None
     timestamp: int = WINDOW
     key: bytes | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
