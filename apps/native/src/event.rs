@@ -1,0 +1,247 @@
+//! The counted fields of an event, read from JSON text that is surely valid. Everything else is left to Python.
+
+use crate::strings::{self, Span};
+
+/// Of a counted name or id in UTF-8: longer ones are cut by Python.
+pub const MAX_NAME_BYTES: usize = 256;
+
+/// The counted strings, in this order.
+pub const TIMESTAMP: usize = 0;
+pub const USER: usize = 1;
+pub const SESSION: usize = 2;
+pub const EVENT_TYPE: usize = 3;
+pub const PAGE: usize = 4;
+pub const REFERRER: usize = 5;
+pub const DEVICE: usize = 6;
+const STRINGS: usize = 7;
+pub const DURATION: usize = 7;
+const ALL_FIELDS: u8 = 0xff;
+
+const MAX_DEPTH: u32 = 64;
+/// Of a number in an unread field.
+const MAX_NUMBER_BYTES: usize = 40;
+
+/// Where the counted fields are. Kept from event to event, so that nothing is allocated.
+#[derive(Default)]
+pub struct Event {
+    pub strings: [Span; STRINGS],
+    pub duration: u64,
+    pub scratch: Vec<u8>,
+}
+
+impl Event {
+    #[inline]
+    pub fn text<'a>(&'a self, bytes: &'a [u8], field: usize) -> &'a [u8] {
+        let Span { start, end, unescaped } = self.strings[field];
+        if unescaped { &self.scratch[start..end] } else { &bytes[start..end] }
+    }
+}
+
+/// Which counted field has this name.
+pub fn field_of(name: &[u8]) -> Option<usize> {
+    match name {
+        b"timestamp" => Some(TIMESTAMP),
+        b"user_id" => Some(USER),
+        b"session_id" => Some(SESSION),
+        b"event_type" => Some(EVENT_TYPE),
+        b"page_url" => Some(PAGE),
+        b"referrer" => Some(REFERRER),
+        b"device_type" => Some(DEVICE),
+        b"duration_ms" => Some(DURATION),
+        _ => None,
+    }
+}
+
+/// Reads the event in `bytes[..end]`; None if it is not surely valid. Its UTF-8 is not checked.
+pub fn read(bytes: &[u8], end: usize, event: &mut Event) -> Option<()> {
+    event.scratch.clear();
+    Scanner { bytes, end, at: 0 }.event(event)
+}
+
+/// Reads digits without a sign or a leading zero, up to 2^63 - 1; returns the number and the position after it.
+#[inline]
+pub fn read_duration(bytes: &[u8], end: usize, start: usize) -> Option<(u64, usize)> {
+    let mut at = start;
+    let mut value: u64 = 0;
+    while at < end && bytes[at].is_ascii_digit() {
+        value = value.checked_mul(10)?.checked_add(u64::from(bytes[at] - b'0'))?;
+        at += 1;
+    }
+    let fine = at > start && (bytes[start] != b'0' || at == start + 1) && i64::try_from(value).is_ok();
+    fine.then_some((value, at))
+}
+
+struct Scanner<'a> {
+    bytes: &'a [u8],
+    end: usize,
+    at: usize,
+}
+
+impl Scanner<'_> {
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        if self.at < self.end { Some(self.bytes[self.at]) } else { None }
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.space();
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    #[inline]
+    fn string(&mut self, scratch: &mut Vec<u8>) -> Option<Span> {
+        self.expect(b'"')?;
+        let (span, after) = strings::read(self.bytes, self.end, self.at, scratch)?;
+        self.at = after;
+        Some(span)
+    }
+
+    /// A field's name, without escapes, and the colon after it.
+    fn name(&mut self) -> Option<&[u8]> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let end = strings::plain_end(self.bytes, start);
+        if end >= self.end || self.bytes[end] != b'"' {
+            return None;
+        }
+        self.at = end + 1;
+        self.expect(b':')?;
+        Some(&self.bytes[start..end])
+    }
+
+    fn event(&mut self, event: &mut Event) -> Option<()> {
+        let mut found: u8 = 0;
+        self.expect(b'{')?;
+        loop {
+            match field_of(self.name()?) {
+                None => self.unread(&mut event.scratch)?,
+                Some(field) => {
+                    if field == DURATION {
+                        self.space();
+                        (event.duration, self.at) = read_duration(self.bytes, self.end, self.at)?;
+                    } else {
+                        event.strings[field] = self.string(&mut event.scratch)?;
+                    }
+                    found |= 1 << field;
+                }
+            }
+            self.space();
+            match self.peek()? {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        self.at += 1;
+        self.space();
+        let short = event.strings[USER..].iter().all(|span| span.end - span.start <= MAX_NAME_BYTES);
+        (self.at == self.end && found == ALL_FIELDS && short).then_some(())
+    }
+
+    /// A value of any type. Its text is checked and forgotten.
+    fn unread(&mut self, scratch: &mut Vec<u8>) -> Option<()> {
+        let mut in_object: u64 = 0; // a bit for each level, the innermost is the lowest
+        let mut depth = 0;
+        loop {
+            self.space();
+            match self.peek()? {
+                opening @ (b'{' | b'[') => {
+                    let object = opening == b'{';
+                    self.at += 1;
+                    self.space();
+                    if self.peek()? == if object { b'}' } else { b']' } {
+                        self.at += 1;
+                    } else {
+                        if depth == MAX_DEPTH {
+                            return None;
+                        }
+                        depth += 1;
+                        in_object = in_object << 1 | u64::from(object);
+                        if object {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => self.scalar(scratch)?,
+            }
+            loop {
+                if depth == 0 {
+                    return Some(());
+                }
+                self.space();
+                let object = in_object & 1 == 1;
+                match self.peek()? {
+                    b',' => {
+                        self.at += 1;
+                        if object {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    closing if closing == if object { b'}' } else { b']' } => {
+                        self.at += 1;
+                        depth -= 1;
+                        in_object >>= 1;
+                    }
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    fn scalar(&mut self, scratch: &mut Vec<u8>) -> Option<()> {
+        match self.peek()? {
+            b'"' => {
+                let kept = scratch.len();
+                self.string(scratch)?;
+                scratch.truncate(kept);
+            }
+            b't' => self.literal(b"true")?,
+            b'f' => self.literal(b"false")?,
+            b'n' => self.literal(b"null")?,
+            _ => self.number()?,
+        }
+        Some(())
+    }
+
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
+        self.bytes[self.at..self.end].starts_with(literal).then(|| self.at += literal.len())
+    }
+
+    /// A number without an exponent.
+    fn number(&mut self) -> Option<()> {
+        let start = self.at;
+        if self.peek()? == b'-' {
+            self.at += 1;
+        }
+        let first = self.peek()?;
+        let digits = self.digits();
+        if digits == 0 || (first == b'0' && digits > 1) {
+            return None;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        (self.at - start <= MAX_NUMBER_BYTES).then_some(())
+    }
+
+    fn digits(&mut self) -> usize {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        self.at - start
+    }
+}

@@ -1,0 +1,162 @@
+//! The records of a batch of format 2: their places in it, every length checked.
+//! https://kafka.apache.org/documentation/#recordbatch
+
+pub const HEADER_BYTES: usize = 61;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Codec {
+    None,
+    Lz4,
+}
+
+#[derive(Debug)]
+pub struct Header {
+    pub base_offset: i64,
+    pub codec: Codec,
+    /// Instead of the records' own.
+    pub append_time: Option<i64>,
+    pub first_timestamp: i64,
+    pub records: usize,
+}
+
+/// Reads the header at the start of `batch`. Its CRC was checked before.
+pub fn header(batch: &[u8]) -> Result<Header, String> {
+    let header = batch.first_chunk::<HEADER_BYTES>().ok_or_else(|| format!("a batch of {} bytes", batch.len()))?;
+    let i64_at = |at: usize| i64::from_be_bytes(header[at..at + 8].try_into().expect("eight bytes"));
+    let i32_at = |at: usize| i32::from_be_bytes(header[at..at + 4].try_into().expect("four bytes"));
+    let (format, attributes) = (header[16], header[22]);
+    if format != 2 {
+        return Err(format!("a batch of format {format}, not 2"));
+    }
+    let codec = match attributes & 7 {
+        0 => Codec::None,
+        3 => Codec::Lz4,
+        codec => return Err(format!("a batch with codec {codec}, not 0 or 3")),
+    };
+    Ok(Header {
+        base_offset: i64_at(0),
+        codec,
+        append_time: (attributes & 8 != 0).then(|| i64_at(35)),
+        first_timestamp: i64_at(27),
+        records: usize::try_from(i32_at(57)).unwrap_or(0),
+    })
+}
+
+/// A record, and where it is in the bytes of all records.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub offset: i64,
+    pub timestamp: i64,
+    /// Where the key's length is.
+    pub key_at: u32,
+    pub value_at: u32,
+    pub value_bytes: Option<u32>,
+}
+
+/// Appends the places of the records from `first_offset` on.
+pub fn walk(records: &[u8], header: &Header, first_offset: i64, places: &mut Vec<Place>) -> Result<(), String> {
+    if u32::try_from(records.len()).is_err() {
+        return Err(format!("a batch of {} bytes", records.len()));
+    }
+    let mut reader = Reader { bytes: records, at: 0 };
+    for _ in 0..header.records {
+        let place = reader.record(header)?;
+        if place.offset >= first_offset {
+            places.push(place);
+        }
+    }
+    match records.len() - reader.at {
+        0 => Ok(()),
+        left => Err(format!("{left} bytes are left after all records")),
+    }
+}
+
+/// A record's key and its headers.
+pub type Rest<'a> = (Option<&'a [u8]>, Vec<(&'a str, Option<&'a [u8]>)>);
+
+/// Reads what a place does not contain, of a record that was walked before.
+pub fn rest<'a>(records: &'a [u8], place: &Place) -> Result<Rest<'a>, String> {
+    let mut reader = Reader { bytes: records, at: place.key_at as usize };
+    let key = reader.nullable()?;
+    reader.nullable()?;
+    let mut headers = Vec::new();
+    for _ in 0..reader.varint()? {
+        headers.push(reader.header()?);
+    }
+    Ok((key, headers))
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn record(&mut self, header: &Header) -> Result<Place, String> {
+        let length = self.varint()?;
+        let start = self.at;
+        self.varint()?; // attributes, unused
+        let timestamp_delta = self.varint()?;
+        let offset = header.base_offset.wrapping_add(self.varint()?);
+        let key_at = self.at as u32;
+        self.nullable()?;
+        let value = self.nullable()?.map(<[u8]>::len);
+        let value_at = (self.at - value.unwrap_or(0)) as u32;
+        let headers = self.varint()?;
+        if headers < 0 {
+            return Err(format!("a record with {headers} headers"));
+        }
+        for _ in 0..headers {
+            self.header()?;
+        }
+        let read = self.at - start;
+        if i64::try_from(read) != Ok(length) {
+            return Err(format!("a record of {length} bytes, of which {read} are used"));
+        }
+        Ok(Place {
+            offset,
+            timestamp: header.append_time.unwrap_or_else(|| header.first_timestamp.wrapping_add(timestamp_delta)),
+            key_at,
+            value_at,
+            value_bytes: value.map(|bytes| bytes as u32),
+        })
+    }
+
+    fn header(&mut self) -> Result<(&'a str, Option<&'a [u8]>), String> {
+        let name = self.nullable()?.ok_or("a header without a name")?;
+        let name = str::from_utf8(name).map_err(|error| format!("a header's name is not UTF-8: {error}"))?;
+        Ok((name, self.nullable()?))
+    }
+
+    /// Bytes after their length, which is negative for none.
+    #[inline]
+    fn nullable(&mut self) -> Result<Option<&'a [u8]>, String> {
+        let length = self.varint()?;
+        if length < 0 {
+            return Ok(None);
+        }
+        let left = &self.bytes[self.at..];
+        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let taken = left.get(..size).ok_or_else(|| format!("{length} bytes are promised and {} left", left.len()))?;
+        self.at += size;
+        Ok(Some(taken))
+    }
+
+    /// A zigzag number of up to ten bytes; what does not fit in 64 bits is cut off.
+    #[inline]
+    fn varint(&mut self) -> Result<i64, String> {
+        let (mut value, mut shift) = (0u64, 0);
+        loop {
+            let byte = *self.bytes.get(self.at).ok_or("the records are truncated")?;
+            self.at += 1;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+            shift += 7;
+            if shift > 63 {
+                return Err("a number of more than ten bytes".into());
+            }
+        }
+    }
+}
