@@ -245,3 +245,109 @@ impl Scanner<'_> {
         self.at - start
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: &str = r#"{"event_id":"e","timestamp":"t","user_id":"u","session_id":"s","event_type":"y","page_url":"p","referrer":"r","device_type":"d","duration_ms":12}"#;
+
+    fn read_text(json: &str) -> Option<(Vec<String>, u64)> {
+        let mut event = Event::default();
+        read(json.as_bytes(), json.len(), &mut event)?;
+        let text = |field| String::from_utf8(event.text(json.as_bytes(), field).to_vec()).unwrap();
+        Some(((0..STRINGS).map(text).collect(), event.duration))
+    }
+
+    fn with(more: &str) -> String {
+        format!("{}{more}}}", &USUAL[..USUAL.len() - 1])
+    }
+
+    #[test]
+    fn the_counted_fields_are_read() {
+        let (texts, duration) = read_text(USUAL).unwrap();
+        assert_eq!((texts.join(" ").as_str(), duration), ("t u s y p r d", 12));
+        assert_eq!(read_text(&USUAL.replace(':', " : ").replace(',', "\n,\t")), Some((texts, duration)));
+    }
+
+    #[test]
+    fn of_repeated_fields_the_last_one_counts() {
+        let (texts, duration) = read_text(&with(r#","user_id":"\u00e9","duration_ms":0,"referrer":"z""#)).unwrap();
+        assert_eq!((texts.join(" ").as_str(), duration), ("t é s y p z d", 0));
+    }
+
+    #[test]
+    fn unread_fields_are_checked() {
+        let deep = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for value in [
+            "{}",
+            "[]",
+            "true",
+            "null",
+            "-0",
+            "1.5",
+            r#""\n""#,
+            r#"{"a":[{"b":[1,[],{}]},2]}"#,
+            " [ 1 , 2 ] ",
+            &deep(65),
+        ] {
+            assert!(read_text(&with(&format!(r#","x":{value}"#))).is_some(), "{value}");
+        }
+        let long = "1".repeat(41);
+        for value in [
+            "",
+            "01",
+            "1.",
+            "1e5",
+            "-",
+            "tru",
+            "[1,]",
+            "[}",
+            r#"{"a"}"#,
+            r#"{"a":1,}"#,
+            r#""\ud800""#,
+            &long,
+            &deep(67),
+        ] {
+            assert!(read_text(&with(&format!(r#","x":{value}"#))).is_none(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_surely_valid_is_left() {
+        for end in 0..USUAL.len() {
+            assert!(read_text(&USUAL[..end]).is_none());
+        }
+        for (from, to) in [
+            ("12", "012"),
+            ("12", "-1"),
+            ("12", "1.0"),
+            ("12", "9223372036854775808"),
+            ("12", "1 2"),
+            ("12", ""),
+            (r#""u""#, "7"),
+            (r#""u""#, "null"),
+            ("user_id", "user"),
+            ("user_id", r"user\u005fid"),
+            ("{", "["),
+            ("}", "}}"),
+            ("}", ",}"),
+            (":", "::"),
+        ] {
+            assert!(read_text(&USUAL.replacen(from, to, 1)).is_none(), "{from} {to}");
+        }
+        assert!(read_text(&USUAL.replace("12", "9223372036854775807")).is_some());
+        assert!(read_text(&USUAL.replace(r#""u""#, &format!("\"{}\"", "u".repeat(256)))).is_some());
+        assert!(read_text(&USUAL.replace(r#""u""#, &format!("\"{}\"", "u".repeat(257)))).is_none());
+    }
+
+    #[test]
+    fn the_value_ends_before_the_bytes_do() {
+        let mut event = Event::default();
+        let more = format!("{USUAL}\"}}}}");
+        assert!(read(more.as_bytes(), USUAL.len(), &mut event).is_some());
+        for end in 0..USUAL.len() {
+            assert!(read(more.as_bytes(), end, &mut event).is_none());
+        }
+    }
+}

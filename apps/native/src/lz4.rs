@@ -1,6 +1,6 @@
 //! The LZ4 frame format: any number of frames, one after the other, as liblz4 reads them.
 
-use lz4_flex::block::{DecompressError, decompress_into, decompress_into_with_dict};
+use lz4_flex::block::{decompress_into, decompress_into_with_dict};
 use xxhash_rust::xxh32::xxh32;
 
 const MAGIC: u32 = 0x184d_2204;
@@ -95,20 +95,16 @@ fn decompress(
     most_bytes: usize,
     buffer: &mut Vec<u8>,
 ) -> Result<usize, Error> {
-    let room = frame.block_bytes.min(most_bytes - written);
-    make_room(buffer, written + room);
+    make_room(buffer, written + frame.block_bytes);
     let (before, after) = buffer.split_at_mut(written);
-    let after = &mut after[..room];
+    let after = &mut after[..frame.block_bytes];
     let unpacked = if frame.linked {
         decompress_into_with_dict(block, after, &before[begin.max(written.saturating_sub(DICTIONARY_BYTES))..])
     } else {
         decompress_into(block, after)
     };
-    match unpacked {
-        Ok(size) => Ok(written + size),
-        Err(DecompressError::OutputTooSmall { .. }) if room < frame.block_bytes => Err(Error::TooLarge),
-        Err(_) => Err(Error::Corrupt("an LZ4 block is corrupt")),
-    }
+    let end = written + unpacked.map_err(|_| Error::Corrupt("an LZ4 block is corrupt"))?;
+    if end > most_bytes { Err(Error::TooLarge) } else { Ok(end) }
 }
 
 fn make_room(buffer: &mut Vec<u8>, size: usize) {

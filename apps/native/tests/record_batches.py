@@ -4,8 +4,11 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-import lz4.frame
+import lz4.frame  # type: ignore[import-untyped]
+from aiokafka.record._crecords import default_records
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+
+from clickstream_kafka.patches.bounded_unpacking import MOST_UNPACKED_BYTES, bound_unpacking
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")
 HEADER_BYTES = _HEADER.size
@@ -44,8 +47,9 @@ def compressed(batch: bytes, **options: Any) -> bytes:
     return with_payload(batch, lz4.frame.compress(batch[HEADER_BYTES:], **options), attributes=CODEC_LZ4)
 
 
-def read(batch: bytes) -> list[Any]:
-    """Return the records that aiokafka reads; raises what it raises."""
+def read(batch: bytes, most_bytes: int = MOST_UNPACKED_BYTES) -> list[Any]:
+    """Return the records that aiokafka reads with the product's bounded codecs; raises what they raise."""
+    bound_unpacking(default_records, max_bytes=most_bytes)
     return list(DefaultRecordBatch(batch))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import clickstream_native
+import pytest
+
 from clickstream_core.events import CountedEvent
 from clickstream_kafka.records import Record
 from clickstream_streams.commits import EventsCommit
@@ -13,22 +14,27 @@ from clickstream_streams.partition import Partition
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import NEVER, CountingRules
 
+clickstream_native: Any = pytest.importorskip(
+    "clickstream_native", reason="the wheel clickstream-native is not installed: make native"
+)
+
 EXACT_LIMIT = 100_000
 MOST_BYTES = 64 * 1024 * 1024
 FOREVER = 10**16
+RULES = CountingRules(30_000, "event", 60_000)
 
 
 @dataclass(frozen=True)
 class Case:
     """The rules, and what `take` gets beside the records; times in milliseconds."""
 
-    rules: CountingRules = CountingRules(30_000, "event", 60_000)
+    rules: CountingRules = RULES
     over: int = NEVER
     behind: int = FOREVER
     believed_to: int = FOREVER
     end_offset: int = 2**63 - 1
 
-    def counter(self) -> clickstream_native.Counter:
+    def counter(self) -> Any:
         by_arrival = self.rules.window_time == "arrival"
         return clickstream_native.Counter(self.rules.window_size, self.rules.max_clock_skew, by_arrival, EXACT_LIMIT)
 
@@ -104,7 +110,7 @@ def by_python(records: Iterable[Record], case: Case) -> Result:
     return Result(highest, ahead, spans, partition.refused, counts)
 
 
-def by_native(batches: Sequence["clickstream_native.Batch | Sequence[Record]"], case: Case) -> Result:
+def by_native(batches: Sequence[Sequence[Record]], case: Case) -> Result:
     """Count batch after batch; the first windows that appear are the first in `spans`."""
     counter, judge = case.counter(), _Judge(case)
     result = Result(NEVER, False, {}, judge.refused)
@@ -124,7 +130,7 @@ def by_native(batches: Sequence["clickstream_native.Batch | Sequence[Record]"], 
     return result
 
 
-def drained(counter: clickstream_native.Counter, window: int) -> tuple[Any, ...]:
+def drained(counter: Any, window: int) -> tuple[Any, ...]:
     counts = counter.drain(window)
     assert counts is not None
     total, duration, *names, users, sessions = counts
@@ -145,3 +151,8 @@ def _hashes(packed: bytes) -> set[int]:
     different = set(hashes)
     assert len(different) == len(hashes)
     return different
+
+
+def native_batch(batch: bytes, first_offset: int = -(2**63), most_bytes: int = MOST_BYTES) -> Sequence[Record]:
+    records: Sequence[Record] = clickstream_native.Batch(batch, 0, len(batch), first_offset, most_bytes)
+    return records
