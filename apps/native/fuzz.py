@@ -43,10 +43,10 @@ class _Round:
             rules=CountingRules(
                 random.choice([1000, 30_000, 30_000, 86_400_000, 7]),
                 random.choice(["event", "event", "arrival"]),
-                random.choice([0, 60_000, 60_000, 10**9]),
+                random.choice([0, 60_000, 60_000, 10**9, 10**9]),
             ),
             over=random.choice([NEVER, NEVER, NOW - 30_000]),
-            behind=random.choice([0, 5_000, 60_000, FOREVER]),
+            behind=random.choice([0, 5_000, 60_000, FOREVER, FOREVER, FOREVER]),
             believed_to=random.choice([FOREVER, NOW, NOW + 100_000]),
             end_offset=random.choice([2**63 - 1, 2**63 - 1, 60]),
         )

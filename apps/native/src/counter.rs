@@ -10,10 +10,14 @@ use crate::counts::{Counted, WindowCounts};
 use crate::event::{self, Event};
 use crate::names::Names;
 use crate::rules::{Limits, NEVER, Progress, Rules};
+use crate::shapes::Shapes;
 use crate::time::Clock;
 
 /// Bytes after a value that may be looked at, so that its end can be read in blocks.
 const SLACK_BYTES: usize = 32;
+
+/// Of an object's value; a batch has no larger ones.
+const MAX_VALUE_BYTES: usize = 1 << 30;
 
 type Judged<'py> = (i64, bool, i64, Bound<'py, PyAny>, Bound<'py, PyAny>);
 type Taken = (i64, bool, Vec<(i64, u64, i64, i64)>, Vec<i64>);
@@ -26,6 +30,7 @@ pub struct Counter {
     windows: Windows,
     clock: Clock,
     event: Event,
+    shapes: Shapes,
 }
 
 #[derive(Default)]
@@ -104,7 +109,10 @@ impl Counter {
     /// Counts the value in `bytes[..end]` of a record, if it is surely to be counted.
     #[inline]
     fn count(&mut self, bytes: &[u8], end: usize, offset: i64, arrived: i64, call: &mut Call) -> Option<()> {
-        event::read(bytes, end, &mut self.event)?;
+        if end > MAX_VALUE_BYTES {
+            return None;
+        }
+        self.shapes.read(bytes, end, &mut self.event)?;
         let value = &bytes[..end];
         if !value.is_ascii() && str::from_utf8(value).is_err() {
             return None;
@@ -209,6 +217,7 @@ impl Counter {
             windows: Windows::default(),
             clock: Clock::new(),
             event: Event::default(),
+            shapes: Shapes::default(),
         })
     }
 

@@ -13,8 +13,11 @@ pub const EVENT_TYPE: usize = 3;
 pub const PAGE: usize = 4;
 pub const REFERRER: usize = 5;
 pub const DEVICE: usize = 6;
-const STRINGS: usize = 7;
+pub const STRINGS: usize = 7;
 pub const DURATION: usize = 7;
+/// Any other field.
+pub const UNREAD: usize = 8;
+const FIELDS: usize = 9;
 const ALL_FIELDS: u8 = 0xff;
 
 const MAX_DEPTH: u32 = 64;
@@ -24,16 +27,45 @@ const MAX_NUMBER_BYTES: usize = 40;
 /// Where the counted fields are. Kept from event to event, so that nothing is allocated.
 #[derive(Default)]
 pub struct Event {
-    pub strings: [Span; STRINGS],
+    pub strings: [Span; FIELDS],
     pub duration: u64,
     pub scratch: Vec<u8>,
 }
 
 impl Event {
+    /// Whether no name has to be cut.
+    #[inline]
+    pub fn is_short(&self) -> bool {
+        self.strings[USER..STRINGS].iter().all(|span| span.len() <= MAX_NAME_BYTES)
+    }
+
     #[inline]
     pub fn text<'a>(&'a self, bytes: &'a [u8], field: usize) -> &'a [u8] {
-        let Span { start, end, unescaped } = self.strings[field];
-        if unescaped { &self.scratch[start..end] } else { &bytes[start..end] }
+        self.strings[field].of(bytes, &self.scratch)
+    }
+}
+
+/// Calls `see` with each field of a valid event, where its value begins and where it ends; a string begins after its
+/// opening quote. None if `see` returns that, or if a value is neither a string nor the duration.
+pub fn visit(value: &[u8], mut see: impl FnMut(usize, usize, usize) -> Option<()>) -> Option<()> {
+    let mut scanner = Scanner { bytes: value, end: value.len(), at: 0 };
+    scanner.expect(b'{')?;
+    loop {
+        let field = field_of(scanner.name()?).unwrap_or(UNREAD);
+        scanner.space();
+        let quoted = usize::from(field != DURATION);
+        let start = scanner.at + quoted;
+        if field == DURATION {
+            scanner.number()?;
+        } else {
+            scanner.string(&mut Vec::new())?;
+        }
+        see(field, start, scanner.at)?;
+        scanner.space();
+        if scanner.peek()? == b'}' {
+            return Some(());
+        }
+        scanner.at += 1;
     }
 }
 
@@ -142,8 +174,7 @@ impl Scanner<'_> {
         }
         self.at += 1;
         self.space();
-        let short = event.strings[USER..].iter().all(|span| span.end - span.start <= MAX_NAME_BYTES);
-        (self.at == self.end && found == ALL_FIELDS && short).then_some(())
+        (self.at == self.end && found == ALL_FIELDS && event.is_short()).then_some(())
     }
 
     /// A value of any type. Its text is checked and forgotten.

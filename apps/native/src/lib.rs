@@ -8,6 +8,7 @@ mod ids;
 mod lz4;
 mod names;
 mod rules;
+mod shapes;
 mod strings;
 mod time;
 mod walk;

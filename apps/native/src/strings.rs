@@ -1,68 +1,92 @@
 //! Strings in JSON text. `end` is where the text ends; the bytes may go on, so that blocks can be read beyond it.
 
-const BLOCK: usize = 16;
+const WORD: usize = 8;
+/// Seven bytes that are not special.
+const PLAIN: u64 = repeated(b'a') << 8;
 
 /// A string's contents: a range of the text, or of the scratch buffer if it was unescaped.
 #[derive(Clone, Copy, Default)]
 pub struct Span {
-    pub start: usize,
-    pub end: usize,
-    pub unescaped: bool,
+    start: u32,
+    end: u32,
+}
+
+/// A bit of `start`: no value has 2 GiB.
+const UNESCAPED: u32 = 1 << 31;
+
+impl Span {
+    #[inline]
+    fn new(start: usize, end: usize) -> Self {
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    #[inline]
+    pub fn len(self) -> usize {
+        (self.end - (self.start & !UNESCAPED)) as usize
+    }
+
+    #[inline]
+    pub fn of<'a>(self, text: &'a [u8], scratch: &'a [u8]) -> &'a [u8] {
+        let source = if self.start & UNESCAPED == 0 { text } else { scratch };
+        &source[(self.start & !UNESCAPED) as usize..self.end as usize]
+    }
 }
 
 /// The position of the first quote, backslash or control character at or after `at`; `bytes.len()` if there is none.
-#[inline]
+#[inline(always)]
 pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
-        let found = special(block);
+    while let Some(&word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let found = special(u64::from_le_bytes(word));
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
         }
-        at += BLOCK;
+        at += WORD;
     }
-    while at < bytes.len() && !is_special(bytes[at]) {
+    while at < bytes.len() && special(u64::from(bytes[at]) | PLAIN) == 0 {
         at += 1;
     }
     at
 }
 
-#[inline]
-fn is_special(byte: u8) -> bool {
-    byte == b'"' || byte == b'\\' || byte < 0x20
+/// The highest bit of the first special byte is set, and none before it. What follows may be wrong.
+#[inline(always)]
+fn special(word: u64) -> u64 {
+    let less = |word: u64, than: u8| word.wrapping_sub(repeated(than)) & !word;
+    let quote = less(word ^ repeated(b'"'), 1);
+    let backslash = less(word ^ repeated(b'\\'), 1);
+    (quote | backslash | less(word, 0x20)) & repeated(0x80)
 }
 
-/// The byte at each special one is not 0. The loop becomes a few vector instructions.
-#[inline]
-fn special(block: &[u8; BLOCK]) -> u128 {
-    let mut marks = [0; BLOCK];
-    for (mark, &byte) in marks.iter_mut().zip(block) {
-        *mark = if is_special(byte) { 0xff } else { 0 };
-    }
-    u128::from_le_bytes(marks)
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; WORD])
 }
 
 /// Reads the string whose first character is at `start`; returns it and the position after its closing quote.
 /// None if it is not valid, or contains half a surrogate pair.
-#[inline]
+#[inline(always)]
 pub fn read(bytes: &[u8], end: usize, start: usize, scratch: &mut Vec<u8>) -> Option<(Span, usize)> {
     let at = plain_end(bytes, start);
     if at >= end {
         return None;
     }
     match bytes[at] {
-        b'"' => Some((Span { start, end: at, unescaped: false }, at + 1)),
+        b'"' => Some((Span::new(start, at), at + 1)),
         b'\\' => unescape(&bytes[..end], start, at, scratch),
         _ => None,
     }
 }
 
 /// As `read`, from the first backslash on.
+#[cold]
 fn unescape(text: &[u8], start: usize, mut at: usize, scratch: &mut Vec<u8>) -> Option<(Span, usize)> {
     let begin = scratch.len();
     scratch.extend_from_slice(&text[start..at]);
     loop {
         match *text.get(at)? {
-            b'"' => return Some((Span { start: begin, end: scratch.len(), unescaped: true }, at + 1)),
+            b'"' => {
+                let span = Span::new(begin, scratch.len());
+                return Some((Span { start: span.start | UNESCAPED, ..span }, at + 1));
+            }
             b'\\' => at = read_escape(text, at + 1, scratch)?,
             _ => return None,
         }
@@ -117,8 +141,9 @@ mod tests {
         let bytes = json.as_bytes();
         let (span, after) = read(bytes, bytes.len(), 1, &mut scratch)?;
         assert_eq!(after, bytes.len());
-        let source = if span.unescaped { &scratch } else { bytes };
-        Some(String::from_utf8(source[span.start..span.end].to_vec()).unwrap())
+        let text = span.of(bytes, &scratch);
+        assert_eq!(span.len(), text.len());
+        Some(String::from_utf8(text.to_vec()).unwrap())
     }
 
     #[test]
@@ -133,6 +158,20 @@ mod tests {
     fn escapes_are_replaced() {
         assert_eq!(text(r#""a\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00z""#).unwrap(), "a\"\\/\u{8}\u{c}\n\r\té😀z");
         assert_eq!(text(r#""\u0000""#).unwrap(), "\0");
+    }
+
+    #[test]
+    fn every_special_byte_is_found_at_every_place() {
+        for length in 0..40 {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    let mut bytes = vec![if at % 2 == 0 { b'~' } else { 0xc3 }; length];
+                    bytes[at] = byte;
+                    let expected = if byte == b'"' || byte == b'\\' || byte < 0x20 { at } else { length };
+                    assert_eq!(plain_end(&bytes, 0), expected, "{bytes:?}");
+                }
+            }
+        }
     }
 
     #[test]
