@@ -11,6 +11,7 @@ use crate::event::{self, Event};
 use crate::names::Names;
 use crate::rules::{Limits, NEVER, Progress, Rules};
 use crate::shapes::Shapes;
+use crate::strings;
 use crate::time::Clock;
 
 /// Bytes after a value that may be looked at, so that its end can be read in blocks.
@@ -114,7 +115,7 @@ impl Counter {
         }
         self.shapes.read(bytes, end, &mut self.event)?;
         let value = &bytes[..end];
-        if !value.is_ascii() && str::from_utf8(value).is_err() {
+        if !strings::is_ascii(value) && str::from_utf8(value).is_err() {
             return None;
         }
         let text = |field| self.event.text(bytes, field);

@@ -15,9 +15,10 @@ pub const REFERRER: usize = 5;
 pub const DEVICE: usize = 6;
 pub const STRINGS: usize = 7;
 pub const DURATION: usize = 7;
-/// Any other field.
-pub const UNREAD: usize = 8;
-const FIELDS: usize = 9;
+/// Any other field, with a string or another value.
+pub const UNREAD_STRING: usize = 8;
+pub const UNREAD: usize = 9;
+const SPANS: usize = 9;
 const ALL_FIELDS: u8 = 0xff;
 
 const MAX_DEPTH: u32 = 64;
@@ -27,7 +28,7 @@ const MAX_NUMBER_BYTES: usize = 40;
 /// Where the counted fields are. Kept from event to event, so that nothing is allocated.
 #[derive(Default)]
 pub struct Event {
-    pub strings: [Span; FIELDS],
+    pub strings: [Span; SPANS],
     pub duration: u64,
     pub scratch: Vec<u8>,
 }
@@ -46,27 +47,30 @@ impl Event {
 }
 
 /// Calls `see` with each field of a valid event, where its value begins and where it ends; a string begins after its
-/// opening quote. None if `see` returns that, or if a value is neither a string nor the duration.
+/// opening quote. None if `see` returns that.
 pub fn visit(value: &[u8], mut see: impl FnMut(usize, usize, usize) -> Option<()>) -> Option<()> {
     let mut scanner = Scanner { bytes: value, end: value.len(), at: 0 };
     scanner.expect(b'{')?;
     loop {
-        let field = field_of(scanner.name()?).unwrap_or(UNREAD);
+        let field = field_of(scanner.name()?);
         scanner.space();
-        let quoted = usize::from(field != DURATION);
-        let start = scanner.at + quoted;
-        if field == DURATION {
-            scanner.number()?;
-        } else {
-            scanner.string(&mut Vec::new())?;
-        }
-        see(field, start, scanner.at)?;
+        let quoted = scanner.peek()? == b'"';
+        let start = scanner.at + usize::from(quoted);
+        scanner.unread(&mut Vec::new())?;
+        see(field.unwrap_or(if quoted { UNREAD_STRING } else { UNREAD }), start, scanner.at)?;
         scanner.space();
         if scanner.peek()? == b'}' {
             return Some(());
         }
         scanner.at += 1;
     }
+}
+
+/// Checks a value of any type; returns the position after it.
+pub fn skip(bytes: &[u8], end: usize, start: usize, scratch: &mut Vec<u8>) -> Option<usize> {
+    let mut scanner = Scanner { bytes, end, at: start };
+    scanner.unread(scratch)?;
+    Some(scanner.at)
 }
 
 /// Which counted field has this name.

@@ -16,7 +16,7 @@ const UNESCAPED: u32 = 1 << 31;
 
 impl Span {
     #[inline]
-    fn new(start: usize, end: usize) -> Self {
+    pub fn new(start: usize, end: usize) -> Self {
         Self { start: start as u32, end: end as u32 }
     }
 
@@ -61,6 +61,20 @@ const fn repeated(byte: u8) -> u64 {
     u64::from_le_bytes([byte; WORD])
 }
 
+/// As in the standard library, which looks at the last bytes one by one.
+#[inline]
+pub fn is_ascii(value: &[u8]) -> bool {
+    const BLOCK: usize = 32;
+    let Some(last) = value.last_chunk::<BLOCK>() else { return value.is_ascii() };
+    let mut all = *last;
+    for block in value.as_chunks::<BLOCK>().0 {
+        for (seen, byte) in all.iter_mut().zip(block) {
+            *seen |= byte;
+        }
+    }
+    all.is_ascii()
+}
+
 /// Reads the string whose first character is at `start`; returns it and the position after its closing quote.
 /// None if it is not valid, or contains half a surrogate pair.
 #[inline(always)]
@@ -83,54 +97,82 @@ fn unescape(text: &[u8], start: usize, mut at: usize, scratch: &mut Vec<u8>) -> 
     scratch.extend_from_slice(&text[start..at]);
     loop {
         match *text.get(at)? {
+            b'\\' => at = read_escape(text, at + 1, scratch)?,
             b'"' => {
                 let span = Span::new(begin, scratch.len());
                 return Some((Span { start: span.start | UNESCAPED, ..span }, at + 1));
             }
-            b'\\' => at = read_escape(text, at + 1, scratch)?,
-            _ => return None,
+            _ => {
+                let next = plain_end(text, at);
+                if next == at {
+                    return None;
+                }
+                scratch.extend_from_slice(&text[at..next]);
+                at = next;
+            }
         }
-        let next = plain_end(text, at);
-        scratch.extend_from_slice(&text[at..next]);
-        at = next;
     }
 }
 
 /// Appends the character of the escape after its backslash, at `at`; returns the position after it.
+#[inline]
 fn read_escape(text: &[u8], at: usize, scratch: &mut Vec<u8>) -> Option<usize> {
     let plain = match *text.get(at)? {
+        b'u' => return read_code_point(text, at + 1, scratch),
         escaped @ (b'"' | b'\\' | b'/') => escaped,
         b'b' => 8,
         b'f' => 12,
         b'n' => b'\n',
         b'r' => b'\r',
         b't' => b'\t',
-        b'u' => {
-            let (character, after) = read_code_point(text, at + 1)?;
-            scratch.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            return Some(after);
-        }
         _ => return None,
     };
     scratch.push(plain);
     Some(at + 1)
 }
 
-fn read_code_point(text: &[u8], at: usize) -> Option<(char, usize)> {
+#[inline]
+fn read_code_point(text: &[u8], at: usize, scratch: &mut Vec<u8>) -> Option<usize> {
     let unit = read_unit(text, at)?;
-    if !(0xd800..=0xdbff).contains(&unit) {
-        return Some((char::from_u32(unit)?, at + 4)); // None for the second half of a pair
+    let last = 0x80 | (unit & 0x3f) as u8;
+    match unit {
+        0..0x80 => scratch.push(unit as u8),
+        0x80..0x800 => scratch.extend_from_slice(&[0xc0 | (unit >> 6) as u8, last]),
+        0xd800..0xdc00 => {
+            let low = read_unit(text, at + 6)?;
+            if text[at + 4..at + 6] != *b"\\u" || !(0xdc00..0xe000).contains(&low) {
+                return None;
+            }
+            let pair = char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?;
+            scratch.extend_from_slice(pair.encode_utf8(&mut [0; 4]).as_bytes());
+            return Some(at + 10);
+        }
+        0xdc00..0xe000 => return None, // the second half of a pair
+        _ => scratch.extend_from_slice(&[0xe0 | (unit >> 12) as u8, 0x80 | (unit >> 6 & 0x3f) as u8, last]),
     }
-    let low = read_unit(text, at + 6)?;
-    if text[at + 4..at + 6] != *b"\\u" || !(0xdc00..=0xdfff).contains(&low) {
-        return None;
-    }
-    Some((char::from_u32(0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))?, at + 10))
+    Some(at + 4)
 }
 
+/// Four hexadecimal digits.
+#[inline]
 fn read_unit(text: &[u8], at: usize) -> Option<u32> {
-    text.get(at..at + 4)?.iter().try_fold(0, |unit, &digit| Some(unit << 4 | char::from(digit).to_digit(16)?))
+    let digits: &[u8; 4] = text.get(at..)?.first_chunk()?;
+    let unit = digits.iter().fold(0, |unit, &digit| unit << 4 | HEXADECIMAL[usize::from(digit)]);
+    (unit < NO_DIGIT).then_some(unit)
 }
+
+const NO_DIGIT: u32 = 0x10000;
+const HEXADECIMAL: [u32; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if let Some(value) = (byte as u8 as char).to_digit(16) {
+            values[byte] = value;
+        }
+        byte += 1;
+    }
+    values
+};
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +197,18 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_that_is_not_ascii_is_found_at_every_place() {
+        for length in 0..100 {
+            assert!(is_ascii(&vec![0x7f; length]));
+            for at in 0..length {
+                let mut bytes = vec![0; length];
+                bytes[at] = 0x80;
+                assert!(!is_ascii(&bytes), "{length} {at}");
+            }
+        }
+    }
+
+    #[test]
     fn escapes_are_replaced() {
         assert_eq!(text(r#""a\"\\\/\b\f\n\r\t\u00e9\uD83D\ude00z""#).unwrap(), "a\"\\/\u{8}\u{c}\n\r\té😀z");
         assert_eq!(text(r#""\u0000""#).unwrap(), "\0");
@@ -171,6 +225,15 @@ mod tests {
                     assert_eq!(plain_end(&bytes, 0), expected, "{bytes:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn every_character_is_unescaped() {
+        for character in '\0'..=char::MAX {
+            let escaped: String =
+                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+            assert_eq!(text(&format!("\"{escaped}\"")), Some(character.to_string()));
         }
     }
 

@@ -6,7 +6,7 @@ pub const LAST_MS: i64 = 253_402_300_800_000;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 const MINUTE_BYTES: usize = "2024-10-26T10:30".len();
-const USUAL_BYTES: usize = "2024-10-26T10:30:45.123Z".len();
+pub const USUAL_BYTES: usize = "2024-10-26T10:30:45.123Z".len();
 
 /// Parses timestamps, and remembers the last minute: a batch has few of them.
 pub struct Clock {
