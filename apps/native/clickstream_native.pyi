@@ -1,7 +1,9 @@
-"""Record batches to counts: the hot path of the processor. `clickstream_streams.partition` says what is counted."""
+"""Record batches to counts: the hot path of the processor. used by `clickstream_streams.native_counting`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, final, overload
+from typing import Any, Final, Protocol, final, overload
+
+__version__: Final[str]
 
 class TooLarge(ValueError):
     """The batch unpacks to more than is allowed."""

@@ -28,6 +28,7 @@ from record_batches import (
 )
 from reference import FOREVER, Case, Result, assert_equal, by_native, by_python, native_batch
 
+from clickstream_streams.counting import Bounds
 from clickstream_streams.windows import NEVER, CountingRules
 
 _TOO_LARGE = "too large"
@@ -45,10 +46,12 @@ class _Round:
                 random.choice(["event", "event", "arrival"]),
                 random.choice([0, 60_000, 60_000, 10**9, 10**9]),
             ),
-            over=random.choice([NEVER, NEVER, NOW - 30_000]),
-            behind=random.choice([0, 5_000, 60_000, FOREVER, FOREVER, FOREVER]),
-            believed_to=random.choice([FOREVER, NOW, NOW + 100_000]),
-            end_offset=random.choice([2**63 - 1, 2**63 - 1, 60]),
+            bounds=Bounds(
+                over=random.choice([NEVER, NEVER, NOW - 30_000]),
+                behind=random.choice([0, 5_000, 60_000, FOREVER, FOREVER, FOREVER]),
+                believed_to=random.choice([FOREVER, NOW, NOW + 100_000]),
+                end_offset=random.choice([2**63 - 1, 2**63 - 1, 60]),
+            ),
         )
         self.batches = [self._batch() for _ in range(random.randint(1, 3))]
 
@@ -83,11 +86,12 @@ class _Round:
 def check_events(seed: str) -> Result:
     """Compare what is counted and refused."""
     each = _Round(seed)
-    python = by_python([record for batch in each.batches for record in read(batch)], each.case)
+    read_batches = [read(batch) for batch in each.batches]
+    python = by_python(read_batches, each.case)
     native = by_native([native_batch(each.packed(batch)) for batch in each.batches], each.case)
     assert_equal(native, python)
-    objects = by_native([read(batch) for batch in each.batches], each.case)
-    assert_equal(objects, python)
+    assert_equal(by_native(read_batches, each.case), python)
+    assert_equal(by_python(read_batches, each.case, each=True), python)
     return native
 
 

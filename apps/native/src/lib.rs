@@ -18,6 +18,7 @@ use pyo3::types::PySequence;
 
 #[pymodule]
 fn clickstream_native(module: &Bound<PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("TooLarge", module.py().get_type::<batch::TooLarge>())?;
     module.add_class::<batch::Batch>()?;
     PySequence::register::<batch::Batch>(module.py())?;

@@ -1,17 +1,19 @@
-"""The same records counted natively and by the product's `Partition`, one by one: both results in the same shape."""
+"""The same records counted natively and by the product's `PythonCounting`: both results in the same shape."""
 
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from clickstream_core.events import CountedEvent
 from clickstream_kafka.records import Record
 from clickstream_streams.commits import EventsCommit
-from clickstream_streams.partition import Partition
-from clickstream_streams.watermarks import PartitionWatermark
+from clickstream_streams.counting import Bounds, Stretch, Verdict
+from clickstream_streams.judging import Judge
+from clickstream_streams.python_counting import PythonCounting
+from clickstream_streams.refusals import Refusals
+from clickstream_streams.spans import Span
 from clickstream_streams.windows import NEVER, CountingRules
 
 clickstream_native: Any = pytest.importorskip(
@@ -22,17 +24,15 @@ EXACT_LIMIT = 100_000
 MOST_BYTES = 64 * 1024 * 1024
 FOREVER = 10**16
 RULES = CountingRules(30_000, "event", 60_000)
+BOUNDS = Bounds(over=NEVER, behind=FOREVER, believed_to=FOREVER, end_offset=2**63 - 1)
 
 
 @dataclass(frozen=True)
 class Case:
-    """The rules, and what `take` gets beside the records; times in milliseconds."""
+    """What decides how records are counted."""
 
     rules: CountingRules = RULES
-    over: int = NEVER
-    behind: int = FOREVER
-    believed_to: int = FOREVER
-    end_offset: int = 2**63 - 1
+    bounds: Bounds = BOUNDS
 
     def counter(self) -> Any:
         by_arrival = self.rules.window_time == "arrival"
@@ -51,53 +51,41 @@ class Result:
     judged: int = 0
 
 
-class _Refusing(Partition):
-    """A partition that notes what is refused, and what would be counted by itself."""
+class _Judge:
+    """The product's judge, that notes what it refuses."""
 
-    def __init__(self, rules: CountingRules) -> None:
-        watermark = PartitionWatermark(out_of_orderness=0, idle_timeout=1, monotonic=0)
-        super().__init__(
-            EventsCommit(rules=rules, replay_from=0), 0, watermark, allowed_lateness=0, exact_limit=EXACT_LIMIT
-        )
+    def __init__(self, case: Case) -> None:
         self.refused: list[tuple[Any, ...]] = []
+        self.judged = 0
+        commit = EventsCommit(rules=case.rules, replay_from=0)
+        self._judge = Judge(commit, case.bounds, self._refuse, leave_out=lambda offset: None)
 
-    def note(self, record: Record, reason: str, error: str) -> None:
+    def __call__(self, record: Record, highest: int, ahead: bool, over: int) -> Verdict:
+        self.judged += 1
+        return self._judge(record, highest, ahead, over)
+
+    def _refuse(self, record: Record, reason: str, error: str) -> None:
         headers = [tuple(header) for header in record.headers]
         self.refused.append((record.offset, record.timestamp, record.key, record.value, headers, reason, error))
 
 
-class _Judge(_Refusing):
-    """Takes one record as `Partition` does, for the native counter."""
+def by_python(batches: Iterable[Sequence[Record]], case: Case, *, each: bool = False) -> Result:
+    """Count batch after batch; with `each` the judge decides about every record."""
+    counting, judge = PythonCounting(case.rules, EXACT_LIMIT), _Judge(case)
 
-    def __init__(self, case: Case) -> None:
-        super().__init__(case.rules)
-        self._case = case
-        self._taken: tuple[int, CountedEvent | None] = (0, None)
-        self.judged = 0
+    def take(records: Sequence[Record], over: int) -> tuple[int, bool, Mapping[int, tuple[int, int, int]]]:
+        bounds = replace(case.bounds, over=over)
+        if not each:
+            return counting.take(records, bounds, judge)
+        windows: dict[int, Stretch] = {}
+        taken = [record for record in records if record.offset < bounds.end_offset]
+        highest, ahead, _ = counting._take_each(taken, judge, (NEVER, False, over), windows)
+        return highest, ahead, windows
 
-    def _count(self, windows: dict[int, list[CountedEvent]], offsets: dict[int, tuple[int, int]]) -> None:
-        for window, (event,) in windows.items():
-            self._taken = window, event
-
-    def __call__(
-        self, record: Record, highest: int, ahead: bool, over: int
-    ) -> tuple[int, bool, int, int, CountedEvent | None]:
-        self.judged += 1
-        self._taken = 0, None
-        behind, believed_to = self._case.behind, self._case.believed_to
-        highest, now_ahead = self._take_each([record], highest, over, behind, self.note, believed_to)
-        return highest, ahead or now_ahead, max(over, highest - behind), *self._taken
-
-
-def by_python(records: Iterable[Record], case: Case) -> Result:
-    partition = _Refusing(case.rules)
-    taken = [record for record in records if record.offset < case.end_offset]
-    highest, ahead = partition._take_each(taken, NEVER, case.over, case.behind, partition.note, case.believed_to)
-    spans, counts = {}, {}
-    for start, window in partition._windows.items():
-        partial = window.snapshot()
-        spans[start] = partial.total_events, window.first, window.last
-        counts[start] = (
+    result = _taken(batches, case, take, judge)
+    for window, (_, first, last) in result.spans.items():
+        partial = counting.snapshot(window, Span(first, last, Refusals(0), Refusals(0)))
+        result.counts[window] = (
             partial.total_events,
             int(partial.duration_sum),
             list(partial.event_types.items()),
@@ -107,25 +95,41 @@ def by_python(records: Iterable[Record], case: Case) -> Result:
             _hashes(partial.users.hashes),
             _hashes(partial.sessions.hashes),
         )
-    return Result(highest, ahead, spans, partition.refused, counts)
+    return result
 
 
-def by_native(batches: Sequence[Sequence[Record]], case: Case) -> Result:
-    """Count batch after batch; the first windows that appear are the first in `spans`."""
+def by_native(batches: Iterable[Sequence[Record]], case: Case) -> Result:
     counter, judge = case.counter(), _Judge(case)
-    result = Result(NEVER, False, {}, judge.refused)
-    over = case.over
-    for batch in batches:
-        highest, ahead, spans, full = counter.take(batch, case.end_offset, over, case.behind, case.believed_to, judge)
+
+    def take(records: Sequence[Record], over: int) -> tuple[int, bool, dict[int, tuple[int, int, int]]]:
+        bounds = case.bounds
+        highest, ahead, spans, full = counter.take(
+            records, bounds.end_offset, over, bounds.behind, bounds.believed_to, judge
+        )
         assert not full
-        result.highest, result.ahead = max(result.highest, highest), result.ahead or ahead
-        over = max(over, highest - case.behind)
-        for window, events, first, last in spans:
-            before, begin, _ = result.spans.get(window, (0, first, last))
-            result.spans[window] = before + events, begin, last
+        return highest, ahead, {window: (events, first, last) for window, events, first, last in spans}
+
+    result = _taken(batches, case, take, judge)
     for window in result.spans:
         result.counts[window] = drained(counter, window)
         assert counter.drain(window) is None
+    return result
+
+
+def _taken(
+    batches: Iterable[Sequence[Record]],
+    case: Case,
+    take: Callable[[Sequence[Record], int], tuple[int, bool, Mapping[int, tuple[int, int, int]]]],
+    judge: _Judge,
+) -> Result:
+    result, over = Result(NEVER, False, {}, judge.refused), case.bounds.over
+    for batch in batches:
+        highest, ahead, spans = take(batch, over)
+        result.highest, result.ahead = max(result.highest, highest), result.ahead or ahead
+        over = max(over, highest - case.bounds.behind)
+        for window, (events, first, last) in spans.items():
+            before, begin, _ = result.spans.get(window, (0, first, last))
+            result.spans[window] = before + events, begin, last
     result.judged = judge.judged
     return result
 
@@ -141,7 +145,7 @@ def assert_equal(native: Result, python: Result) -> None:
     """Compare all but how many were judged."""
     assert (native.highest, native.ahead) == (python.highest, python.ahead)
     assert native.refused == python.refused
-    assert list(native.spans.items()) == list(python.spans.items())
+    assert native.spans == python.spans
     assert native.counts == python.counts
 
 
