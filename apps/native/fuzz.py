@@ -32,6 +32,7 @@ from clickstream_streams.counting import Bounds
 from clickstream_streams.windows import NEVER, CountingRules
 
 _TOO_LARGE = "too large"
+_OFFSET_ZERO = "0 is not a valid match offset"
 _MOST_SHOWN = 10_000  # characters; the seed gives the rest again
 
 
@@ -42,7 +43,7 @@ class _Round:
         self.random = random = Random(seed)
         self.case = Case(
             rules=CountingRules(
-                random.choice([1000, 30_000, 30_000, 86_400_000, 7]),
+                random.choice([1000, 30_000, 30_000, 86_400_000, 7_000]),
                 random.choice(["event", "event", "arrival"]),
                 random.choice([0, 60_000, 60_000, 10**9, 10**9]),
             ),
@@ -120,6 +121,8 @@ def check_batch(seed: str) -> bool:
     expected, found = _shown(read, batch, most_bytes), _shown(_read_natively, batch, most_bytes)
     if found == _TOO_LARGE and expected is None:
         return False  # it is both: native code stops at the first block beyond the limit
+    if found == _OFFSET_ZERO:
+        return False  # liblz4 makes arbitrary bytes of it
     assert found == expected, f"batch {batch!r}, {most_bytes=}: native {found!r}, Python {expected!r}"
     return expected is not None
 
@@ -132,7 +135,9 @@ def _shown(reader: Any, batch: bytes, most_bytes: int) -> list[Any] | str | None
     try:
         records = reader(batch, most_bytes)
     except Exception as error:
-        return _TOO_LARGE if type(error).__name__ in ("TooLarge", "BatchTooLarge") else None
+        if type(error).__name__ in ("TooLarge", "BatchTooLarge"):
+            return _TOO_LARGE
+        return _OFFSET_ZERO if _OFFSET_ZERO in str(error) else None
     return [(each.offset, each.timestamp, each.key, each.value, list(each.headers)) for each in records]
 
 

@@ -1,4 +1,5 @@
-//! The LZ4 frame format: any number of frames, one after the other, as liblz4 reads them.
+//! The LZ4 frame format: any number of frames, one after the other, as liblz4 reads them. It only differs for a match at
+//! offset 0, which the format forbids: liblz4 makes arbitrary bytes of it.
 
 use lz4_flex::block::{decompress_into, decompress_into_with_dict};
 use xxhash_rust::xxh32::xxh32;
@@ -12,7 +13,13 @@ const DICTIONARY_BYTES: usize = 64 * 1024;
 pub enum Error {
     /// It unpacks to more than is allowed.
     TooLarge,
-    Corrupt(&'static str),
+    Corrupt(String),
+}
+
+impl Error {
+    fn corrupt(why: &str) -> Self {
+        Self::Corrupt(why.into())
+    }
 }
 
 struct Frame {
@@ -35,7 +42,7 @@ pub fn unpack(packed: &[u8], most_bytes: usize, buffer: &mut Vec<u8>) -> Result<
         } else if magic == MAGIC {
             written = unpack_frame(&mut input, written, most_bytes, buffer)?;
         } else {
-            return Err(Error::Corrupt("no LZ4 frame"));
+            return Err(Error::corrupt("no LZ4 frame"));
         }
         if input.left.is_empty() {
             return Ok(written);
@@ -54,11 +61,11 @@ fn unpack_frame(input: &mut Input, begin: usize, most_bytes: usize, buffer: &mut
         }
         let (raw, size) = (size & RAW_BLOCK != 0, (size & !RAW_BLOCK) as usize);
         if size > frame.block_bytes {
-            return Err(Error::Corrupt("an LZ4 block is larger than its frame allows"));
+            return Err(Error::corrupt("an LZ4 block is larger than its frame allows"));
         }
         let block = input.take(size)?;
         if frame.block_checksums && input.u32()? != xxh32(block, 0) {
-            return Err(Error::Corrupt("an LZ4 block has a wrong checksum"));
+            return Err(Error::corrupt("an LZ4 block has a wrong checksum"));
         }
         written = if raw {
             append(block, written, most_bytes, buffer)?
@@ -68,10 +75,10 @@ fn unpack_frame(input: &mut Input, begin: usize, most_bytes: usize, buffer: &mut
     }
     let content = &buffer[begin..written];
     if frame.content_bytes.is_some_and(|expected| expected != content.len() as u64) {
-        return Err(Error::Corrupt("an LZ4 frame has not the size that it says"));
+        return Err(Error::corrupt("an LZ4 frame has not the size that it says"));
     }
     if frame.content_checksum && input.u32()? != xxh32(content, 0) {
-        return Err(Error::Corrupt("an LZ4 frame has a wrong checksum"));
+        return Err(Error::corrupt("an LZ4 frame has a wrong checksum"));
     }
     Ok(written)
 }
@@ -103,7 +110,7 @@ fn decompress(
     } else {
         decompress_into(block, after)
     };
-    let end = written + unpacked.map_err(|_| Error::Corrupt("an LZ4 block is corrupt"))?;
+    let end = written + unpacked.map_err(|error| Error::Corrupt(format!("an LZ4 block is corrupt: {error}")))?;
     if end > most_bytes { Err(Error::TooLarge) } else { Ok(end) }
 }
 
@@ -119,7 +126,8 @@ struct Input<'a> {
 
 impl<'a> Input<'a> {
     fn take(&mut self, size: usize) -> Result<&'a [u8], Error> {
-        let (taken, left) = self.left.split_at_checked(size).ok_or(Error::Corrupt("an LZ4 frame is truncated"))?;
+        let (taken, left) =
+            self.left.split_at_checked(size).ok_or_else(|| Error::corrupt("an LZ4 frame is truncated"))?;
         self.left = left;
         Ok(taken)
     }
@@ -137,7 +145,7 @@ impl<'a> Input<'a> {
         let described = self.left;
         let [flags, sizes] = self.array()?;
         if flags >> 6 != 1 || flags & 0b10 != 0 || sizes & 0b1000_1111 != 0 || sizes >> 4 < 4 {
-            return Err(Error::Corrupt("an LZ4 frame's header is not of version 1"));
+            return Err(Error::corrupt("an LZ4 frame's header is not of version 1"));
         }
         let content_bytes = if flags & 0b1000 == 0 { None } else { Some(u64::from_le_bytes(self.array()?)) };
         if flags & 1 != 0 {
@@ -146,7 +154,7 @@ impl<'a> Input<'a> {
         let size = described.len() - self.left.len();
         let [checksum] = self.array()?;
         if (xxh32(&described[..size], 0) >> 8) as u8 != checksum {
-            return Err(Error::Corrupt("an LZ4 frame's header has a wrong checksum"));
+            return Err(Error::corrupt("an LZ4 frame's header has a wrong checksum"));
         }
         Ok(Frame {
             linked: flags & 0b10_0000 == 0,

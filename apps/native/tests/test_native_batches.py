@@ -187,6 +187,15 @@ def test_checksums_and_sizes_of_frames_are_checked() -> None:
         assert not is_readable(bytes(changed)), at
 
 
+def test_a_match_at_offset_0_is_corrupt() -> None:
+    """The format forbids it; liblz4 makes arbitrary bytes of it."""
+    frame = lz4.frame.compress(b"")
+    block = b"\x10a\0\0\x50bcdef"
+    payload = frame[:7] + len(block).to_bytes(4, "little") + block + bytes(4)
+    with pytest.raises(ValueError, match="an LZ4 block is corrupt: 0 is not a valid match offset"):
+        native_batch(with_payload(BATCH, payload, attributes=CODEC_LZ4))
+
+
 def bomb(size: int) -> bytes:
     return compressed(built([(NOW, None, bytes(size), [])]))
 

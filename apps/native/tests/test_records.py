@@ -51,7 +51,7 @@ def test_every_odd_value_is_counted_or_refused_as_python_does() -> None:
     assert sum(events for events, _, _ in result.spans.values()) > 1000
 
 
-@pytest.mark.parametrize("rules", [RULES, CountingRules(30_000, "arrival", 60_000), CountingRules(7, "event", 0)])
+@pytest.mark.parametrize("rules", [RULES, CountingRules(30_000, "arrival", 60_000), CountingRules(7_000, "event", 0)])
 @pytest.mark.parametrize("behind", [0, 20_000, FOREVER])
 @pytest.mark.parametrize("believed_to", [NOW, FOREVER])
 def test_windows_and_the_watermark_are_those_of_python(rules: CountingRules, behind: int, believed_to: int) -> None:
