@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from kit import inventory
+
 _ROOT = Path(__file__).parents[1]
 _DISTRIBUTIONS = packages_distributions()
 
@@ -24,7 +26,7 @@ _DISTRIBUTIONS = packages_distributions()
 def _packages() -> dict[str, Path]:
     """The folders of this repository's packages, by the names of their modules."""
     files = [
-        *_ROOT.glob("apps/*/pyproject.toml"),
+        *inventory.projects(),
         *_ROOT.glob("local/pyproject.toml"),
         *_ROOT.glob("examples/*/pyproject.toml"),
     ]

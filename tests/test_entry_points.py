@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).parents[1]
+from kit import inventory
+
 _RUN = """
 import os, sys
 from importlib import import_module
@@ -33,7 +33,7 @@ if function:
 def commands() -> list[tuple[str, str]]:
     """The entry points of all packages that use a Kafka client, and the client."""
     found = []
-    for file in sorted(_ROOT.glob("apps/*/pyproject.toml")):
+    for file in inventory.projects():
         project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
         if "clickstream-archive" in project.get("scripts", {}):
             continue  # only one of its commands uses Kafka

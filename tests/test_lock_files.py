@@ -110,7 +110,7 @@ def test_the_wheels_of_exactly_the_locked_packages_are_known(wheels: Wheels) -> 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(ROOT)))
 def test_every_locked_package_has_a_wheel_everywhere(lock: Path, wheels: Wheels) -> None:
     packages = [each for each in locked(lock.read_text(encoding="utf-8")) if each.name not in PACKED_HERE]
-    assert len(packages) >= 3
+    assert packages
     oldest_macos = OLDEST_MACOS_OF_EXTRA_APPS if lock.name in EXTRA_LOCKS else OLDEST_MACOS
     assert without_wheel(packages, wheels, oldest_macos) == {}
 

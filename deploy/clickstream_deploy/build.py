@@ -216,6 +216,6 @@ def hash_of_sources(root: Path) -> str:
     found = hashlib.sha256()
     for path in sorted(each for pattern in _SOURCES for each in root.glob(pattern)):
         parts = path.relative_to(root).parts
-        if path.is_file() and "__pycache__" not in parts and parts[2:3] != ("tests",):
+        if path.is_file() and "__pycache__" not in parts and parts[2:3] not in (("tests",), ("target",)):
             found.update(f"{'/'.join(parts)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()[:16]

@@ -216,11 +216,12 @@ def test_pods_are_replaced_when_the_sources_of_their_images_have_changed(site: S
     assert values["podAnnotations"] == {"clickstream/built-from": hash_of_sources(ROOT)}
     assert values["image"] == {"registry": "localhost", "tag": __version__, "digest": ""}
 
-    for name in ("Dockerfile", "apps/one/code.py", "apps/one/tests/test_code.py", "apps/one/__pycache__/code.pyc"):
+    others = ("apps/one/tests/test_code.py", "apps/one/__pycache__/code.pyc", "apps/one/target/release/code.so")
+    for name in ("Dockerfile", "apps/one/code.py", *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
     before = hash_of_sources(tmp_path)
-    for name in ("apps/one/tests/test_code.py", "apps/one/__pycache__/code.pyc"):
+    for name in others:
         (tmp_path / name).write_text("after")
     assert hash_of_sources(tmp_path) == before
     (tmp_path / "apps/one/code.py").write_text("after")

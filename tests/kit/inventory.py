@@ -23,9 +23,15 @@ class Release:
     option: str
 
 
+def projects(root: Path = ROOT) -> list[Path]:
+    """The files pyproject.toml of the packages in apps/; a crate, which has a Cargo.toml, is none."""
+    found = sorted(root.glob("apps/*/pyproject.toml"))
+    return [path for path in found if not path.with_name("Cargo.toml").exists()]
+
+
 def apps(root: Path = ROOT) -> tuple[str, ...]:
     """The apps by name, in alphabetical order: packages in apps/ that have a command."""
-    return tuple(path.parent.name for path in _projects(root) if "scripts" in _project(path))
+    return tuple(path.parent.name for path in projects(root) if "scripts" in _project(path))
 
 
 def settings_of(app: str) -> type[Any]:
@@ -36,7 +42,7 @@ def settings_of(app: str) -> type[Any]:
 
 def libraries(root: Path = ROOT) -> tuple[str, ...]:
     """The packages in apps/ that have no command, in alphabetical order."""
-    return tuple(path.parent.name for path in _projects(root) if "scripts" not in _project(path))
+    return tuple(path.parent.name for path in projects(root) if "scripts" not in _project(path))
 
 
 def releases(root: Path = ROOT) -> tuple[Release, ...]:
@@ -56,10 +62,6 @@ def topics(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     paths = sorted(root.glob("strimzi/base/topics/*.yaml"))
     manifests = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths]
     return {each["metadata"]["name"]: each for each in manifests if each["kind"] == "KafkaTopic"}
-
-
-def _projects(root: Path) -> list[Path]:
-    return sorted(root.glob("apps/*/pyproject.toml"))
 
 
 def _project(path: Path) -> dict[str, Any]:
