@@ -8,6 +8,9 @@
 ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 # The folder in apps/; there is no default
 ARG APP
+# An image with Rust, for APP=streams: the one in deploy/image/rust builds the wheel of apps/native, with which the app
+# counts in Rust. Without one it counts in Python.
+ARG RUST_IMAGE
 
 FROM ${PYTHON_IMAGE} AS wheels
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
@@ -38,11 +41,36 @@ RUN python -m venv --without-pip /app && rm -f /app/bin/*ctivate* \
     && pip --python /app/bin/python install --quiet --no-compile --no-index --find-links /wheels -r requirements.txt \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /app/lib
 
+# The wheel of apps/native, or nothing. The image with Rust has no Python: maturin is one program, out of its wheel.
+FROM ${PYTHON_IMAGE} AS maturin
+ARG RUST_IMAGE
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+COPY requirements-native.lock .
+RUN { [ -z "${RUST_IMAGE}" ] || pip install --quiet --require-hashes --only-binary :all: --target /maturin \
+        -r requirements-native.lock; } && mkdir -p /maturin/bin
+
+FROM ${RUST_IMAGE:-$PYTHON_IMAGE} AS native
+ARG RUST_IMAGE
+WORKDIR /build
+COPY --from=maturin /maturin/bin /usr/local/bin/
+# What the crate is made with is fetched by itself, so it stays as long as Cargo.lock does.
+COPY apps/native/Cargo.toml apps/native/Cargo.lock ./
+RUN [ -z "${RUST_IMAGE}" ] || { mkdir src && touch src/lib.rs && cargo fetch --quiet --locked; }
+COPY apps/native .
+RUN mkdir /native && { [ -z "${RUST_IMAGE}" ] \
+    || PYO3_NO_PYTHON=1 maturin build --quiet --release --locked --offline --out /native; }
+
+# The wheel alone, for a release: --target wheel
+FROM scratch AS wheel
+COPY --from=native /native /
+
 # The packages of this repository, as wheels, into a tree of their own: a thin layer above the dependencies.
 FROM dependencies AS packages
 ARG APP
 COPY --from=needs /build/own .
 COPY deploy/image/sitecustomize.py .
+COPY --from=native /native /packages
 RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /packages ./apps/* \
     && pip --python /app/bin/python install --quiet --no-compile --no-index --no-deps --prefix /own /packages/*.whl \
     && install -m 644 sitecustomize.py /own/lib/python3*/site-packages/ \
@@ -65,7 +93,8 @@ USER 10001:10001
 # 8081: health and metrics of an app whose 8080 is open to the public
 EXPOSE 8080 8081
 # An image whose app can't even be imported is not made.
-RUN app --help >/dev/null
+ARG RUST_IMAGE
+RUN app --help >/dev/null && { [ -z "${RUST_IMAGE}" ] || python -c "import clickstream_native"; }
 # Signals go straight to the app: it is the container's first process.
 ENTRYPOINT ["/app/bin/app"]
 

@@ -46,7 +46,7 @@ venv-scenarios: $(VENV)/.installed-scenarios ## the same with the scenarios: SQL
 
 venv-statistics: $(VENV)/.installed-statistics ## the same with the scenarios' statistics: PySpark, 450 MB
 
-native: $(INSTALLED_NATIVE) ## the wheel by which the processor counts twice as fast, built and put into .venv; needs Rust
+native: $(INSTALLED_NATIVE) ## the wheel with which the processor counts in Rust, built and put into .venv; needs Rust
 
 test: $(INSTALLED_DEV) ## every test that needs no cluster, real Kafka broker included
 	@$(BIN)/pytest --ignore=tests/cluster -m "not long and not containers" --numprocesses=$(WORKERS) --dist=worksteal $(ARGS)

@@ -66,6 +66,12 @@ def checkout(tmp_path: Path) -> Path:
     (repository / core).mkdir(parents=True)
     shutil.copy(CI.parent / core / "__init__.py", repository / core)
     noted = f'echo "${{0##*/}} $*" >>{tmp_path}/calls'
+    crate = repository / "apps/native"
+    crate.mkdir()
+    shutil.copy(CI.parent / "apps/native/check-rust.sh", crate)
+    (crate / "Cargo.toml").write_text('rust-version = "1.95"\n', encoding="utf-8")
+    script(tmp_path / "bin/cargo", "echo cargo 1.95.0")
+    script(tmp_path / "bin/cc", "exit 1")
     script(rig / "cluster", f'{noted}\ncase $1 in env) echo "export KUBECONFIG=/rig/kubeconfig" ;; esac')
     script(rig / "strimzi/strimzi", noted)
     script(tmp_path / "bin/kubectl", "exit 1")
@@ -93,7 +99,9 @@ def test_everything_runs_and_an_own_rig_is_removed_again(checkout: Path) -> None
     status, printed, calls = run_ci(checkout)
     assert (status, printed[-1]) == (0, "20 passed, 0 failed")
     made = [each.partition(" PYTHON")[0] for each in calls if each.startswith("make ")]
-    assert made == ["make lint", "make test", "make test-older-kafka", "make test-fast", "make test-cluster"]
+    on_oldest = ["make native", "make lint", "make test", "make test-older-kafka"]
+    assert made == [*on_oldest, "make native", "make test-fast", "make test-cluster"]
+    assert [each.endswith(" VENV=.venv-3.13") for each in calls if each.startswith("make native")] == [False, True]
     assert calls.index("cluster build") < calls.index("cluster up --nodes 3 --netpol on") < calls.index("strimzi up")
     assert calls[-2:] == ["make test-cluster", "cluster down --purge"]
     assert (checkout.parent / "kubeconfigs").read_text().split() == ["/rig/kubeconfig"], (
@@ -108,6 +116,16 @@ def test_a_failure_stops_nothing_and_ends_with_its_status(checkout: Path) -> Non
     assert "FAILED: see above (status 2)" in printed
     assert printed[-1] == "0 passed, 4 failed", "none has come to its end"
     assert "make test-cluster" in calls
+
+
+def test_without_rust_python_counts_and_a_line_says_so(checkout: Path) -> None:
+    script(checkout.parent / "bin/cargo", "echo cargo 1.63.0")
+    status, printed, calls = run_ci(checkout)
+    assert (status, printed[-1]) == (0, "20 passed, 0 failed")
+    assert not [each for each in calls if each.startswith("make native")]
+    said = [each for each in printed if each.startswith("Without native counting: ")]
+    assert len(said) == 2, "for each Python"
+    assert said[0].startswith("Without native counting: apps/native needs Rust 1.95 or newer, and this is 1.63.0")
 
 
 def test_without_a_rig_the_cluster_tests_are_left_out(checkout: Path) -> None:

@@ -85,6 +85,13 @@ def test_a_crate_has_the_version_of_the_packages() -> None:
         assert [each["version"] for each in locked if each["name"] == package["name"]] == [__version__]
 
 
+def test_the_rust_that_the_crate_asks_for_is_the_one_that_images_and_ci_have() -> None:
+    for file in ROOT.glob("apps/*/Cargo.toml"):
+        wanted = tomllib.loads(file.read_text(encoding="utf-8"))["package"]["rust-version"]
+        assert f"/rust:{wanted}-slim-bookworm" in (ROOT / "deploy/image/rust").read_text(encoding="utf-8")
+        assert f"RUST_VERSION: {wanted}.0\n" in (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+
+
 def test_make_native_builds_the_wheel_once_and_installs_it(checkout: Path) -> None:
     install_rust(checkout)
     built = make(checkout, "native")

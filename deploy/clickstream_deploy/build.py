@@ -142,7 +142,8 @@ class Images(Component):
         if self._build is None:
             return {}
         always = {} if self._local else {"image": {"pullPolicy": "Always"}}
-        return {"podAnnotations": {"clickstream/built-from": hash_of_sources(ROOT)}, **always}
+        built_from = hash_of_sources(ROOT, self._build.request.rust_image)
+        return {"podAnnotations": {"clickstream/built-from": built_from}, **always}
 
     def _check_local(self) -> None:
         local = self._local
@@ -211,9 +212,9 @@ def _save(builder: str, image: str, archive: str) -> tuple[str, ...]:
     return (builder, "push", image, f"docker-archive:{archive}:{image}")
 
 
-def hash_of_sources(root: Path) -> str:
+def hash_of_sources(root: Path, rust_image: str) -> str:
     """Return a hash of what the images are made from."""
-    found = hashlib.sha256()
+    found = hashlib.sha256(rust_image.encode())
     for path in sorted(each for pattern in _SOURCES for each in root.glob(pattern)):
         parts = path.relative_to(root).parts
         if path.is_file() and "__pycache__" not in parts and parts[2:3] not in (("tests",), ("target",)):

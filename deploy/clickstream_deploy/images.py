@@ -34,6 +34,8 @@ skopeo or crane finds out the digest that the tag has now, and it is written the
   REGISTRY      where the images will live (localhost); 123456789012.dkr.ecr.eu-west-1.amazonaws.com/team
   TAG           their tag (the version in apps/core)
   PYTHON_IMAGE  another base image, best with its digest, NAME:TAG@sha256:...; has to bring python and pip
+  RUST_IMAGE    another image with Rust than that in deploy/image/rust, to build streams' native counting, or none;
+                where the usual one can't be pulled, streams counts in Python, and a line says so; --push refuses that
   KAFKA_IMAGE   another Strimzi's image of Kafka for connect, quay.io/strimzi/kafka:STRIMZI-kafka-KAFKA; where the
                 usual one can't be pulled, connect is left out, and a line says so; --push refuses that
   BUILDER       docker, podman or buildah (the first that works)
@@ -43,10 +45,14 @@ skopeo or crane finds out the digest that the tag has now, and it is written the
 """
 BUILDERS = ("docker", "podman", "buildah")
 BOTH = "linux/amd64,linux/arm64"
+NONE = "none"
 
 _BASE = ROOT / "deploy" / "image" / "base"
+_RUST = ROOT / "deploy" / "image" / "rust"
 _FURTHER = ROOT / "deploy" / "image"
 CONNECT, SEAWEEDFS, STATISTICS = "connect", "seaweedfs", "statistics"
+WITH_RUST = "streams"
+"""The app that counts natively in an image that was built with Rust."""
 FURTHER = (SEAWEEDFS, CONNECT)
 """What the archive needs beside its app."""
 _OWN_DOCKERFILE = (*FURTHER, STATISTICS)
@@ -83,13 +89,14 @@ def apps() -> list[str]:
 
 @dataclass(frozen=True)
 class Request:
-    """What is built; texts that are "" are found out."""
+    """What is built; texts that are "" are found out. `rust_image` is "none" for a build without."""
 
     registry: str = LOCAL
     tag: str = ""
     platforms: str = ""
     builder: str = ""
     python_image: str = ""
+    rust_image: str = ""
     kafka_image: str = ""
     revision: str = ""
     source: str = ""
@@ -99,8 +106,9 @@ class Request:
     @classmethod
     def of(cls, variables: Mapping[str, str], arguments: Sequence[str] = ()) -> "Request":
         """Read the environment and the options. Raises EndedError for what is not allowed."""
-        names = ("REGISTRY", "TAG", "PLATFORMS", "BUILDER", "PYTHON_IMAGE", "KAFKA_IMAGE", "REVISION", "SOURCE")
-        given = {each.lower(): variables[each] for each in names if variables.get(each)}
+        names = ("REGISTRY", "TAG", "PLATFORMS", "BUILDER", "REVISION", "SOURCE")
+        images = ("PYTHON_IMAGE", "RUST_IMAGE", "KAFKA_IMAGE")
+        given = {each.lower(): variables[each] for each in (*names, *images) if variables.get(each)}
         given.setdefault("tag", version())
         options = tuple(each for each in arguments if each != "--push")
         request = cls(**given, push="--push" in arguments, options=options)
@@ -164,6 +172,7 @@ class Build:
             "REVISION": request.revision,
             "SOURCE": request.source,
             **({} if app in _OWN_DOCKERFILE else {"APP": app}),
+            **({"RUST_IMAGE": request.rust_image} if app == WITH_RUST and request.rust_image != NONE else {}),
             **({"KAFKA_IMAGE": request.kafka_image} if app == CONNECT and request.kafka_image else {}),
         }
         file = ("--file", f"{context}/deploy/image/{app}/Dockerfile") if app in _OWN_DOCKERFILE else ()
@@ -203,15 +212,17 @@ def prepare(machine: Machine, request: Request) -> tuple[Build, list[str]]:
                 f"for this machine's architecture only: {builder} does not say that it can build for amd64 and arm64"
                 f" here; PLATFORMS={BOTH} makes it try"
             )
-    base, warning = _choose_base(machine, builder, request)
+    base, of_base = _choose_base(machine, builder, request)
+    rust, of_rust = _choose_rust(machine, builder, request)
     found = replace(
         request,
         platforms=platforms,
+        rust_image=rust,
         revision=request.revision or _git(machine, "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty")
         or "unknown",
         source=request.source or _address(_git(machine, "remote", "get-url", "origin")),
     )  # fmt: skip
-    return Build(found, builder, base), [*warnings, *warning]
+    return Build(found, builder, base), [*warnings, *of_base, *of_rust]
 
 
 def both_platforms(machine: Machine, builder: str) -> str:
@@ -251,6 +262,19 @@ def _choose_base(machine: Machine, builder: str, request: Request) -> tuple[str,
             " PYTHON_IMAGE=NAME:TAG@sha256:... names a mirror's"
         )
     return tag, [f"{pinned} can't be pulled here ({why}), so the {tag} that is here is taken, whatever it holds"]
+
+
+def _choose_rust(machine: Machine, builder: str, request: Request) -> tuple[str, list[str]]:
+    image = request.rust_image or _RUST.read_text("utf-8").strip()
+    why = "" if image == NONE else _why_not_there(machine, builder, image)
+    if why and (request.push or request.rust_image):
+        raise EndedError(
+            f"{image} can't be pulled here ({why}), with which clickstream-{WITH_RUST} is built; RUST_IMAGE={NONE}"
+            " builds it without: it counts in Python then"
+        )
+    if why:
+        return NONE, [f"clickstream-{WITH_RUST} counts in Python: {image} can't be pulled here ({why})"]
+    return image, []
 
 
 def _why_not_there(machine: Machine, builder: str, image: str) -> str:

@@ -16,6 +16,7 @@ from kit import inventory
 ROOT = Path(__file__).parents[2]
 PINNED = (ROOT / "deploy/image/base").read_text(encoding="utf-8").strip()
 BASE = PINNED.partition("@")[0]
+RUST = (ROOT / "deploy/image/rust").read_text(encoding="utf-8").strip()
 OTHER = "mirror.example/python:3.13-slim"
 DIGEST = "sha256:" + "5f" * 32
 APPS = inventory.apps()
@@ -24,6 +25,7 @@ BUILT = (*APPS, *FURTHER)
 OWN_DOCKERFILE = ("statistics", *FURTHER)
 FOLDERS = ("Dockerfile", "deploy/lambda/Dockerfile", *(f"deploy/image/{each}/Dockerfile" for each in OWN_DOCKERFILE))
 KAFKA = re.findall("^ARG KAFKA_IMAGE=(.+)", (ROOT / FOLDERS[-1]).read_text(encoding="utf-8"), re.MULTILINE)[0]
+IN_PYTHON = f"images.sh: clickstream-streams counts in Python: {RUST} can't be pulled here (lookup: no such host)\n"
 LEFT_OUT = f"images.sh: clickstream-connect, for the archive, is left out: {KAFKA} can't be pulled here"
 # Each call on one line of the log: the program's name, and its arguments in angle brackets.
 STAND_IN = """#!/bin/sh
@@ -114,6 +116,7 @@ def machine(tmp_path: Path) -> Machine:
             "Dockerfile",
             "deploy/*.sh",
             "deploy/image/base",
+            "deploy/image/rust",
             "deploy/image/*/Dockerfile",
             "deploy/lambda/Dockerfile",
             "deploy/clickstream_deploy/*.py",
@@ -183,7 +186,7 @@ def test_where_the_pinned_base_cannot_be_pulled_the_tag_that_is_there_is_taken_b
     assert all(f"<PYTHON_IMAGE={BASE}>" in call for call in done.builds)
     assert done.error == (
         f"images.sh: {PINNED} can't be pulled here (lookup: no such host), so the {BASE} that is here is taken,"
-        f" whatever it holds\n{LEFT_OUT} (lookup: no such host)\n"
+        f" whatever it holds\n{IN_PYTHON}{LEFT_OUT} (lookup: no such host)\n"
     )
     assert [call for call in done.builds if "clickstream-connect" in call] == []
     pushed = machine.images("--push", REGISTRY=REGISTRY, PULLS="1")
@@ -266,9 +269,36 @@ def test_connect_is_built_on_another_strimzis_kafka(machine: Machine) -> None:
 def test_a_kafka_that_was_named_or_is_to_be_pushed_has_to_be_there(machine: Machine, given: tuple[str, ...]) -> None:
     machine.install("podman")
     variables = {"REGISTRY": REGISTRY, "PYTHON_IMAGE": f"{OTHER}@{DIGEST}"} if given else {"KAFKA_IMAGE": "kafka:4"}
+    variables["RUST_IMAGE"] = "none"
     done = machine.images(*given, **variables, PULLS="1")
     assert (done.status, done.builds) == (1, [])
     assert f"{KAFKA if given else 'kafka:4'} can't be pulled here (lookup: no such host), on which" in done.error
+
+
+@pytest.mark.parametrize("builder", ["docker", "podman", "buildah"])
+def test_the_processor_alone_is_built_with_rust_unless_that_is_switched_off(machine: Machine, builder: str) -> None:
+    machine.install(builder)
+    done = machine.images()
+    (call,) = (call for call in done.builds if "RUST_IMAGE" in call)
+    assert f"<--build-arg> <APP=streams> <--build-arg> <RUST_IMAGE={RUST}>" in call
+    assert f"{builder} <pull> <{RUST}>" in done.calls
+    assert sum(f"<RUST_IMAGE={OTHER}>" in call for call in machine.images(RUST_IMAGE=OTHER).builds) == 1
+
+    without = machine.images(RUST_IMAGE="none")
+    assert (without.status, without.error) == (0, "")
+    assert len(without.builds) == len(BUILT)
+    assert not [call for call in without.calls if "rust" in call.lower()]
+
+
+@pytest.mark.parametrize("given", [(), ("--push",)])
+def test_rust_that_was_named_or_builds_what_is_pushed_has_to_be_there(machine: Machine, given: tuple[str, ...]) -> None:
+    machine.install("podman")
+    variables = {"REGISTRY": REGISTRY} if given else {"RUST_IMAGE": OTHER}
+    done = machine.images(*given, **variables, PYTHON_IMAGE=f"mirror.example/python:3.11@{DIGEST}", PULLS="1")
+    assert (done.status, done.builds) == (1, [])
+    assert f"{RUST if given else OTHER} can't be pulled here (lookup: no such host), with which" in done.error
+    assert "RUST_IMAGE=none builds it without" in done.error
+    assert done.error.count("\n") == 1
 
 
 def test_what_cannot_be_pinned_stays_as_it_is(machine: Machine) -> None:

@@ -21,6 +21,7 @@ from kit.fake_kubernetes import RELEASES, STRIMZI, FakeCluster, FakePrograms, Fa
 
 ROOT = Path(__file__).parents[2]
 BASE = (ROOT / "deploy/image/base").read_text(encoding="utf-8").strip()
+RUST = (ROOT / "deploy/image/rust").read_text(encoding="utf-8").strip()
 APPS = ("consumer", "streams", "producer")
 KINDS = ("Kafka", "KafkaConnect", "KafkaConnector", "KafkaNodePool", "KafkaTopic", "KafkaUser")
 REGISTRY = "registry.example/team"
@@ -90,7 +91,7 @@ def site(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> Site:
     machine.manifests, machine.rendered = old.manifests, old.rendered
     cluster.programs = machine
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    for name in ("BUILDER", "PLATFORMS", "PYTHON_IMAGE", "REVISION", "SOURCE"):
+    for name in ("BUILDER", "PLATFORMS", "PYTHON_IMAGE", "RUST_IMAGE", "REVISION", "SOURCE"):
         monkeypatch.delenv(name, raising=False)
     return Site(cluster, machine)
 
@@ -140,6 +141,7 @@ def test_images_are_built_and_loaded_into_a_cluster_of_this_machine_before_anyth
         for argument in (f"PYTHON_IMAGE={BASE}", f"VERSION={__version__}", f"APP={app}"):
             assert f"--build-arg {argument} " in build
         assert build.endswith(f" --tag {image} {ROOT}")
+        assert (f"--build-arg RUST_IMAGE={RUST} " in build) == (app == "streams")
         assert "--platform" not in build, "the nodes are of this machine's architecture"
         archives.append(re.findall(rf"/\S*/{app}\.tar", save)[0])
         assert save == SAVES[builder].format(archive=archives[-1], image=image)
@@ -213,19 +215,20 @@ def test_pods_are_replaced_when_the_sources_of_their_images_have_changed(site: S
     site.machine.missing = set()
     assert site.setup("--build").status == 0
     values = site.cluster.values("clickstream-consumer")
-    assert values["podAnnotations"] == {"clickstream/built-from": hash_of_sources(ROOT)}
+    assert values["podAnnotations"] == {"clickstream/built-from": hash_of_sources(ROOT, RUST)}
     assert values["image"] == {"registry": "localhost", "tag": __version__, "digest": ""}
 
     others = ("apps/one/tests/test_code.py", "apps/one/__pycache__/code.pyc", "apps/one/target/release/code.so")
     for name in ("Dockerfile", "apps/one/code.py", *others):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
-    before = hash_of_sources(tmp_path)
+    before = hash_of_sources(tmp_path, "none")
     for name in others:
         (tmp_path / name).write_text("after")
-    assert hash_of_sources(tmp_path) == before
+    assert hash_of_sources(tmp_path, "none") == before
+    assert hash_of_sources(tmp_path, RUST) != before
     (tmp_path / "apps/one/code.py").write_text("after")
-    assert hash_of_sources(tmp_path) != before
+    assert hash_of_sources(tmp_path, "none") != before
 
 
 def test_without_build_nothing_is_built_and_the_charts_decide(site: Site) -> None:

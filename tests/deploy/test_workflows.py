@@ -76,16 +76,17 @@ def test_only_a_versions_tag_publishes_and_only_with_the_rights_that_it_needs(re
     assert release["concurrency"]["cancel-in-progress"] is False
     assert release["defaults"] == {"run": {"shell": "bash"}}, "a pipe fails with any of its programs"
     (job,) = release["jobs"].values()
-    assert job["permissions"] == {"contents": "read", "packages": "write", "id-token": "write"}
+    assert job["permissions"] == {"contents": "write", "packages": "write", "id-token": "write"}
     assert job["env"]["HELM_VERSION"] == helm.VERSION
     assert [step.get("name", "checkout") for step in job["steps"]] == [
         "checkout",
-        "The tag is the version of the apps and of every chart",
+        "The tag is the version of the apps, of the crate and of every chart",
         "Build helm and cosign",
         "Let docker build for arm64 too",
         "Sign in to the registry",
         "Build and push the images",
         "Sign the images",
+        "Attach and sign the wheels",
         "Push and sign the charts",
     ]
 
@@ -115,7 +116,7 @@ def test_a_tag_that_is_not_the_version_publishes_nothing(release: Workflow, tag:
 
     done = run_step(
         release,
-        "The tag is the version of the apps and of every chart",
+        "The tag is the version of the apps, of the crate and of every chart",
         ROOT,
         GITHUB_REF_NAME=tag,
         GITHUB_REPOSITORY_OWNER="Some-Team",
@@ -131,7 +132,8 @@ def test_a_tag_that_is_not_the_version_publishes_nothing(release: Workflow, tag:
 
 
 def test_a_chart_of_another_version_publishes_nothing(release: Workflow, tmp_path: Path) -> None:
-    for file in (ROOT / "apps/core/clickstream_core/__init__.py", *ROOT.glob("charts/*/Chart.yaml")):
+    versions = ("apps/core/clickstream_core/__init__.py", "apps/native/Cargo.toml")
+    for file in (*(ROOT / each for each in versions), *ROOT.glob("charts/*/Chart.yaml")):
         copy = tmp_path / file.relative_to(ROOT)
         copy.parent.mkdir(parents=True)
         shutil.copy(file, copy)
@@ -140,7 +142,7 @@ def test_a_chart_of_another_version_publishes_nothing(release: Workflow, tmp_pat
 
     done = run_step(
         release,
-        "The tag is the version of the apps and of every chart",
+        "The tag is the version of the apps, of the crate and of every chart",
         tmp_path,
         GITHUB_REF_NAME=f"v{__version__}",
         GITHUB_ENV=str(tmp_path / "environment"),
@@ -187,6 +189,44 @@ def test_each_image_and_chart_is_signed_by_its_digest(release: Workflow, charts:
     ]
     signed = [f"cosign sign --yes ghcr.io/team/clickstream-{app}@{DIGEST}" for app in inventory.apps()]
     assert (tmp_path / "calls").read_text().splitlines() == signed + published
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_wheels_of_both_architectures_are_attached_with_their_signatures(
+    release: Workflow, there: bool, tmp_path: Path
+) -> None:
+    """In a release that was made by hand before, too."""
+    checkout, programs = tmp_path / "checkout", tmp_path / "bin"
+    (checkout / "deploy/image").mkdir(parents=True)
+    for file in ("base", "rust"):
+        shutil.copy(ROOT / "deploy/image" / file, checkout / "deploy/image")
+    programs.mkdir()
+    noted = '{ printf "%s" "${0##*/}"; printf " %s" "$@"; echo; } >> "$CALLS"'
+    made = "for each in amd64 arm64; do mkdir -p wheels/linux_$each && touch wheels/linux_$each/native_$each.whl; done"
+    signed = '[ "$1 $2 $3" = "sign-blob --yes --bundle" ] && touch "$4"'
+    for program, does in (("docker", made), ("cosign", signed), ("gh", f'[ "$2" != view ] || exit {int(not there)}')):
+        (programs / program).write_text(f"#!/bin/sh\n{noted}\n{does}\n")
+        (programs / program).chmod(0o755)
+
+    done = run_step(
+        release,
+        "Attach and sign the wheels",
+        checkout,
+        PATH=f"{programs}{os.pathsep}{os.environ['PATH']}",
+        CALLS=str(tmp_path / "calls"),
+        GITHUB_REF_NAME=f"v{__version__}",
+        VERSION=__version__,
+    )
+
+    assert done.returncode == 0, done.stderr
+    built, *_, upload = (tmp_path / "calls").read_text().splitlines()
+    assert built.startswith("docker buildx build --target wheel --platform linux/amd64,linux/arm64 ")
+    for argument, file in (("PYTHON_IMAGE", "base"), ("RUST_IMAGE", "rust")):
+        assert f"--build-arg {argument}={(ROOT / 'deploy/image' / file).read_text().strip()} " in built
+    assert ("gh release create" in (tmp_path / "calls").read_text()) == (not there)
+    wheels = [f"wheels/linux_{each}/native_{each}.whl" for each in ("amd64", "arm64")]
+    attached = " ".join([*wheels, *(f"{wheel}.sigstore.json" for wheel in wheels)])
+    assert upload == f"gh release upload v{__version__} --clobber {attached}"
 
 
 def test_a_digest_that_is_not_told_is_never_signed(release: Workflow, tmp_path: Path) -> None:
