@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import cargo
 import jvm
 from clickstream_local.ports import free_port
 from cluster import Cluster, decoded
@@ -31,7 +32,7 @@ _POLL_MS = 50
 
 
 class NotInstalled(Exception):
-    """The contestant's package has no wheel for this Python."""
+    """The contestant needs what this machine or this Python does not have."""
 
 
 class RunFailed(Exception):
@@ -51,6 +52,9 @@ class Contestant:
 
     package: str = ""
     """The package of .venv-bench that it needs, if any."""
+
+    program: str = ""
+    """The program that builds it, if any."""
 
     slow: bool = False
     """Whether it gets a tenth of the events, or else most of the time would be spent on waiting for it."""
@@ -86,6 +90,7 @@ CONTESTANTS = (
     Contestant("dl", "Bytewax loop", _with_peers("bytewax_loop.py"), _IN_MEMORY, package="bytewax"),
     Contestant("e", "Faust loop", _with_peers("faust_loop.py"), _IN_MEMORY, package="faust-streaming", slow=True),
     Contestant("f", "Kafka Streams", jvm.prepare, f"JVM, one thread; {_IN_MEMORY}"),
+    Contestant("g", "Rust loop", cargo.prepare, f"rdkafka, sonic-rs, one thread; {_IN_MEMORY}", program="cargo"),
 )
 
 
@@ -124,6 +129,8 @@ def run(contestant: Contestant, cluster: Cluster, dataset: Dataset, source: str)
     """Run the contestant once on the topic `source`. Raises RunFailed, and NotInstalled when it cannot run here."""
     if contestant.counting == "native" and find_spec("clickstream_native") is None:
         raise NotInstalled("its wheel is not installed: make native")
+    if contestant.program and shutil.which(contestant.program) is None:
+        raise NotInstalled(f"{contestant.program} is not installed")
     if contestant.package:
         ask = f"import importlib.metadata; importlib.metadata.version({contestant.package!r})"
         if subprocess.run([PEERS_PYTHON, "-c", ask], stderr=subprocess.DEVNULL, check=False).returncode:
@@ -174,7 +181,11 @@ def _run_peer(contestant: Contestant, cluster: Cluster, dataset: Dataset, source
         "BENCH_EVENTS": str(dataset.events if contestant.exact else dataset.records),
     }
     log = KEPT / "logs" / f"{contestant.letter}.log"
-    with Measured(contestant.command(), log=log, environ=environ) as process:
+    try:
+        command = contestant.command()
+    except subprocess.CalledProcessError as error:
+        raise RunFailed(f"it can't be built, see above: status {error.returncode} of {error.cmd[0]}") from error
+    with Measured(command, log=log, environ=environ) as process:
         ended = _await_results(process, cluster, dataset, sink, exact=contestant.exact)
         result = _finished(process, dataset, ended)
     cluster.delete_output(sink)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+import cargo
 import jvm
 from clickstream_local.jars import KAFKA_VERSION
 from clickstream_local.java import find_java
@@ -35,6 +36,7 @@ def machine() -> str:
         f"Kafka {KAFKA_VERSION}",
         f"Kafka Streams {jvm.KAFKA_STREAMS}",
         java,
+        *cargo.versions(),
         *_versions(PYTHON, _OURS),
         *(f"{each} (peers)" if each.startswith("aiokafka") else each for each in _versions(PEERS_PYTHON, _PEERS)),
     ]
