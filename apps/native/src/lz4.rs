@@ -165,3 +165,73 @@ impl<'a> Input<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame of blocks, each raw or not, without checksums but the header's.
+    fn frame(flags: u8, blocks: &[(bool, &[u8])]) -> Vec<u8> {
+        let described = [0x40 | flags, 0x40];
+        let mut frame = MAGIC.to_le_bytes().to_vec();
+        frame.extend(described);
+        frame.push((xxh32(&described, 0) >> 8) as u8);
+        for (raw, block) in blocks {
+            let size = block.len() as u32 | if *raw { RAW_BLOCK } else { 0 };
+            frame.extend(size.to_le_bytes());
+            frame.extend(*block);
+        }
+        frame.extend([0; 4]);
+        frame
+    }
+
+    fn unpacked(packed: &[u8], most_bytes: usize) -> Result<Vec<u8>, Error> {
+        let mut buffer = Vec::new();
+        let size = unpack(packed, most_bytes, &mut buffer)?;
+        Ok(buffer[..size].to_vec())
+    }
+
+    const INDEPENDENT: u8 = 0x20;
+    /// "abcd", eight bytes from four before, "efghi".
+    const BLOCK: &[u8] = b"\x44abcd\x04\0\x50efghi";
+    const LINKED: &[u8] = b"\x00\x05\0\x50jklmn";
+
+    #[test]
+    fn blocks_are_joined() {
+        let packed = frame(INDEPENDENT, &[(false, BLOCK), (true, b"raw"), (false, BLOCK)]);
+        assert_eq!(unpacked(&packed, 1000).unwrap(), b"abcdabcdabcdefghirawabcdabcdabcdefghi");
+    }
+
+    #[test]
+    fn linked_blocks_copy_from_those_before() {
+        assert_eq!(unpacked(&frame(0, &[(true, b"-abcde"), (false, LINKED)]), 1000).unwrap(), b"-abcdeabcdjklmn");
+        assert!(unpacked(&frame(INDEPENDENT, &[(true, b"-abcde"), (false, LINKED)]), 1000).is_err());
+        let two = [frame(0, &[(true, b"-abcde")]), frame(0, &[(false, LINKED)])].concat();
+        assert!(unpacked(&two, 1000).is_err(), "frames are not linked");
+    }
+
+    const LETTERS: &[u8] = b"\xa0abcdefghij";
+
+    #[test]
+    fn the_limit_holds_for_all_blocks_together() {
+        for packed in
+            [frame(INDEPENDENT, &[(true, b"12345"), (true, b"67890")]), frame(INDEPENDENT, &[(false, LETTERS)])]
+        {
+            assert_eq!(unpacked(&packed, 10).unwrap().len(), 10);
+            assert_eq!(unpacked(&packed, 9), Err(Error::TooLarge));
+        }
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_off_or_changed_is_corrupt() {
+        let packed = frame(INDEPENDENT, &[(false, BLOCK)]);
+        for size in 0..packed.len() {
+            assert!(matches!(unpacked(&packed[..size], 1000), Err(Error::Corrupt(_))));
+        }
+        for at in 0..7 {
+            let mut changed = packed.clone();
+            changed[at] ^= 0x80;
+            assert!(unpacked(&changed, 1000).is_err());
+        }
+    }
+}

@@ -64,15 +64,9 @@ const fn repeated(byte: u8) -> u64 {
 /// As in the standard library, which looks at the last bytes one by one.
 #[inline]
 pub fn is_ascii(value: &[u8]) -> bool {
-    const BLOCK: usize = 32;
-    let Some(last) = value.last_chunk::<BLOCK>() else { return value.is_ascii() };
-    let mut all = *last;
-    for block in value.as_chunks::<BLOCK>().0 {
-        for (seen, byte) in all.iter_mut().zip(block) {
-            *seen |= byte;
-        }
-    }
-    all.is_ascii()
+    let Some(&last) = value.last_chunk() else { return value.is_ascii() };
+    let words = value.as_chunks::<WORD>().0.iter();
+    words.fold(u64::from_le_bytes(last), |seen, &word| seen | u64::from_le_bytes(word)) & repeated(0x80) == 0
 }
 
 /// Reads the string whose first character is at `start`; returns it and the position after its closing quote.

@@ -143,20 +143,117 @@ impl<'a> Reader<'a> {
     }
 
     /// A zigzag number of up to ten bytes; what does not fit in 64 bits is cut off.
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<i64, String> {
-        let (mut value, mut shift) = (0u64, 0);
-        loop {
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(of_zigzag(byte.into()))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<i64, String> {
+        let mut value = 0;
+        for shift in (0..70).step_by(7) {
             let byte = *self.bytes.get(self.at).ok_or("the records are truncated")?;
             self.at += 1;
             value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
-            }
-            shift += 7;
-            if shift > 63 {
-                return Err("a number of more than ten bytes".into());
+            if byte < 0x80 {
+                return Ok(of_zigzag(value));
             }
         }
+        Err("a number of more than ten bytes".into())
+    }
+}
+
+#[inline]
+fn of_zigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn varint(bytes: &[u8]) -> Option<(i64, usize)> {
+        let mut reader = Reader { bytes, at: 0 };
+        reader.varint().ok().map(|number| (number, reader.at))
+    }
+
+    #[test]
+    fn numbers_have_up_to_ten_bytes() {
+        assert_eq!(varint(&[0]), Some((0, 1)));
+        assert_eq!(varint(&[1, 9]), Some((-1, 1)));
+        assert_eq!(varint(&[0x80, 1]), Some((64, 2)));
+        assert_eq!(varint(&[0x80, 0x80, 0]), Some((0, 3)));
+        let ten = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+        assert_eq!(varint(&ten), Some((i64::MIN, 10)));
+        assert_eq!(varint(&[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]), Some((i64::MAX, 10)));
+        assert_eq!(varint(&[0x80; 10]), None);
+        for size in 0..10 {
+            assert_eq!(varint(&ten[..size]), None);
+        }
+    }
+
+    fn batch(records: i32, attributes: u8, payload: &[u8]) -> Vec<u8> {
+        let mut batch = vec![0; HEADER_BYTES];
+        batch[7] = 100; // base offset
+        batch[16] = 2;
+        batch[22] = attributes;
+        batch[34] = 50; // first timestamp
+        batch[42] = 90; // maximal timestamp
+        batch[57..].copy_from_slice(&records.to_be_bytes());
+        batch.extend_from_slice(payload);
+        batch
+    }
+
+    fn walked(batch: &[u8], first_offset: i64) -> Result<Vec<Place>, String> {
+        let mut places = Vec::new();
+        walk(&batch[HEADER_BYTES..], &header(batch)?, first_offset, &mut places)?;
+        Ok(places)
+    }
+
+    const RECORD: [u8; 12] = [22, 0, 4, 2, 2, b'k', 4, b'v', b'w', 2, 0, 1];
+
+    #[test]
+    fn a_record_is_found() {
+        let place = walked(&batch(1, 0, &RECORD), 0).unwrap()[0];
+        assert_eq!((place.offset, place.timestamp), (101, 52));
+        assert_eq!((place.value_at, place.value_bytes), (7, Some(2)));
+        assert_eq!(rest(&RECORD, &place).unwrap(), (Some(&b"k"[..]), vec![("", None)]));
+        assert_eq!(walked(&batch(1, 8, &RECORD), 101).unwrap()[0].timestamp, 90);
+        assert!(walked(&batch(1, 0, &RECORD), 102).unwrap().is_empty());
+    }
+
+    #[test]
+    fn no_batch_of_one_changed_byte_panics() {
+        let payload = [RECORD, RECORD].concat();
+        for at in 0..payload.len() {
+            for byte in 0..=255 {
+                let mut changed = payload.clone();
+                changed[at] = byte;
+                if let Ok(places) = walked(&batch(2, 0, &changed), 0) {
+                    for place in places {
+                        rest(&changed, &place).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        for size in 0..RECORD.len() {
+            assert!(walked(&batch(1, 0, &RECORD[..size]), 0).is_err());
+        }
+        for (records, payload) in [(0, &RECORD[..]), (2, &RECORD[..]), (1, &[RECORD, RECORD].concat())] {
+            assert!(walked(&batch(records, 0, payload), 0).is_err());
+        }
+        assert!(walked(&batch(-1, 0, b""), 0).unwrap().is_empty());
+        assert!(header(&batch(0, 0, b"")[..60]).is_err());
+        assert_eq!(header(&batch(0, 3, b"")).unwrap().codec, Codec::Lz4);
+        assert!(header(&batch(0, 4, b"")).is_err());
     }
 }
