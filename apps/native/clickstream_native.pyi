@@ -1,7 +1,7 @@
-"""Record batches to counts: the hot path of the processor. used by `clickstream_streams.native_counting`."""
+"""Record batches to counts: the hot path of the processor. Used by `clickstream_streams.native_counting`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol, final, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, Self, final, overload
 
 __version__: Final[str]
 
@@ -31,9 +31,8 @@ class Batch(Sequence[Record]):
     TooLarge if it unpacks to more than `most_bytes`, and ValueError if it can't be read.
     """
 
-    def __init__(self, fetched: bytes, start: int, end: int, first_offset: int, most_bytes: int) -> None: ...
+    def __new__(cls, fetched: bytes, start: int, end: int, first_offset: int, most_bytes: int) -> Self: ...
     def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Record]: ...
     @overload
     def __getitem__(self, index: int) -> Record: ...
     @overload
@@ -48,7 +47,7 @@ class _Event(Protocol):
     device_type: str
     duration_ms: int
 
-Judge = Callable[[Any, int, bool, int], tuple[int, bool, int, int, _Event | None]]
+_Judge = Callable[[Any, int, bool, int], tuple[int, bool, int, int, _Event | None]]
 """`judge(record, highest, ahead, over)` takes a record that is not surely counted.
 
 It returns the new `highest`, `ahead` and `over`, and the window in which an event is to be counted, None if the record
@@ -59,7 +58,7 @@ is refused. The record is a `Record`, or the caller's own object.
 class Counter:
     """The counts of one partition that are not yet drained, by window. All times are in milliseconds."""
 
-    def __init__(self, window_size: int, max_clock_skew: int, by_arrival: bool, exact_limit: int) -> None: ...
+    def __new__(cls, window_size: int, max_clock_skew: int, by_arrival: bool, exact_limit: int) -> Self: ...
     def take(
         self,
         records: Batch | Sequence[Any],
@@ -67,7 +66,7 @@ class Counter:
         over: int,
         behind: int,
         believed_to: int,
-        judge: Judge,
+        judge: _Judge,
     ) -> tuple[int, bool, list[tuple[int, int, int, int]], list[int]]:
         """Count the records with offsets below `end_offset`.
 
