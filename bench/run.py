@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from workspace import BENCH, PYTHON
 
@@ -19,16 +20,18 @@ _MACHINE_LINES = 2
 
 @dataclass(frozen=True)
 class Measurement:
-    """A script, the arguments of its short run, and a program that it requires."""
+    """A script, the arguments of its short run, and a program or a module that it requires."""
 
     name: str
     quick: tuple[str, ...]
     program: str = ""
+    module: str = ""
 
 
 # The comparison with the peers comes last, so that its table is at the end of the output.
 _MEASUREMENTS = (
     Measurement("stages", ("--events", "200000")),
+    Measurement("shapes", ("--events", "10000", "--repeat", "1"), module="clickstream_native"),
     Measurement("latency", ("--windows", "5")),
     Measurement("recovery", ("--events", "200000")),
     Measurement("memory", ("--ids", "1000000")),
@@ -66,6 +69,9 @@ def main() -> int:
         print(f"-- {measurement.name}", flush=True)
         if measurement.program and shutil.which(measurement.program) is None:
             report.append(f"{measurement.name}: skipped, {measurement.program} is not installed")
+            continue
+        if measurement.module and find_spec(measurement.module) is None:
+            report.append(f"{measurement.name}: skipped, {measurement.module} is not installed")
             continue
         arguments = [*(measurement.quick if chosen.quick else ()), *(of_peers if measurement.name == "peers" else ())]
         status, lines = _run(measurement.name, arguments)

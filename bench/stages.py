@@ -2,8 +2,8 @@
 
 The same records pass through the stages one by one, each measured separately. Fetching reads the whole topic with the
 processor's own consumer and nothing else, with and without the check of the batches' CRCs; the other stages work on
-records in memory, in lists as the consumer returns them. What peers.py measures beyond the sum is transactions and
-partials, asyncio's turns, and the start.
+records in memory, in lists as the consumer returns them. Native counting decodes and counts in one stage. What peers.py
+measures beyond the sum is transactions, asyncio's turns, and the start.
 """
 
 import argparse
@@ -12,20 +12,21 @@ import gc
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import uvloop
 from aiokafka import TopicPartition
 
 from clickstream_core.events import decode_events
-from clickstream_kafka.batches import BatchConsumer
+from clickstream_kafka.batches import BatchConsumer, Unpack
 from clickstream_kafka.memory import keep_freed_memory
 from clickstream_kafka.patches import apply_to_aiokafka
 from clickstream_kafka.records import Record
 from clickstream_streams import instruments
 from clickstream_streams.columns import columns_of
 from clickstream_streams.commits import EventsCommit
+from clickstream_streams.implementations import Implementation, choose
 from clickstream_streams.partition import Partition
-from clickstream_streams.python_counting import PythonCounting
 from clickstream_streams.watermarks import PartitionWatermark
 from clickstream_streams.windows import CountingRules
 from cluster import running_cluster
@@ -46,6 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Nanoseconds of CPU per event by stage.")
     parser.add_argument("--events", type=int, default=1_000_000, help="how many events (default 1000000)")
     parser.add_argument("--compression", choices=("none", "lz4"), default="none")
+    parser.add_argument("--counting", choices=("python", "native"), default="python")
     chosen = parser.parse_args()
     if missing := peers_are_missing():
         parser.error(missing)
@@ -53,23 +55,25 @@ def main() -> int:
     apply_to_aiokafka(instruments.KAFKA.count_unreadable)
     keep_freed_memory()
     gc.set_threshold(100_000, 50, 100)
+    implementation = choose(chosen.counting)
+    fetch = partial(_fetch, dataset=dataset, unpack=implementation.unpack)
     with running_cluster() as cluster:
         topic = cluster.load(dataset, chosen.compression)
         # The broker reads its files for the first time here.
-        uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=False))
-        plain, _ = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=False))
-        checked, _ = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=True, keep=False))
-        _, batches = uvloop.run(_fetch(cluster.bootstrap_servers, topic, dataset, check_crcs=False, keep=True))
+        uvloop.run(fetch(cluster.bootstrap_servers, topic, check_crcs=False, keep=False))
+        plain, _ = uvloop.run(fetch(cluster.bootstrap_servers, topic, check_crcs=False, keep=False))
+        checked, _ = uvloop.run(fetch(cluster.bootstrap_servers, topic, check_crcs=True, keep=False))
+        _, batches = uvloop.run(fetch(cluster.bootstrap_servers, topic, check_crcs=False, keep=True))
     gc.freeze()
-    decoding, columns, all_in_memory = _decode(batches), _columns(batches), _count(batches)
-    rows = (
-        ("fetch: socket, protocol, records unpacked", plain),
-        ("CRC of the batches", checked - plain),
-        ("decode (msgspec)", decoding),
-        ("columns: times and windows", columns - decoding),
-        ("counts, watermark", all_in_memory - columns),
-        ("sum", checked + all_in_memory),
-    )
+    counting, written = _count(batches, implementation)
+    rows = [("fetch: socket, protocol, records unpacked", plain), ("CRC of the batches", checked - plain)]
+    if implementation.name == "python":
+        decoding, columns = _decode(batches), _columns(batches)
+        rows += [("decode (msgspec)", decoding), ("columns: times and windows", columns - decoding)]
+        rows += [("counts, watermark", counting - columns)]
+    else:
+        rows += [("decode, times, windows, counts (native)", counting)]
+    rows += [("what is counted, as partials", written), ("sum", checked + counting + written)]
     print(f"{command()}\n{machine()}\n\n| stage | ns / event |\n|---|---|")
     for name, seconds in rows:
         print(f"| {name} | {1e9 * seconds / dataset.records:,.0f} |")
@@ -77,11 +81,12 @@ def main() -> int:
 
 
 async def _fetch(
-    bootstrap_servers: str, topic: str, dataset: Dataset, *, check_crcs: bool, keep: bool
+    bootstrap_servers: str, topic: str, dataset: Dataset, *, unpack: Unpack | None, check_crcs: bool, keep: bool
 ) -> tuple[float, Batches]:
     """CPU seconds for reading the topic, and its records if they are to be kept."""
     consumer = BatchConsumer(
         instruments=instruments.KAFKA,
+        unpack=unpack,
         bootstrap_servers=bootstrap_servers,
         auto_offset_reset="earliest",
         enable_auto_commit=False,
@@ -123,13 +128,14 @@ def _columns(batches: Batches) -> float:
     return time.process_time() - began
 
 
-def _count(batches: Batches) -> float:
+def _count(batches: Batches, implementation: Implementation) -> tuple[float, float]:
+    """CPU seconds for counting, and for what a transaction then writes."""
     state = {
         number: Partition(
             EventsCommit(rules=_RULES, replay_from=0, joined=True),
             0,
             PartitionWatermark(out_of_orderness=5_000, idle_timeout=10_000, monotonic=0),
-            PythonCounting(_RULES, 100_000),
+            implementation.make_counting(_RULES, 100_000),
             allowed_lateness=60_000,
         )
         for number in range(PARTITIONS)
@@ -137,7 +143,10 @@ def _count(batches: Batches) -> float:
     began = time.process_time()
     for number, records in batches:
         state[number].process(records, clock=_CLOCK, monotonic=0)
-    return time.process_time() - began
+    counted = time.process_time()
+    for partition in state.values():
+        partition.changes()
+    return counted - began, time.process_time() - counted
 
 
 if __name__ == "__main__":
