@@ -10,7 +10,7 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 ARG APP
 # An image with Rust, for APP=streams: the one in deploy/image/rust builds the wheel of apps/native, with which the app
 # counts in Rust. Without one it counts in Python.
-ARG RUST_IMAGE
+ARG RUST_IMAGE=""
 
 FROM ${PYTHON_IMAGE} AS wheels
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
@@ -43,7 +43,7 @@ RUN python -m venv --without-pip /app && rm -f /app/bin/*ctivate* \
 
 # The wheel of apps/native, or nothing. The image with Rust has no Python: maturin is one program, out of its wheel.
 FROM ${PYTHON_IMAGE} AS maturin
-ARG RUST_IMAGE
+ARG RUST_IMAGE=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_PROGRESS_BAR=off PIP_ROOT_USER_ACTION=ignore
 WORKDIR /build
 COPY requirements-native.lock .
@@ -51,15 +51,16 @@ RUN { [ -z "${RUST_IMAGE}" ] || pip install --quiet --require-hashes --only-bina
         -r requirements-native.lock; } && mkdir -p /maturin/bin
 
 FROM ${RUST_IMAGE:-$PYTHON_IMAGE} AS native
-ARG RUST_IMAGE
+ARG RUST_IMAGE=""
 WORKDIR /build
 COPY --from=maturin /maturin/bin /usr/local/bin/
 # What the crate is made with is fetched by itself, so it stays as long as Cargo.lock does.
 COPY apps/native/Cargo.toml apps/native/Cargo.lock ./
 RUN [ -z "${RUST_IMAGE}" ] || { mkdir src && touch src/lib.rs && cargo fetch --quiet --locked; }
 COPY apps/native .
-RUN mkdir /native && { [ -z "${RUST_IMAGE}" ] \
-    || PYO3_NO_PYTHON=1 maturin build --quiet --release --locked --offline --out /native; }
+# The oldest time that a wheel may have: the same sources give the same bytes.
+RUN mkdir /native && { [ -z "${RUST_IMAGE}" ] || PYO3_NO_PYTHON=1 SOURCE_DATE_EPOCH=315532800 \
+        maturin build --quiet --release --locked --offline --out /native; }
 
 # The wheel alone, for a release: --target wheel
 FROM scratch AS wheel
@@ -93,7 +94,7 @@ USER 10001:10001
 # 8081: health and metrics of an app whose 8080 is open to the public
 EXPOSE 8080 8081
 # An image whose app can't even be imported is not made.
-ARG RUST_IMAGE
+ARG RUST_IMAGE=""
 RUN app --help >/dev/null && { [ -z "${RUST_IMAGE}" ] || python -c "import clickstream_native"; }
 # Signals go straight to the app: it is the container's first process.
 ENTRYPOINT ["/app/bin/app"]
