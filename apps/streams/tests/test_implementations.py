@@ -1,6 +1,7 @@
 """Which implementation COUNTING chooses. Here the wheel is a module without contents, or missing."""
 
 import sys
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from types import ModuleType
 
@@ -34,8 +35,11 @@ class Wheel:
 
 
 @pytest.fixture
-def wheel(monkeypatch: pytest.MonkeyPatch) -> Wheel:
-    return Wheel(monkeypatch)
+def wheel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wheel]:
+    yield Wheel(monkeypatch)
+    sys.modules.pop(
+        "clickstream_streams.native_counting", None
+    )  # it may have been imported with the wheel without contents
 
 
 @pytest.mark.parametrize("counting", ["auto", "native"])

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+import counted_by
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,8 @@ from clickstream_streams.refusals import Refusals
 from clickstream_streams.spans import Span
 from clickstream_streams.windows import NEVER, CountingRules
 
-pytest.importorskip("clickstream_native", reason="the wheel is not installed: make native")
+if "native" not in counted_by.INSTALLED:
+    pytest.skip("the wheel is not installed: make native", allow_module_level=True)
 
 RULES = CountingRules(10_000, "event", 60_000)
 WINDOW = parse_timestamp("2026-11-27T10:00:00Z")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 from counted_by import make_counting
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clickstream_core.events import CountedEvent
@@ -135,6 +135,7 @@ def test_receipts_are_those_of_an_oracle_after_any_restarts(room: int, monkeypat
 
     @settings(max_examples=150)
     @given(STEPS)
+    @example([[("event", 0, 0, False)] * 3, 2, "older version", "restart"])
     def run(steps: list[list[tuple[str, int, int, bool]] | int | str]) -> None:
         processor, times = Processor(), dict[int, int]()
         for step in [*steps, 1_000]:
