@@ -37,9 +37,7 @@ class Wheel:
 @pytest.fixture
 def wheel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Wheel]:
     yield Wheel(monkeypatch)
-    sys.modules.pop(
-        "clickstream_streams.native_counting", None
-    )  # it may have been imported with the wheel without contents
+    sys.modules.pop("clickstream_streams.native_counting", None)  # imported with the wheel without contents
 
 
 @pytest.mark.parametrize("counting", ["auto", "native"])
