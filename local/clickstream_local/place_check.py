@@ -50,7 +50,7 @@ def _check_s3(place: Place) -> FindTable:
     )
     region = place.environ["S3_REGION"]
     try:
-        s3 = boto3.client("s3", endpoint_url=endpoint, region_name=region, config=limits)
+        s3 = boto3.Session().client("s3", endpoint_url=endpoint, region_name=region, config=limits)
         s3.head_bucket(Bucket=bucket)
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")

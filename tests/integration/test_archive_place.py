@@ -30,7 +30,7 @@ def test_a_table_whose_files_were_deleted_is_refused_until_the_catalog_has_dropp
         assert found is not None
         assert found.manifests is not None
 
-        s3 = boto3.client("s3", endpoint_url=server.environ["S3_ENDPOINT"], region_name="us-east-1")
+        s3 = boto3.Session().client("s3", endpoint_url=server.environ["S3_ENDPOINT"], region_name="us-east-1")
         bucket = LOCAL_WAREHOUSE.removeprefix("s3://")
         for each in s3.list_objects_v2(Bucket=bucket)["Contents"]:
             s3.delete_object(Bucket=bucket, Key=each["Key"])

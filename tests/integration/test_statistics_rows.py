@@ -43,7 +43,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def s3_client(place: Place) -> Any:
-    return boto3.client("s3", endpoint_url=place["S3_ENDPOINT"], region_name="us-east-1")
+    return boto3.Session().client("s3", endpoint_url=place["S3_ENDPOINT"], region_name="us-east-1")
 
 
 @pytest.fixture(scope="module")

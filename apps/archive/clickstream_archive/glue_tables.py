@@ -13,7 +13,7 @@ from clickstream_archive.settings import CatalogSettings
 
 def metadata_files(catalog: CatalogSettings, namespace: str) -> dict[str, str]:
     """Return the metadata file of each Iceberg table by name; none if the database is missing. Raises ArchiveError."""
-    glue = boto3.client("glue", region_name=catalog.s3_region)
+    glue = boto3.Session().client("glue", region_name=catalog.s3_region)
     try:
         pages = glue.get_paginator("get_tables").paginate(DatabaseName=namespace)
         tables = [table for page in pages for table in page["TableList"]]

@@ -42,7 +42,7 @@ def on_glue(server: str, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    s3 = boto3.client("s3", region_name=REGION)
+    s3 = boto3.Session().client("s3", region_name=REGION)
     s3.create_bucket(Bucket="archive-in-glue", CreateBucketConfiguration={"LocationConstraint": REGION})
     return open_catalog(read_settings(CatalogSettings, prog="", description="", argv=[]))
 
