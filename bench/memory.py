@@ -22,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Peak memory with very many distinct ids.")
     parser.add_argument("--ids", type=int, default=10_000_000, help="users, sessions and URLs (default 10000000)")
     parser.add_argument("--longer", type=int, default=0, help="characters more in each of them (default 0)")
+    parser.add_argument("--counting", choices=("auto", "native", "python"), default="auto")
     chosen = parser.parse_args()
     if missing := peers_are_missing():
         parser.error(missing)
@@ -30,7 +31,7 @@ def main() -> int:
         print(f"Loading {chosen.ids:,} events", flush=True)
         arguments = (cluster.bootstrap_servers, pipeline.events, str(chosen.ids), str(chosen.longer))
         subprocess.run([PEERS_PYTHON, BENCH / "feed_distinct.py", *arguments], check=True)
-        with start_processor(cluster, pipeline, free_port(), WINDOW_SIZE="12h") as process:
+        with start_processor(cluster, pipeline, free_port(), WINDOW_SIZE="12h", COUNTING=chosen.counting) as process:
             wait_until_caught_up(cluster, pipeline, process)
             counted = process.usage()
             metrics = _result(cluster, pipeline)
