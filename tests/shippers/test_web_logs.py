@@ -23,6 +23,7 @@ from kit.topics import ToSend, committed, end_offsets, send
 
 ROOT = Path(__file__).parents[2]
 OPENSEARCH = ROOT / "shippers" / "opensearch"
+PARTITIONS = 3
 AN_HOUR_AGO = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=1)
 
 
@@ -39,7 +40,7 @@ def opensearch(java: Path) -> Iterator[OpenSearch]:
 @pytest.fixture
 def topic(broker: Broker) -> str:
     name = f"web-logs-{uuid.uuid4().hex[:10]}"
-    create_missing({"bootstrap_servers": [broker.bootstrap_servers]}, [Topic(name, 3)])
+    create_missing({"bootstrap_servers": [broker.bootstrap_servers]}, [Topic(name, PARTITIONS)])
     return name
 
 
@@ -166,7 +167,7 @@ def test_after_a_full_disk_records_come_from_kafka_again(tmp_path: Path, broker:
         send(broker.bootstrap_servers, topic, [web_log(each) for each in range(20)])
         eventually(lambda: len(opensearch.documents) == 20, 30)
         eventually(lambda: all_read(broker, topic), 30, every=0.2)
-        before = committed(broker.bootstrap_servers, topic, topic)
+        before = dict.fromkeys(range(PARTITIONS), 0) | committed(broker.bootstrap_servers, topic, topic)
         filler = fill(work)
         send(broker.bootstrap_servers, topic, [web_log(each) for each in range(20, 60)])
         eventually(lambda: all_read(broker, topic), 30, every=0.2)
@@ -179,7 +180,7 @@ def test_after_a_full_disk_records_come_from_kafka_again(tmp_path: Path, broker:
         with KafkaAdminClient(bootstrap_servers=broker.bootstrap_servers) as admin:
             eventually(lambda: _reset(admin, topic, offsets), 60, every=0.5)
         rsyslog.start()
-        eventually(lambda: {each["url"] for each in opensearch.documents.values()} == {f"/{n}" for n in range(60)}, 30)
+        eventually(lambda: {each["url"] for each in opensearch.documents.values()} == {f"/{n}" for n in range(60)}, 60)
 
 
 def _reset(admin: KafkaAdminClient, group: str, offsets: dict[TopicPartition, OffsetAndMetadata]) -> bool:
