@@ -54,9 +54,10 @@ FROM ${RUST_IMAGE:-$PYTHON_IMAGE} AS native
 ARG RUST_IMAGE=""
 WORKDIR /build
 COPY --from=maturin /maturin/bin /usr/local/bin/
-# What the crate is made with is fetched by itself, so it stays as long as Cargo.lock does.
-COPY apps/native/Cargo.toml apps/native/Cargo.lock ./
-RUN [ -z "${RUST_IMAGE}" ] || { mkdir src && touch src/lib.rs && cargo fetch --quiet --locked; }
+# What the crate is made with is fetched by itself, so it stays as long as crates.lock does.
+COPY apps/native/Cargo.toml apps/native/crates.lock apps/native/restore-lock.sh ./
+RUN [ -z "${RUST_IMAGE}" ] || { mkdir src && touch src/lib.rs && ./restore-lock.sh \
+        && cargo fetch --quiet --locked; }
 COPY apps/native .
 # The oldest time that a wheel may have: the same sources give the same bytes.
 RUN mkdir /native && { [ -z "${RUST_IMAGE}" ] || PYO3_NO_PYTHON=1 SOURCE_DATE_EPOCH=315532800 \

@@ -23,7 +23,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
 LOCKS := requirements.lock requirements-build.lock requirements-local.lock
 # Makes the optional wheel clickstream-native, by Rust: it is none of the packages.
 CRATE := apps/native
-CRATE_FILES := $(wildcard $(addprefix $(CRATE)/,*.toml Cargo.lock *.pyi py.typed src/*.rs))
+CRATE_FILES := $(wildcard $(addprefix $(CRATE)/,*.toml *.pyi py.typed src/*.rs))
 WHEELS := $(CRATE)/target/wheels
 PROJECTS := $(filter-out $(CRATE),$(patsubst %/pyproject.toml,%,$(wildcard apps/*/pyproject.toml examples/*/pyproject.toml local/pyproject.toml deploy/pyproject.toml)))
 PACKAGES := $(notdir $(wildcard $(PROJECTS:%=%/clickstream_*)))
@@ -80,7 +80,7 @@ lint: $(INSTALLED_DEV) ## ruff, mypy, import-linter and shellcheck; where Rust i
 	@if why_not=$$($(CRATE)/check-rust.sh 2>&1); then $(MAKE) --no-print-directory lint-native; \
 		else echo "Left out: $$why_not"; fi
 
-lint-native: $(INSTALLED) ## the crate apps/native: cargo's fmt, clippy and test; needs Rust
+lint-native: $(INSTALLED) $(CRATE)/Cargo.lock ## the crate apps/native: cargo's fmt, clippy and test; needs Rust
 	@$(CRATE)/check-rust.sh
 	@cd $(CRATE) && cargo fmt --check
 	@cd $(CRATE) && PYO3_PYTHON=$(abspath $(BIN)/python) cargo clippy --quiet --locked --all-targets -- -D warnings
@@ -163,8 +163,12 @@ $(INSTALLED_EXTRA): $(VENV)/.installed-%: $(INSTALLED) requirements-%.lock apps/
 	@$(PIP) --no-deps --no-build-isolation -e apps/$*
 	@touch $@
 
+$(CRATE)/Cargo.lock: $(CRATE)/crates.lock
+	@$(CRATE)/check-rust.sh
+	@$(CRATE)/restore-lock.sh
+
 # One wheel is for all Python versions, and so for every .venv.
-$(WHEELS)/.built: $(CRATE_FILES) requirements-native.lock | $(INSTALLED)
+$(WHEELS)/.built: $(CRATE_FILES) $(CRATE)/Cargo.lock requirements-native.lock | $(INSTALLED)
 	@$(CRATE)/check-rust.sh
 	@echo "Building $(CRATE) with $$(cargo --version)"
 	@$(PIP) --require-hashes -r requirements-native.lock

@@ -139,3 +139,11 @@ def test_the_oldest_python_is_the_one_that_the_packages_ask_for() -> None:
     for each in projects:
         project = tomllib.loads(each.read_text(encoding="utf-8"))["project"]
         assert project["requires-python"] == f">={PYTHONS[0][0]}.{PYTHONS[0][1]}"
+
+
+def test_no_lock_file_has_an_address() -> None:
+    found = [each for each in ROOT.glob("**/*.lock") if not {".venv", ".local", "target"} & set(each.parts)]
+    named = {each.relative_to(ROOT).as_posix() for each in found if not each.parts[len(ROOT.parts)].startswith(".")}
+    assert {"requirements.lock", "apps/native/crates.lock", "bench/rust/crates.lock"} <= named
+    for lock in named - {"apps/native/Cargo.lock", "bench/rust/Cargo.lock"}:  # made of crates.lock, and not committed
+        assert re.search("https?://", (ROOT / lock).read_text(encoding="utf-8")) is None, lock

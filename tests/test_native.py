@@ -33,6 +33,8 @@ def checkout(tmp_path: Path) -> Path:
         (folder / lock.name).touch()
     (folder / CRATE / "Cargo.toml").write_text('[package]\nversion = "0.1.0"\nrust-version = "1.95"\n')
     (folder / CRATE / "src/lib.rs").touch()
+    for lock in ("crates.lock", "Cargo.lock"):  # the second is made of the first
+        (folder / CRATE / lock).touch()
     programs.mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -80,7 +82,7 @@ def calls(checkout: Path) -> list[str]:
 def test_a_crate_has_the_version_of_the_packages() -> None:
     for file in ROOT.glob("apps/*/Cargo.toml"):
         package = tomllib.loads(file.read_text(encoding="utf-8"))["package"]
-        locked = tomllib.loads(file.with_name("Cargo.lock").read_text(encoding="utf-8"))["package"]
+        locked = tomllib.loads(file.with_name("crates.lock").read_text(encoding="utf-8"))["package"]
         assert package["version"] == __version__, file
         assert [each["version"] for each in locked if each["name"] == package["name"]] == [__version__]
 

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Makes Cargo.lock of crates.lock, here or in the folder that is named. crates.lock is the same without the registry's
+# address, which cargo knows. After a change of dependencies: cargo update, then sed '/^source = /d' Cargo.lock >crates.lock
+set -eu
+cd "${1:-$(dirname "$0")}"
+
+registry=$(cargo read-manifest | sed -n 's/.*"source":"\(registry+[^"]*\)".*/\1/p')
+awk -v registry="$registry" '/^checksum = / { print "source = \"" registry "\"" } { print }' crates.lock >Cargo.lock
