@@ -33,8 +33,8 @@ def checkout(tmp_path: Path) -> Path:
         (folder / lock.name).touch()
     (folder / CRATE / "Cargo.toml").write_text('[package]\nversion = "0.1.0"\nrust-version = "1.95"\n')
     (folder / CRATE / "src/lib.rs").touch()
-    for lock in ("crates.lock", "Cargo.lock"):  # the second is made of the first
-        (folder / CRATE / lock).touch()
+    for name in ("crates.lock", "Cargo.lock"):  # the second is made of the first
+        (folder / CRATE / name).touch()
     programs.mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
