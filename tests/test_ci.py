@@ -50,6 +50,18 @@ def test_the_report_adds_up_all_runs_and_counts_one_that_did_not_end_as_failed(t
     assert said[-1] == "1800 passed, 3 failed"
 
 
+def test_the_report_names_each_other_step_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "test.log").write_text(CLOSING.format("5 passed"), encoding="utf-8")
+    steps = "run_step test -d /; run_step test a = b || echo status $?"
+    said = call(f"work={tmp_path}; targets=(test); {steps}; report").splitlines()
+    assert said == [
+        "status 1",
+        "failed: test a = b",
+        "make test: ====== 5 passed in 61.25s (0:01:01) ======",
+        "5 passed, 0 failed",
+    ]
+
+
 def test_it_reads_in_one_screen() -> None:
     assert len((CI / "run").read_text(encoding="utf-8").splitlines()) <= 50
     assert "shared" not in (CI / "run").read_text(encoding="utf-8"), "what is known of the rig stands in .ci/rig"
