@@ -46,17 +46,23 @@ class Child:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output, _signals_blocked() as mask:
-            self._process = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=None if foreground else subprocess.DEVNULL,
-                stdout=None if foreground else output,
-                stderr=output,
-                env=None if environ is None else dict(environ),
-                cwd=directory,
-                process_group=None if foreground else 0,
-                preexec_fn=_between_fork_and_exec(mask, os.getpid()),
-            )
+        started: subprocess.Popen[bytes] | None = None
+        try:
+            with log.open("ab") as output, _signals_blocked() as mask:
+                started = self._process = subprocess.Popen(
+                    [str(part) for part in command],
+                    stdin=None if foreground else subprocess.DEVNULL,
+                    stdout=None if foreground else output,
+                    stderr=output,
+                    env=None if environ is None else dict(environ),
+                    cwd=directory,
+                    process_group=None if foreground else 0,
+                    preexec_fn=_between_fork_and_exec(mask, os.getpid()),
+                )
+        except BaseException:
+            if started is not None:  # a signal came meanwhile, and nobody else knows this program
+                self.kill()
+            raise
 
     @property
     def pid(self) -> int:

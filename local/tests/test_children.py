@@ -1,5 +1,7 @@
 import signal
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,3 +72,19 @@ def test_a_child_is_killed_when_waiting_for_it_is_interrupted(tmp_path: Path) ->
     with pytest.raises(KeyboardInterrupt):
         running.wait_until(interrupted, 20)
     assert running.exit_status == -signal.SIGKILL
+
+
+def test_a_child_is_killed_when_its_start_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = subprocess.Popen
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*command: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(original(*command, **options))
+        signal.raise_signal(signal.SIGINT)  # it is delivered as soon as the start is over
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with pytest.raises(KeyboardInterrupt):
+        child(tmp_path, "exec sleep 60")
+
+    assert started[0].returncode == -signal.SIGKILL
