@@ -8,6 +8,7 @@ very port as its local end. It is then connected to itself, and the broker can n
 import errno
 import random
 import socket
+from collections import deque
 from contextlib import suppress
 
 import psutil
@@ -15,8 +16,12 @@ import psutil
 from clickstream_core.listening import family_of, is_not_ours
 from clickstream_local.errors import LocalError
 
-_FIRST, _LAST = 20_000, 32_000
+drawn_from = range(22_000, 30_000)
+"""Where `free_port` looks. Programs that run side by side can each set a part of it."""
+
 _MAX_COMMAND_LENGTH = 100
+_recent: deque[int] = deque(maxlen=500)
+"""What this process was given lately: its servers may not listen yet, or be down for a restart."""
 
 
 def is_free(port: int) -> bool:
@@ -44,13 +49,21 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(count: int = 1, lowest: int = _FIRST, highest: int = _LAST) -> int:
-    """Find `count` consecutive free ports at random and return the first one. Raises LocalError if there are none."""
+def free_port(count: int = 1, among: range | None = None) -> int:
+    """Find `count` consecutive free ports at random and return the first one. Raises LocalError if there are none.
+
+    They are in `among`, which is `drawn_from` unless given. A port that was returned lately is not returned again.
+    """
+    among = among or drawn_from
     for _ in range(1000):
-        first = random.randrange(lowest, highest - count)
-        if all(is_free(port) for port in range(first, first + count)):
+        first = random.randrange(among.start, among.stop - count + 1)
+        found = range(first, first + count)
+        if all(port not in _recent and is_free(port) for port in found):
+            _recent.extend(found)
             return first
-    raise LocalError(f"found no {count} consecutive free ports between {lowest} and {highest}: stop some servers")
+    raise LocalError(
+        f"found no {count} consecutive free ports between {among.start} and {among.stop}: stop some servers"
+    )
 
 
 def holder_of(port: int) -> str | None:

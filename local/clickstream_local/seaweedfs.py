@@ -31,7 +31,7 @@ _PARTS = (
 )
 _GRPC_OFFSET = 10_000
 """From the port of its admin server to that server's gRPC port, where its worker looks for it."""
-_FIRST, _LAST = 20_000, 22_000
+_AMONG = range(20_000, 22_000)
 _TIMEOUT_S = 2.0
 
 
@@ -110,7 +110,7 @@ class SeaweedFS:
                 return kept
         except (OSError, ValueError):
             pass
-        while not is_free((first := free_port(len(_PARTS), _FIRST, _LAST)) + len(_PARTS) - 1 + _GRPC_OFFSET):
+        while not is_free((first := free_port(len(_PARTS), _AMONG)) + len(_PARTS) - 1 + _GRPC_OFFSET):
             pass
         chosen = dict(zip(_PARTS, range(first, first + len(_PARTS)), strict=True))
         file.write_text(json.dumps(chosen), encoding="utf-8")

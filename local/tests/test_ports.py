@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from clickstream_local.errors import LocalError
 from clickstream_local.ports import describe_holder, free_port, holder_of, is_free
 
 
@@ -55,6 +56,13 @@ def test_consecutive_ports_are_all_free_and_below_those_of_outgoing_connections(
 
     assert all(is_free(port) for port in range(first, first + 3))
     assert first + 2 < 32768
+
+
+def test_no_port_is_returned_again_before_its_server_can_listen() -> None:
+    first = free_port(3)
+
+    with pytest.raises(LocalError, match=f"found no 1 consecutive free ports between {first} and {first + 3}"):
+        free_port(among=range(first, first + 3))
 
 
 def test_a_long_command_line_is_shortened() -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from clickstream_core.logs import configure_logs
+from clickstream_local import ports
 from clickstream_local.broker import Broker
 from clickstream_local.jars import CONNECT, KAFKA_VERSION, SPARK, fetched
 from clickstream_local.java import find_java
@@ -45,6 +46,14 @@ _MARKS = {
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_configure() -> None:
+    """Give each worker a part of the ports, so that none takes one on which another's server is about to listen."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    size = len(ports.drawn_from) // int(workers)
+    first = ports.drawn_from.start + int(worker.removeprefix("gw")) * size
+    ports.drawn_from = range(first, first + size)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
