@@ -180,15 +180,14 @@ def last_line(app: App) -> str:
 
 def test_a_partition_added_while_it_runs_is_counted(make_topics: Callable[..., PipelineTopics], apps: Apps) -> None:
     topics = make_topics(partitions=2)
-    before, after = live_shape(4, 200, partitions=2), live_shape(15, 200, partitions=4)
     app = start_processor(apps, topics)
     app.wait_until_ready()
-    with LiveStream(topics, generate(before, seed=25)):
+    with LiveStream(topics, generate(live_shape(4, 200, partitions=2), seed=25)):
         pass
     with KafkaAdminClient(bootstrap_servers=topics.bootstrap_servers) as admin:
         admin.create_partitions({topics.events: 4})
     eventually(lambda: len(end_offsets(topics.bootstrap_servers, topics.events)) == 4, 30)
-    with LiveStream(topics, [each for each in generate(after, seed=26) if (each.timestamp or 0) >= time.time() * 1000]):
+    with LiveStream(topics, generate(live_shape(8, 200, partitions=4), seed=26)):
         pass
 
     eventually(lambda: assert_equal_to_offline_count(topics, 5), 60, every=1)

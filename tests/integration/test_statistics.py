@@ -4,6 +4,7 @@ What a session costs, some 16 s, is why so much happens to one job.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -69,20 +70,27 @@ def test_parquet_and_redis_have_each_result_once_whatever_happens_to_the_job(
         redis.start()
         eventually(lambda: numbers(redis.client) == expected_numbers(topics.read(topics.results)), 60, every=0.5)
 
-        running = [each for each in drivers if each.child.running]
-        assert running, "one of the two goes on"
-        for ended in (each for each in drivers if each not in running):
-            ended.expect_exit(1, 10)
-            assert "run only one with these checkpoints" in ended.output()
-        send_transactions(topics, results(500, seed=4), "at last")
+        seeds = count(4)
+
+        def one_goes_on() -> bool:
+            running = [each for each in drivers if each.child.running]
+            assert running, "one of the two goes on"
+            if len(running) == 2:  # they notice it at a batch that both have
+                seed = next(seeds)
+                send_transactions(topics, results(20, seed=seed), f"again-{seed}")
+            return len(running) == 1
+
+        eventually(one_goes_on, START_S, every=1)
+        (last,) = (each for each in drivers if each.child.running)
+        (ended,) = (each for each in drivers if each is not last)
+        ended.expect_exit(1, 10)
+        assert "run only one with these checkpoints" in ended.output()
+        send_transactions(topics, results(500, seed=next(seeds)), "at last")
         eventually(everything, 60, every=0.5)
         redis.client.flushall()
         eventually(lambda: numbers(redis.client) == expected_numbers(topics.read(topics.results)), 60, every=0.5)
         assert any("Redis is away" in each.output() for each in drivers)
-        last = next(each for each in drivers if each.child.running)
         last.wait_until_ready(30)
         assert sample(last, "clickstream_statistics_malformed_total") >= len(MALFORMED)
-        for each in drivers:
-            if each.child.running:
-                each.stop()
+        last.stop()
     everything()

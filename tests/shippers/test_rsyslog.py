@@ -98,6 +98,7 @@ def test_rotations_kills_and_a_kafka_that_is_away_lose_no_request_and_no_result_
 
     with Rsyslog(tmp_path / "rsyslog", "access-logs.conf", environ, logs=nginx.logs) as shipper:
         track()
+        eventually(lambda: any(shipper.work.glob("imfile-state:*")), 30)  # it has read some
         nginx.rotate()
         busy = threading.Thread(target=track)
         busy.start()

@@ -187,13 +187,13 @@ def test_offline_then_online(collector: FakeCollector, visitor: BrowserContext, 
     eventually(lambda: collector.stored("page_view"), 10)
     visitor.set_offline(True)
     press(page, 4)
-    page.wait_for_timeout(4_000)  # several attempts: the next one would be seconds away
+    page.wait_for_timeout(8_000)  # several attempts: the next one would be seconds away
     assert collector.sent("click") == []
     visitor.set_offline(False)
 
     began = time.monotonic()
     taken = clicked(collector, 4)
-    assert time.monotonic() - began < 2, "being online again wakes it"
+    assert time.monotonic() - began < 5, "being online again wakes it"
     assert len(ids(collector.sent("click"))) == 4
     (request,) = {each.query["sent_at"]: each for each in collector.requests if taken[0] in each.events}.values()
     assert parse_timestamp(request.query["sent_at"]) - parse_timestamp(taken[0]["timestamp"]) > 3_000
@@ -205,7 +205,7 @@ def test_a_refusal_for_now_is_honoured_and_nothing_is_lost_or_doubled(
 ) -> None:
     page = open_page(script=_IMPATIENT)
     eventually(lambda: collector.stored("page_view"), 10)
-    collector.answers(status, retry_after=2)
+    collector.answers(status, retry_after=5)
     press(page)
     eventually(lambda: collector.sent("click"), 10)
     collector.answers(200)
@@ -214,7 +214,7 @@ def test_a_refusal_for_now_is_honoured_and_nothing_is_lost_or_doubled(
 
     assert [len(each.events) for each in collector.requests] == [1, 1, 5], "it sent all at once"
     refused, taken = collector.requests[1:]
-    assert taken.came - refused.came >= 1.99, "after it had waited for so many seconds"
+    assert taken.came - refused.came >= 4.99, "after it had waited for so many seconds"
     emptied(page)
 
 
@@ -351,7 +351,7 @@ def test_a_tab_that_slept_does_not_send_what_another_has_taken(
 ) -> None:
     sleeper = open_page("/a", _IMPATIENT)
     eventually(lambda: collector.stored("page_view"), 10)
-    collector.answers(503, retry_after=2)
+    collector.answers(503, retry_after=6)
     press(sleeper, 2)
     eventually(lambda: collector.sent("click"), 10)
     # Suspended, as phones do with tabs in the background: its timers stop, and when it goes on its lease is long over.

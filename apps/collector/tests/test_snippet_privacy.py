@@ -120,6 +120,7 @@ def test_consent_withdrawn_in_one_tab_holds_in_the_others(
     eventually(lambda: len(collector.stored("page_view")) == 2, 10)
     first.evaluate("clickstream.consent(false)")
     sent = len(collector.requests)
+    eventually(lambda: second.evaluate("!('clickstream:visitor' in localStorage)"), 10)
     second.wait_for_timeout(200)
     visit(second)
 
