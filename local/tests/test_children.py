@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from clickstream_local.children import Child
+from clickstream_local.interruption import Interrupted, StopSignals
 
 
 def child(tmp_path: Path, script: str) -> Child:
@@ -80,11 +81,11 @@ def test_a_child_is_killed_when_its_start_is_interrupted(tmp_path: Path, monkeyp
 
     def start(*command: Any, **options: Any) -> subprocess.Popen[bytes]:
         started.append(original(*command, **options))
-        signal.raise_signal(signal.SIGINT)  # it is delivered as soon as the start is over
+        signal.raise_signal(signal.SIGTERM)  # it is delivered as soon as the start is over
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    with pytest.raises(KeyboardInterrupt):
+    with StopSignals() as signals, pytest.raises(Interrupted), signals.interrupting():
         child(tmp_path, "exec sleep 60")
 
     assert started[0].returncode == -signal.SIGKILL
