@@ -5,4 +5,5 @@ set -eu
 cd "${1:-$(dirname "$0")}"
 
 registry=$(cargo read-manifest | sed -n 's/.*"source":"\(registry+[^"]*\)".*/\1/p')
+[ -n "$registry" ] || { echo "cargo named no registry for the crates of $PWD/Cargo.toml: see its error" >&2; exit 1; }
 awk -v registry="$registry" '/^checksum = / { print "source = \"" registry "\"" } { print }' crates.lock >Cargo.lock
