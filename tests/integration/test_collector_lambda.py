@@ -23,8 +23,6 @@ from kit.topics import PipelineTopics, create_topics
 
 _GATEWAY_EVENTS = Path(__file__).parents[2] / "apps/collector/tests/gateway_events"
 _HANDLER = "clickstream_collector.aws_lambda.handler"
-PROMISED_S = 2.0
-BUSY_S = 1.0  # the tests' machine is
 
 
 @pytest.fixture
@@ -123,7 +121,7 @@ def test_a_broker_that_restarts_while_the_function_is_frozen_is_found_again(
     answer = api.take_answer(request, begun)
 
     assert answer.status == 200
-    assert answer.seconds < PROMISED_S + BUSY_S
+    assert answer.seconds < 2
     assert sorted(stored(topics)) == sorted([first, second])
 
 
@@ -177,7 +175,7 @@ def test_without_kafka_each_request_is_refused_within_two_seconds_until_it_is_th
 
     for answer in refused:
         assert (answer.status, answer.headers["retry-after"]) == (503, "2")
-        assert answer.seconds < PROMISED_S + BUSY_S
+        assert answer.seconds < 2
     assert came <= 3
     assert "Kafka was not reached within 2 s" in app.output()
 
@@ -201,7 +199,7 @@ def test_events_that_wait_for_kafka_neither_block_nor_count_frozen_time(
     came = invoke_until_ok(api, topics, 6)
 
     assert [answer.status for answer in refused] == [503] * 3
-    assert max(answer.seconds for answer in refused) < PROMISED_S + BUSY_S
+    assert max(answer.seconds for answer in refused) < 2
     assert came <= 3
 
 
